@@ -1,0 +1,66 @@
+# What the library needs. libcurl and OpenSSL are only found, since they come with the system and its security updates;
+# the others are found first and fetched second, pinned by hash. cmake/install-dependencies.sh installs them all.
+include(FetchContent)
+
+set(WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL
+    "Debian/Ubuntu: apt-get install libcurl4-openssl-dev libssl-dev; Fedora: dnf install libcurl-devel openssl-devel; \
+Alpine: apk add curl-dev openssl-dev; Arch: pacman -S curl openssl; macOS: brew install curl openssl@3")
+
+find_package(Threads REQUIRED)
+find_package(CURL 7.77)
+find_package(OpenSSL 3.0 COMPONENTS Crypto SSL)
+if(NOT CURL_FOUND)
+  message(FATAL_ERROR "wechatpay_bonus_commit needs libcurl 7.77 or newer. ${WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL}")
+endif()
+if(NOT OPENSSL_FOUND)
+  message(FATAL_ERROR "wechatpay_bonus_commit needs OpenSSL 3.0 or newer. ${WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL}")
+endif()
+
+if(NOT TARGET nlohmann_json::nlohmann_json)
+  find_package(nlohmann_json 3.10 QUIET)
+endif()
+if(NOT TARGET nlohmann_json::nlohmann_json)
+  FetchContent_Declare(nlohmann_json
+    URL https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz
+    URL_HASH SHA256=d6c65aca6b1ed68e7a182f4757257b107ae403032760ed6ef121c9d55e81757d
+    DOWNLOAD_EXTRACT_TIMESTAMP ON)
+  FetchContent_MakeAvailable(nlohmann_json)
+endif()
+
+# cpp-httplib, for the sandbox server: as the target httplib::httplib. Debian's package has no CMake files.
+macro(wechatpay_bonus_commit_find_httplib)
+  if(NOT TARGET httplib::httplib)
+    find_package(httplib 0.11 QUIET CONFIG COMPONENTS OpenSSL)
+  endif()
+  if(NOT TARGET httplib::httplib)
+    find_package(PkgConfig QUIET)
+    if(PkgConfig_FOUND)
+      pkg_check_modules(cpp_httplib QUIET IMPORTED_TARGET cpp-httplib>=0.11)
+    endif()
+    if(TARGET PkgConfig::cpp_httplib)
+      add_library(httplib::httplib INTERFACE IMPORTED)
+      target_link_libraries(httplib::httplib INTERFACE PkgConfig::cpp_httplib OpenSSL::SSL OpenSSL::Crypto)
+    endif()
+  endif()
+  if(NOT TARGET httplib::httplib)
+    set(HTTPLIB_REQUIRE_OPENSSL ON)
+    FetchContent_Declare(httplib
+      URL https://github.com/yhirose/cpp-httplib/archive/refs/tags/v0.11.4.tar.gz
+      URL_HASH SHA3_256=9aedcbec09b7b3b01c78cc80822c505846d73928a72ae96eb907b1f467eee649
+      DOWNLOAD_EXTRACT_TIMESTAMP ON)
+    FetchContent_MakeAvailable(httplib)
+  endif()
+endmacro()
+
+macro(wechatpay_bonus_commit_find_googletest)
+  find_package(GTest 1.11 QUIET)
+  if(NOT TARGET GTest::gtest_main)
+    set(INSTALL_GTEST OFF)
+    FetchContent_Declare(googletest
+      URL https://github.com/google/googletest/archive/refs/tags/v1.14.0.tar.gz
+      URL_HASH SHA256=8ad598c73ad796e0d8280b082cebd82a630d73e73cd3c70057938a6501bba5d7
+      DOWNLOAD_EXTRACT_TIMESTAMP ON)
+    FetchContent_MakeAvailable(googletest)
+  endif()
+  include(GoogleTest)
+endmacro()

@@ -1,0 +1,21 @@
+# For our own builds alone: warnings that are errors, and sanitizers. Nothing here reaches a consumer.
+set(WECHATPAY_BONUS_COMMIT_SANITIZE "" CACHE STRING "Sanitizers for our own targets, such as address,undefined")
+
+add_library(wechatpay_bonus_commit_development INTERFACE)
+if(NOT MSVC)
+  target_compile_options(wechatpay_bonus_commit_development INTERFACE
+    -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+  if(WECHATPAY_BONUS_COMMIT_SANITIZE)
+    target_compile_options(wechatpay_bonus_commit_development INTERFACE
+      -fsanitize=${WECHATPAY_BONUS_COMMIT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(wechatpay_bonus_commit_development INTERFACE -fsanitize=${WECHATPAY_BONUS_COMMIT_SANITIZE})
+  endif()
+endif()
+
+# For a target of ours: the flags above, and the standard without extensions.
+function(wechatpay_bonus_commit_develop)
+  foreach(target IN LISTS ARGN)
+    target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:wechatpay_bonus_commit_development>)
+    set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
+  endforeach()
+endfunction()

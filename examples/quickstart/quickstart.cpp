@@ -1,0 +1,114 @@
+// One commit from the struct to the verified receipt, with every stage printed. It goes over real HTTPS to a sandbox
+// that runs in this process; against WeChat Pay itself, three lines differ (they are marked).
+#include <wechatpay/bonus_commit.hpp>
+#include <wechatpay/bonus_commit/testing/sandbox.hpp>
+
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+using namespace wechatpay;
+
+namespace {
+
+/// Shows what is signed: Signer is a port, so a decorator is a few lines.
+class PrintingSigner final : public Signer {
+ public:
+  explicit PrintingSigner(Credentials credentials) : credentials_(std::move(credentials)) {}
+
+  Result<std::string> sign(std::string_view message) const override {
+    std::cout << "\n2. What is signed: five lines, each ended by a line feed\n";
+    for (std::string_view rest = message; !rest.empty(); rest.remove_prefix(rest.find('\n') + 1)) {
+      std::cout << "     " << rest.substr(0, rest.find('\n')) << "\n";
+    }
+    return credentials_.signer().sign(message);
+  }
+
+ private:
+  Credentials credentials_;
+};
+
+/// Shows what goes out and what comes back: Transport is a port, too.
+class PrintingTransport final : public Transport {
+ public:
+  explicit PrintingTransport(std::shared_ptr<Transport> next) : next_(std::move(next)) {}
+
+  void send(HttpRequest request, Completion done) override {
+    std::cout << "\n3. Sent\n     " << request.method << " " << request.origin << request.path << "\n";
+    next_->send(std::move(request), [done = std::move(done)](Result<HttpResponse> response) {
+      if (response) {
+        std::cout << "\n4. Answered\n     status " << response->status << ", Wechatpay-Serial "
+                  << header_value(response->headers, "Wechatpay-Serial") << "\n";
+      }
+      done(std::move(response));
+    });
+  }
+
+ private:
+  std::shared_ptr<Transport> next_;
+};
+
+int fail(const Error& error) {
+  std::cout << std::flush;
+  std::cerr << "\n" << error.to_string() << "\n";
+  return EXIT_FAILURE;
+}
+
+}  // namespace
+
+int main() {
+  auto sandbox = Sandbox::start();
+  if (!sandbox) return fail(sandbox.error());
+  const SandboxFiles& files = (*sandbox)->files();
+  std::cout << "The sandbox plays WeChat Pay at " << (*sandbox)->origin() << "\n";
+
+  // At start-up, once. Against WeChat Pay: your own files here ...
+  auto credentials = Credentials::from_pem_files(files.merchant_certificate, files.merchant_key);
+  if (!credentials) return fail(credentials.error());
+  for (const std::string& warning : credentials->warnings()) std::cout << "warning: " << warning << "\n";
+
+  auto platform_keys = std::make_shared<PlatformKeys>();
+  // ... the id that the merchant platform shows beside pub_key.pem here ...
+  auto added = platform_keys->add_public_key_file((*sandbox)->wechat_pay().public_key_id(), files.public_key);
+  if (!added) return fail(added.error());
+
+  // ... and neither of these two: their defaults are the system's certificate authorities and WeChat Pay's host.
+  CurlOptions curl_options;
+  curl_options.ca_bundle_file = files.ca;
+  ClientOptions client_options;
+  client_options.origin = (*sandbox)->origin();
+
+  auto curl = CurlTransport::create(curl_options);
+  if (!curl) return fail(curl.error());
+  auto watched_credentials = Credentials::from_signer(credentials->mchid(), credentials->serial_no(),
+                                                      std::make_shared<PrintingSigner>(*credentials));
+  if (!watched_credentials) return fail(watched_credentials.error());
+  auto client = BonusCommitClient::create(*watched_credentials, platform_keys,
+                                          std::make_shared<PrintingTransport>(*curl), client_options);
+  if (!client) return fail(client.error());
+
+  // For each order whose points have been credited.
+  BonusCommitRequest request;
+  request.card_id = "478515832665";
+  request.code = "478515832665";
+  request.out_trade_no = "1217752501201407033233368018";
+  request.mchid = "1230000109";
+  request.sub_mchid = "1900000109";
+  request.bonus_value = 30;
+
+  auto body = serialize(request);
+  if (!body) return fail(body.error());
+  std::cout << "\n1. The body\n     " << *body << "\n";
+
+  const CommitResult result = client->commit(request);
+  if (!result) return fail(result.error());
+
+  std::cout << "\n5. Verified: the answer carries WeChat Pay's signature under " << result->serial << "\n"
+            << "\nReceipt: " << request.bonus_value << " points of order " << request.out_trade_no
+            << " are credited\n     Request-ID   " << result->request_id << "\n     answered at  " << result->timestamp
+            << " (Unix time; this machine's clock is " << result->clock_offset.count() << " s off)\n";
+  return EXIT_SUCCESS;
+}

@@ -1,0 +1,24 @@
+/// Everything for committing bonus points: include this one.
+#ifndef WECHATPAY_BONUS_COMMIT_HPP
+#define WECHATPAY_BONUS_COMMIT_HPP
+
+// In the order in which a request walks through them; each includes only what stands above it.
+// clang-format off
+#include "wechatpay/bonus_commit/version.hpp"
+#include "wechatpay/bonus_commit/text.hpp"
+#include "wechatpay/bonus_commit/error.hpp"
+#include "wechatpay/bonus_commit/result.hpp"
+#include "wechatpay/bonus_commit/request.hpp"
+#include "wechatpay/bonus_commit/body.hpp"
+#include "wechatpay/bonus_commit/credentials.hpp"
+#include "wechatpay/bonus_commit/platform_keys.hpp"
+#include "wechatpay/bonus_commit/signature.hpp"
+#include "wechatpay/bonus_commit/http.hpp"
+#include "wechatpay/bonus_commit/verification.hpp"
+#include "wechatpay/bonus_commit/transport.hpp"
+#include "wechatpay/bonus_commit/answer.hpp"
+#include "wechatpay/bonus_commit/client.hpp"
+#include "wechatpay/bonus_commit/curl_transport.hpp"
+// clang-format on
+
+#endif

@@ -1,0 +1,90 @@
+/// Who signs: the merchant's id, the serial number of its API certificate, and its private key.
+#ifndef WECHATPAY_BONUS_COMMIT_CREDENTIALS_HPP
+#define WECHATPAY_BONUS_COMMIT_CREDENTIALS_HPP
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wechatpay/bonus_commit/result.hpp"
+
+namespace wechatpay {
+
+/// Signs with the merchant's API private key: a port, so that the key may live in an HSM or a KMS.
+class Signer {
+ public:
+  Signer() = default;
+  Signer(const Signer&) = delete;
+  Signer& operator=(const Signer&) = delete;
+  virtual ~Signer() = default;
+
+  /// The RSASSA-PKCS1-v1_5 signature with SHA-256 over `message`: raw bytes, 256 for a key of 2048 bits. An error's
+  /// message reaches the caller of commit(). Called from several threads at once.
+  virtual Result<std::string> sign(std::string_view message) const = 0;
+};
+
+/// Credentials that work: each way to make them says at start-up what would otherwise fail at the first call. A file
+/// that cannot be read, a wrong passphrase, a certificate or public key in the place of the private key, a key that
+/// is not RSA, has less than 2048 bits or does not belong to the certificate, and a merchant id or serial number that
+/// would break the Authorization header are errors of kind `invalid_configuration`, which name the file.
+///
+/// PEM keys may be PKCS#8 or PKCS#1, with or without a passphrase. Cheap to copy (the key is shared), immutable and
+/// thread-safe.
+class Credentials {
+ public:
+  /// From `apiclient_cert.pem` and `apiclient_key.pem`: the merchant id is the subject's CN, the serial number is the
+  /// certificate's.
+  static Result<Credentials> from_pem_files(const std::string& certificate_file, const std::string& key_file,
+                                            std::string_view passphrase = {});
+  static Result<Credentials> from_pem(std::string_view certificate, std::string_view key,
+                                      std::string_view passphrase = {});
+
+  /// From `apiclient_cert.p12`, whose passphrase WeChat Pay sets to the merchant id.
+  static Result<Credentials> from_p12_file(const std::string& file, std::string_view passphrase);
+  static Result<Credentials> from_p12(std::string_view bytes, std::string_view passphrase);
+
+  /// From the merchant id, the serial number (hex, in either case) and the key one by one.
+  static Result<Credentials> from_key_file(std::string mchid, std::string serial_no, const std::string& key_file,
+                                           std::string_view passphrase = {});
+  static Result<Credentials> from_key(std::string mchid, std::string serial_no, std::string_view key,
+                                      std::string_view passphrase = {});
+
+  /// From a key that lives elsewhere.
+  static Result<Credentials> from_signer(std::string mchid, std::string serial_no,
+                                         std::shared_ptr<const Signer> signer);
+
+  /// The merchant id of the Authorization header. A service provider's own; it need not be one of the request's.
+  const std::string& mchid() const noexcept { return mchid_; }
+
+  /// In upper case, leading zeros kept.
+  const std::string& serial_no() const noexcept { return serial_no_; }
+
+  const Signer& signer() const noexcept { return *signer_; }
+
+  /// What is not wrong for certain but should be seen to: a certificate that has expired, is not valid yet, or expires
+  /// within 30 days. Not errors, since the server decides. Log them at start-up and once a day.
+  std::vector<std::string> warnings(std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const;
+
+ private:
+  struct Validity {
+    std::chrono::system_clock::time_point not_before;
+    std::chrono::system_clock::time_point not_after;
+  };
+
+  Credentials(std::string mchid, std::string serial_no, std::shared_ptr<const Signer> signer,
+              std::optional<Validity> validity);
+
+  friend struct CredentialsFactory;
+
+  std::string mchid_;
+  std::string serial_no_;
+  std::shared_ptr<const Signer> signer_;
+  std::optional<Validity> validity_;  ///< of the certificate, where one was given
+};
+
+}  // namespace wechatpay
+
+#endif

@@ -1,0 +1,67 @@
+/// The real transport: libcurl, one event loop, connections that are kept.
+#ifndef WECHATPAY_BONUS_COMMIT_CURL_TRANSPORT_HPP
+#define WECHATPAY_BONUS_COMMIT_CURL_TRANSPORT_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "wechatpay/bonus_commit/transport.hpp"
+
+namespace wechatpay {
+
+enum class TlsVersion { tls_1_2, tls_1_3 };
+
+/// Verification of the host's certificate and name has no switch: it is always on.
+struct CurlOptions {
+  /// A PEM file of the certificate authorities to trust; empty: the system's. The sandbox's `ca.pem` stands here in
+  /// tests.
+  std::string ca_bundle_file;
+
+  /// "http://host:port", with user and password if it wants them; empty: none. The environment's proxy variables are
+  /// not read: where payments go is decided here.
+  std::string proxy;
+
+  /// For name lookup, connection and TLS handshake.
+  std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
+
+  /// For a request that brings no timeout of its own.
+  std::chrono::milliseconds total_timeout = std::chrono::seconds(30);
+
+  /// To one host at a time; further requests wait for their turn, first come, first served.
+  std::size_t max_connections = 64;
+
+  TlsVersion min_tls_version = TlsVersion::tls_1_2;
+};
+
+/// Sends through libcurl over HTTP/2 where the server offers it, else HTTP/1.1. One thread runs all calls; it starts
+/// with the first, blocks all signals (so a reset connection raises no SIGPIPE in your process), and completions run on
+/// it. Connections are kept for reuse and closed after 7 s of idleness, since WeChat Pay closes them after 8.
+///
+/// Reads neither ~/.netrc nor the environment's proxies, keeps no cookies, follows no redirect, and writes no TLS
+/// secrets to SSLKEYLOGFILE. Answers with more than 64 KiB of headers or 1 MiB of body are refused.
+///
+/// Destroying it completes every call under way with an error before the destructor returns. Destroyed from within a
+/// completion (on its own thread) it cannot wait: the calls complete right after that completion has returned.
+/// Make it after fork(): a child has no use of its parent's.
+class CurlTransport final : public Transport {
+ public:
+  /// Fails with `invalid_configuration` on a CA file that cannot be read, an option out of range, and a libcurl
+  /// without what is needed.
+  static Result<std::shared_ptr<CurlTransport>> create(CurlOptions options = {});
+  ~CurlTransport() override;
+
+  void send(HttpRequest request, Completion done) override;
+
+ private:
+  class EventLoop;
+
+  explicit CurlTransport(std::shared_ptr<EventLoop> loop);
+
+  std::shared_ptr<EventLoop> loop_;
+};
+
+}  // namespace wechatpay
+
+#endif

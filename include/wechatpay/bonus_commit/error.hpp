@@ -1,0 +1,170 @@
+/// What went wrong, at which stage, and what became of the commit.
+#ifndef WECHATPAY_BONUS_COMMIT_ERROR_HPP
+#define WECHATPAY_BONUS_COMMIT_ERROR_HPP
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace wechatpay {
+
+/// The stage at which a call ended.
+enum class ErrorKind {
+  invalid_request,        ///< check(): the request is not what the endpoint documents; see Error::faults
+  invalid_configuration,  ///< credentials, platform keys or options, at start-up or when a call needs them
+  signing_failed,         ///< the Signer or the source of random numbers did not deliver
+  transport_failed,       ///< no complete answer arrived; see Error::transport_fault
+  unverified_answer,      ///< an answer of success that WeChat Pay may not have sent; see Error::verification_fault
+  api_error,              ///< WeChat Pay answered with an error; see Error::code
+  unexpected_answer,      ///< an answer that this endpoint does not document: a redirect, a proxy's page
+  misuse,                 ///< the library was called in a way that cannot work; the message says how
+  internal_error,         ///< an exception (out of memory, most likely) was caught
+};
+
+/// What became of the commit.
+enum class Outcome {
+  not_sent,  ///< no byte of the request has left: nothing was committed
+  refused,   ///< the answer says that it was not done
+  unknown,   ///< it may have been done: commit again with the same values, which is safe, or look it up
+};
+
+/// Why no complete answer arrived.
+enum class TransportFault {
+  none,
+  name_lookup,        ///< a host name, the proxy's included, did not resolve
+  connect,            ///< no connection: refused, unreachable, or the proxy would not
+  tls,                ///< the TLS handshake failed
+  tls_verification,   ///< the host's certificate is not trusted or is another host's; never tried again
+  timeout,            ///< the time for the call was used up
+  connection_closed,  ///< the connection broke before the answer was complete
+  answer_too_large,   ///< more than 64 KiB of headers or 1 MiB of body
+  answer_malformed,   ///< not HTTP
+  shut_down,          ///< the transport was destroyed while the call was under way
+  other,
+};
+
+/// Why an answer's signature did not verify.
+enum class VerificationFault {
+  none,
+  header_missing,          ///< one of the four Wechatpay-* headers is absent, as a proxy or CDN may cause
+  header_repeated,         ///< one of them is there more than once
+  signature_type_unknown,  ///< Wechatpay-Signature-Type is not WECHATPAY2-SHA256-RSA2048
+  timestamp_malformed,     ///< Wechatpay-Timestamp is not a number
+  timestamp_out_of_range,  ///< more than 300 s from the local clock, either way
+  serial_unknown,          ///< Wechatpay-Serial names none of the platform keys
+  signature_probe,         ///< WeChat Pay's test whether answers are really verified (WECHATPAY/SIGNTEST/)
+  signature_malformed,     ///< not strict Base64
+  signature_mismatch,      ///< the signature does not belong to this answer under that key
+};
+
+constexpr std::string_view to_string(ErrorKind kind) noexcept {
+  switch (kind) {
+    case ErrorKind::invalid_request: return "invalid request";
+    case ErrorKind::invalid_configuration: return "invalid configuration";
+    case ErrorKind::signing_failed: return "signing failed";
+    case ErrorKind::transport_failed: return "transport failed";
+    case ErrorKind::unverified_answer: return "unverified answer";
+    case ErrorKind::api_error: return "API error";
+    case ErrorKind::unexpected_answer: return "unexpected answer";
+    case ErrorKind::misuse: return "misuse";
+    case ErrorKind::internal_error: return "internal error";
+  }
+  return "unknown kind";
+}
+
+constexpr std::string_view to_string(Outcome outcome) noexcept {
+  switch (outcome) {
+    case Outcome::not_sent: return "not sent";
+    case Outcome::refused: return "refused";
+    case Outcome::unknown: return "unknown";
+  }
+  return "unknown";
+}
+
+constexpr std::string_view to_string(TransportFault fault) noexcept {
+  switch (fault) {
+    case TransportFault::none: return "none";
+    case TransportFault::name_lookup: return "name lookup";
+    case TransportFault::connect: return "connect";
+    case TransportFault::tls: return "TLS";
+    case TransportFault::tls_verification: return "TLS verification";
+    case TransportFault::timeout: return "timeout";
+    case TransportFault::connection_closed: return "connection closed";
+    case TransportFault::answer_too_large: return "answer too large";
+    case TransportFault::answer_malformed: return "answer malformed";
+    case TransportFault::shut_down: return "shut down";
+    case TransportFault::other: return "other";
+  }
+  return "other";
+}
+
+constexpr std::string_view to_string(VerificationFault fault) noexcept {
+  switch (fault) {
+    case VerificationFault::none: return "none";
+    case VerificationFault::header_missing: return "header missing";
+    case VerificationFault::header_repeated: return "header repeated";
+    case VerificationFault::signature_type_unknown: return "signature type unknown";
+    case VerificationFault::timestamp_malformed: return "timestamp malformed";
+    case VerificationFault::timestamp_out_of_range: return "timestamp out of range";
+    case VerificationFault::serial_unknown: return "serial unknown";
+    case VerificationFault::signature_probe: return "signature probe";
+    case VerificationFault::signature_malformed: return "signature malformed";
+    case VerificationFault::signature_mismatch: return "signature mismatch";
+  }
+  return "unknown fault";
+}
+
+/// One thing that is wrong with one field, in the shape of the `detail` of WeChat Pay's own errors.
+struct Fault {
+  std::string field;     ///< a JSON Pointer ("/bonus_value") in the body, the variable's name in the path
+  std::string value;     ///< what was given, printable and cut where it is long
+  std::string issue;     ///< what is wrong with it
+  std::string location;  ///< "body" or "path"; WeChat Pay may name others
+};
+
+/// Why a call, or a step of the set-up, did not succeed. Plain data: copy it, log it, keep it.
+/// It never holds a private key, a passphrase, an Authorization value or a signature.
+struct Error {
+  ErrorKind kind = ErrorKind::internal_error;
+  Outcome outcome = Outcome::not_sent;
+  std::string message;  ///< for a person: what happened and what to do; UTF-8, one line
+
+  std::vector<Fault> faults;  ///< check()'s, all of them; or the one that WeChat Pay's `detail` tells
+
+  int http_status = 0;            ///< 0 where there was no answer
+  bool verified = false;          ///< the answer carried a valid signature of WeChat Pay's
+  std::string code;               ///< WeChat Pay's, such as PARAM_ERROR
+  std::string wechatpay_message;  ///< WeChat Pay's own words
+  std::string detail;             ///< WeChat Pay's `detail`, as JSON
+  std::string request_id;         ///< Request-ID; WeChat Pay's support asks for it
+
+  TransportFault transport_fault = TransportFault::none;
+  VerificationFault verification_fault = VerificationFault::none;
+
+  /// The local clock minus WeChat Pay's, where an answer told it.
+  std::optional<std::chrono::seconds> clock_offset;
+
+  /// One line for a log: kind, outcome and message.
+  std::string to_string() const {
+    std::string line(wechatpay::to_string(kind));
+    line += " (outcome: ";
+    line += wechatpay::to_string(outcome);
+    line += "): ";
+    line += message;
+    return line;
+  }
+};
+
+/// An error of the set-up, before any call.
+inline Error configuration_error(std::string message) {
+  Error error;
+  error.kind = ErrorKind::invalid_configuration;
+  error.message = std::move(message);
+  return error;
+}
+
+}  // namespace wechatpay
+
+#endif

@@ -1,0 +1,64 @@
+/// BonusCommitRequest for users of nlohmann/json; include it where you want it, the library itself does not.
+///
+///     nlohmann::json order = request;
+///     auto request = order.get<wechatpay::BonusCommitRequest>();
+#ifndef WECHATPAY_BONUS_COMMIT_JSON_HPP
+#define WECHATPAY_BONUS_COMMIT_JSON_HPP
+
+#include <cstdint>
+#include <limits>
+#include <nlohmann/json_fwd.hpp>
+#include <stdexcept>
+#include <string>
+
+#include "wechatpay/bonus_commit/request.hpp"
+
+namespace wechatpay {
+
+/// All fields by their names; `merchant_mode` is "both", "direct" or "partner".
+template <typename Json, typename = typename Json::json_pointer>
+void to_json(Json& json, const BonusCommitRequest& request) {
+  json = Json::object();
+  json["card_id"] = request.card_id;
+  json["code"] = request.code;
+  json["out_trade_no"] = request.out_trade_no;
+  if (!request.mchid.empty()) json["mchid"] = request.mchid;
+  if (!request.sub_mchid.empty()) json["sub_mchid"] = request.sub_mchid;
+  json["bonus_value"] = request.bonus_value;
+  json["merchant_mode"] = std::string(to_string(request.merchant_mode));
+}
+
+/// The reverse. `mchid`, `sub_mchid` and `merchant_mode` may be absent; the mode is then MerchantMode::both, never
+/// guessed from the ids that are there. Throws nlohmann's exceptions on a missing key or a wrong type, and
+/// std::invalid_argument, which names the key, on a `bonus_value` that is not an integer of 64 bits and on a mode that
+/// does not exist. Run check() on what comes out.
+template <typename Json, typename = typename Json::json_pointer>
+void from_json(const Json& json, BonusCommitRequest& request) {
+  BonusCommitRequest read;
+  json.at("card_id").get_to(read.card_id);
+  json.at("code").get_to(read.code);
+  json.at("out_trade_no").get_to(read.out_trade_no);
+  if (json.contains("mchid")) json.at("mchid").get_to(read.mchid);
+  if (json.contains("sub_mchid")) json.at("sub_mchid").get_to(read.sub_mchid);
+
+  const Json& points = json.at("bonus_value");
+  constexpr auto largest = static_cast<std::uint64_t>((std::numeric_limits<std::int64_t>::max)());
+  if (!points.is_number_integer() || (points.is_number_unsigned() && points.template get<std::uint64_t>() > largest)) {
+    throw std::invalid_argument("bonus_value must be an integer of 64 bits");
+  }
+  points.get_to(read.bonus_value);
+
+  const std::string mode = json.value("merchant_mode", std::string("both"));
+  bool known = false;
+  for (const MerchantMode candidate : {MerchantMode::both, MerchantMode::direct, MerchantMode::partner}) {
+    if (mode != to_string(candidate)) continue;
+    read.merchant_mode = candidate;
+    known = true;
+  }
+  if (!known) throw std::invalid_argument("merchant_mode must be both, direct or partner");
+  request = read;
+}
+
+}  // namespace wechatpay
+
+#endif

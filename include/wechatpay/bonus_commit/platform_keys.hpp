@@ -1,0 +1,88 @@
+/// Whose answers are believed: WeChat Pay's public keys and platform certificates.
+#ifndef WECHATPAY_BONUS_COMMIT_PLATFORM_KEYS_HPP
+#define WECHATPAY_BONUS_COMMIT_PLATFORM_KEYS_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wechatpay/bonus_commit/result.hpp"
+
+namespace wechatpay {
+
+/// One of WeChat Pay's keys.
+class PlatformKey {
+ public:
+  PlatformKey() = default;
+  PlatformKey(const PlatformKey&) = delete;
+  PlatformKey& operator=(const PlatformKey&) = delete;
+  virtual ~PlatformKey() = default;
+
+  /// Whether `signature` (raw bytes) is this key's RSASSA-PKCS1-v1_5 signature with SHA-256 over `message`.
+  /// Thread-safe.
+  virtual bool verify(std::string_view message, std::string_view signature) const = 0;
+};
+
+/// The keys with which answers may be signed, by the value of `Wechatpay-Serial`. Several at once, because WeChat Pay
+/// uses two during a rotation. Add, replace and remove them while calls are under way: every member is thread-safe,
+/// and an answer is verified with the keys that are there when it arrives.
+///
+/// What cannot be used is refused with an error of kind `invalid_configuration` that names the file: above all the
+/// merchant's own certificate in the place of the platform's, and a serial number in the place of a public key's id.
+class PlatformKeys {
+ public:
+  PlatformKeys() = default;
+  PlatformKeys(const PlatformKeys&) = delete;
+  PlatformKeys& operator=(const PlatformKeys&) = delete;
+
+  /// A WeChat Pay public key: the id (`PUB_KEY_ID_` and digits) that the merchant platform shows beside `pub_key.pem`.
+  /// An id that is there already is replaced. Returns the id.
+  Result<std::string> add_public_key_file(std::string id, const std::string& file);
+  Result<std::string> add_public_key(std::string id, std::string_view pem);
+
+  /// A platform certificate, `wechatpay_<serial>.pem`. One with the same serial number is replaced. Returns the serial
+  /// number.
+  Result<std::string> add_certificate_file(const std::string& file);
+  Result<std::string> add_certificate(std::string_view pem);
+
+  /// Forgets a key; answers signed with it are then not verified any more. False if it was not there.
+  bool remove(std::string_view serial);
+
+  /// Chooses the key that requests announce in `Wechatpay-Serial`, until it is removed. False if it is not there.
+  bool announce(std::string_view serial);
+
+  /// The serial that requests announce: the chosen one, else the public key that was added last, else the certificate
+  /// that expires last; empty where there are no keys.
+  std::string announced() const;
+
+  /// The key of that serial, or null. Serial numbers are compared without regard to case.
+  std::shared_ptr<const PlatformKey> find(std::string_view serial) const;
+
+  /// All serials, for a message.
+  std::vector<std::string> serials() const;
+
+ private:
+  struct Entry {
+    std::shared_ptr<const PlatformKey> key;
+    bool public_key = false;
+    std::chrono::system_clock::time_point not_after{};  ///< a certificate's
+    std::size_t added = 0;                              ///< a running number
+  };
+
+  Result<std::string> add(std::string serial, Entry entry);
+
+  mutable std::mutex mutex_;
+  std::map<std::string, Entry, std::less<>> entries_;
+  std::string chosen_;
+  std::size_t additions_ = 0;
+};
+
+}  // namespace wechatpay
+
+#endif

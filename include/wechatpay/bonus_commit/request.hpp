@@ -1,0 +1,125 @@
+/// What a commit says, and whether it is what the endpoint documents.
+#ifndef WECHATPAY_BONUS_COMMIT_REQUEST_HPP
+#define WECHATPAY_BONUS_COMMIT_REQUEST_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "wechatpay/bonus_commit/error.hpp"
+#include "wechatpay/bonus_commit/text.hpp"
+
+namespace wechatpay {
+
+/// Which merchant ids the body carries. WeChat Pay's pages differ by the kind of merchant, and an id that was
+/// forgotten must not look like one that was left out on purpose: so it is said.
+enum class MerchantMode {
+  both,     ///< `mchid` and `sub_mchid`
+  direct,   ///< `mchid` alone: a direct merchant (直连商户)
+  partner,  ///< `sub_mchid` alone: a service provider (服务商)
+};
+
+constexpr std::string_view to_string(MerchantMode mode) noexcept {
+  switch (mode) {
+    case MerchantMode::both: return "both";
+    case MerchantMode::direct: return "direct";
+    case MerchantMode::partner: return "partner";
+  }
+  return "unknown";
+}
+
+/// Marks the bonus points that an order earned as credited (设置支付后展示的积分到账):
+/// POST /v3/marketing/membercard-open/cards/{card_id}/codes/{code}/bonus/commit.
+///
+/// Every text is UTF-8, 1 to 32 characters of at most three bytes each (WeChat Pay takes no emoji).
+struct BonusCommitRequest {
+  std::string card_id;           ///< the membership card's template id (会员卡模板 id); goes into the path
+  std::string code;              ///< the member's card code (会员卡 code); goes into the path
+  std::string out_trade_no;      ///< the merchant's order number (商户订单号)
+  std::string mchid;             ///< the direct merchant's id (直连商户号)
+  std::string sub_mchid;         ///< the sub-merchant's id (子商户号)
+  std::int64_t bonus_value = 0;  ///< the points; 1 or more
+  MerchantMode merchant_mode = MerchantMode::both;
+};
+
+/// The faults of one text field, empty where there are none; at most one, the first that matters.
+inline std::vector<Fault> check_text(std::string field, std::string_view value, std::string location) {
+  constexpr std::size_t most = 32;
+  std::size_t characters = 0;
+  const char* issue = value.empty() ? "must not be empty" : nullptr;
+  for (std::string_view rest = value; !rest.empty() && issue == nullptr; ++characters) {
+    const CodePoint next = first_code_point(rest);
+    if (!next.valid) issue = "must be valid UTF-8";
+    if (next.bytes == 4) issue = "must not hold characters of four bytes in UTF-8 (emoji): WeChat Pay refuses them";
+    if (next.valid && is_control(next.value)) issue = "must not hold control characters";
+    rest.remove_prefix(next.bytes);
+  }
+  if (issue == nullptr && characters > most) issue = "must be at most 32 characters long";
+  if (issue == nullptr && location == "path" && (value == "." || value == "..")) {
+    issue = "must not be a dot segment: it would change the path";
+  }
+  if (issue == nullptr) return {};
+  return {{std::move(field), printable(value, 2 * most), issue, std::move(location)}};
+}
+
+/// Everything that is wrong with `request`, in the order of its fields; empty where it can be sent. Refuses what
+/// WeChat Pay's documents rule out and what would break the path or the JSON; rules that only the server knows are
+/// left to the server. Needs no network. Thread-safe.
+inline std::vector<Fault> check(const BonusCommitRequest& request) {
+  std::vector<Fault> faults;
+  const auto add = [&faults](std::vector<Fault> found) {
+    for (Fault& fault : found) faults.push_back(std::move(fault));
+  };
+  const auto check_id = [&](std::string field, const std::string& id, bool wanted, const char* fitting_without,
+                            const char* fitting_with) {
+    if (wanted && id.empty()) {
+      add({{std::move(field), "", "is missing; " + std::string(fitting_without), "body"}});
+    } else if (wanted) {
+      add(check_text(std::move(field), id, "body"));
+    } else if (!id.empty()) {
+      const std::string mode(to_string(request.merchant_mode));
+      add({{std::move(field), printable(id, 64), "must not be given with MerchantMode::" + mode + "; " + fitting_with,
+            "body"}});
+    }
+  };
+  const bool has_mchid = !request.mchid.empty();
+  const bool has_sub_mchid = !request.sub_mchid.empty();
+  const bool direct = request.merchant_mode == MerchantMode::direct;
+  const bool partner = request.merchant_mode == MerchantMode::partner;
+
+  add(check_text("card_id", request.card_id, "path"));
+  add(check_text("code", request.code, "path"));
+  add(check_text("/out_trade_no", request.out_trade_no, "body"));
+  check_id("/mchid", request.mchid, !partner,
+           has_sub_mchid ? "MerchantMode::partner fits a call with sub_mchid alone" : "give the direct merchant's id",
+           has_sub_mchid ? "MerchantMode::both fits a call with both ids"
+                         : "MerchantMode::direct fits a call with mchid alone");
+  check_id("/sub_mchid", request.sub_mchid, !direct,
+           has_mchid ? "MerchantMode::direct fits a call with mchid alone" : "give the sub-merchant's id",
+           has_mchid ? "MerchantMode::both fits a call with both ids"
+                     : "MerchantMode::partner fits a call with sub_mchid alone");
+  if (request.bonus_value < 1) {
+    add({{"/bonus_value", std::to_string(request.bonus_value), "must be 1 or more", "body"}});
+  }
+  return faults;
+}
+
+/// The faults of a check as the error that the call ends with.
+inline Error invalid_request(std::vector<Fault> faults) {
+  Error error;
+  error.kind = ErrorKind::invalid_request;
+  error.message = "the request was not sent:";
+  for (const Fault& fault : faults) {
+    error.message += (&fault == &faults.front() ? " " : "; ") + fault.field + " " + fault.issue;
+    if (!fault.value.empty()) error.message += " (given: " + fault.value + ")";
+  }
+  error.faults = std::move(faults);
+  return error;
+}
+
+}  // namespace wechatpay
+
+#endif

@@ -1,0 +1,87 @@
+/// WeChat Pay's side of the call, for tests: verifies a request, signs an answer, remembers what was committed.
+#ifndef WECHATPAY_BONUS_COMMIT_TESTING_FAKE_WECHAT_PAY_HPP
+#define WECHATPAY_BONUS_COMMIT_TESTING_FAKE_WECHAT_PAY_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wechatpay/bonus_commit/credentials.hpp"
+#include "wechatpay/bonus_commit/http.hpp"
+#include "wechatpay/bonus_commit/platform_keys.hpp"
+#include "wechatpay/bonus_commit/request.hpp"
+
+namespace wechatpay {
+
+struct FakeWechatPayOptions {
+  /// The merchant whose requests are believed.
+  std::string mchid = "1900000001";
+
+  /// WeChat Pay's clock; give the client the same one.
+  std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
+};
+
+/// An order that was committed under a valid signature.
+struct CommittedOrder {
+  BonusCommitRequest request;
+  std::size_t times = 0;  ///< more than once where the commit was repeated
+};
+
+/// Plays WeChat Pay for one merchant, with keys of its own that it makes at first use (the RSA keys once per process).
+/// Shares no signing or verifying code with the library, so a mistake there does not hide itself. Thread-safe.
+class FakeWechatPay {
+ public:
+  /// Throws std::runtime_error if OpenSSL cannot make keys.
+  explicit FakeWechatPay(FakeWechatPayOptions options = {});
+  FakeWechatPay(const FakeWechatPay&) = delete;
+  FakeWechatPay& operator=(const FakeWechatPay&) = delete;
+  ~FakeWechatPay();
+
+  /// What the merchant has: its credentials, and WeChat Pay's public key and platform certificate. The client announces
+  /// the public key unless told otherwise (PlatformKeys::announce()).
+  Credentials credentials() const;
+  std::shared_ptr<PlatformKeys> platform_keys() const;
+
+  /// The same as PEM texts, and as they are called.
+  const std::string& merchant_key_pem() const noexcept;
+  const std::string& merchant_certificate_pem() const noexcept;
+  const std::string& merchant_p12() const noexcept;  ///< its passphrase is the merchant id
+  const std::string& public_key_pem() const noexcept;
+  const std::string& public_key_id() const noexcept;
+  const std::string& certificate_pem() const noexcept;
+  const std::string& certificate_serial() const noexcept;
+
+  /// What WeChat Pay would answer. Looks at the method and path, the required headers, Authorization's form, the clock,
+  /// merchant id and serial number, the signature over path and body as received, and the body's fields, in this order;
+  /// the first thing wrong is answered with WeChat Pay's status and error body. A good request is remembered and
+  /// answered with a signed 204.
+  HttpResponse answer(const HttpRequest& request);
+
+  /// `response` with a Request-ID and signed, under the key that `request` announces; what a scripted answer needs to
+  /// be believed.
+  HttpResponse sign(HttpResponse response, const HttpRequest& request) const;
+
+  /// An error as WeChat Pay words it, signed. `detail` is JSON text, or empty.
+  HttpResponse error(int status, std::string_view code, std::string_view message, const HttpRequest& request,
+                     std::string_view detail = {}) const;
+
+  /// Every order that was committed, in the order of out_trade_no.
+  std::vector<CommittedOrder> committed() const;
+
+  /// How often this order was committed.
+  std::size_t times_committed(std::string_view out_trade_no) const;
+
+ private:
+  struct State;
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace wechatpay
+
+#endif

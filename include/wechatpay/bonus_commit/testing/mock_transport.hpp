@@ -1,0 +1,94 @@
+/// A transport for unit tests: scripts answers, records requests; no network, no threads, no sleeping.
+#ifndef WECHATPAY_BONUS_COMMIT_TESTING_MOCK_TRANSPORT_HPP
+#define WECHATPAY_BONUS_COMMIT_TESTING_MOCK_TRANSPORT_HPP
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "wechatpay/bonus_commit/transport.hpp"
+
+namespace wechatpay {
+
+/// Answers each request with the next scripted answer, then with the standing one, and completes it before send()
+/// returns. FakeWechatPay makes answers that verify:
+///
+///     FakeWechatPay wechat_pay;
+///     auto transport = std::make_shared<MockTransport>();
+///     transport->then(transport_error(TransportFault::timeout, Outcome::unknown, "timed out"));
+///     transport->otherwise([&](const HttpRequest& request) { return wechat_pay.answer(request); });
+///
+/// A pause (HttpRequest::send_after) is recorded with the request and not waited for. Thread-safe.
+class MockTransport final : public Transport {
+ public:
+  using Handler = std::function<Result<HttpResponse>(const HttpRequest&)>;
+
+  /// Adds an answer, or an error, for one request.
+  MockTransport& then(Result<HttpResponse> answer) {
+    return then([answer = std::move(answer)](const HttpRequest&) { return answer; });
+  }
+  MockTransport& then(HttpResponse answer) { return then(Result<HttpResponse>(std::move(answer))); }
+  MockTransport& then(Error error) { return then(Result<HttpResponse>(std::move(error))); }
+
+  /// Adds a function that answers one request.
+  MockTransport& then(Handler handler) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    script_.push_back(std::move(handler));
+    return *this;
+  }
+
+  /// Answers every request for which the script has nothing.
+  MockTransport& otherwise(Handler handler) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    standing_ = std::move(handler);
+    return *this;
+  }
+
+  /// Every request so far, in order.
+  std::vector<HttpRequest> requests() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return requests_;
+  }
+
+  /// How many scripted answers are left.
+  std::size_t remaining() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return script_.size();
+  }
+
+  void send(HttpRequest request, Completion done) override {
+    Handler handler;
+    std::size_t number = 0;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      requests_.push_back(request);
+      number = requests_.size();
+      handler = standing_;
+      if (!script_.empty()) {
+        handler = std::move(script_.front());
+        script_.pop_front();
+      }
+    }
+    if (!handler) {
+      done(transport_error(TransportFault::other, Outcome::not_sent,
+                           "MockTransport has no answer for request " + std::to_string(number) +
+                               ": script one with then() or otherwise()"));
+      return;
+    }
+    done(handler(request));
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::deque<Handler> script_;
+  Handler standing_;
+  std::vector<HttpRequest> requests_;
+};
+
+}  // namespace wechatpay
+
+#endif

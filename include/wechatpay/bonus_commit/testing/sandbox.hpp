@@ -1,0 +1,78 @@
+/// WeChat Pay on this machine: an HTTPS server around FakeWechatPay, for integration tests and for trying things out.
+#ifndef WECHATPAY_BONUS_COMMIT_TESTING_SANDBOX_HPP
+#define WECHATPAY_BONUS_COMMIT_TESTING_SANDBOX_HPP
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "wechatpay/bonus_commit/result.hpp"
+#include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+
+namespace wechatpay {
+
+struct SandboxOptions {
+  /// A loopback address.
+  std::string address = "127.0.0.1";
+
+  /// 0: one that is free.
+  std::uint16_t port = 0;
+
+  /// For whom the TLS certificate is made out: names and addresses.
+  std::vector<std::string> certificate_names = {"127.0.0.1", "::1", "localhost"};
+
+  /// Where the files go; made if it is not there. Empty: a folder of its own, removed at the end.
+  std::string folder;
+
+  /// Gets one line per request, without the line's end. Called from several threads, one at a time.
+  std::function<void(const std::string&)> log;
+
+  FakeWechatPayOptions wechat_pay;
+};
+
+/// What a client of the sandbox is given, made fresh by each sandbox. Paths of files.
+struct SandboxFiles {
+  std::string folder;
+  std::string merchant_key;          ///< apiclient_key.pem
+  std::string merchant_certificate;  ///< apiclient_cert.pem
+  std::string merchant_p12;          ///< apiclient_cert.p12, its passphrase is the merchant id
+  std::string public_key;            ///< pub_key.pem
+  std::string platform_certificate;  ///< wechatpay_<serial>.pem
+  std::string ca;                    ///< ca.pem, for CurlOptions::ca_bundle_file
+};
+
+/// Serves from start() until it is destroyed.
+class Sandbox {
+ public:
+  using Handler = std::function<HttpResponse(const HttpRequest&)>;
+
+  /// Fails with `invalid_configuration` where the port is taken or the folder cannot be written.
+  static Result<std::unique_ptr<Sandbox>> start(SandboxOptions options = {});
+  Sandbox(const Sandbox&) = delete;
+  Sandbox& operator=(const Sandbox&) = delete;
+  ~Sandbox();
+
+  /// "https://127.0.0.1:8443", for ClientOptions::origin.
+  const std::string& origin() const noexcept;
+
+  const SandboxFiles& files() const noexcept;
+
+  /// Who answers, unless answer_with() says otherwise.
+  FakeWechatPay& wechat_pay() noexcept;
+
+  /// From now on `handler` answers; empty: wechat_pay() again. It is called from several threads at once.
+  void answer_with(Handler handler);
+
+ private:
+  struct Server;
+
+  explicit Sandbox(std::unique_ptr<Server> server);
+
+  std::unique_ptr<Server> server_;
+};
+
+}  // namespace wechatpay
+
+#endif

@@ -1,0 +1,112 @@
+/// Text that came from outside: decoded strictly, and made safe to stand in a message or a log line.
+#ifndef WECHATPAY_BONUS_COMMIT_TEXT_HPP
+#define WECHATPAY_BONUS_COMMIT_TEXT_HPP
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace wechatpay {
+
+/// One step through a UTF-8 text.
+struct CodePoint {
+  char32_t value = 0;
+  std::size_t bytes = 0;  ///< how many bytes it took; 1 for a byte that is not UTF-8
+  bool valid = false;     ///< false: not UTF-8 (overlong, surrogate, truncated or beyond U+10FFFF; RFC 3629)
+};
+
+/// Decodes the first code point of `text`, which must not be empty.
+inline CodePoint first_code_point(std::string_view text) noexcept {
+  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return {lead, 1, true};
+
+  const std::size_t bytes = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || text.size() < bytes) return {0, 1, false};
+  char32_t value = lead & (0xFFU >> (bytes + 1));
+  for (std::size_t i = 1; i < bytes; ++i) {
+    if ((byte(i) & 0xC0U) != 0x80U) return {0, 1, false};
+    value = (value << 6U) | (byte(i) & 0x3FU);
+  }
+  const char32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
+  if (value < smallest[bytes] || surrogate || value > 0x10FFFF) return {0, 1, false};
+  return {value, bytes, true};
+}
+
+/// C0, DEL and C1.
+inline bool is_control(char32_t value) noexcept { return value < 0x20 || (value >= 0x7F && value <= 0x9F); }
+
+inline bool has_control_character(std::string_view ascii) noexcept {
+  for (const char c : ascii) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return true;
+  }
+  return false;
+}
+
+/// `text` with the letters a to z in upper case, whatever the locale.
+inline std::string upper_case(std::string_view text) {
+  std::string upper(text);
+  for (char& c : upper) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return upper;
+}
+
+/// `text` for a message or a log line: at most `most` characters (an ellipsis follows where there were more), control
+/// characters, line separators and bytes that are not UTF-8 as `\xNN`, and characters that reverse the direction of
+/// writing likewise, so that nobody who reads a log is fooled by what a server sent.
+inline std::string printable(std::string_view text, std::size_t most = 200) {
+  const auto misleads = [](char32_t c) {
+    return is_control(c) || c == 0x2028 || c == 0x2029 || (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+  };
+  std::string out;
+  for (std::size_t count = 0; !text.empty(); ++count) {
+    if (count == most) return out + "…";
+    const CodePoint next = first_code_point(text);
+    const std::string_view bytes = text.substr(0, next.bytes);
+    if (next.valid && !misleads(next.value)) {
+      out += bytes;
+    } else {
+      for (const char c : bytes) {
+        const auto value = static_cast<unsigned char>(c);
+        out += "\\x";
+        out += "0123456789ABCDEF"[value >> 4U];
+        out += "0123456789ABCDEF"[value & 0xFU];
+      }
+    }
+    text.remove_prefix(next.bytes);
+  }
+  return out;
+}
+
+/// `text` without anything that could be a signature: a proxy's error page may echo the request's headers, and no
+/// error or log line may hold an Authorization value. A signature is 344 characters of Base64, so any run of 100 or
+/// more characters of Base64 (or of its escaped forms in HTML, URLs and JSON) gives way to `[redacted]`.
+inline std::string without_signatures(std::string_view text) {
+  constexpr std::string_view escapes = "+/=%&#;\\-_";
+  const auto of_signature = [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           escapes.find(c) != std::string_view::npos;
+  };
+  std::string out;
+  while (!text.empty()) {
+    std::size_t run = 0;
+    while (run < text.size() && of_signature(text[run])) ++run;
+    if (run >= 100) {
+      out += "[redacted]";
+    } else {
+      out += text.substr(0, run);
+    }
+    text.remove_prefix(run);
+    if (!text.empty()) {
+      out += text.front();
+      text.remove_prefix(1);
+    }
+  }
+  return out;
+}
+
+}  // namespace wechatpay
+
+#endif

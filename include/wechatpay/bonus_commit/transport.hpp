@@ -1,0 +1,42 @@
+/// The way out: a port with one method.
+#ifndef WECHATPAY_BONUS_COMMIT_TRANSPORT_HPP
+#define WECHATPAY_BONUS_COMMIT_TRANSPORT_HPP
+
+#include <functional>
+
+#include "wechatpay/bonus_commit/http.hpp"
+#include "wechatpay/bonus_commit/result.hpp"
+
+namespace wechatpay {
+
+/// Sends a request and hands over the answer. CurlTransport is the real one; testing/mock_transport.hpp has one for
+/// tests; a decorator that watches or counts is a few lines.
+class Transport {
+ public:
+  /// Takes the answer, whatever its status, or an error of kind `transport_failed` whose outcome is `not_sent` only if
+  /// no byte of the request can have left.
+  using Completion = std::function<void(Result<HttpResponse>)>;
+
+  Transport() = default;
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+  virtual ~Transport() = default;
+
+  /// Sends `request` after `request.send_after` and calls `done` exactly once: on any thread, before send() returns
+  /// or later, and at the latest when the transport is destroyed. Follows no redirect. Thread-safe.
+  virtual void send(HttpRequest request, Completion done) = 0;
+};
+
+/// No complete answer: the error of a transport.
+inline Error transport_error(TransportFault fault, Outcome outcome, std::string message) {
+  Error error;
+  error.kind = ErrorKind::transport_failed;
+  error.transport_fault = fault;
+  error.outcome = outcome;
+  error.message = std::move(message);
+  return error;
+}
+
+}  // namespace wechatpay
+
+#endif

@@ -1,0 +1,52 @@
+/// OpenSSL's handles, each owned on the line that creates it.
+#ifndef WECHATPAY_SRC_OPENSSL_HPP
+#define WECHATPAY_SRC_OPENSSL_HPP
+
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pkcs12.h>
+#include <openssl/provider.h>
+#include <openssl/x509.h>
+
+#include <memory>
+#include <string>
+
+namespace wechatpay {
+
+template <auto Free>
+struct Freeing {
+  template <typename T>
+  void operator()(T* handle) const noexcept {
+    Free(handle);
+  }
+};
+
+using BioHandle = std::unique_ptr<BIO, Freeing<BIO_free_all>>;
+using PkeyHandle = std::unique_ptr<EVP_PKEY, Freeing<EVP_PKEY_free>>;
+using PkeyContextHandle = std::unique_ptr<EVP_PKEY_CTX, Freeing<EVP_PKEY_CTX_free>>;
+using DigestHandle = std::unique_ptr<EVP_MD, Freeing<EVP_MD_free>>;
+using CertificateHandle = std::unique_ptr<X509, Freeing<X509_free>>;
+using Pkcs12Handle = std::unique_ptr<PKCS12, Freeing<PKCS12_free>>;
+using LibraryContextHandle = std::unique_ptr<OSSL_LIB_CTX, Freeing<OSSL_LIB_CTX_free>>;
+using ProviderHandle = std::unique_ptr<OSSL_PROVIDER, Freeing<OSSL_PROVIDER_unload>>;
+
+/// Leaves the calling thread's OpenSSL error queue as it was found: the user's own code may be reading it.
+class ErrorQueueGuard {
+ public:
+  ErrorQueueGuard() noexcept { ERR_set_mark(); }
+  ErrorQueueGuard(const ErrorQueueGuard&) = delete;
+  ErrorQueueGuard& operator=(const ErrorQueueGuard&) = delete;
+  ~ErrorQueueGuard() { ERR_pop_to_mark(); }
+};
+
+/// OpenSSL's own words for the latest failure. They name algorithms and formats, never key material.
+inline std::string openssl_reason() {
+  const char* reason = ERR_reason_error_string(ERR_peek_last_error());
+  return reason == nullptr ? "no reason given" : reason;
+}
+
+}  // namespace wechatpay
+
+#endif

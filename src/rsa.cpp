@@ -1,0 +1,172 @@
+#include "src/rsa.hpp"
+
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
+
+#include <array>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "wechatpay/bonus_commit/signature.hpp"
+
+namespace wechatpay {
+namespace {
+
+using Digest = std::array<unsigned char, 32>;
+
+const unsigned char* bytes_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+
+/// Looked up once: OpenSSL 3 takes microseconds to find an algorithm by its name.
+const EVP_MD* sha256() {
+  static const DigestHandle digest(EVP_MD_fetch(nullptr, "SHA256", nullptr));
+  return digest.get();
+}
+
+bool digest_of(std::string_view message, Digest& digest) {
+  unsigned int size = 0;
+  return sha256() != nullptr &&
+         EVP_Digest(message.data(), message.size(), digest.data(), &size, sha256(), nullptr) == 1 &&
+         size == digest.size();
+}
+
+/// Prepared contexts for one operation under one key. Preparing one costs more than the rest of a verification, and a
+/// context serves one thread at a time, so as many are kept as threads have used at once.
+class ContextPool {
+ public:
+  using Initialize = int (*)(EVP_PKEY_CTX*);
+
+  ContextPool(PkeyHandle key, Initialize initialize) : key_(std::move(key)), initialize_(initialize) {}
+
+  /// Null if OpenSSL fails.
+  PkeyContextHandle take() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (!idle_.empty()) {
+        PkeyContextHandle context = std::move(idle_.back());
+        idle_.pop_back();
+        return context;
+      }
+    }
+    PkeyContextHandle context(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
+    if (context == nullptr || initialize_(context.get()) != 1 ||
+        EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) != 1 ||
+        EVP_PKEY_CTX_set_signature_md(context.get(), sha256()) != 1) {
+      return nullptr;
+    }
+    return context;
+  }
+
+  void give_back(PkeyContextHandle context) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    idle_.push_back(std::move(context));
+  }
+
+  std::size_t signature_size() const { return static_cast<std::size_t>(EVP_PKEY_get_size(key_.get())); }
+
+ private:
+  PkeyHandle key_;
+  Initialize initialize_;
+  std::mutex mutex_;
+  std::vector<PkeyContextHandle> idle_;
+};
+
+class RsaSigner final : public Signer {
+ public:
+  explicit RsaSigner(PkeyHandle key) : contexts_(std::move(key), EVP_PKEY_sign_init) {}
+
+  Result<std::string> sign(std::string_view message) const override {
+    const ErrorQueueGuard guard;
+    Digest digest;
+    std::string signature(contexts_.signature_size(), '\0');
+    std::size_t size = signature.size();
+    PkeyContextHandle context = contexts_.take();
+    if (context == nullptr || !digest_of(message, digest) ||
+        EVP_PKEY_sign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size, digest.data(),
+                      digest.size()) != 1) {
+      Error error;
+      error.kind = ErrorKind::signing_failed;
+      error.message = "OpenSSL could not sign with the merchant's private key: " + openssl_reason();
+      return error;
+    }
+    signature.resize(size);
+    contexts_.give_back(std::move(context));
+    return signature;
+  }
+
+ private:
+  mutable ContextPool contexts_;
+};
+
+class RsaPlatformKey final : public PlatformKey {
+ public:
+  explicit RsaPlatformKey(PkeyHandle key) : contexts_(std::move(key), EVP_PKEY_verify_init) {}
+
+  bool verify(std::string_view message, std::string_view signature) const override {
+    const ErrorQueueGuard guard;
+    Digest digest;
+    PkeyContextHandle context = contexts_.take();
+    const bool valid =
+        context != nullptr && digest_of(message, digest) &&
+        EVP_PKEY_verify(context.get(), bytes_of(signature), signature.size(), digest.data(), digest.size()) == 1;
+    if (valid) contexts_.give_back(std::move(context));
+    return valid;
+  }
+
+ private:
+  mutable ContextPool contexts_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Signer> make_rsa_signer(PkeyHandle private_key) {
+  return std::make_shared<RsaSigner>(std::move(private_key));
+}
+
+std::shared_ptr<const PlatformKey> make_rsa_platform_key(PkeyHandle public_key) {
+  return std::make_shared<RsaPlatformKey>(std::move(public_key));
+}
+
+std::string encode_base64(std::string_view bytes) {
+  // OpenSSL writes a NUL behind the text.
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
+  const int size =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes_of(bytes), static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(size));
+  return text;
+}
+
+std::optional<std::string> decode_base64(std::string_view text) {
+  // A signature has 344 characters; the bound keeps the size within OpenSSL's int.
+  if (text.empty() || text.size() % 4 != 0 || text.size() > 65536) return std::nullopt;
+  const ErrorQueueGuard guard;
+  std::string bytes(text.size() / 4 * 3, '\0');
+  if (EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), bytes_of(text), static_cast<int>(text.size())) <
+      0) {
+    return std::nullopt;
+  }
+  const std::size_t padding = text[text.size() - 1] != '=' ? 0 : text[text.size() - 2] != '=' ? 1 : 2;
+  bytes.resize(bytes.size() - padding);
+  // EVP_DecodeBlock forgives white space, misplaced padding and stray bits; encoding again does not.
+  if (encode_base64(bytes) != text) return std::nullopt;
+  return bytes;
+}
+
+Result<std::string> random_nonce() {
+  const ErrorQueueGuard guard;
+  std::array<unsigned char, 16> random{};
+  if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) {
+    Error error;
+    error.kind = ErrorKind::signing_failed;
+    error.message = "OpenSSL has no random numbers for the nonce: " + openssl_reason();
+    return error;
+  }
+  std::string nonce;
+  for (const unsigned char byte : random) {
+    nonce += "0123456789ABCDEF"[byte >> 4U];
+    nonce += "0123456789ABCDEF"[byte & 0xFU];
+  }
+  return nonce;
+}
+
+}  // namespace wechatpay

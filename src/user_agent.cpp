@@ -1,0 +1,43 @@
+#include <curl/curl.h>
+#include <openssl/crypto.h>
+
+#include "wechatpay/bonus_commit/version.hpp"
+
+namespace wechatpay {
+namespace {
+
+constexpr const char* platform() {
+#if defined(_WIN32)
+  return "Windows";
+#elif defined(__APPLE__)
+  return "macOS";
+#elif defined(__linux__)
+  return "Linux";
+#elif defined(__FreeBSD__)
+  return "FreeBSD";
+#else
+  return "other";
+#endif
+}
+
+constexpr const char* architecture() {
+#if defined(__x86_64__) || defined(_M_X64)
+  return "x86_64";
+#elif defined(__aarch64__) || defined(_M_ARM64)
+  return "aarch64";
+#else
+  return sizeof(void*) == 8 ? "64-bit" : "32-bit";
+#endif
+}
+
+}  // namespace
+
+const std::string& user_agent() {
+  static const std::string text = std::string("wechatpay-bonus-commit/" WECHATPAY_BONUS_COMMIT_VERSION " (") +
+                                  platform() + "; " + architecture() + ") libcurl/" +
+                                  curl_version_info(CURLVERSION_NOW)->version + " OpenSSL/" +
+                                  OpenSSL_version(OPENSSL_VERSION_STRING);
+  return text;
+}
+
+}  // namespace wechatpay
