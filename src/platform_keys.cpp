@@ -18,14 +18,16 @@ bool only(std::string_view text, std::string_view characters) {
   return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
 }
 
+constexpr std::string_view hex_digits = "0123456789ABCDEFabcdef";
+
 /// The form under which a serial is kept: a certificate's in upper case, a public key's id as it is.
 std::string key_of(std::string_view serial) {
-  return starts_with(serial, public_key_id_prefix) ? std::string(serial) : upper_case(serial);
+  return only(serial, hex_digits) ? upper_case(serial) : std::string(serial);
 }
 
 Result<PkeyHandle> public_key_of(std::string_view id, std::string_view pem, const std::string& name) {
   if (!starts_with(id, public_key_id_prefix) || !only(id.substr(public_key_id_prefix.size()), "0123456789")) {
-    const bool serial = only(id, "0123456789ABCDEFabcdef");
+    const bool serial = only(id, hex_digits);
     return configuration_error("the id of " + name +
                                " must be PUB_KEY_ID_ and digits, as the merchant platform shows "
                                "it, not \"" +

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -329,7 +330,8 @@ HttpResponse FakeWechatPay::answer(const HttpRequest& request) {
   }
   const auto points = body.find("bonus_value");
   if (points == body.end()) return refuse_parameter({"/bonus_value", "", "is missing", "body"});
-  if (!points->is_number_integer() || *points > json((std::numeric_limits<std::int64_t>::max)())) {
+  constexpr auto largest = static_cast<std::uint64_t>((std::numeric_limits<std::int64_t>::max)());
+  if (!points->is_number_integer() || (points->is_number_unsigned() && points->get<std::uint64_t>() > largest)) {
     return refuse_parameter({"/bonus_value", points->dump(), "must be an integer of 64 bits", "body"});
   }
   if (points->get<std::int64_t>() < 1)

@@ -1,0 +1,85 @@
+/// What several tests share.
+#ifndef WECHATPAY_TESTS_SUPPORT_HPP
+#define WECHATPAY_TESTS_SUPPORT_HPP
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <sstream>
+#include <string>
+
+#include "wechatpay/bonus_commit/request.hpp"
+
+namespace wechatpay {
+
+/// The example of WeChat Pay's page.
+inline BonusCommitRequest seed_request() {
+  return {"478515832665",    "478515832665", "1217752501201407033233368018", "1230000109", "1900000109", 30,
+          MerchantMode::both};
+}
+
+inline constexpr const char* seed_path =
+    "/v3/marketing/membercard-open/cards/478515832665/codes/478515832665/bonus/commit";
+inline constexpr const char* seed_body =
+    R"({"out_trade_no":"1217752501201407033233368018","mchid":"1230000109","sub_mchid":"1900000109","bonus_value":30})";
+
+/// Unix time as a time point.
+inline std::chrono::system_clock::time_point at(std::int64_t seconds) {
+  return std::chrono::system_clock::time_point(std::chrono::seconds(seconds));
+}
+
+inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+inline std::string read_text(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// A folder of the test's own, removed at its end.
+class TemporaryFolder {
+ public:
+  TemporaryFolder()
+      : path_(std::filesystem::temp_directory_path() / ("wechatpay-test-" + std::to_string(std::random_device()()))) {
+    std::filesystem::create_directory(path_);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+
+  std::string path(const std::string& name) const { return (path_ / name).string(); }
+
+  std::string write(const std::string& name, const std::string& content) const {
+    std::ofstream(path_ / name, std::ios::binary) << content;
+    return path(name);
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// A command's standard output and exit status.
+struct CommandResult {
+  std::string output;
+  int status = -1;
+};
+
+inline CommandResult run(const std::string& command) {
+  CommandResult result;
+  std::FILE* const pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return result;
+  char buffer[4096];
+  for (std::size_t size = 0; (size = fread(buffer, 1, sizeof buffer, pipe)) > 0;) result.output.append(buffer, size);
+  result.status = pclose(pipe);
+  return result;
+}
+
+}  // namespace wechatpay
+
+#endif

@@ -1,0 +1,243 @@
+#include "wechatpay/bonus_commit/answer.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/support.hpp"
+
+namespace wechatpay {
+namespace {
+
+const SignedParts sent{"POST", seed_path, 1554208460, "593BEC0C930BF1AFEB40B4A08C8FB242", seed_body};
+const Result<Verification> verified = Verification{"PUB_KEY_ID_1", 1554208461, std::chrono::seconds(-1)};
+const Result<Verification> not_verified = unverified(VerificationFault::header_missing, "Wechatpay-Nonce is missing");
+
+Error error_of(const HttpResponse& response, const Result<Verification>& verification = verified) {
+  const CommitResult result = read_answer(response, verification, sent);
+  EXPECT_FALSE(result);
+  return result ? Error{} : result.error();
+}
+
+TEST(ReadAnswer, AVerified204IsAReceipt) {
+  const CommitResult result = read_answer({204, {{"request-id", "08ABC-0"}}, ""}, verified, sent);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->request_id, "08ABC-0");
+  EXPECT_EQ(result->serial, "PUB_KEY_ID_1");
+  EXPECT_EQ(result->timestamp, 1554208461);
+  EXPECT_EQ(result->clock_offset.count(), -1);
+}
+
+TEST(ReadAnswer, NoSuccessWithoutVerification) {
+  for (const int status : {200, 202, 204}) {
+    const Error error = error_of({status, {{"Request-ID", "08ABC-0"}}, ""}, not_verified);
+    EXPECT_EQ(error.kind, ErrorKind::unverified_answer);
+    EXPECT_EQ(error.verification_fault, VerificationFault::header_missing);
+    EXPECT_EQ(error.outcome, Outcome::unknown);
+    EXPECT_EQ(error.http_status, status);
+    EXPECT_EQ(error.request_id, "08ABC-0");
+    EXPECT_TRUE(contains(error.message, "Wechatpay-Nonce is missing")) << error.message;
+  }
+}
+
+TEST(ReadAnswer, NoSuccessButExactly204) {
+  for (const int status : {200, 201, 202, 203, 205, 206}) {
+    const Error error = error_of({status, {}, ""});
+    EXPECT_EQ(error.kind, ErrorKind::unexpected_answer) << status;
+    EXPECT_EQ(error.outcome, Outcome::unknown) << status;
+    EXPECT_TRUE(error.verified);
+    EXPECT_TRUE(contains(error.message, std::to_string(status))) << error.message;
+  }
+}
+
+TEST(ReadAnswer, TellsTheOutcomeOfEveryStatus) {
+  const struct {
+    int status;
+    bool verified;
+    Outcome outcome;
+  } cases[] = {
+      {100, true, Outcome::unknown},  {301, true, Outcome::unknown},  {302, false, Outcome::unknown},
+      {307, false, Outcome::unknown}, {400, true, Outcome::refused},  {400, false, Outcome::refused},
+      {401, false, Outcome::refused}, {403, true, Outcome::refused},  {404, false, Outcome::refused},
+      {429, true, Outcome::refused},  {429, false, Outcome::refused}, {500, true, Outcome::unknown},
+      {500, false, Outcome::unknown}, {502, true, Outcome::refused},  {502, false, Outcome::unknown},
+      {503, true, Outcome::refused},  {503, false, Outcome::unknown}, {504, true, Outcome::unknown},
+      {504, false, Outcome::unknown}, {599, true, Outcome::unknown},
+  };
+  for (const auto& each : cases) {
+    const Error error = error_of({each.status, {}, ""}, each.verified ? verified : not_verified);
+    EXPECT_EQ(to_string(error.outcome), to_string(each.outcome)) << each.status << each.verified;
+    EXPECT_EQ(error.verified, each.verified) << each.status;
+    EXPECT_EQ(error.http_status, each.status);
+  }
+}
+
+TEST(ReadAnswer, CarriesWeChatPaysOwnWords) {
+  const Error error = error_of(
+      {400,
+       {{"Request-ID", "08ABC-0"}},
+       R"({"code":"PARAM_ERROR","message":"参数错误","detail":{"field":"/bonus_value","value":"0","issue":"must be positive","location":"body"}})"});
+  EXPECT_EQ(error.kind, ErrorKind::api_error);
+  EXPECT_EQ(error.code, "PARAM_ERROR");
+  EXPECT_EQ(error.wechatpay_message, "参数错误");
+  ASSERT_EQ(error.faults.size(), 1U);
+  EXPECT_EQ(error.faults[0].field, "/bonus_value");
+  EXPECT_EQ(error.faults[0].value, "0");
+  EXPECT_EQ(error.faults[0].issue, "must be positive");
+  EXPECT_EQ(error.faults[0].location, "body");
+  EXPECT_TRUE(contains(error.detail, R"("issue":"must be positive")")) << error.detail;
+  EXPECT_EQ(error.message,
+            "WeChat Pay answered 400 PARAM_ERROR: 参数错误 (/bonus_value: must be positive, given: 0); correct the "
+            "request; the same one will be refused again; Request-ID 08ABC-0");
+}
+
+TEST(ReadAnswer, AdvisesByCode) {
+  const struct {
+    int status;
+    const char* code;
+    const char* says;
+  } cases[] = {
+      {400, "INVALID_REQUEST", "bonus service is enabled"},
+      {401, "SIGN_ERROR", "belong together"},
+      {403, "NO_AUTH", "apply for it"},
+      {404, "NOT_FOUND", "card_id"},
+      {429, "FREQUENCY_LIMITED", "slow down"},
+      {429, "RATELIMIT_EXCEEDED", "slow down"},
+      {500, "SYSTEM_ERROR", "may have been done"},
+      {503, "SERVICE_UNAVAILABLE", "commit again later"},
+  };
+  for (const auto& each : cases) {
+    const Error error = error_of({each.status, {}, std::string(R"({"code":")") + each.code + R"(","message":"m"})"});
+    EXPECT_EQ(error.code, each.code);
+    EXPECT_TRUE(contains(error.message, each.says)) << error.message;
+  }
+}
+
+TEST(ReadAnswer, ReportsAnUnsignedErrorAsWhatItSaysAndMarksIt) {
+  const Error error = error_of({400, {}, R"({"code":"PARAM_ERROR","message":"m"})"}, not_verified);
+  EXPECT_EQ(error.kind, ErrorKind::api_error);
+  EXPECT_FALSE(error.verified);
+  EXPECT_EQ(error.verification_fault, VerificationFault::header_missing);
+  EXPECT_TRUE(contains(error.message, "not verified: Wechatpay-Nonce is missing")) << error.message;
+}
+
+TEST(ReadAnswer, TakesDetailOfAnyShape) {
+  for (const char* detail : {"null", "[]", "\"text\"", "17", "{}", R"({"field":7,"value":{"a":[1]}})",
+                             R"({"field":"x","value":null})", R"([{"field":"x"}])"}) {
+    const Error error =
+        error_of({400, {}, std::string(R"({"code":"PARAM_ERROR","message":"m","detail":)") + detail + "}"});
+    EXPECT_EQ(error.code, "PARAM_ERROR") << detail;
+    EXPECT_EQ(error.detail.empty(), false) << detail;
+  }
+  const Error error = error_of({400, {}, R"({"code":"E","detail":{"field":7,"value":{"a":[1]}}})"});
+  ASSERT_EQ(error.faults.size(), 1U);
+  EXPECT_EQ(error.faults[0].field, "7");
+  EXPECT_EQ(error.faults[0].value, R"({"a":[1]})");
+}
+
+TEST(ReadAnswer, HelpsWithBodiesThatAreNotWeChatPays) {
+  const struct {
+    std::string body;
+    const char* says;
+  } cases[] = {
+      {"", "an empty body"},
+      {"<html><h1>502 Bad Gateway</h1></html>", "502 Bad Gateway"},
+      {R"({"code":"PARAM_ERR)", "PARAM_ERR"},
+      {R"({"message":"no code"})", "no code"},
+      {R"({"code":17})", "17"},
+      {R"(["code"])", "code"},
+      {"\xFF\xFE", "\\xFF\\xFE"},
+      {"{\"code\":\"\xFF\"}", "\\xFF"},
+      {"line\r\nbreak", "line\\x0D\\x0Abreak"},
+  };
+  for (const auto& each : cases) {
+    const Error error = error_of({403, {}, each.body}, not_verified);
+    EXPECT_EQ(error.kind, ErrorKind::unexpected_answer);
+    EXPECT_TRUE(contains(error.message, each.says)) << error.message;
+    EXPECT_EQ(error.code, "");
+  }
+}
+
+TEST(ReadAnswer, CutsALargeBody) {
+  const Error error = error_of({500, {}, "big " + std::string(1U << 20U, ' ')});
+  EXPECT_LT(error.message.size(), 600U);
+}
+
+TEST(ReadAnswer, SurvivesNestingWithoutBounds) {
+  for (const char* open : {"[", R"({"a":)"}) {
+    std::string nested = R"({"code":"E","detail":)";
+    for (int i = 0; i < 100000; ++i) nested += open;
+    EXPECT_EQ(error_of({400, {}, nested}).kind, ErrorKind::unexpected_answer) << "it is cut off";
+  }
+  std::string closed = R"({"code":"E","detail":)" + std::string(100000, '[') + std::string(100000, ']') + "}";
+  const Error error = error_of({400, {}, closed});
+  EXPECT_EQ(error.code, "E");
+  EXPECT_LT(error.detail.size(), 100U);
+}
+
+TEST(ReadAnswer, NamesARedirectAndDoesNotBelieveIt) {
+  const Error error = error_of({302, {{"Location", "http://evil.example/\r\n"}}, ""}, not_verified);
+  EXPECT_EQ(error.kind, ErrorKind::unexpected_answer);
+  EXPECT_TRUE(contains(error.message, "a redirect to http://evil.example/\\x0D\\x0A")) << error.message;
+}
+
+TEST(ReadAnswer, NeverRepeatsASignatureThatAServerEchoes) {
+  const std::string signature(342, 'S');
+  for (const std::string& body :
+       {"<pre>Authorization: signature=\"" + signature + "==\"</pre>",
+        R"({"code":"E","message":"got )" + signature + R"(==","detail":{"field":")" + signature + R"("}})"}) {
+    const Error error = error_of({400, {{"Request-ID", signature}}, body});
+    EXPECT_FALSE(contains(error.message, "SSSSSSSSSS")) << error.message;
+    EXPECT_FALSE(contains(error.detail, "SSSSSSSSSS")) << error.detail;
+    EXPECT_FALSE(contains(error.wechatpay_message, "SSSSSSSSSS"));
+    EXPECT_FALSE(contains(error.request_id, "SSSSSSSSSS"));
+  }
+}
+
+TEST(ExplainSignError, SaysThatTheKeyIsWrongWhereTheMessagesAgree) {
+  const std::string own = signing_message(sent);
+  const auto same = explain_sign_error({own, own.size()}, sent);
+  EXPECT_TRUE(contains(same, "private key does not belong")) << same;
+  const auto cut = explain_sign_error({own.substr(0, 150), own.size()}, sent);
+  EXPECT_TRUE(contains(cut, "private key does not belong")) << cut;
+}
+
+TEST(ExplainSignError, NamesTheLineThatDiffers) {
+  const struct {
+    SignedParts theirs;
+    const char* says;
+  } cases[] = {
+      {{"PUT", sent.path, sent.timestamp, sent.nonce_str, sent.body}, "line 1 of the signed message, the HTTP method"},
+      {{"POST", "/V3/other", sent.timestamp, sent.nonce_str, sent.body}, "line 2 of the signed message, the path"},
+      {{"POST", sent.path, 1, sent.nonce_str, sent.body}, "line 3 of the signed message, the timestamp"},
+      {{"POST", sent.path, sent.timestamp, "other", sent.body}, "line 4 of the signed message, the nonce_str"},
+      {{"POST", sent.path, sent.timestamp, sent.nonce_str, "{}"}, "line 5 of the signed message, the body"},
+  };
+  for (const auto& each : cases) {
+    const std::string message = signing_message(each.theirs);
+    const std::string explained = explain_sign_error({message, message.size()}, sent);
+    EXPECT_TRUE(contains(explained, each.says)) << explained;
+  }
+}
+
+TEST(ExplainSignError, ComparesLengthsWhereTheDifferenceIsCutOff) {
+  const std::string own = signing_message(sent);
+  const auto explained = explain_sign_error({own.substr(0, 150), own.size() + 1}, sent);
+  EXPECT_TRUE(contains(explained, std::to_string(own.size()) + " bytes here")) << explained;
+}
+
+TEST(ReadAnswer, ComparesWhatWeChatPaySignedInASignError) {
+  const Error error = error_of(
+      {401,
+       {},
+       R"({"code":"SIGN_ERROR","message":"错误的签名","detail":{"detail":{"issue":"sign not match"},"field":"signature",)"
+       R"("location":"authorization","sign_information":{"method":"GET","url":"/v3/certificates","sign_message_length":66,)"
+       R"("truncated_sign_message":"GET\n/v3/certificates\n1721639012\n0deQ381ci7pNj9lUyMHW\n\n"}}})"},
+      not_verified);
+  EXPECT_EQ(error.code, "SIGN_ERROR");
+  ASSERT_EQ(error.faults.size(), 1U);
+  EXPECT_EQ(error.faults[0].field, "signature");
+  EXPECT_EQ(error.faults[0].issue, "sign not match");
+  EXPECT_TRUE(contains(error.message, "WeChat Pay received \"GET\", signed here was \"POST\"")) << error.message;
+}
+
+}  // namespace
+}  // namespace wechatpay

@@ -1,0 +1,318 @@
+#include "wechatpay/bonus_commit/client.hpp"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+#include "wechatpay/bonus_commit/testing/mock_transport.hpp"
+
+namespace wechatpay {
+namespace {
+
+/// A client whose requests a fake WeChat Pay answers, verification and all, at a fixed time.
+class Client : public ::testing::Test {
+ protected:
+  Client()
+      : wechat_pay_({"1900000001", [] { return at(1554208460); }}),
+        keys_(wechat_pay_.platform_keys()),
+        transport_(std::make_shared<MockTransport>()) {
+    options_.clock = [] { return at(1554208460); };
+    options_.nonce = [] { return std::string("593BEC0C930BF1AFEB40B4A08C8FB242"); };
+    transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  }
+
+  BonusCommitClient client() const {
+    return BonusCommitClient::create(wechat_pay_.credentials(), keys_, transport_, options_).value();
+  }
+
+  std::string creation_fault() const {
+    const auto result = BonusCommitClient::create(wechat_pay_.credentials(), keys_, transport_, options_);
+    if (result) return "created";
+    EXPECT_EQ(result.error().kind, ErrorKind::invalid_configuration);
+    return result.error().message;
+  }
+
+  std::string sent_header(const char* name) const {
+    return std::string(header_value(transport_->requests().back().headers, name));
+  }
+
+  FakeWechatPay wechat_pay_;
+  std::shared_ptr<PlatformKeys> keys_;
+  std::shared_ptr<MockTransport> transport_;
+  ClientOptions options_;
+};
+
+TEST_F(Client, CommitsAndReturnsAVerifiedReceipt) {
+  const CommitResult result = client().commit(seed_request());
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(result->serial, wechat_pay_.public_key_id());
+  EXPECT_EQ(result->timestamp, 1554208460);
+  EXPECT_EQ(result->clock_offset.count(), 0);
+  EXPECT_FALSE(result->request_id.empty());
+  EXPECT_EQ(wechat_pay_.times_committed("1217752501201407033233368018"), 1U);
+}
+
+TEST_F(Client, SendsExactlyWhatTheDocumentsSay) {
+  ASSERT_TRUE(client().commit(seed_request()));
+  const HttpRequest request = transport_->requests().at(0);
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.origin, "https://api.mch.weixin.qq.com");
+  EXPECT_EQ(request.path, seed_path);
+  EXPECT_EQ(request.body, seed_body);
+  EXPECT_EQ(request.timeout, std::chrono::seconds(30));
+  EXPECT_EQ(request.send_after.count(), 0);
+  ASSERT_EQ(request.headers.size(), 5U);
+  EXPECT_EQ(sent_header("Accept"), "application/json");
+  EXPECT_EQ(sent_header("Content-Type"), "application/json");
+  EXPECT_EQ(sent_header("Wechatpay-Serial"), wechat_pay_.public_key_id());
+  EXPECT_EQ(sent_header("User-Agent"), user_agent());
+  const std::string authorization = sent_header("Authorization");
+  EXPECT_TRUE(contains(authorization,
+                       "WECHATPAY2-SHA256-RSA2048 mchid=\"1900000001\",nonce_str=\"593BEC0C930BF1AFEB40B4A08C8FB242\","
+                       "signature=\""));
+  EXPECT_TRUE(contains(authorization,
+                       "\",timestamp=\"1554208460\",serial_no=\"" + wechat_pay_.credentials().serial_no() + "\""));
+}
+
+TEST_F(Client, NamesItselfAndWhatItStandsOnInTheUserAgent) {
+  for (const char* part :
+       {"wechatpay-bonus-commit/" WECHATPAY_BONUS_COMMIT_VERSION " (", ") libcurl/", " OpenSSL/3."}) {
+    EXPECT_TRUE(contains(user_agent(), part)) << user_agent();
+  }
+}
+
+TEST_F(Client, SendsAcceptLanguageWhereOneIsSet) {
+  ASSERT_TRUE(client().commit(seed_request()));
+  EXPECT_EQ(sent_header("Accept-Language"), "");
+  options_.accept_language = "zh-HK";
+  ASSERT_TRUE(client().commit(seed_request()));
+  EXPECT_EQ(sent_header("Accept-Language"), "zh-HK");
+}
+
+TEST_F(Client, MakesAFreshNonceForEveryCall) {
+  options_.nonce = random_nonce;
+  ASSERT_TRUE(client().commit(seed_request()));
+  const std::string first = sent_header("Authorization");
+  ASSERT_TRUE(client().commit(seed_request()));
+  EXPECT_NE(sent_header("Authorization"), first);
+}
+
+TEST_F(Client, SendsNothingWhereTheCheckFails) {
+  BonusCommitRequest request = seed_request();
+  request.bonus_value = 0;
+  const CommitResult result = client().commit(request);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind, ErrorKind::invalid_request);
+  EXPECT_EQ(result.error().outcome, Outcome::not_sent);
+  EXPECT_EQ(result.error().faults.size(), 1U);
+  EXPECT_TRUE(transport_->requests().empty());
+}
+
+TEST_F(Client, GivesTheSameThroughAFutureAndACallback) {
+  EXPECT_TRUE(client().commit_async(seed_request()).get());
+  int calls = 0;
+  client().commit_async(seed_request(), [&](CommitResult result) {
+    ++calls;
+    EXPECT_TRUE(result);
+  });
+  EXPECT_EQ(calls, 1);
+  BonusCommitRequest bad = seed_request();
+  bad.card_id.clear();
+  EXPECT_EQ(client().commit_async(bad).get().error().kind, ErrorKind::invalid_request);
+  client().commit_async(bad, [&](CommitResult result) {
+    ++calls;
+    EXPECT_EQ(result.error().kind, ErrorKind::invalid_request);
+  });
+  EXPECT_EQ(calls, 2);
+}
+
+TEST_F(Client, PassesOnTheTransportsError) {
+  transport_->then(transport_error(TransportFault::timeout, Outcome::unknown, "no answer in time"));
+  const CommitResult result = client().commit(seed_request());
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind, ErrorKind::transport_failed);
+  EXPECT_EQ(result.error().transport_fault, TransportFault::timeout);
+  EXPECT_EQ(result.error().outcome, Outcome::unknown);
+}
+
+TEST_F(Client, BelievesNoUnsignedSuccess) {
+  transport_->then(HttpResponse{204, {{"Request-ID", "08ABC-0"}}, ""});
+  const CommitResult result = client().commit(seed_request());
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind, ErrorKind::unverified_answer);
+  EXPECT_EQ(result.error().outcome, Outcome::unknown);
+  EXPECT_EQ(result.error().request_id, "08ABC-0");
+}
+
+TEST_F(Client, ExplainsARefusalOfWeChatPays) {
+  BonusCommitRequest request = seed_request();
+  request.merchant_mode = MerchantMode::direct;
+  request.sub_mchid.clear();
+  const CommitResult result = client().commit(request);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind, ErrorKind::api_error);
+  EXPECT_EQ(result.error().outcome, Outcome::refused);
+  EXPECT_EQ(result.error().code, "PARAM_ERROR");
+  EXPECT_TRUE(result.error().verified);
+  EXPECT_TRUE(contains(result.error().message, "mchid不匹配")) << result.error().message;
+}
+
+TEST_F(Client, SaysThatTheKeyIsWrongInASignError) {
+  const FakeWechatPay& owner = wechat_pay_;
+  class OtherKey final : public Signer {
+    Result<std::string> sign(std::string_view) const override { return std::string(256, 's'); }
+  };
+  const auto wrong = Credentials::from_signer(owner.credentials().mchid(), owner.credentials().serial_no(),
+                                              std::make_shared<OtherKey>());
+  const auto result =
+      BonusCommitClient::create(wrong.value(), keys_, transport_, options_).value().commit(seed_request());
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, "SIGN_ERROR");
+  EXPECT_EQ(result.error().http_status, 401);
+  EXPECT_FALSE(result.error().verified);
+  EXPECT_TRUE(contains(result.error().message, "private key does not belong to the certificate of that serial_no"))
+      << result.error().message;
+}
+
+TEST_F(Client, AnnouncesAndBelievesKeysThatAreAddedWhileItRuns) {
+  const BonusCommitClient running = client();
+  ASSERT_TRUE(keys_->remove(wechat_pay_.public_key_id()));
+  ASSERT_TRUE(running.commit(seed_request()));
+  EXPECT_EQ(sent_header("Wechatpay-Serial"), wechat_pay_.certificate_serial());
+  ASSERT_TRUE(keys_->add_public_key(wechat_pay_.public_key_id(), wechat_pay_.public_key_pem()));
+  EXPECT_EQ(running.commit(seed_request()).value().serial, wechat_pay_.public_key_id());
+}
+
+TEST_F(Client, SendsNothingWithoutAPlatformKey) {
+  const BonusCommitClient running = client();
+  for (const std::string& serial : keys_->serials()) keys_->remove(serial);
+  const CommitResult result = running.commit(seed_request());
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind, ErrorKind::invalid_configuration);
+  EXPECT_EQ(result.error().outcome, Outcome::not_sent);
+  EXPECT_TRUE(transport_->requests().empty());
+}
+
+TEST_F(Client, SendsNothingWhereSigningFails) {
+  options_.nonce = []() -> Result<std::string> { return configuration_error("no random numbers"); };
+  const CommitResult result = client().commit(seed_request());
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().message, "no random numbers");
+  EXPECT_TRUE(transport_->requests().empty());
+}
+
+TEST_F(Client, RefusesToBlockInACallback) {
+  const BonusCommitClient running = client();
+  bool called = false;
+  running.commit_async(seed_request(), [&](CommitResult) {
+    const CommitResult inner = running.commit(seed_request());
+    ASSERT_FALSE(inner);
+    EXPECT_EQ(inner.error().kind, ErrorKind::misuse);
+    EXPECT_EQ(inner.error().outcome, Outcome::not_sent);
+    bool inner_called = false;
+    running.commit_async(seed_request(), [&](CommitResult result) {
+      inner_called = true;
+      EXPECT_TRUE(result);
+      EXPECT_EQ(running.commit(seed_request()).error().kind, ErrorKind::misuse);
+    });
+    EXPECT_TRUE(inner_called);
+    EXPECT_EQ(running.commit(seed_request()).error().kind, ErrorKind::misuse) << "still inside the outer callback";
+    called = true;
+  });
+  EXPECT_TRUE(called);
+  EXPECT_TRUE(running.commit(seed_request())) << "outside again";
+}
+
+TEST_F(Client, SwallowsAnExceptionOfACallback) {
+  client().commit_async(seed_request(), [](CommitResult) { throw std::runtime_error("the user's"); });
+  EXPECT_TRUE(client().commit(seed_request()));
+}
+
+TEST_F(Client, TurnsExceptionsOfItsPartsIntoErrorsWithTheRightOutcome) {
+  options_.clock = []() -> std::chrono::system_clock::time_point { throw std::runtime_error("broken clock"); };
+  const CommitResult before = client().commit(seed_request());
+  ASSERT_FALSE(before);
+  EXPECT_EQ(before.error().kind, ErrorKind::internal_error);
+  EXPECT_EQ(before.error().outcome, Outcome::not_sent);
+  EXPECT_EQ(before.error().message, "broken clock ended the call");
+
+  class Throwing final : public Transport {
+    void send(HttpRequest, Completion) override { throw 7; }
+  };
+  options_.clock = [] { return at(1554208460); };
+  const auto throwing =
+      BonusCommitClient::create(wechat_pay_.credentials(), keys_, std::make_shared<Throwing>(), options_);
+  const CommitResult during = throwing.value().commit(seed_request());
+  ASSERT_FALSE(during);
+  EXPECT_EQ(during.error().kind, ErrorKind::internal_error);
+  EXPECT_EQ(during.error().outcome, Outcome::unknown);
+}
+
+TEST_F(Client, EndsACallThatItsTransportDrops) {
+  class Dropping final : public Transport {
+    void send(HttpRequest, Completion) override {}
+  };
+  const auto dropping =
+      BonusCommitClient::create(wechat_pay_.credentials(), keys_, std::make_shared<Dropping>(), options_);
+  const CommitResult result = dropping.value().commit(seed_request());
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().transport_fault, TransportFault::shut_down);
+  EXPECT_EQ(result.error().outcome, Outcome::unknown);
+}
+
+TEST_F(Client, CompletesOnceWhateverItsTransportDoes) {
+  class Twice final : public Transport {
+    void send(HttpRequest, Completion done) override {
+      done(transport_error(TransportFault::connect, Outcome::not_sent, "first"));
+      done(transport_error(TransportFault::timeout, Outcome::unknown, "second"));
+    }
+  };
+  const auto twice = BonusCommitClient::create(wechat_pay_.credentials(), keys_, std::make_shared<Twice>(), options_);
+  int calls = 0;
+  twice.value().commit_async(seed_request(), [&](CommitResult result) {
+    ++calls;
+    EXPECT_EQ(result.error().message, "first");
+  });
+  EXPECT_EQ(calls, 1);
+}
+
+TEST_F(Client, NamesWhatIsWrongWithItsOptions) {
+  const ClientOptions good = options_;
+  for (const char* origin :
+       {"", "http://api.mch.weixin.qq.com", "https://", "api.mch.weixin.qq.com", "https://api.mch.weixin.qq.com/",
+        "https://user@host", "https://host?x", "https://a b", "https://a\nb"}) {
+    options_.origin = origin;
+    EXPECT_TRUE(contains(creation_fault(), "ClientOptions::origin")) << origin;
+  }
+  options_ = good;
+  options_.deadline = std::chrono::milliseconds(0);
+  EXPECT_TRUE(contains(creation_fault(), "ClientOptions::deadline"));
+  options_ = good;
+  options_.accept_language = "de";
+  EXPECT_TRUE(contains(creation_fault(), "ClientOptions::accept_language"));
+  options_ = good;
+  options_.clock = nullptr;
+  EXPECT_TRUE(contains(creation_fault(), "ClientOptions::clock"));
+  options_ = good;
+  keys_ = std::make_shared<PlatformKeys>();
+  EXPECT_TRUE(contains(creation_fault(), "no platform keys"));
+  keys_ = nullptr;
+  EXPECT_TRUE(contains(creation_fault(), "no platform keys"));
+  keys_ = wechat_pay_.platform_keys();
+  transport_ = nullptr;
+  EXPECT_TRUE(contains(creation_fault(), "transport is null"));
+}
+
+TEST_F(Client, RefusesTheMerchantsOwnSerialNumberAmongThePlatformKeys) {
+  // A certificate that does not look like a merchant's, but has the serial number of this one.
+  const auto credentials =
+      Credentials::from_key("1900000001", wechat_pay_.certificate_serial(), wechat_pay_.merchant_key_pem());
+  const auto result = BonusCommitClient::create(credentials.value(), keys_, transport_, options_);
+  ASSERT_FALSE(result);
+  EXPECT_TRUE(contains(result.error().message, "the merchant's own certificate")) << result.error().message;
+}
+
+}  // namespace
+}  // namespace wechatpay

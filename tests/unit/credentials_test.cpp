@@ -1,0 +1,247 @@
+#include "wechatpay/bonus_commit/credentials.hpp"
+
+#include <gtest/gtest.h>
+#include <openssl/err.h>
+
+#include <filesystem>
+
+#include "src/key_files.hpp"
+#include "src/testing/pki.hpp"
+#include "tests/support/support.hpp"
+
+namespace wechatpay {
+namespace {
+
+constexpr const char* mchid = "1900000001";
+constexpr const char* serial = "0A8B07E79B8269FEC3D5D3E6AB8ED163A6A380DB";
+
+/// A merchant's key and certificate, made once.
+struct Merchant {
+  PkeyHandle key = make_rsa_key();
+  CertificateHandle certificate = make_certificate({mchid, serial, {}, false}, key.get());
+  std::string key_pem = private_key_pem(key.get());
+  std::string certificate_text = certificate_pem(certificate.get());
+};
+
+Merchant& merchant() {
+  static Merchant made;
+  return made;
+}
+
+std::string message_of(const Result<Credentials>& result) {
+  if (result) return "accepted";
+  EXPECT_EQ(result.error().kind, ErrorKind::invalid_configuration);
+  EXPECT_FALSE(contains(result.error().message, "BEGIN")) << "key material in: " << result.error().message;
+  return result.error().message;
+}
+
+void expect_usable(const Result<Credentials>& credentials) {
+  ASSERT_TRUE(credentials) << credentials.error().message;
+  EXPECT_EQ(credentials->mchid(), mchid);
+  EXPECT_EQ(credentials->serial_no(), serial);
+  EXPECT_EQ(credentials->signer().sign("message").value().size(), 256U);
+}
+
+TEST(Credentials, ReadMerchantIdAndSerialNumberFromTheCertificate) {
+  expect_usable(Credentials::from_pem(merchant().certificate_text, merchant().key_pem));
+}
+
+TEST(Credentials, ComeFromFiles) {
+  const TemporaryFolder folder;
+  const auto certificate = folder.write("apiclient_cert.pem", merchant().certificate_text);
+  const auto key = folder.write("apiclient_key.pem", merchant().key_pem);
+  expect_usable(Credentials::from_pem_files(certificate, key));
+  expect_usable(Credentials::from_key_file(mchid, serial, key));
+}
+
+TEST(Credentials, ComeFromEveryFormOfKey) {
+  for (const KeyFormat format : {KeyFormat::pkcs8, KeyFormat::pkcs1}) {
+    for (const char* passphrase : {"", "secret 密码"}) {
+      const std::string pem = private_key_pem(merchant().key.get(), format, passphrase);
+      expect_usable(Credentials::from_pem(merchant().certificate_text, pem, passphrase));
+      expect_usable(Credentials::from_key(mchid, serial, pem, passphrase));
+    }
+  }
+}
+
+TEST(Credentials, AllFormsSignAlike) {
+  const std::string p12 = pkcs12(merchant().key.get(), merchant().certificate.get(), mchid);
+  const auto one = Credentials::from_p12(p12, mchid);
+  const auto other = Credentials::from_key(mchid, serial, private_key_pem(merchant().key.get(), KeyFormat::pkcs1));
+  EXPECT_EQ(one.value().signer().sign("message").value(), other.value().signer().sign("message").value());
+}
+
+TEST(Credentials, ComeFromPkcs12) {
+  const TemporaryFolder folder;
+  for (const bool legacy : {false, true}) {
+    const std::string p12 = pkcs12(merchant().key.get(), merchant().certificate.get(), mchid, legacy);
+    expect_usable(Credentials::from_p12(p12, mchid));
+    expect_usable(Credentials::from_p12_file(folder.write("apiclient_cert.p12", p12), mchid));
+  }
+}
+
+TEST(Credentials, LeaveTheLegacyProviderOutOfTheProcess) {
+  const std::string p12 = pkcs12(merchant().key.get(), merchant().certificate.get(), mchid, true);
+  expect_usable(Credentials::from_p12(p12, mchid));
+  EXPECT_EQ(OSSL_PROVIDER_available(nullptr, "legacy"), 0);
+}
+
+TEST(Credentials, KeepLeadingZerosAndRaiseTheCaseOfASerialNumber) {
+  const auto credentials = Credentials::from_key(mchid, "00ab8b07", merchant().key_pem);
+  EXPECT_EQ(credentials.value().serial_no(), "00AB8B07");
+}
+
+TEST(Credentials, NameAKeyThatDoesNotBelongToTheCertificate) {
+  const TemporaryFolder folder;
+  const auto certificate = folder.write("apiclient_cert.pem", merchant().certificate_text);
+  const auto key = folder.write("other_key.pem", private_key_pem(make_rsa_key().get()));
+  const std::string message = message_of(Credentials::from_pem_files(certificate, key));
+  EXPECT_TRUE(contains(message, "other_key.pem does not belong to " + certificate)) << message;
+  EXPECT_TRUE(contains(message, serial)) << message;
+}
+
+TEST(Credentials, SayWhatIsInTheFileWhereThePrivateKeyBelongs) {
+  const struct {
+    std::string content;
+    const char* says;
+  } cases[] = {
+      {merchant().certificate_text, "holds a certificate"},
+      {public_key_pem(merchant().key.get()), "holds a public key"},
+      {"", "is empty"},
+      {"hello", "is not PEM"},
+      {std::string("\x30\x82\x01", 3), "is binary"},
+      {merchant().key_pem.substr(0, 400), "damaged or incomplete"},
+      {"-----BEGIN PRIVATE KEY-----\n!!!!\n-----END PRIVATE KEY-----\n", "damaged or incomplete"},
+  };
+  const TemporaryFolder folder;
+  for (const auto& each : cases) {
+    const auto file = folder.write("apiclient_key.pem", each.content);
+    const std::string message = message_of(Credentials::from_key_file(mchid, serial, file));
+    EXPECT_TRUE(contains(message, each.says)) << message;
+    EXPECT_TRUE(contains(message, file)) << message;
+  }
+}
+
+TEST(Credentials, SayWhatIsInTheFileWhereTheCertificateBelongs) {
+  const struct {
+    std::string content;
+    const char* says;
+  } cases[] = {
+      {merchant().key_pem, "holds a private key"},
+      {public_key_pem(merchant().key.get()), "holds a public key"},
+      {"hello", "is not PEM"},
+      {merchant().certificate_text.substr(0, 300), "damaged or incomplete"},
+      {certificate_pem(make_certificate({"Tenpay.com sign", serial, {}, false}, merchant().key.get()).get()),
+       "apiclient_cert.pem belongs here"},
+  };
+  for (const auto& each : cases) {
+    const std::string message = message_of(Credentials::from_pem(each.content, merchant().key_pem));
+    EXPECT_TRUE(contains(message, each.says)) << message;
+  }
+}
+
+TEST(Credentials, RefuseKeysThatAreNotRsaOrTooShort) {
+  const PkeyHandle elliptic(EVP_EC_gen("P-256"));
+  const std::string message = message_of(Credentials::from_key(mchid, serial, private_key_pem(elliptic.get())));
+  EXPECT_TRUE(contains(message, "not an RSA key")) << message;
+  const std::string short_message =
+      message_of(Credentials::from_key(mchid, serial, private_key_pem(make_rsa_key(1024).get())));
+  EXPECT_TRUE(contains(short_message, "has 1024 bits")) << short_message;
+}
+
+TEST(Credentials, TellAMissingFromAWrongPassphraseAndRepeatNeither) {
+  for (const KeyFormat format : {KeyFormat::pkcs8, KeyFormat::pkcs1}) {
+    const std::string pem = private_key_pem(merchant().key.get(), format, "correct-passphrase");
+    const std::string missing = message_of(Credentials::from_key(mchid, serial, pem));
+    EXPECT_TRUE(contains(missing, "is encrypted: give its passphrase")) << missing;
+    const std::string wrong = message_of(Credentials::from_key(mchid, serial, pem, "wrong-passphrase"));
+    EXPECT_TRUE(contains(wrong, "the passphrase is wrong")) << wrong;
+    EXPECT_FALSE(contains(wrong, "wrong-passphrase")) << wrong;
+  }
+  const std::string p12 = pkcs12(merchant().key.get(), merchant().certificate.get(), mchid);
+  const std::string wrong = message_of(Credentials::from_p12(p12, "wrong-passphrase"));
+  EXPECT_TRUE(contains(wrong, "the passphrase is wrong")) << wrong;
+  EXPECT_FALSE(contains(wrong, "wrong-passphrase")) << wrong;
+}
+
+TEST(Credentials, RefuseWhatIsNotPkcs12) {
+  EXPECT_TRUE(contains(message_of(Credentials::from_p12(merchant().key_pem, mchid)), "holds a private key"));
+  EXPECT_TRUE(contains(message_of(Credentials::from_p12("", mchid)), "is empty"));
+  const std::string p12 = pkcs12(merchant().key.get(), merchant().certificate.get(), mchid);
+  EXPECT_TRUE(contains(message_of(Credentials::from_p12(p12.substr(0, p12.size() / 2), mchid)), "damaged"));
+}
+
+TEST(Credentials, NameAFileThatCannotBeRead) {
+  const TemporaryFolder folder;
+  const auto missing = folder.path("apiclient_key.pem");
+  const std::string message = message_of(Credentials::from_key_file(mchid, serial, missing));
+  EXPECT_TRUE(contains(message, missing + ": cannot be opened: No such file")) << message;
+
+  const auto directory = folder.path("directory");
+  std::filesystem::create_directory(directory);
+  const std::string directory_message = message_of(Credentials::from_key_file(mchid, serial, directory));
+  EXPECT_TRUE(contains(directory_message, directory)) << directory_message;
+
+  const auto large = folder.write("large.pem", std::string((1U << 20U) + 1, 'x'));
+  const std::string large_message = message_of(Credentials::from_key_file(mchid, serial, large));
+  EXPECT_TRUE(contains(large_message, "larger than 1 MiB")) << large_message;
+}
+
+TEST(Credentials, RefuseWhatWouldBreakTheAuthorizationHeader) {
+  for (const char* bad : {"", "19\"", "19\\", "19\n", "1 9", "商户", "19\x7F"}) {
+    EXPECT_TRUE(contains(message_of(Credentials::from_key(bad, serial, merchant().key_pem)), "mchid")) << bad;
+  }
+  for (const char* bad : {"", "AB\"", "AB\\", "AB\r\n", "40:8B", "PUB_KEY_ID_1", "序"}) {
+    EXPECT_TRUE(contains(message_of(Credentials::from_key(mchid, bad, merchant().key_pem)), "serial_no")) << bad;
+  }
+}
+
+TEST(Credentials, WarnOfACertificateOutsideItsDates) {
+  const auto now = std::chrono::system_clock::now();
+  const auto day = std::chrono::hours(24);
+  const auto warnings = [&](std::chrono::hours from, std::chrono::hours to) {
+    CertificateOptions options{mchid, serial, {}, false};
+    options.not_before = now + from;
+    options.not_after = now + to;
+    const auto certificate = make_certificate(options, merchant().key.get());
+    return Credentials::from_pem(certificate_pem(certificate.get()), merchant().key_pem).value().warnings(now);
+  };
+  EXPECT_TRUE(warnings(-day, 31 * day).empty());
+  ASSERT_EQ(warnings(-10 * day, -3 * day).size(), 1U);
+  EXPECT_TRUE(contains(warnings(-10 * day, -3 * day)[0], "expired 3 days ago"));
+  EXPECT_TRUE(contains(warnings(-day, 30 * day)[0], "expires in 29 days")) << warnings(-day, 30 * day)[0];
+  EXPECT_TRUE(contains(warnings(3 * day, 30 * day)[0], "not valid yet"));
+}
+
+TEST(Credentials, HaveNoWarningsWithoutACertificate) {
+  EXPECT_TRUE(Credentials::from_key(mchid, serial, merchant().key_pem).value().warnings().empty());
+}
+
+TEST(Credentials, TakeASignerOfTheUsers) {
+  class Hsm final : public Signer {
+    Result<std::string> sign(std::string_view message) const override { return std::string(message); }
+  };
+  const auto credentials = Credentials::from_signer(mchid, serial, std::make_shared<Hsm>());
+  EXPECT_EQ(credentials.value().signer().sign("x").value(), "x");
+  EXPECT_TRUE(contains(message_of(Credentials::from_signer(mchid, serial, nullptr)), "signer"));
+}
+
+TEST(Credentials, LeaveOpenSslsErrorQueueAsTheyFoundIt) {
+  ERR_clear_error();
+  ERR_raise(ERR_LIB_USER, 42);
+  const unsigned long before = ERR_peek_last_error();
+  static_cast<void>(Credentials::from_key(mchid, serial, "-----BEGIN PRIVATE KEY-----\n!!"));
+  static_cast<void>(Credentials::from_p12("\x30", mchid));
+  static_cast<void>(Credentials::from_pem(merchant().certificate_text, private_key_pem(make_rsa_key().get())));
+  EXPECT_EQ(ERR_peek_last_error(), before);
+  EXPECT_EQ(ERR_get_error(), before);
+  EXPECT_EQ(ERR_get_error(), 0U);
+}
+
+TEST(SerialOf, KeepsTheZeroOfAByte) {
+  const auto certificate = make_certificate({mchid, "0102030405", {}, false}, merchant().key.get());
+  EXPECT_EQ(serial_of(certificate.get()), "0102030405");
+}
+
+}  // namespace
+}  // namespace wechatpay

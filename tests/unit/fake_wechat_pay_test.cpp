@@ -1,0 +1,199 @@
+#include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/body.hpp"
+#include "wechatpay/bonus_commit/signature.hpp"
+#include "wechatpay/bonus_commit/verification.hpp"
+
+namespace wechatpay {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::int64_t now = 1554208460;
+
+class Fake : public ::testing::Test {
+ protected:
+  Fake() : wechat_pay_({"1900000001", [] { return at(now); }}) {}
+
+  HttpRequest request(const std::string& path = seed_path, const std::string& body = seed_body,
+                      std::int64_t timestamp = now) const {
+    const SignedParts parts{"POST", path, timestamp, "593BEC0C930BF1AFEB40B4A08C8FB242", body};
+    HttpRequest made;
+    made.method = "POST";
+    made.path = path;
+    made.body = body;
+    made.headers = {{"Authorization", authorization(wechat_pay_.credentials(), parts).value()},
+                    {"Accept", "application/json"},
+                    {"Content-Type", "application/json"},
+                    {"User-Agent", "test"},
+                    {"Wechatpay-Serial", wechat_pay_.public_key_id()}};
+    return made;
+  }
+
+  static void set(HttpRequest& request, const char* name, const std::string& value) {
+    for (HttpHeader& header : request.headers) {
+      if (header.name == name) header.value = value;
+    }
+  }
+
+  /// Replaces text inside the Authorization header.
+  static HttpRequest with_authorization(HttpRequest request, const std::string& from, const std::string& to) {
+    std::string& value = request.headers[0].value;
+    value.replace(value.find(from), from.size(), to);
+    return request;
+  }
+
+  void expect_refusal(const HttpRequest& bad, int status, const std::string& code, const std::string& says) {
+    const HttpResponse response = wechat_pay_.answer(bad);
+    EXPECT_EQ(response.status, status) << response.body;
+    const json body = json::parse(response.body);
+    EXPECT_EQ(body["code"], code) << response.body;
+    EXPECT_TRUE(contains(response.body, says)) << response.body;
+    EXPECT_TRUE(wechat_pay_.committed().empty());
+    const bool is_signed = verify(response, *wechat_pay_.platform_keys(), at(now)).has_value();
+    EXPECT_EQ(is_signed, status != 401) << "failed authentication is answered without a signature";
+  }
+
+  FakeWechatPay wechat_pay_;
+};
+
+TEST_F(Fake, RemembersAndSignsAGoodCommit) {
+  const HttpResponse response = wechat_pay_.answer(request());
+  EXPECT_EQ(response.status, 204) << response.body;
+  EXPECT_EQ(response.body, "");
+  EXPECT_EQ(verify(response, *wechat_pay_.platform_keys(), at(now)).value().serial, wechat_pay_.public_key_id());
+  const auto committed = wechat_pay_.committed();
+  ASSERT_EQ(committed.size(), 1U);
+  EXPECT_EQ(committed[0].times, 1U);
+  EXPECT_EQ(committed[0].request.card_id, "478515832665");
+  EXPECT_EQ(committed[0].request.bonus_value, 30);
+  wechat_pay_.answer(request());
+  EXPECT_EQ(wechat_pay_.times_committed("1217752501201407033233368018"), 2U);
+  EXPECT_EQ(wechat_pay_.times_committed("1217752501201407033233368019"), 0U);
+}
+
+TEST_F(Fake, SignsWithTheCertificateUnlessThePublicKeyIsAnnounced) {
+  HttpRequest other = request();
+  set(other, "Wechatpay-Serial", wechat_pay_.certificate_serial());
+  EXPECT_EQ(verify(wechat_pay_.answer(other), *wechat_pay_.platform_keys(), at(now)).value().serial,
+            wechat_pay_.certificate_serial());
+}
+
+TEST_F(Fake, GivesEveryAnswerItsOwnRequestIdAndNonce) {
+  const HttpResponse one = wechat_pay_.answer(request());
+  const HttpResponse two = wechat_pay_.answer(request());
+  EXPECT_NE(header_value(one.headers, "Request-ID"), header_value(two.headers, "Request-ID"));
+  EXPECT_NE(header_value(one.headers, "Wechatpay-Nonce"), header_value(two.headers, "Wechatpay-Nonce"));
+}
+
+TEST_F(Fake, DecodesPathValues) {
+  BonusCommitRequest odd = seed_request();
+  odd.card_id = "a/b?c#d%e f+中";
+  EXPECT_EQ(wechat_pay_.answer(request(request_path(odd))).status, 204);
+  EXPECT_EQ(wechat_pay_.committed().at(0).request.card_id, odd.card_id);
+}
+
+TEST_F(Fake, Answers404And405WithoutABody) {
+  EXPECT_EQ(wechat_pay_.answer(request("/v3/other")).status, 404);
+  EXPECT_EQ(wechat_pay_.answer(request("/v3/marketing/membercard-open/cards/a/codes/b/bonus/commit/c")).status, 404);
+  EXPECT_EQ(wechat_pay_.answer(request("/v3/marketing/membercard-open/cards/%G0/codes/b/bonus/commit")).status, 404);
+  HttpRequest get = request();
+  get.method = "GET";
+  EXPECT_EQ(wechat_pay_.answer(get).status, 405);
+  EXPECT_EQ(wechat_pay_.answer(get).body, "");
+}
+
+TEST_F(Fake, WantsTheRequiredHeaders) {
+  for (const char* name : {"User-Agent", "Accept", "Content-Type"}) {
+    HttpRequest bad = request();
+    set(bad, name, "");
+    expect_refusal(bad, 400, "INVALID_REQUEST", name);
+  }
+}
+
+TEST_F(Fake, LooksAtAuthorizationsForm) {
+  expect_refusal(with_authorization(request(), "WECHATPAY2-SHA256-RSA2048", "Bearer"), 401, "SIGN_ERROR", "must begin");
+  expect_refusal(with_authorization(request(), " mchid", "  mchid"), 401, "SIGN_ERROR", "missing");
+  expect_refusal(with_authorization(request(), "\",nonce_str", "\", nonce_str"), 401, "SIGN_ERROR", "missing");
+  expect_refusal(with_authorization(request(), "nonce_str=", "nonce="), 401, "SIGN_ERROR", "nonce_str is missing");
+  expect_refusal(with_authorization(request(), "\",timestamp=\"", "\";timestamp=\""), 401, "SIGN_ERROR", "commas");
+  expect_refusal(with_authorization(request(), "mchid=", "serial_no=\"1\",mchid="), 401, "SIGN_ERROR", "twice");
+  HttpRequest twice = request();
+  twice.headers.push_back(twice.headers[0]);
+  expect_refusal(twice, 401, "SIGN_ERROR", "exactly once");
+}
+
+TEST_F(Fake, RefusesAClockThatIsOff) {
+  expect_refusal(request(seed_path, seed_body, now - 301), 401, "SIGN_ERROR", "5 minutes");
+  expect_refusal(request(seed_path, seed_body, now + 301), 401, "SIGN_ERROR", "5 minutes");
+  expect_refusal(with_authorization(request(), "timestamp=\"1554208460\"", "timestamp=\"now\""), 401, "SIGN_ERROR",
+                 "Unix time");
+  EXPECT_EQ(wechat_pay_.answer(request(seed_path, seed_body, now - 300)).status, 204);
+  EXPECT_EQ(wechat_pay_.answer(request(seed_path, seed_body, now + 300)).status, 204);
+}
+
+TEST_F(Fake, RefusesAnotherMerchantAndAnotherSerialNumber) {
+  expect_refusal(with_authorization(request(), "1900000001", "1900000002"), 401, "SIGN_ERROR", "mchid");
+  expect_refusal(with_authorization(request(), "serial_no=\"", "serial_no=\"00"), 401, "SIGN_ERROR", "serial_no");
+}
+
+TEST_F(Fake, ShowsWhatItSignedWhereTheSignatureDoesNotMatch) {
+  HttpRequest bad = request();
+  bad.body.back() = ' ';
+  const HttpResponse response = wechat_pay_.answer(bad);
+  EXPECT_EQ(response.status, 401);
+  const json sign = json::parse(response.body)["detail"]["sign_information"];
+  EXPECT_EQ(sign["method"], "POST");
+  EXPECT_EQ(sign["url"], seed_path);
+  EXPECT_EQ(sign["truncated_sign_message"],
+            signing_message({"POST", seed_path, now, "593BEC0C930BF1AFEB40B4A08C8FB242", bad.body}));
+  expect_refusal(with_authorization(request(), "signature=\"", "signature=\"A"), 401, "SIGN_ERROR", "not match");
+}
+
+TEST_F(Fake, LooksAtTheBodysFields) {
+  const struct {
+    const char* body;
+    const char* says;
+  } cases[] = {
+      {"", "must be a JSON object"},
+      {"[]", "must be a JSON object"},
+      {R"({"mchid":"1","sub_mchid":"2","bonus_value":30})", "/out_trade_no"},
+      {R"({"out_trade_no":17,"mchid":"1","sub_mchid":"2","bonus_value":30})", "must be a string"},
+      {R"({"out_trade_no":"","mchid":"1","sub_mchid":"2","bonus_value":30})", "must not be empty"},
+      {R"({"out_trade_no":"😀","mchid":"1","sub_mchid":"2","bonus_value":30})", "four bytes"},
+      {R"({"out_trade_no":"1","mchid":null,"sub_mchid":"2","bonus_value":30})", "/mchid"},
+      {R"({"out_trade_no":"1","bonus_value":30})", "mchid or sub_mchid"},
+      {R"({"out_trade_no":"1","mchid":"1","sub_mchid":"2"})", "/bonus_value"},
+      {R"({"out_trade_no":"1","mchid":"1","sub_mchid":"2","bonus_value":"30"})", "integer"},
+      {R"({"out_trade_no":"1","mchid":"1","sub_mchid":"2","bonus_value":30.5})", "integer"},
+      {R"({"out_trade_no":"1","mchid":"1","sub_mchid":"2","bonus_value":9223372036854775808})", "integer"},
+      {R"({"out_trade_no":"1","mchid":"1","sub_mchid":"2","bonus_value":0})", "must be positive"},
+      {R"({"out_trade_no":"1","mchid":"1","bonus_value":30})", "不匹配"},
+  };
+  for (const auto& each : cases) expect_refusal(request(seed_path, each.body), 400, "PARAM_ERROR", each.says);
+}
+
+TEST_F(Fake, TakesEachMerchantMode) {
+  EXPECT_EQ(
+      wechat_pay_.answer(request(seed_path, R"({"out_trade_no":"1","mchid":"1900000001","bonus_value":1})")).status,
+      204);
+  EXPECT_EQ(wechat_pay_.answer(request(seed_path, R"({"out_trade_no":"2","sub_mchid":"2","bonus_value":1})")).status,
+            204);
+  EXPECT_EQ(wechat_pay_.committed().at(0).request.merchant_mode, MerchantMode::direct);
+  EXPECT_EQ(wechat_pay_.committed().at(1).request.merchant_mode, MerchantMode::partner);
+}
+
+TEST_F(Fake, SignsAScriptedError) {
+  const HttpResponse response = wechat_pay_.error(403, "NO_AUTH", "no permission", request(), R"({"field":"x"})");
+  EXPECT_EQ(response.status, 403);
+  EXPECT_EQ(response.body, R"({"code":"NO_AUTH","message":"no permission","detail":{"field":"x"}})");
+  EXPECT_TRUE(verify(response, *wechat_pay_.platform_keys(), at(now)));
+}
+
+}  // namespace
+}  // namespace wechatpay

@@ -1,0 +1,152 @@
+#include "wechatpay/bonus_commit/platform_keys.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "src/testing/pki.hpp"
+#include "tests/support/support.hpp"
+
+namespace wechatpay {
+namespace {
+
+constexpr const char* id = "PUB_KEY_ID_0114232134912410000000000000";
+constexpr const char* other_id = "PUB_KEY_ID_0114232134912410000000000001";
+
+EVP_PKEY* key() {
+  static const PkeyHandle made = make_rsa_key();
+  return made.get();
+}
+
+std::string platform_certificate(const std::string& serial, int days = 365) {
+  CertificateOptions options{"Tenpay.com sign", serial, {}, false};
+  options.not_after = std::chrono::system_clock::now() + std::chrono::hours(24 * days);
+  return certificate_pem(make_certificate(options, key()).get());
+}
+
+std::string message_of(const Result<std::string>& result) {
+  if (result) return "accepted";
+  EXPECT_EQ(result.error().kind, ErrorKind::invalid_configuration);
+  return result.error().message;
+}
+
+TEST(PlatformKeys, HoldPublicKeysByIdAndCertificatesBySerialNumber) {
+  PlatformKeys keys;
+  EXPECT_EQ(keys.add_public_key(id, public_key_pem(key())).value(), id);
+  EXPECT_EQ(keys.add_certificate(platform_certificate("0A1B")).value(), "0A1B");
+  EXPECT_NE(keys.find(id), nullptr);
+  EXPECT_NE(keys.find("0A1B"), nullptr);
+  EXPECT_NE(keys.find("0a1b"), nullptr) << "serial numbers are compared in upper case";
+  EXPECT_EQ(keys.find("A1B"), nullptr) << "leading zeros count";
+  EXPECT_EQ(keys.find("pub_key_id_0114232134912410000000000000"), nullptr);
+  EXPECT_EQ(keys.find(""), nullptr);
+  EXPECT_EQ(keys.serials(), (std::vector<std::string>{"0A1B", id}));
+}
+
+TEST(PlatformKeys, ComeFromFilesAndNameThem) {
+  const TemporaryFolder folder;
+  PlatformKeys keys;
+  EXPECT_TRUE(keys.add_public_key_file(id, folder.write("pub_key.pem", public_key_pem(key()))));
+  EXPECT_TRUE(keys.add_certificate_file(folder.write("wechatpay_0A.pem", platform_certificate("0A"))));
+  const std::string missing = folder.path("missing.pem");
+  EXPECT_TRUE(contains(message_of(keys.add_public_key_file(id, missing)), missing + ": cannot be opened"));
+  EXPECT_TRUE(contains(message_of(keys.add_certificate_file(missing)), missing + ": cannot be opened"));
+}
+
+TEST(PlatformKeys, AnnounceThePublicKeyElseTheCertificateThatExpiresLast) {
+  PlatformKeys keys;
+  EXPECT_EQ(keys.announced(), "");
+  ASSERT_TRUE(keys.add_certificate(platform_certificate("0B", 500)));
+  ASSERT_TRUE(keys.add_certificate(platform_certificate("0A", 100)));
+  EXPECT_EQ(keys.announced(), "0B");
+  ASSERT_TRUE(keys.add_public_key(other_id, public_key_pem(key())));
+  ASSERT_TRUE(keys.add_public_key(id, public_key_pem(key())));
+  EXPECT_EQ(keys.announced(), id) << "the public key that was added last";
+}
+
+TEST(PlatformKeys, AnnounceWhatTheCallerChoosesUntilItIsRemoved) {
+  PlatformKeys keys;
+  ASSERT_TRUE(keys.add_public_key(id, public_key_pem(key())));
+  ASSERT_TRUE(keys.add_certificate(platform_certificate("0A")));
+  EXPECT_TRUE(keys.announce("0a"));
+  EXPECT_EQ(keys.announced(), "0A");
+  EXPECT_FALSE(keys.announce("0B"));
+  EXPECT_EQ(keys.announced(), "0A");
+  EXPECT_TRUE(keys.remove("0A"));
+  EXPECT_FALSE(keys.remove("0A"));
+  EXPECT_EQ(keys.announced(), id);
+  EXPECT_TRUE(keys.remove(id));
+  EXPECT_EQ(keys.announced(), "");
+}
+
+TEST(PlatformKeys, RefuseTheMerchantsOwnCertificateAndSaySo) {
+  PlatformKeys keys;
+  const auto certificate = make_certificate({"1900000001", "0A", {}, false}, key());
+  const std::string message = message_of(keys.add_certificate(certificate_pem(certificate.get())));
+  EXPECT_TRUE(contains(message, "the certificate of merchant 1900000001 (apiclient_cert.pem), not WeChat Pay's"))
+      << message;
+}
+
+TEST(PlatformKeys, RefuseASerialNumberInThePlaceOfAPublicKeysId) {
+  PlatformKeys keys;
+  const std::string message = message_of(keys.add_public_key("408B07E79B8269FE", public_key_pem(key())));
+  EXPECT_TRUE(contains(message, "a certificate's serial number")) << message;
+  for (const char* bad : {"", "PUB_KEY_ID_", "PUB_KEY_ID_12x", "pub_key_id_12", " PUB_KEY_ID_12"}) {
+    EXPECT_TRUE(contains(message_of(keys.add_public_key(bad, public_key_pem(key()))), "PUB_KEY_ID_ and digits")) << bad;
+  }
+}
+
+TEST(PlatformKeys, SayWhatWasGivenInThePlaceOfAPublicKey) {
+  PlatformKeys keys;
+  const PkeyHandle elliptic(EVP_EC_gen("P-256"));
+  const struct {
+    std::string pem;
+    const char* says;
+  } cases[] = {
+      {platform_certificate("0A"), "holds a certificate"},
+      {private_key_pem(key()), "holds a private key"},
+      {"", "is empty"},
+      {"hello", "is not PEM"},
+      {public_key_pem(key()).substr(0, 200), "damaged or incomplete"},
+      {public_key_pem(elliptic.get()), "not an RSA key"},
+      {public_key_pem(make_rsa_key(1024).get()), "has 1024 bits"},
+  };
+  for (const auto& each : cases) {
+    const std::string message = message_of(keys.add_public_key(id, each.pem));
+    EXPECT_TRUE(contains(message, each.says)) << message;
+  }
+  EXPECT_EQ(keys.announced(), "");
+}
+
+TEST(PlatformKeys, SayWhatWasGivenInThePlaceOfACertificate) {
+  PlatformKeys keys;
+  EXPECT_TRUE(contains(message_of(keys.add_certificate(public_key_pem(key()))), "holds a public key"));
+  EXPECT_TRUE(contains(message_of(keys.add_certificate("hello")), "is not PEM"));
+  EXPECT_TRUE(contains(message_of(keys.add_certificate(platform_certificate("0A").substr(0, 300))), "damaged"));
+  const PkeyHandle elliptic(EVP_EC_gen("P-256"));
+  const auto certificate = make_certificate({"Tenpay.com sign", "0A", {}, false}, elliptic.get());
+  EXPECT_TRUE(contains(message_of(keys.add_certificate(certificate_pem(certificate.get()))), "not an RSA key"));
+}
+
+TEST(PlatformKeys, ReplaceAKeyWhileOthersUseTheOldOne) {
+  PlatformKeys keys;
+  const std::string first = public_key_pem(key());
+  const std::string second = public_key_pem(make_rsa_key().get());
+  ASSERT_TRUE(keys.add_public_key(id, first));
+  std::atomic<bool> done{false};
+  std::atomic<int> found{0};
+  std::thread reader([&] {
+    while (!done) {
+      if (const auto one = keys.find(id); one != nullptr && !one->verify("message", std::string(256, 'x'))) ++found;
+    }
+  });
+  for (int i = 0; i < 200 || found == 0; ++i) ASSERT_TRUE(keys.add_public_key(id, i % 2 == 0 ? second : first));
+  done = true;
+  reader.join();
+  EXPECT_GT(found, 0);
+  EXPECT_EQ(keys.serials().size(), 1U);
+}
+
+}  // namespace
+}  // namespace wechatpay

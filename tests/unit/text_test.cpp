@@ -1,0 +1,73 @@
+#include "wechatpay/bonus_commit/text.hpp"
+
+#include <gtest/gtest.h>
+
+namespace wechatpay {
+namespace {
+
+TEST(FirstCodePoint, DecodesEachLength) {
+  EXPECT_EQ(first_code_point("A").value, U'A');
+  EXPECT_EQ(first_code_point("é").value, U'é');
+  EXPECT_EQ(first_code_point("中文").value, U'中');
+  EXPECT_EQ(first_code_point("中文").bytes, 3U);
+  EXPECT_EQ(first_code_point("😀").value, U'😀');
+  EXPECT_EQ(first_code_point("😀").bytes, 4U);
+}
+
+TEST(FirstCodePoint, RefusesWhatRfc3629RulesOut) {
+  const struct {
+    const char* name;
+    std::string_view bytes;
+  } cases[] = {
+      {"a lone continuation byte", "\x80"},     {"an overlong slash", "\xC0\xAF"},
+      {"an overlong of two bytes", "\xC1\xBF"}, {"an overlong of three bytes", "\xE0\x9F\xBF"},
+      {"a surrogate", "\xED\xA0\x80"},          {"an overlong of four bytes", "\xF0\x8F\xBF\xBF"},
+      {"beyond U+10FFFF", "\xF4\x90\x80\x80"},  {"a lead byte that never occurs", "\xF5\x80\x80\x80"},
+      {"a truncated character", "\xE4\xB8"},    {"a broken continuation", "\xE4\xB8\x2E"},
+  };
+  for (const auto& each : cases) {
+    const CodePoint point = first_code_point(each.bytes);
+    EXPECT_FALSE(point.valid) << each.name;
+    EXPECT_EQ(point.bytes, 1U) << each.name;
+  }
+}
+
+TEST(Printable, KeepsTextAndEscapesWhatWouldFoolAReader) {
+  EXPECT_EQ(printable("订单 42"), "订单 42");
+  EXPECT_EQ(printable("a\r\nb\x1B[31m"), "a\\x0D\\x0Ab\\x1B[31m");
+  EXPECT_EQ(printable("\xFF"), "\\xFF");
+  EXPECT_EQ(printable("\u202Egnp.exe"), "\\xE2\\x80\\xAEgnp.exe");
+  EXPECT_EQ(printable("a\u2028b"),
+            "a\\xE2\\x80\\xA8"
+            "b");
+}
+
+TEST(Printable, CutsByCharactersAndSaysSo) {
+  EXPECT_EQ(printable("中文字", 2), "中文…");
+  EXPECT_EQ(printable("中文字", 3), "中文字");
+}
+
+TEST(WithoutSignatures, RemovesLongBase64InEveryDisguise) {
+  const std::string signature(342, 'k');
+  EXPECT_EQ(without_signatures("signature=\"" + signature + "==\" end"), "signature=\"[redacted]\" end");
+  std::string escaped;
+  for (int i = 0; i < 40; ++i) escaped += "abcdefg%2F&#x2B;\\/";
+  EXPECT_EQ(without_signatures("<" + escaped + ">"), "<[redacted]>");
+}
+
+TEST(WithoutSignatures, KeepsShortRunsAndOtherText) {
+  const std::string text =
+      "错误 PARAM_ERROR at /v3/marketing/membercard-open/cards/478515832665 (" + std::string(99, 'a') + ")";
+  EXPECT_EQ(without_signatures(text), text);
+}
+
+TEST(HasControlCharacter, FindsThem) {
+  EXPECT_TRUE(has_control_character("a\nb"));
+  EXPECT_TRUE(has_control_character("\x7F"));
+  EXPECT_FALSE(has_control_character("a b~中"));
+}
+
+TEST(UpperCase, TouchesLettersAToZAlone) { EXPECT_EQ(upper_case("0aZz_é"), "0AZZ_é"); }
+
+}  // namespace
+}  // namespace wechatpay
