@@ -7,10 +7,10 @@ set(WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL
 Alpine: apk add curl-dev openssl-dev; Arch: pacman -S curl openssl; macOS: brew install curl openssl@3")
 
 find_package(Threads REQUIRED)
-find_package(CURL 7.77)
+find_package(CURL 7.80)
 find_package(OpenSSL 3.0 COMPONENTS Crypto SSL)
 if(NOT CURL_FOUND)
-  message(FATAL_ERROR "wechatpay_bonus_commit needs libcurl 7.77 or newer. ${WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL}")
+  message(FATAL_ERROR "wechatpay_bonus_commit needs libcurl 7.80 or newer. ${WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL}")
 endif()
 if(NOT OPENSSL_FOUND)
   message(FATAL_ERROR "wechatpay_bonus_commit needs OpenSSL 3.0 or newer. ${WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL}")

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -33,7 +34,6 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t most_header_bytes = 64U << 10U;
 constexpr std::size_t most_body_bytes = 1U << 20U;
-constexpr std::chrono::seconds idle_limit{7};
 
 using EasyHandle = std::unique_ptr<CURL, Freeing<curl_easy_cleanup>>;
 using MultiHandle = std::unique_ptr<CURLM, Freeing<curl_multi_cleanup>>;
@@ -100,6 +100,7 @@ class Exchange {
     response_ = {};
     header_bytes_ = 0;
     fault_ = TransportFault::none;
+    begun_ = false;
     error_text_[0] = '\0';
 
     const HttpRequest& request = transfer->request;
@@ -156,11 +157,14 @@ class Exchange {
         set(CURLOPT_ERRORBUFFER, error_text_.data()) && set(CURLOPT_NOSIGNAL, 1L) &&
         set(CURLOPT_HEADERFUNCTION, &Exchange::take_header) && set(CURLOPT_HEADERDATA, static_cast<void*>(this)) &&
         set(CURLOPT_WRITEFUNCTION, &Exchange::take_body) && set(CURLOPT_WRITEDATA, static_cast<void*>(this)) &&
+        set(CURLOPT_PREREQFUNCTION, &Exchange::begin_request) && set(CURLOPT_PREREQDATA, static_cast<void*>(this)) &&
         set(CURLOPT_POST, 1L) && set(CURLOPT_PATH_AS_IS, 1L) && set(CURLOPT_FOLLOWLOCATION, 0L) &&
         set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED)) && set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) &&
         set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) &&
         set(CURLOPT_HTTP_VERSION, static_cast<long>(http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)) &&
-        set(CURLOPT_PIPEWAIT, 1L) && set(CURLOPT_MAXAGE_CONN, static_cast<long>(idle_limit.count())) &&
+        set(CURLOPT_PIPEWAIT, 1L) &&
+        set(CURLOPT_MAXAGE_CONN,
+            static_cast<long>(std::chrono::ceil<std::chrono::seconds>(options.idle_timeout).count())) &&
         set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count())) &&
         set(CURLOPT_SSL_VERIFYPEER, 1L) && set(CURLOPT_SSL_VERIFYHOST, 2L) &&
         set(CURLOPT_SSLVERSION, static_cast<long>(tls_1_3 ? CURL_SSLVERSION_TLSv1_3 : CURL_SSLVERSION_TLSv1_2)) &&
@@ -174,6 +178,12 @@ class Exchange {
     if (!options.ca_bundle_file.empty()) done = done && set(CURLOPT_CAINFO, options.ca_bundle_file.c_str());
     if (tls_is_our_openssl()) done = done && set(CURLOPT_SSL_CTX_FUNCTION, &forget_key_log);
     return done;
+  }
+
+  /// Called when a connection is ready, before the first byte of the request: until then, none can have left.
+  static int begin_request(void* user, char*, char*, int, int) noexcept {
+    static_cast<Exchange*>(user)->begun_ = true;
+    return CURL_PREREQFUNC_OK;
   }
 
   static std::size_t take_header(char* data, std::size_t /*one*/, std::size_t size, void* user) noexcept {
@@ -232,8 +242,7 @@ class Exchange {
     return value;
   }
 
-  /// libcurl counts the bytes of requests, also of one that it sent in vain over a kept connection before the failure.
-  Outcome outcome() const { return info<long>(CURLINFO_REQUEST_SIZE) == 0 ? Outcome::not_sent : Outcome::unknown; }
+  Outcome outcome() const { return begun_ ? Outcome::unknown : Outcome::not_sent; }
 
   static TransportFault fault_of(CURLcode code) {
     switch (code) {
@@ -302,6 +311,7 @@ class Exchange {
   HttpResponse response_;
   std::size_t header_bytes_ = 0;
   TransportFault fault_ = TransportFault::none;  ///< a refusal of ours
+  bool begun_ = false;                           ///< the request may have left, at least in part
 };
 
 }  // namespace
@@ -531,7 +541,7 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
   /// libcurl closes a connection that was idle for too long only when the next transfer looks for one, so all are
   /// closed with the multi handle. Names and TLS sessions stay in the share.
   void close_idle_connections() {
-    if (!holds_idle_connections() || Clock::now() - idle_since_ < idle_limit) return;
+    if (!holds_idle_connections() || Clock::now() - idle_since_ < options_.idle_timeout) return;
     idle_since_ = {};
     MultiHandle fresh = make_multi();
     if (fresh == nullptr) return;
@@ -548,7 +558,7 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
     auto wake = now + std::chrono::hours(24);
     if (!delayed_.empty()) wake = std::min(wake, delayed_.begin()->first);
     if (!expiries_.empty()) wake = std::min(wake, expiries_.begin()->deadline);
-    if (holds_idle_connections()) wake = std::min(wake, idle_since_ + idle_limit);
+    if (holds_idle_connections()) wake = std::min(wake, idle_since_ + options_.idle_timeout);
     return static_cast<int>(std::max<std::int64_t>(std::chrono::ceil<milliseconds>(wake - now).count(), 0));
   }
 
@@ -618,17 +628,17 @@ Result<std::shared_ptr<CurlTransport>> CurlTransport::create(CurlOptions options
     }
   }
   constexpr auto most = std::chrono::hours(24);
-  if (options.connect_timeout <= milliseconds(0) || options.connect_timeout > most ||
-      options.total_timeout <= milliseconds(0) || options.total_timeout > most) {
+  for (const milliseconds timeout : {options.connect_timeout, options.total_timeout, options.idle_timeout}) {
+    if (timeout > milliseconds(0) && timeout <= most) continue;
     return configuration_error(
-        "CurlOptions::connect_timeout and total_timeout must be more than 0 ms and at most 24 h");
+        "CurlOptions::connect_timeout, total_timeout and idle_timeout must be more than 0 ms and at most 24 h");
   }
   if (options.max_connections == 0) return configuration_error("CurlOptions::max_connections must be 1 or more");
 
   auto loop = std::make_shared<EventLoop>(std::move(options));
   if (!loop->initialize()) {
     return configuration_error(std::string("this libcurl (") + curl_version() +
-                               ") lacks something that is needed: 7.77 with TLS is the oldest that will do");
+                               ") lacks something that is needed: 7.80 with TLS is the oldest that will do");
   }
   return std::shared_ptr<CurlTransport>(new CurlTransport(std::move(loop)));
 }

@@ -1,0 +1,426 @@
+// CurlTransport's own promises: connections, queues, its thread, its end.
+#include "wechatpay/bonus_commit/curl_transport.hpp"
+
+#include <gtest/gtest.h>
+#include <openssl/err.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <future>
+
+#include "tests/support/raw_server.hpp"
+#include "tests/support/support.hpp"
+
+namespace wechatpay {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr const char* empty_answer = "HTTP/1.1 204 No Content\r\n\r\n";
+
+/// Answers every request on every connection.
+void answer_all(RawServer::Connection& connection, int) {
+  while (!connection.read_request().empty()) connection.write(empty_answer);
+}
+
+/// Reads a request and never answers; returns when the client has gone.
+void hang(RawServer::Connection& connection, int) {
+  connection.read_request();
+  connection.read_request();
+}
+
+class Curl : public ::testing::Test {
+ protected:
+  Curl() { options_.ca_bundle_file = RawServer::ca_file(); }
+
+  std::shared_ptr<CurlTransport> transport() const { return CurlTransport::create(options_).value(); }
+
+  static HttpRequest request(const std::string& origin, milliseconds timeout = milliseconds(10000)) {
+    HttpRequest made;
+    made.method = "POST";
+    made.origin = origin;
+    made.path = "/v3/test";
+    made.body = "{}";
+    made.headers = {{"Content-Type", "application/json"}};
+    made.timeout = timeout;
+    return made;
+  }
+
+  static std::future<Result<HttpResponse>> send(Transport& transport, HttpRequest request) {
+    auto promise = std::make_shared<std::promise<Result<HttpResponse>>>();
+    transport.send(std::move(request),
+                   [promise](Result<HttpResponse> result) { promise->set_value(std::move(result)); });
+    return promise->get_future();
+  }
+
+  static Error error_of(std::future<Result<HttpResponse>> future) {
+    const auto result = future.get();
+    EXPECT_FALSE(result);
+    return result ? Error{} : result.error();
+  }
+
+  CurlOptions options_;
+};
+
+TEST_F(Curl, SendsExactlyWhatItWasGiven) {
+  std::promise<std::string> received;
+  const RawServer server([&](RawServer::Connection& connection, int) {
+    received.set_value(connection.read_request());
+    connection.write(empty_answer);
+    connection.read_request();
+  });
+  const auto curl = transport();
+  HttpRequest sent = request(server.origin());
+  sent.path = "/a/%2E%2E/../b%2F%3F?x=%20#";
+  sent.path.pop_back();
+  sent.headers = {{"Authorization", "A"},
+                  {"Accept", "application/json"},
+                  {"Content-Type", "application/json"},
+                  {"User-Agent", "U"},
+                  {"X-Empty", ""}};
+  sent.body = std::string(2000, 'b');
+  ASSERT_TRUE(send(*curl, sent).get());
+  const std::string got = received.get_future().get();
+  EXPECT_EQ(got, "POST /a/%2E%2E/../b%2F%3F?x=%20 HTTP/1.1\r\nHost: " + server.origin().substr(8) +
+                     "\r\nAuthorization: A\r\nAccept: application/json\r\nContent-Type: application/json\r\n"
+                     "User-Agent: U\r\nX-Empty:\r\nContent-Length: 2000\r\n\r\n" +
+                     sent.body)
+      << "no Expect, no Cookie, nothing else";
+}
+
+TEST_F(Curl, KeepsNoCookies) {
+  std::vector<std::string> requests;
+  const RawServer server([&](RawServer::Connection& connection, int) {
+    for (std::string got = connection.read_request(); !got.empty(); got = connection.read_request()) {
+      requests.push_back(got);
+      connection.write("HTTP/1.1 204 No Content\r\nSet-Cookie: a=b; Path=/\r\n\r\n");
+    }
+  });
+  {
+    const auto curl = transport();
+    ASSERT_TRUE(send(*curl, request(server.origin())).get());
+    ASSERT_TRUE(send(*curl, request(server.origin())).get());
+  }
+  ASSERT_EQ(requests.size(), 2U);
+  EXPECT_EQ(requests[0], requests[1]);
+}
+
+TEST_F(Curl, RefusesAHeaderThatWouldBreakTheRequest) {
+  const RawServer server(answer_all);
+  const auto curl = transport();
+  HttpRequest bad = request(server.origin());
+  bad.headers.push_back({"X-Bad", "a\r\nX-Injected: b"});
+  const Error error = error_of(send(*curl, bad));
+  EXPECT_EQ(error.outcome, Outcome::not_sent);
+  EXPECT_EQ(server.connections(), 0);
+}
+
+TEST_F(Curl, SpeaksHttpsAlone) {
+  const auto curl = transport();
+  for (const char* origin : {"http://127.0.0.1:1", "file:///etc/passwd", "https://user:password@127.0.0.1:1"}) {
+    const Error error = error_of(send(*curl, request(origin)));
+    EXPECT_EQ(error.outcome, Outcome::not_sent) << origin;
+    EXPECT_EQ(error.transport_fault, TransportFault::other) << error.message;
+  }
+}
+
+TEST_F(Curl, ReusesAConnection) {
+  const RawServer server(answer_all);
+  const auto curl = transport();
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(send(*curl, request(server.origin())).get());
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST_F(Curl, HidesThatAKeptConnectionWasClosed) {
+  const RawServer server([](RawServer::Connection& connection, int) {
+    connection.read_request();
+    connection.write(empty_answer);
+  });
+  const auto curl = transport();
+  for (int i = 0; i < 5; ++i) {
+    const auto result = send(*curl, request(server.origin())).get();
+    ASSERT_TRUE(result) << result.error().message;
+  }
+  EXPECT_EQ(server.connections(), 5);
+}
+
+TEST_F(Curl, ClosesAnIdleConnection) {
+  std::promise<void> closed;
+  const RawServer server([&](RawServer::Connection& connection, int number) {
+    connection.read_request();
+    connection.write(empty_answer);
+    if (connection.read_request().empty() && number == 1) closed.set_value();
+  });
+  options_.idle_timeout = milliseconds(50);
+  const auto curl = transport();
+  ASSERT_TRUE(send(*curl, request(server.origin())).get());
+  closed.get_future().get();
+  ASSERT_TRUE(send(*curl, request(server.origin())).get()) << "and goes on";
+  EXPECT_EQ(server.connections(), 2);
+}
+
+TEST_F(Curl, OpensNoMoreConnectionsThanItMay) {
+  std::atomic<int> at_once{0};
+  std::atomic<int> most{0};
+  const RawServer server([&](RawServer::Connection& connection, int) {
+    while (!connection.read_request().empty()) {
+      const int now = ++at_once;
+      for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+      }
+      --at_once;
+      connection.write(empty_answer);
+    }
+  });
+  options_.max_connections = 3;
+  const auto curl = transport();
+  std::vector<std::future<Result<HttpResponse>>> futures;
+  for (int i = 0; i < 100; ++i) futures.push_back(send(*curl, request(server.origin())));
+  for (auto& future : futures) EXPECT_TRUE(future.get());
+  EXPECT_LE(server.connections(), 3);
+  EXPECT_LE(most, 3);
+}
+
+TEST_F(Curl, EndsACallThatWaitsForAConnectionUntilItsTimeout) {
+  const RawServer server(hang);
+  options_.max_connections = 1;
+  const auto curl = transport();
+  auto first = send(*curl, request(server.origin(), milliseconds(400)));
+  auto second = send(*curl, request(server.origin(), milliseconds(100)));
+  const Error waiting = error_of(std::move(second));
+  EXPECT_EQ(waiting.transport_fault, TransportFault::timeout);
+  EXPECT_EQ(waiting.outcome, Outcome::not_sent);
+  EXPECT_TRUE(contains(waiting.message, "CurlOptions::max_connections")) << waiting.message;
+  EXPECT_EQ(error_of(std::move(first)).outcome, Outcome::unknown);
+}
+
+TEST_F(Curl, DoesNotLetOneHostHoldUpAnother) {
+  const RawServer stuck(hang);
+  const RawServer good(answer_all);
+  options_.max_connections = 1;
+  const auto curl = transport();
+  auto hanging = send(*curl, request(stuck.origin()));
+  EXPECT_TRUE(send(*curl, request(good.origin())).get());
+}
+
+TEST_F(Curl, WaitsBeforeItSends) {
+  const RawServer server(answer_all);
+  const auto curl = transport();
+  const auto start = Clock::now();
+  HttpRequest later = request(server.origin());
+  later.send_after = milliseconds(120);
+  auto delayed = send(*curl, later);
+  EXPECT_TRUE(send(*curl, request(server.origin())).get()) << "others do not wait with it";
+  EXPECT_TRUE(delayed.get());
+  EXPECT_GE(Clock::now() - start, milliseconds(120));
+}
+
+TEST_F(Curl, UsesItsOwnTimeoutForARequestWithoutOne) {
+  const RawServer server(hang);
+  options_.total_timeout = milliseconds(100);
+  const auto curl = transport();
+  EXPECT_EQ(error_of(send(*curl, request(server.origin(), milliseconds(0)))).transport_fault, TransportFault::timeout);
+}
+
+TEST_F(Curl, CompletesEverythingWhenItIsDestroyed) {
+  std::promise<void> reached;
+  const RawServer server([&](RawServer::Connection& connection, int) {
+    connection.read_request();
+    reached.set_value();
+    connection.read_request();
+  });
+  options_.max_connections = 1;
+  auto curl = transport();
+  auto running = send(*curl, request(server.origin()));
+  reached.get_future().get();
+  auto waiting = send(*curl, request(server.origin()));
+  HttpRequest later = request(server.origin());
+  later.send_after = std::chrono::hours(1);
+  auto delayed = send(*curl, later);
+  curl.reset();
+  for (auto* future : {&running, &waiting, &delayed}) {
+    ASSERT_EQ(future->wait_for(milliseconds(0)), std::future_status::ready)
+        << "completed before the destructor returned";
+  }
+  const Error sent = error_of(std::move(running));
+  EXPECT_EQ(sent.transport_fault, TransportFault::shut_down);
+  EXPECT_EQ(sent.outcome, Outcome::unknown);
+  EXPECT_EQ(error_of(std::move(waiting)).outcome, Outcome::not_sent);
+  EXPECT_EQ(error_of(std::move(delayed)).outcome, Outcome::not_sent);
+}
+
+TEST_F(Curl, MayBeDestroyedByACompletion) {
+  const RawServer server([](RawServer::Connection& connection, int number) {
+    connection.read_request();
+    if (number == 1) return hang(connection, number);
+    connection.write(empty_answer);
+  });
+  auto curl = transport();
+  auto hanging = send(*curl, request(server.origin()));
+  std::promise<void> destroyed;
+  CurlTransport* const raw = curl.get();
+  auto holder = std::make_shared<std::shared_ptr<CurlTransport>>(std::move(curl));
+  raw->send(request(server.origin()), [&destroyed, holder](Result<HttpResponse>) {
+    holder->reset();
+    destroyed.set_value();
+  });
+  destroyed.get_future().get();
+  EXPECT_EQ(error_of(std::move(hanging)).transport_fault, TransportFault::shut_down);
+}
+
+TEST_F(Curl, StartsNoThreadBeforeTheFirstCall) {
+  const auto threads = [] {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) count += entry.exists() ? 1 : 0;
+    return count;
+  };
+  if (!std::filesystem::exists("/proc/self/task")) GTEST_SKIP() << "needs /proc";
+  const std::size_t before = threads();
+  const auto curl = transport();
+  EXPECT_EQ(threads(), before);
+}
+
+TEST_F(Curl, SwallowsAnExceptionOfACompletion) {
+  const RawServer server(answer_all);
+  const auto curl = transport();
+  curl->send(request(server.origin()), [](Result<HttpResponse>) { throw 7; });
+  EXPECT_TRUE(send(*curl, request(server.origin())).get());
+}
+
+std::atomic<int> broken_pipes{0};
+
+TEST_F(Curl, RaisesNoSigpipe) {
+  struct sigaction count {};
+  struct sigaction before {};
+  count.sa_handler = [](int) { ++broken_pipes; };
+  sigaction(SIGPIPE, &count, &before);
+  // After a reset, libcurl's farewell on the dead connection is a write to a broken pipe.
+  const RawServer server([](RawServer::Connection& connection, int) {
+    connection.read_request();
+    connection.write(empty_answer);
+    connection.reset();
+  });
+  {
+    const auto curl = transport();
+    for (int i = 0; i < 20; ++i) static_cast<void>(send(*curl, request(server.origin())).get());
+  }
+  EXPECT_EQ(broken_pipes, 0);
+  sigaction(SIGPIPE, &before, nullptr);
+}
+
+TEST_F(Curl, RunsNoSignalHandlersOnItsThread) {
+  const RawServer server(answer_all);
+  const auto curl = transport();
+  std::promise<bool> blocked;
+  curl->send(request(server.origin()), [&](Result<HttpResponse>) {
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+    blocked.set_value(sigismember(&mask, SIGTERM) == 1 && sigismember(&mask, SIGPIPE) == 1);
+  });
+  EXPECT_TRUE(blocked.get_future().get());
+  sigset_t own;
+  pthread_sigmask(SIG_SETMASK, nullptr, &own);
+  EXPECT_EQ(sigismember(&own, SIGTERM), 0) << "the caller's mask is as it was";
+}
+
+TEST_F(Curl, LeavesOpenSslsErrorQueueAlone) {
+  ERR_clear_error();
+  ERR_raise(ERR_LIB_USER, 42);
+  const unsigned long before = ERR_peek_last_error();
+  const auto curl = transport();
+  EXPECT_EQ(ERR_get_error(), before);
+  EXPECT_EQ(ERR_get_error(), 0U);
+
+  options_.ca_bundle_file.clear();
+  const RawServer server(answer_all);
+  std::promise<unsigned long> seen;
+  const auto untrusting = transport();
+  untrusting->send(request(server.origin()), [&](Result<HttpResponse> result) {
+    EXPECT_FALSE(result);
+    seen.set_value(ERR_peek_error());
+  });
+  EXPECT_EQ(seen.get_future().get(), 0U) << "the failed handshake is not left to the completion";
+}
+
+TEST_F(Curl, GoesThroughAProxyWithItsOwnTls) {
+  const RawServer server(answer_all);
+  const ConnectProxy proxy;
+  options_.proxy = proxy.url();
+  const auto curl = transport();
+  ASSERT_TRUE(send(*curl, request(server.origin())).get());
+  ASSERT_EQ(proxy.requests().size(), 1U);
+  EXPECT_TRUE(contains(proxy.requests()[0], "CONNECT " + server.origin().substr(8) + " HTTP/1.1"))
+      << proxy.requests()[0];
+  EXPECT_FALSE(contains(proxy.requests()[0], "application/json")) << "the request's headers are not the proxy's";
+}
+
+TEST_F(Curl, SaysWhatTheProxyAnsweredAndKeepsItsPassword) {
+  const RawServer server(answer_all);
+  const ConnectProxy proxy("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+  options_.proxy = "http://user:hush-hush@" + proxy.url().substr(7);
+  const auto curl = transport();
+  const Error error = error_of(send(*curl, request(server.origin())));
+  EXPECT_EQ(error.transport_fault, TransportFault::connect);
+  EXPECT_EQ(error.outcome, Outcome::not_sent);
+  EXPECT_TRUE(contains(error.message, "the proxy answered 407")) << error.message;
+  EXPECT_FALSE(contains(error.message, "hush-hush")) << error.message;
+}
+
+TEST_F(Curl, ReadsNoProxyFromTheEnvironment) {
+  const RawServer server(answer_all);
+  const std::string nowhere = "http://127.0.0.1:" + std::to_string(free_port());
+  for (const char* name : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) setenv(name, nowhere.c_str(), 1);
+  const auto curl = transport();
+  const auto direct = send(*curl, request(server.origin())).get();
+  EXPECT_TRUE(direct) << direct.error().message;
+  for (const char* name : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) unsetenv(name);
+
+  setenv("no_proxy", "127.0.0.1", 1);
+  options_.proxy = nowhere;
+  const auto proxied = transport();
+  EXPECT_EQ(error_of(send(*proxied, request(server.origin()))).transport_fault, TransportFault::connect)
+      << "no_proxy is not read either";
+  unsetenv("no_proxy");
+}
+
+TEST_F(Curl, WritesNoTlsSecrets) {
+  // libcurl reads SSLKEYLOGFILE once per process, so another process makes the calls.
+  if (!std::filesystem::exists("/proc/self/exe")) GTEST_SKIP() << "needs /proc";
+  const TemporaryFolder folder;
+  const std::string log = folder.path("keys.log");
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
+  const auto child = run("SSLKEYLOGFILE=" + log + " " + self + " --gtest_filter=Curl.ReusesAConnection");
+  EXPECT_EQ(child.status, 0) << child.output;
+  EXPECT_TRUE(contains(child.output, "[  PASSED  ] 1 test")) << child.output;
+  EXPECT_EQ(read_text(log), "");
+}
+
+TEST_F(Curl, NamesWhatIsWrongWithItsOptions) {
+  const CurlOptions good = options_;
+  const auto fault = [this] {
+    const auto result = CurlTransport::create(options_);
+    EXPECT_FALSE(result);
+    return result ? std::string() : result.error().message;
+  };
+  options_.ca_bundle_file = "/no/such/ca.pem";
+  EXPECT_TRUE(contains(fault(), "/no/such/ca.pem: cannot be opened: No such file"));
+  options_ = good;
+  options_.proxy = "http://user:hush-hush@:::";
+  EXPECT_TRUE(contains(fault(), "CurlOptions::proxy"));
+  EXPECT_FALSE(contains(fault(), "hush-hush"));
+  for (milliseconds CurlOptions::*const member :
+       {&CurlOptions::connect_timeout, &CurlOptions::total_timeout, &CurlOptions::idle_timeout}) {
+    for (const milliseconds bad : {milliseconds(0), milliseconds(-1), milliseconds(std::chrono::hours(25))}) {
+      options_ = good;
+      options_.*member = bad;
+      EXPECT_TRUE(contains(fault(), "timeout must be more than 0 ms"));
+    }
+  }
+  options_ = good;
+  options_.max_connections = 0;
+  EXPECT_TRUE(contains(fault(), "CurlOptions::max_connections"));
+}
+
+}  // namespace
+}  // namespace wechatpay

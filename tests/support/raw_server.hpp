@@ -1,0 +1,260 @@
+/// Servers that do what a well-behaved one would not: bytes by script over real TLS, and a proxy.
+#ifndef WECHATPAY_TESTS_RAW_SERVER_HPP
+#define WECHATPAY_TESTS_RAW_SERVER_HPP
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "src/testing/pki.hpp"
+#include "tests/support/support.hpp"
+
+namespace wechatpay {
+
+/// A certificate authority for all raw servers of a test program, and a server certificate for 127.0.0.1.
+struct ServerPki {
+  PkeyHandle key = make_rsa_key();
+  CertificateHandle ca = make_certificate({"test CA", "", {}, true}, key.get());
+  CertificateHandle server =
+      make_certificate({"test server", "", {"127.0.0.1"}, false}, key.get(), ca.get(), key.get());
+  TemporaryFolder folder;
+  std::string ca_file = folder.write("ca.pem", certificate_pem(ca.get()));
+  std::string certificate_file = folder.write("server.pem", certificate_pem(server.get()));
+  std::string key_file = folder.write("server_key.pem", private_key_pem(key.get()));
+
+  static ServerPki& get() {
+    static ServerPki made;
+    return made;
+  }
+};
+
+/// A listening socket on loopback with a thread for each connection.
+class Listener {
+ public:
+  using Serve = std::function<void(int socket, int number)>;
+
+  explicit Listener(Serve serve) : serve_(std::move(serve)), socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address = loopback(0);
+    socklen_t size = sizeof address;
+    if (::bind(socket_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(socket_, 256) != 0 ||
+        ::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+      throw std::runtime_error("no listening socket");
+    }
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { accept_all(); });
+  }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  ~Listener() {
+    ::shutdown(socket_, SHUT_RDWR);
+    thread_.join();
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      for (const int one : open_) ::shutdown(one, SHUT_RDWR);
+    }
+    for (std::thread& one : connections_) one.join();
+    ::close(socket_);
+  }
+
+  std::uint16_t port() const { return port_; }
+
+  int connections() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return static_cast<int>(connections_.size());
+  }
+
+  static sockaddr_in loopback(std::uint16_t port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    return address;
+  }
+
+ private:
+  void accept_all() {
+    // A client that resets must not end the test program from here; what the library does is another matter.
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+    while (true) {
+      const int one = ::accept(socket_, nullptr, nullptr);
+      if (one < 0) return;
+      const std::lock_guard<std::mutex> lock(mutex_);
+      open_.push_back(one);
+      const int number = static_cast<int>(connections_.size()) + 1;
+      connections_.emplace_back([this, one, number] {
+        serve_(one, number);
+        const std::lock_guard<std::mutex> ending(mutex_);
+        open_.remove(one);
+        ::close(one);
+      });
+    }
+  }
+
+  Serve serve_;
+  int socket_;
+  std::uint16_t port_ = 0;
+  std::thread thread_;
+  mutable std::mutex mutex_;
+  std::list<int> open_;
+  std::vector<std::thread> connections_;
+};
+
+/// Serves TLS, and what the script says inside it.
+class RawServer {
+ public:
+  class Connection {
+   public:
+    Connection(int socket, SSL* ssl) : socket_(socket), ssl_(ssl) {}
+
+    /// A request's head and body; empty once the client has closed.
+    std::string read_request() {
+      std::string request;
+      while (true) {
+        const std::size_t head = request.find("\r\n\r\n");
+        if (head != std::string::npos) {
+          const std::size_t at = request.find("Content-Length: ");
+          const std::size_t size = at == std::string::npos ? 0 : std::strtoul(request.c_str() + at + 16, nullptr, 10);
+          if (request.size() >= head + 4 + size) return request;
+        }
+        char buffer[16384];
+        const int got = SSL_read(ssl_, buffer, sizeof buffer);
+        if (got <= 0) return {};
+        request.append(buffer, static_cast<std::size_t>(got));
+      }
+    }
+
+    void write(std::string_view bytes) { SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())); }
+
+    /// Breaks the connection with RST, whatever is still unread.
+    void reset() const {
+      const linger now{1, 0};
+      setsockopt(socket_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    }
+
+   private:
+    int socket_;
+    SSL* ssl_;
+  };
+
+  /// Runs on the connection's own thread; `number` counts connections from 1. When it returns, the connection closes.
+  using Script = std::function<void(Connection&, int number)>;
+
+  explicit RawServer(Script script, int max_tls = TLS1_3_VERSION)
+      : script_(std::move(script)),
+        context_(SSL_CTX_new(TLS_server_method())),
+        listener_([this](int socket, int number) { serve(socket, number); }) {
+    ServerPki& pki = ServerPki::get();
+    SSL_CTX_set_min_proto_version(context_.get(), TLS1_VERSION);
+    SSL_CTX_set_max_proto_version(context_.get(), max_tls);
+    if (max_tls < TLS1_2_VERSION) SSL_CTX_set_cipher_list(context_.get(), "ALL:@SECLEVEL=0");
+    if (SSL_CTX_use_certificate(context_.get(), pki.server.get()) != 1 ||
+        SSL_CTX_use_PrivateKey(context_.get(), pki.key.get()) != 1) {
+      throw std::runtime_error("no TLS server");
+    }
+  }
+
+  std::string origin() const { return "https://127.0.0.1:" + std::to_string(listener_.port()); }
+  static const std::string& ca_file() { return ServerPki::get().ca_file; }
+  int connections() const { return listener_.connections(); }
+
+ private:
+  void serve(int socket, int number) {
+    const std::unique_ptr<SSL, Freeing<SSL_free>> ssl(SSL_new(context_.get()));
+    SSL_set_fd(ssl.get(), socket);
+    if (SSL_accept(ssl.get()) != 1) return;
+    Connection connection(socket, ssl.get());
+    script_(connection, number);
+    SSL_shutdown(ssl.get());
+  }
+
+  Script script_;
+  std::unique_ptr<SSL_CTX, Freeing<SSL_CTX_free>> context_;
+  Listener listener_;  // last: its threads use the rest
+};
+
+/// An HTTP proxy for CONNECT. Answers `refusal` instead where that is not empty.
+class ConnectProxy {
+ public:
+  explicit ConnectProxy(std::string refusal = {})
+      : refusal_(std::move(refusal)), listener_([this](int socket, int) { serve(socket); }) {}
+
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(listener_.port()); }
+
+  /// The heads of the CONNECT requests so far.
+  std::vector<std::string> requests() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return requests_;
+  }
+
+ private:
+  void serve(int client) {
+    std::string head;
+    for (char c = 0; head.find("\r\n\r\n") == std::string::npos && ::recv(client, &c, 1, 0) == 1;) head += c;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      requests_.push_back(head);
+    }
+    const std::string answer = refusal_.empty() ? "HTTP/1.1 200 Connection established\r\n\r\n" : refusal_;
+    ::send(client, answer.data(), answer.size(), MSG_NOSIGNAL);
+    if (!refusal_.empty()) return;
+
+    const auto port = std::strtoul(head.c_str() + head.find(':') + 1, nullptr, 10);
+    const sockaddr_in address = Listener::loopback(static_cast<std::uint16_t>(port));
+    const int server = ::socket(AF_INET, SOCK_STREAM, 0);
+    if (::connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) relay(client, server);
+    ::close(server);
+  }
+
+  static void relay(int a, int b) {
+    pollfd ends[] = {{a, POLLIN, 0}, {b, POLLIN, 0}};
+    while (::poll(ends, 2, -1) > 0) {
+      for (int i = 0; i < 2; ++i) {
+        if (ends[i].revents == 0) continue;
+        char buffer[16384];
+        const ssize_t got = ::recv(ends[i].fd, buffer, sizeof buffer, 0);
+        if (got <= 0) return;
+        ::send(ends[1 - i].fd, buffer, static_cast<std::size_t>(got), MSG_NOSIGNAL);
+      }
+    }
+  }
+
+  std::string refusal_;
+  mutable std::mutex mutex_;
+  std::vector<std::string> requests_;
+  Listener listener_;
+};
+
+/// A port of loopback on which nobody listens.
+inline std::uint16_t free_port() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = Listener::loopback(0);
+  socklen_t size = sizeof address;
+  const bool bound = ::bind(socket, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                     ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+  ::close(socket);
+  if (!bound) throw std::runtime_error("no free port");
+  return ntohs(address.sin_port);
+}
+
+}  // namespace wechatpay
+
+#endif
