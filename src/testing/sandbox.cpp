@@ -120,13 +120,12 @@ Sandbox::~Sandbox() = default;
 
 Result<std::unique_ptr<Sandbox>> Sandbox::start(SandboxOptions options) {
   try {
-    const PkeyHandle ca_key = make_rsa_key();
-    const PkeyHandle tls_key = make_rsa_key();
-    const auto ca = make_certificate({"wechatpay-bonus-commit sandbox CA", "", {}, true}, ca_key.get());
+    static const PkeyHandle key = make_rsa_key();  // once per process, since making one takes a while
+    const auto ca = make_certificate({"wechatpay-bonus-commit sandbox CA", "", {}, true}, key.get());
     const auto certificate = make_certificate({"wechatpay-bonus-commit sandbox", "", options.certificate_names, false},
-                                              tls_key.get(), ca.get(), ca_key.get());
+                                              key.get(), ca.get(), key.get());
 
-    auto server = std::make_unique<Server>(std::move(options), certificate.get(), tls_key.get());
+    auto server = std::make_unique<Server>(std::move(options), certificate.get(), key.get());
     if (!server->http.is_valid()) return configuration_error("the sandbox's TLS could not be set up");
     server->write_files(certificate_pem(ca.get()));
 

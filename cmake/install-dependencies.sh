@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Makes sure that what is needed to build is there: installs it on Debian and Ubuntu, and elsewhere, or without the
+# rights to install, says what is missing and how to get it.
+#
+#   bash cmake/install-dependencies.sh quickstart    to build the library, the sandbox and the examples
+#   bash cmake/install-dependencies.sh tests         to build and run the tests, too
+set -euo pipefail
+
+# what it is | how to see that it is there | Debian, Ubuntu | Fedora | Alpine | Arch | macOS
+quickstart='
+a C++17 compiler|command c++|g++|gcc-c++|g++|gcc|-
+CMake 3.24|cmake 3.24|cmake|cmake|cmake|cmake|cmake
+make|command make|make|make|make|make|-
+pkg-config|command pkg-config|pkg-config|pkgconf-pkg-config|pkgconf|pkgconf|pkgconf
+libcurl|header curl/curl.h|libcurl4-openssl-dev|libcurl-devel|curl-dev|curl|curl
+OpenSSL 3|header openssl/provider.h|libssl-dev|openssl-devel|openssl-dev|openssl|openssl@3
+nlohmann/json|header nlohmann/json.hpp|nlohmann-json3-dev|json-devel|nlohmann-json|nlohmann-json|nlohmann-json
+cpp-httplib|header httplib.h|libcpp-httplib-dev|cpp-httplib-devel|cpp-httplib|cpp-httplib|cpp-httplib'
+tests='
+GoogleTest|header gtest/gtest.h|libgtest-dev|gtest-devel|gtest-dev|gtest|googletest
+clang++|command clang++|clang|clang|clang|clang|llvm
+its sanitizers|sanitizers|libclang-rt-dev|compiler-rt|compiler-rt|compiler-rt|llvm
+Ninja|command ninja|ninja-build|ninja-build|samurai|ninja|ninja
+openssl|command openssl|openssl|openssl|openssl|openssl|openssl@3
+curl|command curl|curl|curl|curl|curl|curl
+Apache httpd|file /usr/sbin/apache2 /usr/sbin/httpd /usr/bin/httpd|apache2-bin|httpd|apache2|apache|httpd'
+
+case "${1:-}" in
+  quickstart) wanted=$quickstart ;;
+  tests) wanted=$quickstart$tests ;;
+  *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
+
+there() {
+  case "$1" in
+    command) command -v "$2" > /dev/null ;;
+    cmake)
+      command -v cmake > /dev/null &&
+        [ "$(printf '%s\n' "$2" "$(cmake --version | sed -n '1s/[^0-9]*//p')" | sort -V | head -n 1)" = "$2" ] ;;
+    header) echo "#include <$2>" | c++ -std=c++17 -x c++ -E - > /dev/null 2>&1 ;;
+    sanitizers) echo 'int main() {}' | clang++ -fsanitize=address -x c++ - -o /dev/null 2> /dev/null ;;
+    file) shift; for file in "$@"; do [ -e "$file" ] && return 0; done; return 1 ;;
+  esac
+}
+
+find_missing() {
+  missing=()
+  while IFS='|' read -r name probe packages; do
+    # shellcheck disable=SC2086  # the probe is several words
+    [ -z "$name" ] || there $probe || missing+=("$name|$packages")
+  done <<< "$wanted"
+}
+
+# The packages of one system: its column among those behind the name.
+packages() { printf '%s\n' "${missing[@]}" | cut -d '|' -f "$1" | grep -vx -e - | sort -u | tr '\n' ' '; }
+
+find_missing
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if command -v apt-get > /dev/null; then
+  become=()
+  [ "$(id -u)" = 0 ] || become=(sudo -n)
+  if [ "$(id -u)" = 0 ] || sudo -n true 2> /dev/null; then
+    echo "Installing $(packages 2)..."
+    log=$(mktemp)
+    # shellcheck disable=SC2046  # one word for each package
+    if ! { "${become[@]}" apt-get update &&
+           "${become[@]}" env DEBIAN_FRONTEND=noninteractive \
+             apt-get install --yes --no-install-recommends $(packages 2); } > "$log" 2>&1; then
+      cat "$log" >&2
+    fi
+    rm -f "$log"
+    find_missing
+    [ ${#missing[@]} -gt 0 ] || exit 0
+  fi
+fi
+
+{
+  echo "Missing: $(printf '%s\n' "${missing[@]}" | cut -d '|' -f 1 | paste -sd ',' | sed 's/,/, /g')"
+  echo "Install what your system calls it, and start again:"
+  echo "  Debian, Ubuntu  sudo apt-get install $(packages 2)"
+  echo "  Fedora          sudo dnf install $(packages 3)"
+  echo "  Alpine          sudo apk add $(packages 4)"
+  echo "  Arch            sudo pacman -S $(packages 5)"
+  echo "  macOS           xcode-select --install; brew install $(packages 6)"
+} >&2
+exit 1

@@ -1,0 +1,55 @@
+// What a merchant might write around the client: it decides what its own bookkeeping does next.
+#ifndef POINTS_SERVICE_HPP
+#define POINTS_SERVICE_HPP
+
+#include <wechatpay/bonus_commit.hpp>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+struct Order {
+  std::string card_id;
+  std::string member_code;
+  std::string number;
+  std::int64_t points = 0;
+};
+
+enum class Next {
+  done,          // the member sees the points as credited
+  try_later,     // put it back into the queue; repeating is safe
+  ask_a_person,  // it will be refused again: somebody must look
+};
+
+class PointsService {
+ public:
+  PointsService(wechatpay::BonusCommitClient client, std::string mchid)
+      : client_(std::move(client)), mchid_(std::move(mchid)) {}
+
+  Next credit(const Order& order) {
+    wechatpay::BonusCommitRequest request;
+    request.card_id = order.card_id;
+    request.code = order.member_code;
+    request.out_trade_no = order.number;
+    request.mchid = mchid_;
+    request.bonus_value = order.points;
+    request.merchant_mode = wechatpay::MerchantMode::direct;
+
+    const wechatpay::CommitResult result = client_.commit(request);
+    if (result) return Next::done;
+    last_error_ = result.error().to_string();
+    const bool too_fast = result.error().http_status == 429;
+    const bool sent = result.error().kind != wechatpay::ErrorKind::invalid_request;
+    const bool refused = result.error().outcome == wechatpay::Outcome::refused;
+    return !sent || (refused && !too_fast) ? Next::ask_a_person : Next::try_later;
+  }
+
+  const std::string& last_error() const { return last_error_; }
+
+ private:
+  wechatpay::BonusCommitClient client_;
+  std::string mchid_;
+  std::string last_error_;
+};
+
+#endif

@@ -1,0 +1,65 @@
+// How a merchant tests its own code: MockTransport in the place of the network, FakeWechatPay in the place of WeChat
+// Pay. Signing and verifying stay on, there are no key files, and nothing waits.
+#include "points_service.hpp"
+
+#include <gtest/gtest.h>
+#include <wechatpay/bonus_commit/testing/fake_wechat_pay.hpp>
+#include <wechatpay/bonus_commit/testing/mock_transport.hpp>
+
+#include <memory>
+#include <string>
+
+using namespace wechatpay;
+
+class PointsServiceTest : public ::testing::Test {
+ protected:
+  PointsServiceTest()
+      : transport(std::make_shared<MockTransport>()),
+        service(BonusCommitClient::create(wechat_pay.credentials(), wechat_pay.platform_keys(), transport).value(),
+                wechat_pay.credentials().mchid()) {
+    // Without a script, WeChat Pay's stand-in answers: it verifies the signature and signs a 204, or refuses.
+    transport->otherwise([this](const HttpRequest& request) { return wechat_pay.answer(request); });
+  }
+
+  FakeWechatPay wechat_pay;
+  std::shared_ptr<MockTransport> transport;
+  PointsService service;
+  const Order order{"478515832665", "478515832665", "1217752501201407033233368018", 30};
+};
+
+TEST_F(PointsServiceTest, CreditsAnOrder) {
+  EXPECT_EQ(service.credit(order), Next::done);
+  EXPECT_EQ(wechat_pay.times_committed(order.number), 1U);
+}
+
+TEST_F(PointsServiceTest, SendsTheMerchantIdAlone) {
+  service.credit(order);
+  EXPECT_EQ(transport->requests().at(0).body,
+            R"({"out_trade_no":"1217752501201407033233368018","mchid":"1900000001","bonus_value":30})");
+}
+
+TEST_F(PointsServiceTest, TriesLaterWhenNoAnswerComes) {
+  transport->then(transport_error(TransportFault::timeout, Outcome::unknown, "no answer in time"));
+  EXPECT_EQ(service.credit(order), Next::try_later);
+  EXPECT_EQ(service.credit(order), Next::done);
+}
+
+TEST_F(PointsServiceTest, TriesLaterWhenItWasTooFast) {
+  transport->then(
+      [this](const HttpRequest& request) { return wechat_pay.error(429, "FREQUENCY_LIMITED", "too fast", request); });
+  EXPECT_EQ(service.credit(order), Next::try_later);
+}
+
+TEST_F(PointsServiceTest, AsksAPersonWhenWeChatPayRefuses) {
+  transport->then([this](const HttpRequest& request) {
+    return wechat_pay.error(400, "INVALID_REQUEST", "the member's card is deleted", request);
+  });
+  EXPECT_EQ(service.credit(order), Next::ask_a_person);
+  EXPECT_NE(service.last_error().find("the member's card is deleted"), std::string::npos);
+}
+
+TEST_F(PointsServiceTest, IsNotFooledByAnUnsignedSuccess) {
+  transport->then(HttpResponse{204, {}, ""});
+  EXPECT_EQ(service.credit(order), Next::try_later);
+  EXPECT_EQ(wechat_pay.times_committed(order.number), 0U);
+}
