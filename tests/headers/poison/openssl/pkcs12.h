@@ -1,0 +1,1 @@
+#error "a public header includes OpenSSL"

@@ -1,0 +1,8 @@
+#include <wechatpay/bonus_commit.hpp>
+
+// An implicit narrowing and an unused variable, which our own warnings would turn into errors.
+int main() {
+  long large = 1L << 40;
+  int unused = large;
+  return wechatpay::check(wechatpay::BonusCommitRequest()).size() == 6 ? 0 : 1;
+}

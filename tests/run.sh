@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds everything in every supported way, and runs every test.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+bash cmake/install-dependencies.sh tests
+
+# build NAME COMPILER STANDARD [CMAKE ARGUMENT...]: warnings are errors in each.
+build() {
+  local name=$1 compiler=$2 standard=$3
+  shift 3
+  echo "== $name: $compiler as C++$standard $*"
+  local log=build/$name/build.log
+  mkdir -p "build/$name"
+  if ! { cmake -S . -B "build/$name" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_STANDARD="$standard" "$@" &&
+         cmake --build "build/$name"; } > "$log" 2>&1; then
+    tail -n 100 "$log" >&2
+    exit 1
+  fi
+}
+
+# run_tests NAME: one after the other, since some count threads or connections.
+run_tests() {
+  ctest --test-dir "build/$1" --output-on-failure --no-tests=error --timeout 300 | tail -n 20
+}
+
+build gcc-17 g++ 17 -DCMAKE_BUILD_TYPE=Debug
+run_tests gcc-17
+
+build clang-20-sanitized clang++ 20 -DCMAKE_BUILD_TYPE=Debug -DWECHATPAY_BONUS_COMMIT_SANITIZE=address,undefined
+run_tests clang-20-sanitized
+
+build gcc-20 g++ 20 -DCMAKE_BUILD_TYPE=Release
+build gcc-23 g++ 23
+build clang-17 clang++ 17 -DCMAKE_BUILD_TYPE=Release
+build clang-23 clang++ 23
+
+echo "== consumers"
+bash tests/package/run.sh build/package
+
+echo "All tests passed."
