@@ -146,7 +146,7 @@ std::optional<std::string> decode_base64(std::string_view text) {
     return std::nullopt;
   }
   const std::size_t padding = text[text.size() - 1] != '=' ? 0 : text[text.size() - 2] != '=' ? 1 : 2;
-  bytes.resize(bytes.size() - padding);
+  bytes.erase(bytes.size() - padding);
   // EVP_DecodeBlock forgives white space, misplaced padding and stray bits; encoding again does not.
   if (encode_base64(bytes) != text) return std::nullopt;
   return bytes;

@@ -75,7 +75,8 @@ CertificateHandle make_certificate(const CertificateOptions& options, EVP_PKEY* 
   for (const std::string& name : options.names) {
     const bool address =
         name.find(':') != std::string::npos || name.find_first_not_of("0123456789.") == std::string::npos;
-    names += (names.empty() ? "" : ",") + std::string(address ? "IP:" : "DNS:") + name;
+    if (!names.empty()) names += ',';
+    names.append(address ? "IP:" : "DNS:").append(name);
   }
   if (!names.empty()) add_extension(x509, signer, NID_subject_alt_name, names);
 

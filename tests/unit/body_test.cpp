@@ -33,7 +33,7 @@ TEST(Serialize, KeepsTheLargestInteger) {
 
 TEST(Serialize, RefusesInvalidUtf8WithTheFieldsName) {
   BonusCommitRequest request = seed_request();
-  request.out_trade_no = "\xFF";
+  request.out_trade_no += "\xFF";
   const auto body = serialize(request);
   ASSERT_FALSE(body);
   EXPECT_EQ(body.error().kind, ErrorKind::invalid_request);
