@@ -162,7 +162,6 @@ class Exchange {
         set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED)) && set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) &&
         set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) &&
         set(CURLOPT_HTTP_VERSION, static_cast<long>(http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)) &&
-        set(CURLOPT_PIPEWAIT, 1L) &&
         set(CURLOPT_MAXAGE_CONN,
             static_cast<long>(std::chrono::ceil<std::chrono::seconds>(options.idle_timeout).count())) &&
         set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count())) &&

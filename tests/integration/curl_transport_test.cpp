@@ -195,6 +195,19 @@ TEST_F(Curl, EndsACallThatWaitsForAConnectionUntilItsTimeout) {
   EXPECT_EQ(error_of(std::move(first)).outcome, Outcome::unknown);
 }
 
+TEST_F(Curl, HoldsACallsTimeoutWhileAnotherStillConnects) {
+  const Listener mute([](int socket, int) {
+    char byte = 0;
+    while (::recv(socket, &byte, 1, 0) > 0) {
+    }
+  });
+  const std::string origin = "https://127.0.0.1:" + std::to_string(mute.port());
+  const auto curl = transport();
+  auto patient = send(*curl, request(origin));
+  EXPECT_EQ(error_of(send(*curl, request(origin, milliseconds(100)))).transport_fault, TransportFault::timeout);
+  EXPECT_EQ(patient.wait_for(milliseconds(0)), std::future_status::timeout);
+}
+
 TEST_F(Curl, DoesNotLetOneHostHoldUpAnother) {
   const RawServer stuck(hang);
   const RawServer good(answer_all);
