@@ -332,9 +332,10 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
 
   void submit(HttpRequest request, Completion done) {
     auto transfer = std::make_unique<Transfer>();
-    const milliseconds timeout = request.timeout.count() > 0 ? request.timeout : options_.total_timeout;
+    if (request.timeout.count() <= 0) request.timeout = options_.total_timeout;
+    if (request.deadline.count() <= 0) request.deadline = request.timeout;
     transfer->start = Clock::now() + request.send_after;
-    transfer->deadline = transfer->start + timeout;
+    transfer->deadline = transfer->start + request.deadline;
     transfer->request = std::move(request);
     transfer->done = std::move(done);
 
@@ -463,7 +464,7 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
   void expire_waiting(Clock::time_point now) {
     while (!expiries_.empty() && expiries_.begin()->deadline <= now) {
       const auto transfer = take_waiting(*expiries_.begin());
-      transfer->complete_unsent(TransportFault::timeout,
+      transfer->complete_unsent(TransportFault::no_free_connection,
                                 "no connection became free in time: too many calls for CurlOptions::max_connections");
     }
   }
@@ -486,9 +487,9 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
         transfer->complete_unsent(TransportFault::other, "libcurl could not make a handle");
         continue;
       }
+      const milliseconds timeout = std::max(std::min(left, transfer->request.timeout), milliseconds(1));
       exchange->transfer = std::move(transfer);
-      if (!exchange->prepare(std::max(left, milliseconds(1))) ||
-          curl_multi_add_handle(multi_.get(), exchange->easy()) != CURLM_OK) {
+      if (!exchange->prepare(timeout) || curl_multi_add_handle(multi_.get(), exchange->easy()) != CURLM_OK) {
         exchange->transfer->complete_unsent(TransportFault::other,
                                             "libcurl refused the request: check its origin, path and headers");
         continue;

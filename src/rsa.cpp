@@ -4,10 +4,13 @@
 #include <openssl/rsa.h>
 
 #include <array>
+#include <cstdint>
+#include <limits>
 #include <mutex>
 #include <utility>
 #include <vector>
 
+#include "wechatpay/bonus_commit/retry.hpp"
 #include "wechatpay/bonus_commit/signature.hpp"
 
 namespace wechatpay {
@@ -167,6 +170,13 @@ Result<std::string> random_nonce() {
     nonce += "0123456789ABCDEF"[byte & 0xFU];
   }
   return nonce;
+}
+
+double random_fraction() noexcept {
+  const ErrorQueueGuard guard;
+  std::uint32_t random = 0;
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(&random), sizeof random) != 1) return 1;
+  return static_cast<double>(random) / (std::numeric_limits<std::uint32_t>::max)();
 }
 
 }  // namespace wechatpay

@@ -79,7 +79,7 @@ int main() {
   CurlOptions curl_options;
   curl_options.ca_bundle_file = files.ca;
   ClientOptions client_options;
-  client_options.origin = (*sandbox)->origin();
+  client_options.origins = {(*sandbox)->origin()};
 
   auto curl = CurlTransport::create(curl_options);
   if (!curl) return fail(curl.error());

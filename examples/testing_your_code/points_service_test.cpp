@@ -38,14 +38,22 @@ TEST_F(PointsServiceTest, SendsTheMerchantIdAlone) {
             R"({"out_trade_no":"1217752501201407033233368018","mchid":"1900000001","bonus_value":30})");
 }
 
-TEST_F(PointsServiceTest, TriesLaterWhenNoAnswerComes) {
+TEST_F(PointsServiceTest, NoticesNothingOfOneTimeout) {
   transport->then(transport_error(TransportFault::timeout, Outcome::unknown, "no answer in time"));
+  EXPECT_EQ(service.credit(order), Next::done);
+  EXPECT_EQ(transport->requests().size(), 2U);
+}
+
+TEST_F(PointsServiceTest, TriesLaterWhenNoAnswerComes) {
+  for (int tries = 0; tries < 3; ++tries) {
+    transport->then(transport_error(TransportFault::timeout, Outcome::unknown, "no answer in time"));
+  }
   EXPECT_EQ(service.credit(order), Next::try_later);
   EXPECT_EQ(service.credit(order), Next::done);
 }
 
 TEST_F(PointsServiceTest, TriesLaterWhenItWasTooFast) {
-  transport->then(
+  transport->otherwise(
       [this](const HttpRequest& request) { return wechat_pay.error(429, "FREQUENCY_LIMITED", "too fast", request); });
   EXPECT_EQ(service.credit(order), Next::try_later);
 }
@@ -59,7 +67,7 @@ TEST_F(PointsServiceTest, AsksAPersonWhenWeChatPayRefuses) {
 }
 
 TEST_F(PointsServiceTest, IsNotFooledByAnUnsignedSuccess) {
-  transport->then(HttpResponse{204, {}, ""});
+  transport->otherwise([](const HttpRequest&) { return HttpResponse{204, {}, ""}; });
   EXPECT_EQ(service.credit(order), Next::try_later);
   EXPECT_EQ(wechat_pay.times_committed(order.number), 0U);
 }

@@ -17,6 +17,7 @@
 #include "wechatpay/bonus_commit/verification.hpp"
 #include "wechatpay/bonus_commit/transport.hpp"
 #include "wechatpay/bonus_commit/answer.hpp"
+#include "wechatpay/bonus_commit/retry.hpp"
 #include "wechatpay/bonus_commit/client.hpp"
 #include "wechatpay/bonus_commit/curl_transport.hpp"
 // clang-format on

@@ -16,12 +16,15 @@ namespace {
 
 class Commit : public ::testing::Test {
  protected:
-  Commit() : sandbox_(Sandbox::start().value()) { curl_options_.ca_bundle_file = sandbox_->files().ca; }
+  Commit() : sandbox_(Sandbox::start().value()) {
+    curl_options_.ca_bundle_file = sandbox_->files().ca;
+    options_.retry.max_tries = 1;
+  }
 
   BonusCommitClient client() { return client_of(sandbox_->origin()); }
 
   BonusCommitClient client_of(const std::string& origin) {
-    options_.origin = origin;
+    options_.origins = {origin};
     return BonusCommitClient::create(sandbox_->wechat_pay().credentials(), sandbox_->wechat_pay().platform_keys(),
                                      CurlTransport::create(curl_options_).value(), options_)
         .value();
@@ -69,7 +72,7 @@ TEST_F(Commit, UsesTheFilesThatTheSandboxHandsOut) {
   auto keys = std::make_shared<PlatformKeys>();
   ASSERT_TRUE(keys->add_public_key_file(sandbox_->wechat_pay().public_key_id(), files.public_key));
   ASSERT_TRUE(keys->add_certificate_file(files.platform_certificate));
-  options_.origin = sandbox_->origin();
+  options_.origins = {sandbox_->origin()};
   const auto transport = CurlTransport::create(curl_options_);
   for (const auto& credentials : {Credentials::from_pem_files(files.merchant_certificate, files.merchant_key),
                                   Credentials::from_p12_file(files.merchant_p12, "1900000001")}) {
@@ -405,13 +408,55 @@ TEST_F(Commit, StartsAnotherCallFromACallback) {
   EXPECT_TRUE(done.get_future().get());
 }
 
+TEST_F(Commit, FailsOverFromAHostThatRefuses) {
+  options_.retry.max_tries = 3;
+  options_.origins = {"https://127.0.0.1:" + std::to_string(free_port()), sandbox_->origin()};
+  const auto client =
+      BonusCommitClient::create(sandbox_->wechat_pay().credentials(), sandbox_->wechat_pay().platform_keys(),
+                                CurlTransport::create(curl_options_).value(), options_)
+          .value();
+  EXPECT_EQ(client.commit(seed_request()).value().tries, 2);
+  EXPECT_EQ(client.commit(seed_request()).value().tries, 1) << "the outage costs one try, not one for each call";
+}
+
+TEST_F(Commit, FailsOverFromAHostThatHangs) {
+  const RawServer hung([](RawServer::Connection& connection, int) {
+    connection.read_request();
+    connection.read_request();  // until the client gives up
+  });
+  const TemporaryFolder folder;
+  curl_options_.ca_bundle_file =
+      folder.write("both.pem", read_text(RawServer::ca_file()) + read_text(sandbox_->files().ca));
+  options_.retry.max_tries = 3;
+  options_.retry.try_timeout = std::chrono::seconds(1);
+  options_.origins = {hung.origin(), sandbox_->origin()};
+  const auto client =
+      BonusCommitClient::create(sandbox_->wechat_pay().credentials(), sandbox_->wechat_pay().platform_keys(),
+                                CurlTransport::create(curl_options_).value(), options_)
+          .value();
+  const CommitResult result = client.commit(seed_request());
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_GE(result->tries, 2);
+}
+
+TEST_F(Commit, TriesAgainOnItsOwnAndCommitsOnce) {
+  FakeWechatPay& wechat_pay = sandbox_->wechat_pay();
+  std::atomic<int> answers{0};
+  sandbox_->answer_with([&](const HttpRequest& request) {
+    return ++answers < 3 ? wechat_pay.error(500, "SYSTEM_ERROR", "try again", request) : wechat_pay.answer(request);
+  });
+  options_.retry.max_tries = 3;
+  EXPECT_EQ(client().commit(seed_request()).value().tries, 3);
+  EXPECT_EQ(wechat_pay.times_committed(seed_request().out_trade_no), 1U);
+}
+
 TEST_F(Commit, WorksOverIpv6) {
   SandboxOptions options;
   options.address = "::1";
   const auto six = Sandbox::start(options);
   if (!six) GTEST_SKIP() << "this machine has no IPv6 loopback";
   curl_options_.ca_bundle_file = (*six)->files().ca;
-  options_.origin = (*six)->origin();
+  options_.origins = {(*six)->origin()};
   const auto client =
       BonusCommitClient::create((*six)->wechat_pay().credentials(), (*six)->wechat_pay().platform_keys(),
                                 CurlTransport::create(curl_options_).value(), options_);

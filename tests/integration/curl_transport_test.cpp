@@ -189,7 +189,7 @@ TEST_F(Curl, EndsACallThatWaitsForAConnectionUntilItsTimeout) {
   auto first = send(*curl, request(server.origin(), milliseconds(400)));
   auto second = send(*curl, request(server.origin(), milliseconds(100)));
   const Error waiting = error_of(std::move(second));
-  EXPECT_EQ(waiting.transport_fault, TransportFault::timeout);
+  EXPECT_EQ(waiting.transport_fault, TransportFault::no_free_connection);
   EXPECT_EQ(waiting.outcome, Outcome::not_sent);
   EXPECT_TRUE(contains(waiting.message, "CurlOptions::max_connections")) << waiting.message;
   EXPECT_EQ(error_of(std::move(first)).outcome, Outcome::unknown);
@@ -206,6 +206,30 @@ TEST_F(Curl, HoldsACallsTimeoutWhileAnotherStillConnects) {
   auto patient = send(*curl, request(origin));
   EXPECT_EQ(error_of(send(*curl, request(origin, milliseconds(100)))).transport_fault, TransportFault::timeout);
   EXPECT_EQ(patient.wait_for(milliseconds(0)), std::future_status::timeout);
+}
+
+TEST_F(Curl, CountsATimeoutFromACallsTurnAndADeadlineFromItsSending) {
+  std::promise<void> release;
+  auto released = release.get_future().share();
+  const RawServer server([&](RawServer::Connection& connection, int) {
+    connection.read_request();
+    released.get();
+    connection.write(empty_answer);
+    connection.read_request();
+    connection.read_request();  // no answer for the second
+  });
+  options_.max_connections = 1;
+  const auto curl = transport();
+  auto first = send(*curl, request(server.origin()));
+  HttpRequest second = request(server.origin(), milliseconds(50));
+  second.deadline = milliseconds(10000);
+  auto waiting = send(*curl, second);
+  EXPECT_EQ(waiting.wait_for(milliseconds(100)), std::future_status::timeout) << "its 50 ms have not begun";
+  release.set_value();
+  EXPECT_TRUE(first.get());
+  const Error error = error_of(std::move(waiting));
+  EXPECT_EQ(error.transport_fault, TransportFault::timeout);
+  EXPECT_EQ(error.outcome, Outcome::unknown);
 }
 
 TEST_F(Curl, DoesNotLetOneHostHoldUpAnother) {

@@ -80,7 +80,7 @@ TEST(Http2, IsSpokenWhereTheServerOffersIt) {
   CurlOptions curl_options;
   curl_options.ca_bundle_file = ServerPki::get().ca_file;
   ClientOptions options;
-  options.origin = apache.origin();
+  options.origins = {apache.origin()};
   const auto client =
       BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
                                 CurlTransport::create(curl_options).value(), options)

@@ -7,18 +7,19 @@
 namespace wechatpay {
 namespace {
 
+constexpr std::int64_t now = 1554208461;
 const SignedParts sent{"POST", seed_path, 1554208460, "593BEC0C930BF1AFEB40B4A08C8FB242", seed_body};
 const Result<Verification> verified = Verification{"PUB_KEY_ID_1", 1554208461, std::chrono::seconds(-1)};
 const Result<Verification> not_verified = unverified(VerificationFault::header_missing, "Wechatpay-Nonce is missing");
 
 Error error_of(const HttpResponse& response, const Result<Verification>& verification = verified) {
-  const CommitResult result = read_answer(response, verification, sent);
+  const CommitResult result = read_answer(response, verification, sent, at(now));
   EXPECT_FALSE(result);
   return result ? Error{} : result.error();
 }
 
 TEST(ReadAnswer, AVerified204IsAReceipt) {
-  const CommitResult result = read_answer({204, {{"request-id", "08ABC-0"}}, ""}, verified, sent);
+  const CommitResult result = read_answer({204, {{"request-id", "08ABC-0"}}, ""}, verified, sent, at(now));
   ASSERT_TRUE(result);
   EXPECT_EQ(result->request_id, "08ABC-0");
   EXPECT_EQ(result->serial, "PUB_KEY_ID_1");
@@ -177,6 +178,31 @@ TEST(ReadAnswer, NamesARedirectAndDoesNotBelieveIt) {
   const Error error = error_of({302, {{"Location", "http://evil.example/\r\n"}}, ""}, not_verified);
   EXPECT_EQ(error.kind, ErrorKind::unexpected_answer);
   EXPECT_TRUE(contains(error.message, "a redirect to http://evil.example/\\x0D\\x0A")) << error.message;
+}
+
+TEST(ReadAnswer, TellsHowLongTheServerAsksToWait) {
+  EXPECT_EQ(error_of({429, {{"retry-after", "7"}}, ""}).retry_after, std::chrono::seconds(7));
+  EXPECT_EQ(error_of({503, {{"Retry-After", "Tue, 02 Apr 2019 12:34:31 GMT"}}, ""}).retry_after,
+            std::chrono::seconds(10));
+  EXPECT_EQ(error_of({429, {{"Retry-After", "soon"}}, ""}).retry_after, std::nullopt);
+  EXPECT_EQ(error_of({429, {}, ""}).retry_after, std::nullopt);
+}
+
+TEST(ReadAnswer, WarnsOfAClockThatIsOffByMoreThanAMinute) {
+  const struct {
+    int offset;
+    const char* says;
+  } cases[] = {{0, ""}, {60, ""}, {-60, ""}, {61, "61 s ahead of WeChat Pay's"}, {-299, "299 s behind WeChat Pay's"}};
+  for (const auto& each : cases) {
+    const Result<Verification> off = Verification{"PUB_KEY_ID_1", now, std::chrono::seconds(each.offset)};
+    const CommitResult receipt = read_answer({204, {}, ""}, off, sent, at(now));
+    ASSERT_TRUE(receipt);
+    EXPECT_EQ(receipt->warning.empty(), std::string(each.says).empty()) << receipt->warning;
+    EXPECT_TRUE(contains(receipt->warning, each.says)) << receipt->warning;
+    const Error error = error_of({400, {}, ""}, off);
+    EXPECT_EQ(contains(error.message, "this machine's clock"), each.says[0] != '\0') << error.message;
+    EXPECT_EQ(error.clock_offset, std::chrono::seconds(each.offset));
+  }
 }
 
 TEST(ReadAnswer, NeverRepeatsASignatureThatAServerEchoes) {

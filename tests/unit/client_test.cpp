@@ -19,6 +19,7 @@ class Client : public ::testing::Test {
         keys_(wechat_pay_.platform_keys()),
         transport_(std::make_shared<MockTransport>()) {
     options_.clock = [] { return at(1554208460); };
+    options_.retry.max_tries = 1;
     options_.nonce = [] { return std::string("593BEC0C930BF1AFEB40B4A08C8FB242"); };
     transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
   }
@@ -61,7 +62,9 @@ TEST_F(Client, SendsExactlyWhatTheDocumentsSay) {
   EXPECT_EQ(request.origin, "https://api.mch.weixin.qq.com");
   EXPECT_EQ(request.path, seed_path);
   EXPECT_EQ(request.body, seed_body);
-  EXPECT_EQ(request.timeout, std::chrono::seconds(30));
+  EXPECT_EQ(request.timeout, std::chrono::seconds(10));
+  EXPECT_LE(request.deadline, std::chrono::seconds(30));
+  EXPECT_GT(request.deadline, std::chrono::seconds(29));
   EXPECT_EQ(request.send_after.count(), 0);
   ASSERT_EQ(request.headers.size(), 5U);
   EXPECT_EQ(sent_header("Accept"), "application/json");
@@ -283,18 +286,40 @@ TEST_F(Client, NamesWhatIsWrongWithItsOptions) {
   for (const char* origin :
        {"", "http://api.mch.weixin.qq.com", "https://", "api.mch.weixin.qq.com", "https://api.mch.weixin.qq.com/",
         "https://user@host", "https://host?x", "https://a b", "https://a\nb"}) {
-    options_.origin = origin;
-    EXPECT_TRUE(contains(creation_fault(), "ClientOptions::origin")) << origin;
+    options_.origins = {origin};
+    EXPECT_TRUE(contains(creation_fault(), "ClientOptions::origins")) << origin;
+    options_.origins = {good.origins[0], origin};
+    EXPECT_TRUE(contains(creation_fault(), "ClientOptions::origins")) << origin;
   }
+  options_.origins.clear();
+  EXPECT_TRUE(contains(creation_fault(), "ClientOptions::origins"));
   options_ = good;
   options_.deadline = std::chrono::milliseconds(0);
   EXPECT_TRUE(contains(creation_fault(), "ClientOptions::deadline"));
+  options_.deadline = std::chrono::minutes(4) + std::chrono::milliseconds(1);
+  EXPECT_TRUE(contains(creation_fault(), "ClientOptions::deadline"));
+  const auto bad_retry = [&](auto&& spoil) {
+    options_ = good;
+    spoil(options_.retry);
+    EXPECT_TRUE(contains(creation_fault(), "ClientOptions::retry"));
+  };
+  bad_retry([](RetryOptions& retry) { retry.max_tries = 0; });
+  bad_retry([](RetryOptions& retry) { retry.try_timeout = std::chrono::milliseconds(0); });
+  bad_retry([](RetryOptions& retry) { retry.first_backoff = std::chrono::milliseconds(-1); });
+  bad_retry([](RetryOptions& retry) { retry.longest_backoff = std::chrono::milliseconds(1); });
+  bad_retry([](RetryOptions& retry) { retry.cool_down = std::chrono::milliseconds(-1); });
   options_ = good;
   options_.accept_language = "de";
   EXPECT_TRUE(contains(creation_fault(), "ClientOptions::accept_language"));
   options_ = good;
   options_.clock = nullptr;
   EXPECT_TRUE(contains(creation_fault(), "ClientOptions::clock"));
+  options_ = good;
+  options_.steady_clock = nullptr;
+  EXPECT_TRUE(contains(creation_fault(), "steady_clock"));
+  options_ = good;
+  options_.random = nullptr;
+  EXPECT_TRUE(contains(creation_fault(), "random"));
   options_ = good;
   keys_ = std::make_shared<PlatformKeys>();
   EXPECT_TRUE(contains(creation_fault(), "no platform keys"));

@@ -22,5 +22,47 @@ TEST(SameToken, ComparesLettersWithoutRegardToCaseAndNothingElse) {
   EXPECT_FALSE(same_token("@", "`"));
 }
 
+TEST(ParseHttpDate, ReadsAllThreeForms) {
+  EXPECT_EQ(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), 784111777);
+  EXPECT_EQ(parse_http_date("Sunday, 06-Nov-94 08:49:37 GMT"), 784111777);
+  EXPECT_EQ(parse_http_date("Sun Nov  6 08:49:37 1994"), 784111777);
+  EXPECT_EQ(parse_http_date("Thu, 01 Jan 1970 00:00:00 GMT"), 0);
+  EXPECT_EQ(parse_http_date("Thu, 29 Feb 2024 23:59:60 GMT"), 1709251200);
+  EXPECT_EQ(parse_http_date("Fri, 31 Dec 9999 23:59:59 GMT"), 253402300799);
+}
+
+TEST(ParseHttpDate, ReadsNothingElse) {
+  for (const char* text :
+       {"", "soon", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 06 Nov 1994 08:49:37 GMT x",
+        "Sun, 06 Nox 1994 08:49:37 GMT", "Sun, 06 anF 1994 08:49:37 GMT", "Sun, 32 Nov 1994 08:49:37 GMT",
+        "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Nov 1994 08:60:37 GMT",
+        "Sun, 06 Nov 1994 08:49:61 GMT", "Sun, 06 Nov 1969 08:49:37 GMT", "Sun, -6 Nov 1994 08:49:37 GMT", "1994"}) {
+    EXPECT_EQ(parse_http_date(text), std::nullopt) << text;
+  }
+  EXPECT_EQ(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT" + std::string(100, ' ')), std::nullopt);
+}
+
+TEST(ParseRetryAfter, ReadsSecondsAndDates) {
+  const std::chrono::system_clock::time_point now{std::chrono::seconds(784111777)};
+  const struct {
+    const char* text;
+    std::int64_t seconds;
+  } cases[] = {
+      {"0", 0},
+      {"120", 120},
+      {"007", 7},
+      {"86401", 86400},
+      {"99999999999999999999999999", 86400},
+      {"Sun, 06 Nov 1994 08:49:47 GMT", 10},
+      {"Sun, 06 Nov 1994 08:49:27 GMT", 0},
+      {"Fri, 31 Dec 9999 23:59:59 GMT", 86400},
+  };
+  for (const auto& each : cases)
+    EXPECT_EQ(parse_retry_after(each.text, now), std::chrono::seconds(each.seconds)) << each.text;
+  for (const char* text : {"", "-1", "+1", "1.5", "1 ", " 1", "1s", "soon", "0x10", "1e3"}) {
+    EXPECT_EQ(parse_retry_after(text, now), std::nullopt) << text;
+  }
+}
+
 }  // namespace
 }  // namespace wechatpay

@@ -23,6 +23,8 @@ struct CommitReceipt {
   std::string serial;                    ///< the platform key that signed the answer
   std::int64_t timestamp = 0;            ///< WeChat Pay's time of the answer, Unix seconds
   std::chrono::seconds clock_offset{0};  ///< the local clock minus WeChat Pay's
+  int tries = 1;                         ///< how many it took
+  std::string warning;                   ///< empty, or that this machine's clock is off by more than a minute
 };
 
 using CommitResult = Result<CommitReceipt>;
@@ -102,6 +104,15 @@ inline Outcome outcome_of(int status, bool verified) noexcept {
   return Outcome::unknown;
 }
 
+/// What to say of a clock that is off by more than a minute, before it reaches the five minutes at which everything
+/// fails; empty otherwise.
+inline std::string clock_warning(std::chrono::seconds offset) {
+  const std::int64_t seconds = offset.count();
+  if (seconds >= -60 && seconds <= 60) return {};
+  return "this machine's clock is " + std::to_string(seconds < 0 ? -seconds : seconds) + " s " +
+         (seconds < 0 ? "behind" : "ahead of") + " WeChat Pay's: set it by NTP, at 300 s every call will fail";
+}
+
 /// The error of an answer of 300 and more, or of a verified 2xx that is not 204.
 inline Error read_error(const HttpResponse& response, bool verified, const SignedParts& sent) {
   Error error;
@@ -144,12 +155,17 @@ inline Error read_error(const HttpResponse& response, bool verified, const Signe
 }
 
 /// The end of a try: a verified 204 is a receipt, everything else an error. `sent` is what the request's signature
-/// covered.
+/// covered, `now` the time with which a date in Retry-After is compared.
 inline CommitResult read_answer(const HttpResponse& response, const Result<Verification>& verification,
-                                const SignedParts& sent) {
+                                const SignedParts& sent, std::chrono::system_clock::time_point now) {
   const std::string request_id = printable(without_signatures(header_value(response.headers, "Request-ID")), 100);
   if (response.status == 204 && verification) {
-    return CommitReceipt{request_id, verification->serial, verification->timestamp, verification->clock_offset};
+    return CommitReceipt{request_id,
+                         verification->serial,
+                         verification->timestamp,
+                         verification->clock_offset,
+                         1,
+                         clock_warning(verification->clock_offset)};
   }
   const bool success = response.status >= 200 && response.status < 300;
   Error error;
@@ -165,7 +181,12 @@ inline CommitResult read_answer(const HttpResponse& response, const Result<Verif
       error.message += "; the answer is not verified: " + verification.error().message;
     }
   }
+  if (verification) {
+    const std::string warning = clock_warning(verification->clock_offset);
+    if (!warning.empty()) error.message += "; " + warning;
+  }
   error.clock_offset = verification ? verification->clock_offset : verification.error().clock_offset;
+  error.retry_after = parse_retry_after(header_value(response.headers, "Retry-After"), now);
   error.http_status = response.status;
   error.verified = verification.has_value();
   error.request_id = request_id;

@@ -33,15 +33,16 @@ enum class Outcome {
 /// Why no complete answer arrived.
 enum class TransportFault {
   none,
-  name_lookup,        ///< a host name, the proxy's included, did not resolve
-  connect,            ///< no connection: refused, unreachable, or the proxy would not
-  tls,                ///< the TLS handshake failed
-  tls_verification,   ///< the host's certificate is not trusted or is another host's; never tried again
-  timeout,            ///< the time for the call was used up
-  connection_closed,  ///< the connection broke before the answer was complete
-  answer_too_large,   ///< more than 64 KiB of headers or 1 MiB of body
-  answer_malformed,   ///< not HTTP
-  shut_down,          ///< the transport was destroyed while the call was under way
+  name_lookup,         ///< a host name, the proxy's included, did not resolve
+  connect,             ///< no connection: refused, unreachable, or the proxy would not
+  tls,                 ///< the TLS handshake failed
+  tls_verification,    ///< the host's certificate is not trusted or is another host's; never tried again
+  timeout,             ///< no complete answer in time
+  no_free_connection,  ///< all connections that may be opened were in use until the deadline
+  connection_closed,   ///< the connection broke before the answer was complete
+  answer_too_large,    ///< more than 64 KiB of headers or 1 MiB of body
+  answer_malformed,    ///< not HTTP
+  shut_down,           ///< the transport was destroyed while the call was under way
   other,
 };
 
@@ -91,6 +92,7 @@ constexpr std::string_view to_string(TransportFault fault) noexcept {
     case TransportFault::tls: return "TLS";
     case TransportFault::tls_verification: return "TLS verification";
     case TransportFault::timeout: return "timeout";
+    case TransportFault::no_free_connection: return "no free connection";
     case TransportFault::connection_closed: return "connection closed";
     case TransportFault::answer_too_large: return "answer too large";
     case TransportFault::answer_malformed: return "answer malformed";
@@ -124,6 +126,17 @@ struct Fault {
   std::string location;  ///< "body" or "path"; WeChat Pay may name others
 };
 
+/// One try of a call that needed several, or that ended with an error.
+struct Try {
+  std::string origin;                     ///< the host: "https://api.mch.weixin.qq.com"
+  std::chrono::milliseconds pause{0};     ///< before it
+  std::chrono::milliseconds duration{0};  ///< from its sending to its end
+  int http_status = 0;                    ///< 0 where there was no answer
+  TransportFault transport_fault = TransportFault::none;
+  VerificationFault verification_fault = VerificationFault::none;
+  bool verified = false;  ///< the answer carried a valid signature
+};
+
 /// Why a call, or a step of the set-up, did not succeed. Plain data: copy it, log it, keep it.
 /// It never holds a private key, a passphrase, an Authorization value or a signature.
 struct Error {
@@ -145,6 +158,12 @@ struct Error {
 
   /// The local clock minus WeChat Pay's, where an answer told it.
   std::optional<std::chrono::seconds> clock_offset;
+
+  /// How long the server asked to wait (Retry-After), where it did.
+  std::optional<std::chrono::seconds> retry_after;
+
+  /// Every try, in order; empty where nothing was sent.
+  std::vector<Try> tries;
 
   /// One line for a log: kind, outcome and message.
   std::string to_string() const {

@@ -3,6 +3,10 @@
 #define WECHATPAY_BONUS_COMMIT_HTTP_HPP
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +28,8 @@ struct HttpRequest {
   HttpHeaders headers;
   std::string body;
   std::chrono::milliseconds send_after{0};  ///< a pause before it is sent
-  std::chrono::milliseconds timeout{0};  ///< from the end of that pause to the answer's last byte; 0: the transport's
+  std::chrono::milliseconds timeout{0};     ///< from its turn on a connection to the last byte; 0: the transport's own
+  std::chrono::milliseconds deadline{0};    ///< from the end of the pause, waiting for its turn included; 0: timeout
 };
 
 struct HttpResponse {
@@ -58,6 +63,57 @@ inline std::string_view header_value(const HttpHeaders& headers, std::string_vie
     if (same_token(header.name, name)) return header.value;
   }
   return {};
+}
+
+/// An HTTP-date in any of the three forms of RFC 9110, section 5.6.7, as Unix time; nothing for any other text.
+inline std::optional<std::int64_t> parse_http_date(std::string_view text) {
+  const std::string date(text.substr(0, 64));
+  char month[4] = "";
+  int day = 0;
+  int year = 0;
+  int hour = 0;
+  int minute = 0;
+  int second = 0;
+  int end = 0;
+  const auto whole = [&](int fields) { return fields == 6 && end == static_cast<int>(text.size()); };
+  const bool fixdate = whole(std::sscanf(date.c_str(), "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &day, month,
+                                         &year, &hour, &minute, &second, &end));
+  const bool rfc850 = !fixdate && whole(std::sscanf(date.c_str(), "%*9[A-Za-z], %2d-%3[A-Za-z]-%2d %2d:%2d:%2d GMT%n",
+                                                    &day, month, &year, &hour, &minute, &second, &end));
+  const bool asctime = !fixdate && !rfc850 &&
+                       whole(std::sscanf(date.c_str(), "%*3[A-Za-z] %3[A-Za-z] %2d %2d:%2d:%2d %4d%n", month, &day,
+                                         &hour, &minute, &second, &year, &end));
+  if (!fixdate && !rfc850 && !asctime) return std::nullopt;
+  if (rfc850) year += year < 70 ? 2000 : 1900;
+
+  constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  const std::size_t at = months.find(month);
+  if (std::string_view(month).size() != 3 || at == std::string_view::npos || at % 3 != 0) return std::nullopt;
+  if (day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60 ||
+      year < 1970) {
+    return std::nullopt;
+  }
+  // Days since 1970-01-01 by the Gregorian calendar, with years that begin in March.
+  const std::int64_t m = static_cast<std::int64_t>(at / 3) + 1;
+  const std::int64_t y = m <= 2 ? year - 1 : year;
+  const std::int64_t days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+  return ((days - 719468) * 24 + hour) * 3600 + minute * 60 + second;
+}
+
+/// How long Retry-After asks to wait (RFC 9110, section 10.2.3): seconds or an HTTP-date, which is compared with `now`;
+/// nothing for any other text. Never negative; more than a day is cut to a day.
+inline std::optional<std::chrono::seconds> parse_retry_after(std::string_view text,
+                                                             std::chrono::system_clock::time_point now) {
+  constexpr std::int64_t most = 86400;
+  std::int64_t seconds = 0;
+  if (!text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos) {
+    for (const char digit : text) seconds = seconds > most ? most : seconds * 10 + (digit - '0');
+  } else if (const auto date = parse_http_date(text)) {
+    seconds = *date - std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+  } else {
+    return std::nullopt;
+  }
+  return std::chrono::seconds(seconds < 0 ? 0 : seconds > most ? most : seconds);
 }
 
 }  // namespace wechatpay

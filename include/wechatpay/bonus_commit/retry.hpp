@@ -1,0 +1,149 @@
+/// Again or not, when, and on which host. Time and randomness are arguments.
+#ifndef WECHATPAY_BONUS_COMMIT_RETRY_HPP
+#define WECHATPAY_BONUS_COMMIT_RETRY_HPP
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "wechatpay/bonus_commit/error.hpp"
+
+namespace wechatpay {
+
+/// Trying again is the default, because the call sets a state: repeating it with the same values is safe, and WeChat
+/// Pay asks for it.
+struct RetryOptions {
+  /// At most so many tries, the first included; 1 turns trying again off.
+  int max_tries = 3;
+
+  /// A try without a complete answer by then is given up, so that a host that hangs leaves time for the other one.
+  std::chrono::milliseconds try_timeout = std::chrono::seconds(10);
+
+  /// The pause before the second try is random between 0 and this, and doubles with each further try ...
+  std::chrono::milliseconds first_backoff{200};
+
+  /// ... up to this.
+  std::chrono::milliseconds longest_backoff = std::chrono::seconds(5);
+
+  /// A host that failed is left alone for so long while there is another.
+  std::chrono::milliseconds cool_down = std::chrono::seconds(30);
+};
+
+/// Whether the same commit may end otherwise if it is tried again: after 202, 429, 500, 502, 503, 504, a 2xx that did
+/// not verify (which settles a signature probe), and a failure of the network. Not after a failed TLS verification,
+/// which is an attack or a mistake in the set-up, nor any other answer, nor what failed before it was sent.
+constexpr bool worth_another_try(const Error& error) noexcept {
+  switch (error.kind) {
+    case ErrorKind::unverified_answer: return true;
+    case ErrorKind::api_error:
+    case ErrorKind::unexpected_answer:
+      return error.http_status == 202 || error.http_status == 429 || error.http_status == 500 ||
+             error.http_status == 502 || error.http_status == 503 || error.http_status == 504;
+    case ErrorKind::transport_failed:
+      switch (error.transport_fault) {
+        case TransportFault::tls_verification:
+        case TransportFault::no_free_connection:
+        case TransportFault::shut_down:
+        case TransportFault::other: return false;
+        default: return true;
+      }
+    default: return false;
+  }
+}
+
+/// Whether it speaks against the host, so that the next try goes to the other one.
+constexpr bool speaks_against_host(const Error& error) noexcept {
+  if (error.kind == ErrorKind::transport_failed) return worth_another_try(error);
+  return error.http_status == 502 || error.http_status == 503 || error.http_status == 504;
+}
+
+/// What became of a call by what became of its tries: a later try takes nothing back, so one unknown makes it unknown.
+constexpr Outcome worse(Outcome a, Outcome b) noexcept {
+  if (a == Outcome::unknown || b == Outcome::unknown) return Outcome::unknown;
+  return a == Outcome::refused || b == Outcome::refused ? Outcome::refused : Outcome::not_sent;
+}
+
+/// The longest pause after `tries` tries; the pause is a random part of it ("full jitter"), so that clients that failed
+/// together do not come back together.
+constexpr std::chrono::milliseconds longest_pause(int tries, const RetryOptions& options) noexcept {
+  std::chrono::milliseconds pause = options.first_backoff;
+  for (int i = 1; i < tries && pause < options.longest_backoff; ++i) pause *= 2;
+  return pause < options.longest_backoff ? pause : options.longest_backoff;
+}
+
+/// What comes after a try that failed.
+struct Decision {
+  bool again = false;
+  std::chrono::milliseconds pause{0};  ///< before the next try
+  const char* why_not = "";            ///< where a further try would have been worth it
+};
+
+/// Decides after `tries` tries, the last of which ended with `error`, with `left` until the deadline. `random` is from
+/// 0 to 1. Retry-After is respected; where it reaches beyond the deadline, the call ends at once.
+constexpr Decision decide(const Error& error, int tries, std::chrono::milliseconds left, double random,
+                          const RetryOptions& options) noexcept {
+  if (!worth_another_try(error)) return {};
+  if (options.max_tries <= 1) return {};
+  if (tries >= options.max_tries) return {false, std::chrono::milliseconds(0), "all tries are used up"};
+  const auto longest = longest_pause(tries, options);
+  std::chrono::milliseconds pause(static_cast<std::int64_t>(static_cast<double>(longest.count()) * random));
+  if (error.retry_after && pause < *error.retry_after) {
+    pause = *error.retry_after;
+    if (pause >= left) {
+      return {false, std::chrono::milliseconds(0), "Retry-After asks for a longer pause than the deadline allows"};
+    }
+  }
+  if (pause >= left) return {false, std::chrono::milliseconds(0), "the deadline leaves no time for another try"};
+  return {true, pause, ""};
+}
+
+/// Which host to use, with a memory of failures that all calls of a client share. Thread-safe and without locks.
+class Hosts {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  /// The first origin is preferred.
+  Hosts(std::vector<std::string> origins, std::chrono::milliseconds cool_down)
+      : origins_(std::move(origins)), avoided_until_(origins_.size()), cool_down_(cool_down) {
+    for (auto& until : avoided_until_) until = healthy;
+  }
+
+  /// The first host that is not being left alone. When the time of one is over, one call alone goes there to look, and
+  /// the others follow once that has succeeded. Where all are left alone, the one after `last`, the host of the call's
+  /// last try (any number beyond the hosts for a first try).
+  std::size_t choose(Clock::time_point now, std::size_t last) noexcept {
+    for (std::size_t i = 0; i < origins_.size(); ++i) {
+      std::int64_t until = avoided_until_[i].load();
+      if (until == healthy) return i;
+      if (ticks(now) < until) continue;
+      if (avoided_until_[i].compare_exchange_strong(until, ticks(now + cool_down_))) return i;
+    }
+    return last < origins_.size() ? (last + 1) % origins_.size() : 0;
+  }
+
+  void failed(std::size_t host, Clock::time_point now) noexcept { avoided_until_[host] = ticks(now + cool_down_); }
+  void succeeded(std::size_t host) noexcept { avoided_until_[host] = healthy; }
+
+  const std::string& origin(std::size_t host) const noexcept { return origins_[host]; }
+
+ private:
+  static constexpr std::int64_t healthy = (std::numeric_limits<std::int64_t>::min)();
+
+  static std::int64_t ticks(Clock::time_point time) noexcept { return time.time_since_epoch().count(); }
+
+  std::vector<std::string> origins_;
+  std::vector<std::atomic<std::int64_t>> avoided_until_;
+  std::chrono::milliseconds cool_down_;
+};
+
+/// A random number from 0 to 1, from OpenSSL's generator; 1 if that fails, which is the longest pause. Thread-safe.
+double random_fraction() noexcept;
+
+}  // namespace wechatpay
+
+#endif
