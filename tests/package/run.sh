@@ -22,4 +22,8 @@ for shared in OFF ON; do
   cmake --build "$build/leak_check_$shared" --parallel > /dev/null
   "$build/leak_check_$shared/leak_check"
 done
+echo "-- the testing target"
+cmake -S "$source/tests/package/testing_support" -B "$build/testing_support" -DWECHATPAY_SOURCE="$source" > /dev/null
+cmake --build "$build/testing_support" --parallel > /dev/null
+"$build/testing_support/testing_support" || fail "testing_support: exit status $?"
 echo "the package tests passed"
