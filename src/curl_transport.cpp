@@ -5,9 +5,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <list>
@@ -23,6 +21,7 @@
 #include <csignal>
 #endif
 
+#include "src/key_files.hpp"
 #include "src/openssl.hpp"
 #include "wechatpay/bonus_commit/text.hpp"
 
@@ -34,6 +33,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t most_header_bytes = 64U << 10U;
 constexpr std::size_t most_body_bytes = 1U << 20U;
+constexpr std::chrono::hours longest_timeout{24};
 
 using EasyHandle = std::unique_ptr<CURL, Freeing<curl_easy_cleanup>>;
 using MultiHandle = std::unique_ptr<CURLM, Freeing<curl_multi_cleanup>>;
@@ -55,6 +55,28 @@ CURLcode forget_key_log(CURL* /*easy*/, void* context, void* /*user*/) {
   return CURLE_OK;
 }
 
+/// Whether libcurl can go through `proxy`. It must be known beforehand, since libcurl's own message would quote the
+/// URL, password and all.
+bool is_proxy_url(const std::string& proxy) {
+  const UrlHandle url(curl_url());
+  char* scheme = nullptr;
+  if (url == nullptr ||
+      curl_url_set(url.get(), CURLUPART_URL, proxy.c_str(), CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) !=
+          CURLUE_OK ||
+      curl_url_get(url.get(), CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK) {
+    return false;
+  }
+  const std::string name(scheme);
+  curl_free(scheme);
+  if (name == "https") return (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_HTTPS_PROXY) != 0;
+  return name == "http" || name == "socks4" || name == "socks4a" || name == "socks5" || name == "socks5h";
+}
+
+/// libcurl counts whole seconds and still reuses a connection in the one that has begun.
+long longest_idle_seconds(milliseconds idle_timeout) {
+  return std::max(static_cast<long>(std::chrono::floor<std::chrono::seconds>(idle_timeout).count()) - 1, 0L);
+}
+
 /// A request from its acceptance to its completion.
 struct Transfer {
   HttpRequest request;
@@ -63,8 +85,6 @@ struct Transfer {
   Clock::time_point deadline;
 
   void complete(Result<HttpResponse> result) noexcept {
-    // libcurl may have left something on this thread's queue, which is none of the completion's business.
-    ERR_clear_error();
     try {
       done(std::move(result));
     } catch (...) {
@@ -162,8 +182,7 @@ class Exchange {
         set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED)) && set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) &&
         set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) &&
         set(CURLOPT_HTTP_VERSION, static_cast<long>(http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)) &&
-        set(CURLOPT_MAXAGE_CONN,
-            static_cast<long>(std::chrono::ceil<std::chrono::seconds>(options.idle_timeout).count())) &&
+        set(CURLOPT_MAXAGE_CONN, longest_idle_seconds(options.idle_timeout)) &&
         set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count())) &&
         set(CURLOPT_SSL_VERIFYPEER, 1L) && set(CURLOPT_SSL_VERIFYHOST, 2L) &&
         set(CURLOPT_SSLVERSION, static_cast<long>(tls_1_3 ? CURL_SSLVERSION_TLSv1_3 : CURL_SSLVERSION_TLSv1_2)) &&
@@ -174,7 +193,15 @@ class Exchange {
 #else
     done = done && set(CURLOPT_PROTOCOLS, static_cast<long>(CURLPROTO_HTTPS));
 #endif
-    if (!options.ca_bundle_file.empty()) done = done && set(CURLOPT_CAINFO, options.ca_bundle_file.c_str());
+#if LIBCURL_VERSION_NUM >= 0x075700
+    // Else libcurl would wait for the thread of a name lookup that is given up, and all other calls with it.
+    done = done && set(CURLOPT_QUICK_EXIT, 1L);
+#endif
+    if (!options.ca_bundle_file.empty()) {
+      // Without the second, libcurl would trust the system's folder of authorities besides.
+      done = done && set(CURLOPT_CAINFO, options.ca_bundle_file.c_str()) &&
+             set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+    }
     if (tls_is_our_openssl()) done = done && set(CURLOPT_SSL_CTX_FUNCTION, &forget_key_log);
     return done;
   }
@@ -288,6 +315,8 @@ class Exchange {
 
   Error failure(CURLcode code) const {
     TransportFault fault = fault_ == TransportFault::none ? fault_of(code) : fault_;
+    // libcurl has bounds of its own for one line of the headers, and a peculiar name for them.
+    if (code == CURLE_OUT_OF_MEMORY && begun_ && response_.body.empty()) fault = TransportFault::answer_too_large;
     // The same code means a scheme that is switched off and, once a request is out, an answer without a status line.
     if (code == CURLE_UNSUPPORTED_PROTOCOL && outcome() == Outcome::not_sent) fault = TransportFault::other;
     const long proxy_status = info<long>(CURLINFO_HTTP_CONNECTCODE);
@@ -334,11 +363,15 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
     auto transfer = std::make_unique<Transfer>();
     if (request.timeout.count() <= 0) request.timeout = options_.total_timeout;
     if (request.deadline.count() <= 0) request.deadline = request.timeout;
+    for (milliseconds* span : {&request.timeout, &request.deadline, &request.send_after}) {
+      *span = std::min(*span, milliseconds(longest_timeout));  // beyond it, adding to a point in time could overflow
+    }
     transfer->start = Clock::now() + request.send_after;
     transfer->deadline = transfer->start + request.deadline;
     transfer->request = std::move(request);
     transfer->done = std::move(done);
 
+    TransportFault fault = TransportFault::shut_down;
     std::string refusal;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -346,6 +379,7 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
         refusal = "the transport is being destroyed";
       } else if (!thread_.joinable()) {
         refusal = start_thread();
+        fault = TransportFault::other;
       }
       if (refusal.empty()) {
         incoming_.push_back(std::move(transfer));
@@ -353,7 +387,7 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
         return;
       }
     }
-    transfer->complete_unsent(TransportFault::shut_down, refusal);
+    transfer->complete_unsent(fault, refusal);
   }
 
   /// Completes everything and ends the thread; waits for it unless called on it.
@@ -427,6 +461,7 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
       for (auto& lane : lanes_) start_waiting(lane.second, now);
       int running = 0;
       curl_multi_perform(multi_.get(), &running);
+      ERR_clear_error();     // what libcurl may leave on this thread's queue is none of a completion's business
       if (reap()) continue;  // a completion may have sent more, and a place is free
       close_idle_connections();
       curl_multi_poll(multi_.get(), nullptr, 0, longest_wait(), nullptr);
@@ -511,6 +546,7 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
   /// Takes a running exchange out of libcurl and of the counts; its transfer is still to be completed.
   std::unique_ptr<Exchange> release(CURL* easy) {
     curl_multi_remove_handle(multi_.get(), easy);
+    ERR_clear_error();
     const auto found = under_way_.find(easy);
     auto exchange = std::move(found->second);
     under_way_.erase(found);
@@ -548,6 +584,8 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       multi_.swap(fresh);
+      // Who came in since take_incoming() has woken the old one.
+      if (stopping_ || !incoming_.empty()) curl_multi_wakeup(multi_.get());
     }
     idle_exchanges_.clear();
   }
@@ -612,24 +650,18 @@ Result<std::shared_ptr<CurlTransport>> CurlTransport::create(CurlOptions options
         "SSLKEYLOGFILE is set, and this libcurl's TLS library would write the secrets of connections there: unset it");
   }
   if (!options.ca_bundle_file.empty()) {
-    std::FILE* const file = std::fopen(options.ca_bundle_file.c_str(), "rb");
-    if (file == nullptr) {
-      return configuration_error("CurlOptions::ca_bundle_file " + options.ca_bundle_file +
-                                 ": cannot be opened: " + std::generic_category().message(errno));
-    }
-    std::fclose(file);
+    const std::string name = "CurlOptions::ca_bundle_file " + options.ca_bundle_file;
+    const auto file = KeyFile::read(options.ca_bundle_file);
+    if (!file) return configuration_error("CurlOptions::ca_bundle_file " + file.error().message);
+    if (const auto first = read_certificate(file->bytes(), name); !first) return first.error();
   }
-  if (!options.proxy.empty()) {
-    const UrlHandle url(curl_url());
-    if (url == nullptr || curl_url_set(url.get(), CURLUPART_URL, options.proxy.c_str(),
-                                       CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) {
-      // Not quoted: it may hold a password.
-      return configuration_error("CurlOptions::proxy is not a proxy's URL, such as http://host:port");
-    }
+  if (!options.proxy.empty() && !is_proxy_url(options.proxy)) {
+    // Not quoted: it may hold a password.
+    return configuration_error(
+        "CurlOptions::proxy is not a proxy's URL that this libcurl can use, such as http://host:port");
   }
-  constexpr auto most = std::chrono::hours(24);
   for (const milliseconds timeout : {options.connect_timeout, options.total_timeout, options.idle_timeout}) {
-    if (timeout > milliseconds(0) && timeout <= most) continue;
+    if (timeout > milliseconds(0) && timeout <= longest_timeout) continue;
     return configuration_error(
         "CurlOptions::connect_timeout, total_timeout and idle_timeout must be more than 0 ms and at most 24 h");
   }

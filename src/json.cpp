@@ -15,6 +15,14 @@ std::string text_of(const json& object, const char* key) {
   return found->is_string() ? found->get<std::string>() : found->dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+/// Takes signatures out of every text: before it is dumped, so that JSON's escapes neither hide nor imitate one.
+void remove_signatures(json& value) {
+  if (value.is_string()) value = without_signatures(value.get_ref<const std::string&>());
+  if (value.is_structured()) {
+    for (json& inner : value) remove_signatures(inner);
+  }
+}
+
 }  // namespace
 
 Result<std::string> serialize(const BonusCommitRequest& request) {
@@ -32,7 +40,7 @@ Result<std::string> serialize(const BonusCommitRequest& request) {
 std::optional<ErrorBody> parse_error_body(std::string_view body) {
   constexpr int deepest = 32;
   const auto shallow = [](int depth, json::parse_event_t, json&) { return depth <= deepest; };
-  const json parsed = json::parse(body, shallow, false);
+  json parsed = json::parse(body, shallow, false);
   if (!parsed.is_object()) return std::nullopt;
   const auto code = parsed.find("code");
   if (code == parsed.end() || !code->is_string()) return std::nullopt;
@@ -42,8 +50,12 @@ std::optional<ErrorBody> parse_error_body(std::string_view body) {
   error.message = text_of(parsed, "message");
   const auto detail = parsed.find("detail");
   if (detail == parsed.end()) return error;
-  error.detail = detail->dump(-1, ' ', false, json::error_handler_t::replace);
-  if (!detail->is_object()) return error;
+  const auto dump_detail = [&] {
+    remove_signatures(*detail);
+    error.detail = detail->dump(-1, ' ', false, json::error_handler_t::replace);
+    return error;
+  };
+  if (!detail->is_object()) return dump_detail();
 
   if (detail->contains("field")) {
     error.fault = Fault{text_of(*detail, "field"), text_of(*detail, "value"), text_of(*detail, "issue"),
@@ -62,7 +74,7 @@ std::optional<ErrorBody> parse_error_body(std::string_view body) {
           message, length != sign->end() && length->is_number_unsigned() ? length->get<std::size_t>() : 0};
     }
   }
-  return error;
+  return dump_detail();
 }
 
 }  // namespace wechatpay

@@ -153,7 +153,12 @@ Result<KeyAndCertificate> read_p12(std::string_view bytes, std::string_view pass
     return configuration_error(name + " is not PKCS#12, or is damaged or incomplete (" + openssl_reason() + ")");
   }
   const Pkcs12Handle p12(fresh);
-  const std::string password(passphrase);
+  struct Wiped {
+    std::string text;
+    ~Wiped() { OPENSSL_cleanse(text.data(), text.size()); }
+  };
+  const Wiped wiped{std::string(passphrase)};
+  const std::string& password = wiped.text;
   if (PKCS12_verify_mac(p12.get(), password.c_str(), static_cast<int>(password.size())) != 1) {
     return configuration_error(name +
                                " cannot be decrypted: the passphrase is wrong (WeChat Pay sets the merchant id)");
@@ -222,6 +227,7 @@ std::chrono::system_clock::time_point time_of(const ASN1_TIME* time) {
   int days = 0;
   int seconds = 0;
   if (epoch == nullptr || ASN1_TIME_diff(&days, &seconds, epoch.get(), time) != 1) return {};
+  days = std::clamp(days, -100000, 100000);  // the clock's nanoseconds end in the year 2262
   return std::chrono::system_clock::time_point(std::chrono::hours(24) * days + std::chrono::seconds(seconds));
 }
 

@@ -228,7 +228,10 @@ HttpResponse FakeWechatPay::error(int status, std::string_view code, std::string
                                   const HttpRequest& request, std::string_view detail) const {
   nlohmann::ordered_json body = {{"code", code}, {"message", message}};
   if (!detail.empty()) body["detail"] = nlohmann::ordered_json::parse(detail);
-  return sign({status, {{"Content-Type", "application/json; charset=utf-8"}}, body.dump()}, request);
+  return sign({status,
+               {{"Content-Type", "application/json; charset=utf-8"}},
+               body.dump(-1, ' ', false, json::error_handler_t::replace)},
+              request);
 }
 
 HttpResponse FakeWechatPay::answer(const HttpRequest& request) {
@@ -250,7 +253,9 @@ HttpResponse FakeWechatPay::answer(const HttpRequest& request) {
   // Failed authentication is answered without a signature.
   const auto refuse_signature = [&](const std::string& message, json detail) {
     const json body = {{"code", "SIGN_ERROR"}, {"message", message}, {"detail", std::move(detail)}};
-    return HttpResponse{401, {{"Content-Type", "application/json; charset=utf-8"}}, body.dump()};
+    return HttpResponse{401,
+                        {{"Content-Type", "application/json; charset=utf-8"}},
+                        body.dump(-1, ' ', false, json::error_handler_t::replace)};
   };
   const auto refuse_field = [&](const char* field, const std::string& value, const std::string& issue) {
     return refuse_signature("Authorization: " + std::string(field) + " " + issue,
@@ -281,21 +286,15 @@ HttpResponse FakeWechatPay::answer(const HttpRequest& request) {
   const std::string message =
       request.method + "\n" + request.path + "\n" + timestamp + "\n" + pairs["nonce_str"] + "\n" + request.body + "\n";
   if (!valid_under(keys().merchant.get(), message, pairs["signature"])) {
-    json detail = {{"detail", {{"issue", "sign not match"}}},
-                   {"field", "signature"},
-                   {"location", "authorization"},
-                   {"sign_information",
-                    {{"method", request.method},
-                     {"url", request.path},
-                     {"sign_message_length", message.size()},
-                     {"truncated_sign_message", message.substr(0, 512)}}}};
-    const json probe = detail;
-    try {
-      static_cast<void>(probe.dump());
-    } catch (const json::type_error&) {
-      detail.erase("sign_information");  // the request was not UTF-8
-    }
-    return refuse_signature("the signature does not match the request", std::move(detail));
+    const json detail = {{"detail", {{"issue", "sign not match"}}},
+                         {"field", "signature"},
+                         {"location", "authorization"},
+                         {"sign_information",
+                          {{"method", request.method},
+                           {"url", request.path},
+                           {"sign_message_length", message.size()},
+                           {"truncated_sign_message", message.substr(0, 512)}}}};
+    return refuse_signature("the signature does not match the request", detail);
   }
 
   const auto refuse_parameter = [&](const Fault& fault) {

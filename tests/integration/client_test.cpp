@@ -206,6 +206,16 @@ TEST_F(Commit, RefusesHeadersOverTheCap) {
   expect_transport_fault(over, TransportFault::answer_too_large, Outcome::unknown, "64 KiB of headers");
 }
 
+TEST_F(Commit, RefusesOneHeaderThatIsTooLong) {
+  const RawServer server([](RawServer::Connection& connection, int) {
+    connection.read_request();
+    connection.write("HTTP/1.1 204 No Content\r\nX: " + std::string(150000, 'x') + "\r\n\r\n");
+  });
+  curl_options_.ca_bundle_file = RawServer::ca_file();
+  expect_transport_fault(error_of_commit_to(server.origin()), TransportFault::answer_too_large, Outcome::unknown,
+                         "64 KiB of headers");
+}
+
 TEST_F(Commit, NoticesAConnectionClosedHalfWay) {
   const RawServer server([](RawServer::Connection& connection, int) {
     connection.read_request();

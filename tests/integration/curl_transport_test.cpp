@@ -161,6 +161,17 @@ TEST_F(Curl, ClosesAnIdleConnection) {
   EXPECT_EQ(server.connections(), 2);
 }
 
+TEST_F(Curl, LosesNoCallThatArrivesWhileIdleConnectionsAreClosed) {
+  const RawServer server(answer_all);
+  options_.idle_timeout = milliseconds(1);
+  const auto curl = transport();
+  for (int i = 0; i < 200; ++i) {
+    const auto busy_until = Clock::now() + std::chrono::microseconds(1000 + 5 * i);
+    while (Clock::now() < busy_until) std::this_thread::yield();  // to arrive at every moment around the limit
+    ASSERT_TRUE(send(*curl, request(server.origin())).get());
+  }
+}
+
 TEST_F(Curl, OpensNoMoreConnectionsThanItMay) {
   std::atomic<int> at_once{0};
   std::atomic<int> most{0};
@@ -442,7 +453,13 @@ TEST_F(Curl, NamesWhatIsWrongWithItsOptions) {
   };
   options_.ca_bundle_file = "/no/such/ca.pem";
   EXPECT_TRUE(contains(fault(), "/no/such/ca.pem: cannot be opened: No such file"));
+  const TemporaryFolder folder;
+  options_.ca_bundle_file = folder.write("ca.txt", "no certificate");
+  EXPECT_TRUE(contains(fault(), "ca.txt is not PEM; a certificate belongs here"));
   options_ = good;
+  options_.proxy = "ftp://user:hush-hush@127.0.0.1:9";
+  EXPECT_TRUE(contains(fault(), "CurlOptions::proxy"));
+  EXPECT_FALSE(contains(fault(), "hush-hush"));
   options_.proxy = "http://user:hush-hush@:::";
   EXPECT_TRUE(contains(fault(), "CurlOptions::proxy"));
   EXPECT_FALSE(contains(fault(), "hush-hush"));

@@ -61,6 +61,7 @@ TEST(ReadAnswer, TellsTheOutcomeOfEveryStatus) {
       {429, true, Outcome::refused},  {429, false, Outcome::refused}, {500, true, Outcome::unknown},
       {500, false, Outcome::unknown}, {502, true, Outcome::refused},  {502, false, Outcome::unknown},
       {503, true, Outcome::refused},  {503, false, Outcome::unknown}, {504, true, Outcome::unknown},
+      {408, true, Outcome::refused},  {408, false, Outcome::unknown}, {499, false, Outcome::unknown},
       {504, false, Outcome::unknown}, {599, true, Outcome::unknown},
   };
   for (const auto& each : cases) {
@@ -242,6 +243,25 @@ TEST(ExplainSignError, NamesTheLineThatDiffers) {
     const std::string explained = explain_sign_error({message, message.size()}, sent);
     EXPECT_TRUE(contains(explained, each.says)) << explained;
   }
+}
+
+TEST(ExplainSignError, TakesAMessageWithoutItsLengthForCut) {
+  const auto same = explain_sign_error({signing_message(sent).substr(0, 150), 0}, sent);
+  EXPECT_TRUE(contains(same, "private key does not belong")) << same;
+}
+
+TEST(ExplainSignError, QuotesNoSignature) {
+  const auto explained = explain_sign_error({std::string(342, 'S') + "==\n", 500}, sent);
+  EXPECT_TRUE(contains(explained, "[redacted]")) << explained;
+}
+
+TEST(ReadAnswer, KeepsDetailReadableJsonWhereItRemovesASignature) {
+  const Error error = error_of({401,
+                                {},
+                                R"({"code":"E","detail":{"a":")" + std::string(342, 'S') + R"(\"x","b":"POST\n)" +
+                                    std::string(seed_path) + R"(\n1554208460\n593BEC0C930BF1AFEB40B4A08C8FB242\n"}})"});
+  EXPECT_EQ(error.detail, R"({"a":"[redacted]\"x","b":"POST\n)" + std::string(seed_path) +
+                              R"(\n1554208460\n593BEC0C930BF1AFEB40B4A08C8FB242\n"})");
 }
 
 TEST(ExplainSignError, ComparesLengthsWhereTheDifferenceIsCutOff) {

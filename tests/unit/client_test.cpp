@@ -291,6 +291,8 @@ TEST_F(Client, NamesWhatIsWrongWithItsOptions) {
     options_.origins = {good.origins[0], origin};
     EXPECT_TRUE(contains(creation_fault(), "ClientOptions::origins")) << origin;
   }
+  options_.origins = {"https://user:hush-hush@host"};
+  EXPECT_FALSE(contains(creation_fault(), "hush-hush"));
   options_.origins.clear();
   EXPECT_TRUE(contains(creation_fault(), "ClientOptions::origins"));
   options_ = good;

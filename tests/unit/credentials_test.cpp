@@ -238,6 +238,12 @@ TEST(Credentials, LeaveOpenSslsErrorQueueAsTheyFoundIt) {
   EXPECT_EQ(ERR_get_error(), 0U);
 }
 
+TEST(TimeOf, BoundsWhatTheClockCannotHold) {
+  const std::unique_ptr<ASN1_TIME, Freeing<ASN1_TIME_free>> end_of_time(ASN1_TIME_new());
+  ASSERT_EQ(ASN1_TIME_set_string(end_of_time.get(), "99991231235959Z"), 1);
+  EXPECT_GT(time_of(end_of_time.get()), std::chrono::system_clock::now() + std::chrono::hours(24 * 365 * 100));
+}
+
 TEST(SerialOf, KeepsTheZeroOfAByte) {
   const auto certificate = make_certificate({mchid, "0102030405", {}, false}, merchant().key.get());
   EXPECT_EQ(serial_of(certificate.get()), "0102030405");

@@ -137,6 +137,10 @@ TEST_F(Fake, RefusesAClockThatIsOff) {
   EXPECT_EQ(wechat_pay_.answer(request(seed_path, seed_body, now + 300)).status, 204);
 }
 
+TEST_F(Fake, AnswersTextThatIsNotUtf8) {
+  expect_refusal(with_authorization(request(), "1900000001", "\xFF"), 401, "SIGN_ERROR", "mchid");
+}
+
 TEST_F(Fake, RefusesAnotherMerchantAndAnotherSerialNumber) {
   expect_refusal(with_authorization(request(), "1900000001", "1900000002"), 401, "SIGN_ERROR", "mchid");
   expect_refusal(with_authorization(request(), "serial_no=\"", "serial_no=\"00"), 401, "SIGN_ERROR", "serial_no");

@@ -39,7 +39,7 @@ struct SignInformation {
 struct ErrorBody {
   std::string code;
   std::string message;
-  std::string detail;          ///< as JSON; empty where there is none
+  std::string detail;          ///< as JSON, without signatures; empty where there is none
   std::optional<Fault> fault;  ///< the detail, where it names a field
   std::optional<SignInformation> sign_information;
 };
@@ -55,7 +55,7 @@ inline std::string explain_sign_error(const SignInformation& theirs, const Signe
   const std::string own_message = signing_message(sent);
   std::string_view own = own_message;
   std::string_view their = theirs.message;
-  const bool cut = their.size() < theirs.length;
+  const bool cut = theirs.length == 0 || their.size() < theirs.length;
 
   for (int line = 0; line < 5 && !their.empty(); ++line) {
     const std::size_t their_end = their.find('\n');
@@ -66,8 +66,9 @@ inline std::string explain_sign_error(const SignInformation& theirs, const Signe
     const bool same = last && cut ? own_line.substr(0, their_line.size()) == their_line : own_line == their_line;
     if (!same) {
       return "line " + std::to_string(line + 1) + " of the signed message, the " + names[line] +
-             ", differs: WeChat Pay received \"" + printable(their_line) + "\", signed here was \"" +
-             printable(own_line) + "\"; something between here and WeChat Pay changes requests";
+             ", differs: WeChat Pay received \"" + printable(without_signatures(their_line)) +
+             "\", signed here was \"" + printable(own_line) +
+             "\"; something between here and WeChat Pay changes requests";
     }
     their.remove_prefix(last ? their.size() : their_end + 1);
   }
@@ -91,14 +92,17 @@ inline std::string_view advice(int status, std::string_view code) {
   if (status == 404) return "check the host, card_id and code: WeChat Pay knows no such resource";
   if (status == 429) return "too fast: slow down, then commit again with the same values";
   if (status == 502 || status == 503 || status == 504) return "commit again later with the same values";
-  if (status >= 500) return "it may have been done: commit again with the same values";
+  if (status >= 500 || status == 408 || status == 499)
+    return "it may have been done: commit again with the same values";
   if (status >= 400) return "correct the request; the same one will be refused again";
   return "it may have been done: look the order up or commit again with the same values";
 }
 
 /// What became of the commit by an answer that is not a receipt. WeChat Pay says of 4xx, 502 and 503 that the commit
-/// was not done; of 502 and 503 only a signed answer is believed, since a gateway that lost its upstream says the same.
+/// was not done; of 502, 503, 408 and 499 only a signed answer is believed, since a gateway that gave up waiting says
+/// the same.
 inline Outcome outcome_of(int status, bool verified) noexcept {
+  if ((status == 408 || status == 499) && !verified) return Outcome::unknown;
   if (status >= 400 && status < 500) return Outcome::refused;
   if ((status == 502 || status == 503) && verified) return Outcome::refused;
   return Outcome::unknown;
@@ -134,7 +138,7 @@ inline Error read_error(const HttpResponse& response, bool verified, const Signe
     error.kind = ErrorKind::api_error;
     error.code = safe(body->code, 64);
     error.wechatpay_message = safe(body->message, 1000);
-    error.detail = without_signatures(body->detail);
+    error.detail = std::move(body->detail);
     error.message = "WeChat Pay answered " + status + " " + error.code + ": " + error.wechatpay_message;
     if (body->fault) {
       Fault& fault = *body->fault;
@@ -178,7 +182,8 @@ inline CommitResult read_answer(const HttpResponse& response, const Result<Verif
     error = read_error(response, verification.has_value(), sent);
     if (!verification) {
       error.verification_fault = verification.error().verification_fault;
-      error.message += "; the answer is not verified: " + verification.error().message;
+      // WeChat Pay does not sign what it says of a failed authentication, so there is nothing to look for there.
+      if (response.status != 401) error.message += "; the answer is not verified: " + verification.error().message;
     }
   }
   if (verification) {

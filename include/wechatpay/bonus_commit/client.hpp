@@ -150,7 +150,11 @@ class BonusCommitClient::Call {
   Result<HttpRequest> sign(std::chrono::milliseconds pause) {
     const ClientOptions& options = setup_->options;
     auto nonce = options.nonce();
-    if (!nonce) return std::move(nonce).error();
+    if (!nonce) {
+      nonce.error().kind = ErrorKind::signing_failed;
+      nonce.error().outcome = Outcome::not_sent;
+      return std::move(nonce).error();
+    }
     nonce_str_ = *std::move(nonce);
     timestamp_ = std::chrono::duration_cast<std::chrono::seconds>((options.clock() + pause).time_since_epoch()).count();
     const std::string announced = setup_->platform_keys->announced();
@@ -369,8 +373,9 @@ inline Result<BonusCommitClient> BonusCommitClient::create(Credentials credentia
   for (const std::string_view origin : options.origins) {
     if (origin.substr(0, 8) != "https://" || origin.size() == 8 ||
         origin.find_first_of("/?#@ \\", 8) != std::string_view::npos || has_control_character(origin)) {
-      return configuration_error("ClientOptions::origins must be https://host or https://host:port each, not " +
-                                 printable(origin));
+      return configuration_error(
+          "ClientOptions::origins must be https://host or https://host:port each" +
+          (origin.find('@') == std::string_view::npos ? ", not " + printable(origin) : ", without a user"));
     }
   }
   if (options.deadline <= std::chrono::milliseconds(0) || options.deadline > std::chrono::minutes(4)) {
