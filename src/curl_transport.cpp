@@ -11,6 +11,7 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <new>
 #include <set>
 #include <string_view>
 #include <thread>
@@ -18,6 +19,8 @@
 #include <vector>
 
 #if !defined(_WIN32)
+#include <unistd.h>
+
 #include <csignal>
 #endif
 
@@ -83,6 +86,9 @@ struct Transfer {
   Transport::Completion done;
   Clock::time_point start;  ///< not before
   Clock::time_point deadline;
+  Clock::time_point turn;  ///< when it got a connection
+
+  bool cancelled() const noexcept { return request.cancellation != nullptr && request.cancellation->requested(); }
 
   void complete(Result<HttpResponse> result) noexcept {
     try {
@@ -92,8 +98,19 @@ struct Transfer {
     }
   }
 
-  void complete_unsent(TransportFault fault, const std::string& message) noexcept {
-    complete(transport_error(fault, Outcome::not_sent, request.origin + ": " + message));
+  /// Where there is no memory for the message, without it.
+  void complete(TransportFault fault, Outcome outcome, const char* message) noexcept {
+    Error error;
+    try {
+      error.message = request.origin;
+      error.message.append(": ").append(message);
+    } catch (...) {
+      error.message = "out of memory";
+    }
+    error.kind = ErrorKind::transport_failed;
+    error.transport_fault = fault;
+    error.outcome = outcome;
+    complete(std::move(error));
   }
 };
 
@@ -115,15 +132,22 @@ class Exchange {
 
   CURL* easy() const { return easy_.get(); }
 
-  /// False if libcurl refuses an option; the transfer is then still in `transfer`.
-  bool prepare(milliseconds timeout) {
+  /// Sets everything for `next`, which stays where it is. False if libcurl refuses an option or memory is short.
+  bool prepare(const Transfer& next, milliseconds timeout) noexcept {
+    try {
+      return set_request_options(next.request, timeout);
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+  }
+
+  bool set_request_options(const HttpRequest& request, milliseconds timeout) {
     response_ = {};
     header_bytes_ = 0;
     fault_ = TransportFault::none;
     begun_ = false;
     error_text_[0] = '\0';
 
-    const HttpRequest& request = transfer->request;
     ListHandle headers;
     std::string line;
     const auto add_line = [&headers](const std::string& text) {
@@ -147,19 +171,34 @@ class Exchange {
            set(CURLOPT_POSTFIELDS, request.body.data()) && set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
   }
 
-  Result<HttpResponse> result(CURLcode code) {
-    if (code != CURLE_OK) return failure(code);
-    response_.status = static_cast<int>(info<long>(CURLINFO_RESPONSE_CODE));
-    return std::move(response_);
+  /// Hands over what has come of the transfer. Where there is no memory for that, an error that says so.
+  void complete(CURLcode code) noexcept {
+    const auto ended = std::move(transfer);
+    const TransferInfo transferred = transfer_info(*ended);
+    if (code == CURLE_OK) {
+      response_.status = static_cast<int>(info<long>(CURLINFO_RESPONSE_CODE));
+      response_.transfer = transferred;
+      return ended->complete(std::move(response_));
+    }
+    Error error;
+    try {
+      error = failure(code, ended->request.origin);
+    } catch (const std::bad_alloc&) {
+      return ended->complete(TransportFault::other, outcome(), "out of memory");
+    }
+    error.transfer = transferred;
+    ended->complete(std::move(error));
   }
 
-  Error shut_down() const {
-    return transport_error(TransportFault::shut_down, outcome(),
-                           transfer->request.origin + ": the transport was destroyed while the call was under way");
+  /// Ends the transfer before its time.
+  void abandon(TransportFault fault, const char* message) noexcept {
+    const auto ended = std::move(transfer);
+    ended->complete(fault, outcome(), message);
   }
 
   std::unique_ptr<Transfer> transfer;
-  std::size_t* running = nullptr;  ///< the count of its origin
+  std::size_t* running = nullptr;                        ///< the count of its origin
+  std::list<std::unique_ptr<Exchange>>::iterator place;  ///< among those under way
 
  private:
   Exchange() : easy_(curl_easy_init()) {}
@@ -268,6 +307,23 @@ class Exchange {
     return value;
   }
 
+  std::chrono::microseconds time(CURLINFO which) const { return std::chrono::microseconds(info<curl_off_t>(which)); }
+
+  TransferInfo transfer_info(const Transfer& ended) const noexcept {
+    TransferInfo transferred;
+    transferred.waited = std::chrono::duration_cast<std::chrono::microseconds>(ended.turn - ended.start);
+    transferred.name_lookup = time(CURLINFO_NAMELOOKUP_TIME_T);
+    transferred.connect = time(CURLINFO_CONNECT_TIME_T);
+    transferred.tls = time(CURLINFO_APPCONNECT_TIME_T);
+    transferred.first_byte = time(CURLINFO_STARTTRANSFER_TIME_T);
+    transferred.total = time(CURLINFO_TOTAL_TIME_T);
+    transferred.connection_reused = begun_ && info<long>(CURLINFO_NUM_CONNECTS) == 0;
+    transferred.bytes_sent = static_cast<std::uint64_t>(info<long>(CURLINFO_REQUEST_SIZE));
+    transferred.bytes_received =
+        static_cast<std::uint64_t>(info<long>(CURLINFO_HEADER_SIZE) + info<curl_off_t>(CURLINFO_SIZE_DOWNLOAD_T));
+    return transferred;
+  }
+
   Outcome outcome() const { return begun_ ? Outcome::unknown : Outcome::not_sent; }
 
   static TransportFault fault_of(CURLcode code) {
@@ -313,14 +369,14 @@ class Exchange {
     }
   }
 
-  Error failure(CURLcode code) const {
+  Error failure(CURLcode code, const std::string& origin) const {
     TransportFault fault = fault_ == TransportFault::none ? fault_of(code) : fault_;
     // libcurl has bounds of its own for one line of the headers, and a peculiar name for them.
     if (code == CURLE_OUT_OF_MEMORY && begun_ && response_.body.empty()) fault = TransportFault::answer_too_large;
     // The same code means a scheme that is switched off and, once a request is out, an answer without a status line.
     if (code == CURLE_UNSUPPORTED_PROTOCOL && outcome() == Outcome::not_sent) fault = TransportFault::other;
     const long proxy_status = info<long>(CURLINFO_HTTP_CONNECTCODE);
-    std::string message = transfer->request.origin + ": ";
+    std::string message = origin + ": ";
     if (proxy_status != 0 && proxy_status / 100 != 2) {
       fault = TransportFault::connect;
       message += "the proxy answered " + std::to_string(proxy_status) + " to CONNECT: check CurlOptions::proxy";
@@ -345,7 +401,7 @@ class Exchange {
 }  // namespace
 
 /// All of libcurl on one thread. Requests come in through submit(); run() takes them, lets them wait where they must,
-/// hands them to libcurl and completes them.
+/// hands them to libcurl and completes them. Where memory is short, a request ends with an error and the loop goes on.
 class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> {
  public:
   explicit EventLoop(CurlOptions options) : options_(std::move(options)) {}
@@ -360,42 +416,48 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
   }
 
   void submit(HttpRequest request, Completion done) {
-    auto transfer = std::make_unique<Transfer>();
+    if (in_child()) {
+      Error error;
+      error.kind = ErrorKind::misuse;
+      error.message = "the transport was made before fork() and this is the child: make one of its own here";
+      return done(std::move(error));
+    }
     if (request.timeout.count() <= 0) request.timeout = options_.total_timeout;
     if (request.deadline.count() <= 0) request.deadline = request.timeout;
     for (milliseconds* span : {&request.timeout, &request.deadline, &request.send_after}) {
       *span = std::min(*span, milliseconds(longest_timeout));  // beyond it, adding to a point in time could overflow
     }
-    transfer->start = Clock::now() + request.send_after;
-    transfer->deadline = transfer->start + request.deadline;
-    transfer->request = std::move(request);
-    transfer->done = std::move(done);
-
-    TransportFault fault = TransportFault::shut_down;
-    std::string refusal;
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (stopping_) {
-        refusal = "the transport is being destroyed";
-      } else if (!thread_.joinable()) {
-        refusal = start_thread();
-        fault = TransportFault::other;
+    const std::shared_ptr<Cancellation> cancellation = request.cancellation;
+    std::function<void()> listener;
+    Queue incoming;
+    try {
+      incoming.push_back(std::make_unique<Transfer>());
+      if (cancellation != nullptr) {
+        listener = [weak = weak_from_this()] {
+          if (const auto loop = weak.lock()) loop->look_for_cancelled();
+        };
       }
-      if (refusal.empty()) {
-        incoming_.push_back(std::move(transfer));
-        if (incoming_.size() == 1) curl_multi_wakeup(multi_.get());
-        return;
-      }
+    } catch (const std::bad_alloc&) {
+      return done(transport_error(TransportFault::other, Outcome::not_sent, "out of memory"));
     }
-    transfer->complete_unsent(fault, refusal);
+    Transfer& transfer = *incoming.front();
+    transfer.start = Clock::now() + request.send_after;
+    transfer.deadline = transfer.start + request.deadline;
+    transfer.request = std::move(request);
+    transfer.done = std::move(done);
+    const Refusal refusal = enqueue(incoming);
+    if (refusal.why != nullptr) return transfer.complete(refusal.fault, Outcome::not_sent, refusal.why);
+    if (cancellation != nullptr) cancellation->listen(std::move(listener));
   }
 
-  /// Completes everything and ends the thread; waits for it unless called on it.
+  /// Completes everything and ends the thread; waits for it unless called on it. In a child after fork() there is no
+  /// thread, and what is open is the parent's: it is left as it is.
   void stop() {
+    if (in_child()) return;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       stopping_ = true;
-      curl_multi_wakeup(multi_.get());
+      wake();
     }
     if (!thread_.joinable()) return;
     if (thread_.get_id() == std::this_thread::get_id()) {
@@ -407,6 +469,13 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
 
  private:
   using Queue = std::list<std::unique_ptr<Transfer>>;
+  using Exchanges = std::list<std::unique_ptr<Exchange>>;
+
+  /// Why a request is not taken; null where it is.
+  struct Refusal {
+    TransportFault fault = TransportFault::other;
+    const char* why = nullptr;
+  };
 
   /// The requests to one origin.
   struct Lane {
@@ -424,6 +493,14 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
     }
   };
 
+  bool in_child() const noexcept {
+#if defined(_WIN32)
+    return false;
+#else
+    return process_ != getpid();
+#endif
+  }
+
   MultiHandle make_multi() const {
     MultiHandle multi(curl_multi_init());
     // Room for the connections to two hosts; by default libcurl would close them as soon as fewer calls are under way.
@@ -432,8 +509,18 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
     return multi;
   }
 
-  /// Under the lock. Empty, or why it failed.
-  std::string start_thread() {
+  /// Takes over what is in `incoming`, unless it says why not.
+  Refusal enqueue(Queue& incoming) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (stopping_) return {TransportFault::shut_down, "the transport is being destroyed"};
+    if (!thread_.joinable() && !start_thread()) return {TransportFault::other, "no thread could be started"};
+    if (incoming_.empty() && !wake()) return {TransportFault::other, "libcurl could not be woken"};
+    incoming_.splice(incoming_.end(), incoming);
+    return {};
+  }
+
+  /// Under the lock.
+  bool start_thread() {
 #if !defined(_WIN32)
     // The thread inherits the mask: the user's signal handlers do not run on it, and SIGPIPE never reaches the process.
     sigset_t all;
@@ -441,66 +528,107 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
 #endif
-    std::string failure;
     try {
       thread_ = std::thread([self = shared_from_this()] { self->run(); });
-    } catch (const std::exception& exception) {
-      failure = std::string("no thread could be started: ") + exception.what();
+    } catch (const std::exception&) {
     }
 #if !defined(_WIN32)
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 #endif
-    return failure;
+    return thread_.joinable();
   }
 
-  void run() {
+  /// Under the lock. Who is woken before it waits does not wait.
+  bool wake() noexcept { return curl_multi_wakeup(multi_.get()) == CURLM_OK; }
+
+  void look_for_cancelled() noexcept {
+    if (in_child()) return;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    cancelled_ = true;
+    wake();
+  }
+
+  void run() noexcept {
     while (take_incoming()) {
       const auto now = Clock::now();
       admit_delayed(now);
       expire_waiting(now);
       for (auto& lane : lanes_) start_waiting(lane.second, now);
-      int running = 0;
-      curl_multi_perform(multi_.get(), &running);
+      perform();
       ERR_clear_error();     // what libcurl may leave on this thread's queue is none of a completion's business
       if (reap()) continue;  // a completion may have sent more, and a place is free
       close_idle_connections();
-      curl_multi_poll(multi_.get(), nullptr, 0, longest_wait(), nullptr);
+      wait();
     }
     complete_all();
   }
 
   /// False when it is time to end.
   bool take_incoming() {
-    std::vector<std::unique_ptr<Transfer>> incoming;
+    Queue incoming;
     bool stopping = false;
+    bool cancelled = false;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       incoming.swap(incoming_);
       stopping = stopping_;
+      cancelled = std::exchange(cancelled_, false);
     }
     for (auto& transfer : incoming) {
-      const auto start = transfer->start;
-      delayed_.emplace(start, std::move(transfer));
+      try {
+        const auto start = transfer->start;
+        delayed_.emplace(start, std::move(transfer));
+      } catch (const std::bad_alloc&) {
+        transfer->complete(TransportFault::other, Outcome::not_sent, "out of memory");
+      }
     }
+    if (cancelled) end_cancelled();
     return !stopping;
+  }
+
+  void end_cancelled() {
+    const char* const unsent = "taken back before it was sent";
+    for (auto at = delayed_.begin(); at != delayed_.end();) {
+      if (at->second->cancelled()) {
+        at->second->complete(TransportFault::cancelled, Outcome::not_sent, unsent);
+        at = delayed_.erase(at);
+      } else {
+        ++at;
+      }
+    }
+    for (auto at = expiries_.begin(); at != expiries_.end();) {
+      const Expiry& expiry = *at++;
+      if (!(*expiry.place)->cancelled()) continue;
+      take_waiting(expiry)->complete(TransportFault::cancelled, Outcome::not_sent, unsent);
+    }
+    for (auto at = under_way_.begin(); at != under_way_.end();) {
+      Exchange& exchange = **at++;
+      if (exchange.transfer->cancelled()) abandon(exchange, TransportFault::cancelled, "given up while under way");
+    }
   }
 
   void admit_delayed(Clock::time_point now) {
     while (!delayed_.empty() && delayed_.begin()->first <= now) {
       auto transfer = std::move(delayed_.begin()->second);
       delayed_.erase(delayed_.begin());
-      Lane& lane = lanes_[transfer->request.origin];
-      const auto deadline = transfer->deadline;
-      lane.waiting.push_back(std::move(transfer));
-      expiries_.insert({deadline, &lane, std::prev(lane.waiting.end())});
+      Queue admitted;
+      try {
+        Lane& lane = lanes_[transfer->request.origin];
+        admitted.push_back(std::move(transfer));
+        expiries_.insert({admitted.front()->deadline, &lane, admitted.begin()});
+        lane.waiting.splice(lane.waiting.end(), admitted);
+      } catch (const std::bad_alloc&) {
+        Transfer& lost = transfer != nullptr ? *transfer : *admitted.front();
+        lost.complete(TransportFault::other, Outcome::not_sent, "out of memory");
+      }
     }
   }
 
   void expire_waiting(Clock::time_point now) {
     while (!expiries_.empty() && expiries_.begin()->deadline <= now) {
-      const auto transfer = take_waiting(*expiries_.begin());
-      transfer->complete_unsent(TransportFault::no_free_connection,
-                                "no connection became free in time: too many calls for CurlOptions::max_connections");
+      take_waiting(*expiries_.begin())
+          ->complete(TransportFault::no_free_connection, Outcome::not_sent,
+                     "no connection became free in time: too many calls for CurlOptions::max_connections");
     }
   }
 
@@ -515,44 +643,58 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
   void start_waiting(Lane& lane, Clock::time_point now) {
     while (!lane.waiting.empty() && lane.running < options_.max_connections) {
       const auto first = lane.waiting.begin();
-      const auto left = std::chrono::ceil<milliseconds>((*first)->deadline - now);
       auto transfer = take_waiting({(*first)->deadline, &lane, first});
-      auto exchange = take_exchange();
-      if (exchange == nullptr) {
-        transfer->complete_unsent(TransportFault::other, "libcurl could not make a handle");
-        continue;
+      if (const char* const refusal = start(transfer, lane, now)) {
+        transfer->complete(TransportFault::other, Outcome::not_sent, refusal);
       }
-      const milliseconds timeout = std::max(std::min(left, transfer->request.timeout), milliseconds(1));
-      exchange->transfer = std::move(transfer);
-      if (!exchange->prepare(timeout) || curl_multi_add_handle(multi_.get(), exchange->easy()) != CURLM_OK) {
-        exchange->transfer->complete_unsent(TransportFault::other,
-                                            "libcurl refused the request: check its origin, path and headers");
-        continue;
-      }
-      exchange->running = &lane.running;
-      ++lane.running;
-      ++running_;
-      under_way_.emplace(exchange->easy(), std::move(exchange));
     }
   }
 
-  std::unique_ptr<Exchange> take_exchange() {
-    if (idle_exchanges_.empty()) return Exchange::make(options_, share_.get());
-    auto exchange = std::move(idle_exchanges_.back());
-    idle_exchanges_.pop_back();
-    return exchange;
+  /// Hands `transfer` to libcurl, unless it says why not.
+  const char* start(std::unique_ptr<Transfer>& transfer, Lane& lane, Clock::time_point now) {
+    try {
+      if (idle_.empty()) idle_.push_back(Exchange::make(options_, share_.get()));
+    } catch (const std::bad_alloc&) {
+    }
+    if (idle_.empty()) return "out of memory";
+    const auto place = std::prev(idle_.end());
+    if (*place == nullptr) {
+      idle_.erase(place);
+      return "libcurl could not make a handle";
+    }
+    Exchange& exchange = **place;
+    const auto left = std::chrono::ceil<milliseconds>(transfer->deadline - now);
+    transfer->turn = now;
+    if (!exchange.prepare(*transfer, std::max(std::min(left, transfer->request.timeout), milliseconds(1))) ||
+        curl_multi_add_handle(multi_.get(), exchange.easy()) != CURLM_OK) {
+      return "libcurl refused the request: check its origin, path and headers";
+    }
+    exchange.transfer = std::move(transfer);
+    exchange.running = &lane.running;
+    exchange.place = place;
+    under_way_.splice(under_way_.end(), idle_, place);
+    ++lane.running;
+    return nullptr;
   }
 
-  /// Takes a running exchange out of libcurl and of the counts; its transfer is still to be completed.
-  std::unique_ptr<Exchange> release(CURL* easy) {
-    curl_multi_remove_handle(multi_.get(), easy);
+  /// Takes an exchange out of libcurl and of the counts; its transfer is still to be completed.
+  void release(Exchange& exchange) {
+    curl_multi_remove_handle(multi_.get(), exchange.easy());
     ERR_clear_error();
-    const auto found = under_way_.find(easy);
-    auto exchange = std::move(found->second);
-    under_way_.erase(found);
-    --*exchange->running;
-    if (--running_ == 0) idle_since_ = Clock::now();
-    return exchange;
+    --*exchange.running;
+    idle_.splice(idle_.end(), under_way_, exchange.place);
+    if (under_way_.empty()) idle_since_ = Clock::now();
+  }
+
+  void abandon(Exchange& exchange, TransportFault fault, const char* message) {
+    release(exchange);
+    exchange.abandon(fault, message);
+  }
+
+  void perform() {
+    int running = 0;
+    if (curl_multi_perform(multi_.get(), &running) == CURLM_OK) return;
+    while (!under_way_.empty()) abandon(*under_way_.front(), TransportFault::other, "libcurl gave up on all transfers");
   }
 
   /// Completes what libcurl has finished; true if there was any.
@@ -562,17 +704,15 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
     while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
       if (message->msg != CURLMSG_DONE) continue;
       const CURLcode code = message->data.result;
-      auto exchange = release(message->easy_handle);
-      auto result = exchange->result(code);
-      const auto transfer = std::move(exchange->transfer);
-      idle_exchanges_.push_back(std::move(exchange));
-      transfer->complete(std::move(result));
+      Exchange& exchange = Exchange::of(message->easy_handle);
+      release(exchange);
+      exchange.complete(code);
       any = true;
     }
     return any;
   }
 
-  bool holds_idle_connections() const { return running_ == 0 && idle_since_ != Clock::time_point(); }
+  bool holds_idle_connections() const { return under_way_.empty() && idle_since_ != Clock::time_point(); }
 
   /// libcurl closes a connection that was idle for too long only when the next transfer looks for one, so all are
   /// closed with the multi handle. Names and TLS sessions stay in the share.
@@ -585,40 +725,48 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
       const std::lock_guard<std::mutex> lock(mutex_);
       multi_.swap(fresh);
       // Who came in since take_incoming() has woken the old one.
-      if (stopping_ || !incoming_.empty()) curl_multi_wakeup(multi_.get());
+      if (stopping_ || cancelled_ || !incoming_.empty()) wake();
     }
-    idle_exchanges_.clear();
+    idle_.clear();
   }
 
-  /// In milliseconds, as curl_multi_poll() wants it.
-  int longest_wait() const {
+  void wait() {
     const auto now = Clock::now();
-    auto wake = now + std::chrono::hours(24);
-    if (!delayed_.empty()) wake = std::min(wake, delayed_.begin()->first);
-    if (!expiries_.empty()) wake = std::min(wake, expiries_.begin()->deadline);
-    if (holds_idle_connections()) wake = std::min(wake, idle_since_ + options_.idle_timeout);
-    return static_cast<int>(std::max<std::int64_t>(std::chrono::ceil<milliseconds>(wake - now).count(), 0));
+    auto until = now + std::chrono::hours(24);
+    if (!delayed_.empty()) until = std::min(until, delayed_.begin()->first);
+    if (!expiries_.empty()) until = std::min(until, expiries_.begin()->deadline);
+    if (holds_idle_connections()) until = std::min(until, idle_since_ + options_.idle_timeout);
+    const auto longest = std::max<std::int64_t>(std::chrono::ceil<milliseconds>(until - now).count(), 0);
+    if (curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(longest), nullptr) == CURLM_OK) return;
+    // It may fail again and again: neither end for that, nor take the whole processor.
+    std::this_thread::sleep_for(milliseconds(10));
   }
 
   void complete_all() {
     while (!under_way_.empty()) {
-      const auto exchange = release(under_way_.begin()->first);
-      exchange->transfer->complete(exchange->shut_down());
+      abandon(*under_way_.front(), TransportFault::shut_down,
+              "the transport was destroyed while the call was under way");
     }
-    const char* const why = "the transport was destroyed before the request was sent";
-    while (!expiries_.empty()) take_waiting(*expiries_.begin())->complete_unsent(TransportFault::shut_down, why);
-    for (auto& delayed : delayed_) delayed.second->complete_unsent(TransportFault::shut_down, why);
+    const char* const unsent = "the transport was destroyed before the request was sent";
+    while (!expiries_.empty()) {
+      take_waiting(*expiries_.begin())->complete(TransportFault::shut_down, Outcome::not_sent, unsent);
+    }
+    for (auto& delayed : delayed_) delayed.second->complete(TransportFault::shut_down, Outcome::not_sent, unsent);
     delayed_.clear();
-    idle_exchanges_.clear();
+    idle_.clear();
     const std::lock_guard<std::mutex> lock(mutex_);
     multi_.reset();
   }
 
   const CurlOptions options_;
+#if !defined(_WIN32)
+  const pid_t process_ = getpid();
+#endif
 
-  std::mutex mutex_;  ///< guards these four; the rest belongs to the thread
-  std::vector<std::unique_ptr<Transfer>> incoming_;
+  std::mutex mutex_;  ///< guards these five; the rest belongs to the thread
+  Queue incoming_;
   bool stopping_ = false;
+  bool cancelled_ = false;  ///< some transfer is
   std::thread thread_;
   MultiHandle multi_;
 
@@ -626,9 +774,8 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
   std::multimap<Clock::time_point, std::unique_ptr<Transfer>> delayed_;  ///< by their start
   std::map<std::string, Lane> lanes_;                                    ///< by origin
   std::set<Expiry> expiries_;                                            ///< of all that wait in lanes
-  std::map<CURL*, std::unique_ptr<Exchange>> under_way_;
-  std::vector<std::unique_ptr<Exchange>> idle_exchanges_;
-  std::size_t running_ = 0;
+  Exchanges under_way_;
+  Exchanges idle_;
   Clock::time_point idle_since_{};
 };
 

@@ -172,6 +172,55 @@ TEST_F(Curl, LosesNoCallThatArrivesWhileIdleConnectionsAreClosed) {
   }
 }
 
+TEST_F(Curl, TellsHowEachTransferWent) {
+  std::atomic<std::size_t> received{0};
+  const RawServer server([&received](RawServer::Connection& connection, int) {
+    for (std::string request = connection.read_request(); !request.empty(); request = connection.read_request()) {
+      received = request.size();
+      connection.write(empty_answer);
+    }
+  });
+  const auto curl = transport();
+  const TransferInfo first = send(*curl, request(server.origin())).get().value().transfer;
+  EXPECT_FALSE(first.connection_reused);
+  EXPECT_GT(first.connect.count(), 0);
+  EXPECT_GE(first.connect, first.name_lookup);
+  EXPECT_GT(first.tls, first.connect);
+  EXPECT_GT(first.first_byte, first.tls);
+  EXPECT_GE(first.total, first.first_byte);
+  EXPECT_EQ(first.bytes_sent, received);
+  EXPECT_EQ(first.bytes_received, std::string_view(empty_answer).size());
+
+  const TransferInfo second = send(*curl, request(server.origin())).get().value().transfer;
+  EXPECT_TRUE(second.connection_reused);
+  EXPECT_EQ(second.tls.count(), 0);
+  EXPECT_EQ(second.bytes_sent, received);
+
+  const Error refused = error_of(send(*curl, request("https://127.0.0.1:" + std::to_string(free_port()))));
+  EXPECT_FALSE(refused.transfer.connection_reused);
+  EXPECT_EQ(refused.transfer.bytes_sent, 0U);
+}
+
+TEST_F(Curl, TellsHowLongARequestWaitedForAConnection) {
+  std::promise<void> reached;
+  std::promise<void> answer;
+  const RawServer server([&](RawServer::Connection& connection, int) {
+    connection.read_request();
+    reached.set_value();
+    answer.get_future().wait();
+    connection.write(empty_answer);
+    connection.read_request();
+    connection.write(empty_answer);
+  });
+  options_.max_connections = 1;
+  const auto curl = transport();
+  auto first = send(*curl, request(server.origin()));
+  reached.get_future().wait();
+  auto second = send(*curl, request(server.origin()));
+  answer.set_value();
+  EXPECT_GT(second.get().value().transfer.waited, first.get().value().transfer.waited);
+}
+
 TEST_F(Curl, OpensNoMoreConnectionsThanItMay) {
   std::atomic<int> at_once{0};
   std::atomic<int> most{0};

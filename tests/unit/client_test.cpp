@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include <stdexcept>
 
 #include "tests/support/support.hpp"
@@ -206,6 +208,30 @@ TEST_F(Client, SendsNothingWhereSigningFails) {
   EXPECT_TRUE(transport_->requests().empty());
 }
 
+TEST_F(Client, SendsNothingUnderANonceThatCouldBreakTheHeader) {
+  for (const std::string& nonce :
+       std::initializer_list<std::string>{"", std::string(31, 'a'), std::string(33, 'a'),
+                                          "0123456789ABCDEF0123456789ABCDE\"", "0123456789ABCDEF0123456789ABCDE\n"}) {
+    options_.nonce = [nonce] { return nonce; };
+    const CommitResult result = client().commit(seed_request());
+    ASSERT_FALSE(result) << nonce;
+    EXPECT_EQ(result.error().kind, ErrorKind::signing_failed);
+    EXPECT_TRUE(contains(result.error().message, "ClientOptions::nonce"));
+  }
+  EXPECT_TRUE(transport_->requests().empty());
+}
+
+TEST_F(Client, MayBeDestroyedByACallback) {
+  auto holder = std::make_shared<std::optional<BonusCommitClient>>(client());
+  transport_.reset();
+  bool called = false;
+  (*holder)->commit_async(seed_request(), [&called, holder](const CommitResult& result) {
+    holder->reset();
+    called = static_cast<bool>(result);
+  });
+  EXPECT_TRUE(called);
+}
+
 TEST_F(Client, RefusesToBlockInACallback) {
   const BonusCommitClient running = client();
   bool called = false;
@@ -310,6 +336,12 @@ TEST_F(Client, NamesWhatIsWrongWithItsOptions) {
   bad_retry([](RetryOptions& retry) { retry.first_backoff = std::chrono::milliseconds(-1); });
   bad_retry([](RetryOptions& retry) { retry.longest_backoff = std::chrono::milliseconds(1); });
   bad_retry([](RetryOptions& retry) { retry.cool_down = std::chrono::milliseconds(-1); });
+  for (const RateLimit& limit : {RateLimit{-1, 1}, RateLimit{0.0001, 1}, RateLimit{1e7, 1}, RateLimit{10, 0},
+                                 RateLimit{10, 1000001}, RateLimit{std::nan(""), 1}}) {
+    options_ = good;
+    options_.rate_limit = limit;
+    EXPECT_TRUE(contains(creation_fault(), "ClientOptions::rate_limit")) << limit.per_second << ", " << limit.burst;
+  }
   options_ = good;
   options_.accept_language = "de";
   EXPECT_TRUE(contains(creation_fault(), "ClientOptions::accept_language"));

@@ -9,6 +9,8 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <new>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,42 +18,56 @@
 
 #include "wechatpay/bonus_commit/answer.hpp"
 #include "wechatpay/bonus_commit/body.hpp"
+#include "wechatpay/bonus_commit/cancellation.hpp"
+#include "wechatpay/bonus_commit/client_options.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"
+#include "wechatpay/bonus_commit/rate_limit.hpp"
 #include "wechatpay/bonus_commit/request.hpp"
 #include "wechatpay/bonus_commit/retry.hpp"
 #include "wechatpay/bonus_commit/signature.hpp"
 #include "wechatpay/bonus_commit/transport.hpp"
 #include "wechatpay/bonus_commit/verification.hpp"
 #include "wechatpay/bonus_commit/version.hpp"
+#include "wechatpay/bonus_commit/watching.hpp"
 
 namespace wechatpay {
 
-struct ClientOptions {
-  /// Where requests go: WeChat Pay's main host, and its backup in another city, which serves while the main one fails.
-  /// The sandbox's base URL alone stands here in tests.
-  std::vector<std::string> origins = {"https://api.mch.weixin.qq.com", "https://api2.mch.weixin.qq.com"};
+/// Of a commit under way. Copies stand for the same commit; to let go of them cancels nothing. Thread-safe.
+class CommitHandle {
+ public:
+  CommitHandle() = default;
 
-  /// For one call, all tries and pauses included; at most 4 minutes, since WeChat Pay refuses a request that was signed
-  /// 5 minutes ago.
-  std::chrono::milliseconds deadline = std::chrono::seconds(30);
+  /// Ends the commit as soon as that can be done: with its result where there is one by then, else with an error of
+  /// kind `cancelled`, whose outcome says whether it may have been done. The callback runs, or the future becomes
+  /// ready, as ever. At any time and from any thread; for a commit that has ended it does nothing.
+  void cancel() const noexcept {
+    if (cancellation_ != nullptr) cancellation_->request();
+  }
 
-  RetryOptions retry;
+ private:
+  friend class BonusCommitClient;
 
-  /// The language of WeChat Pay's error messages: zh-CN, en, zh-HK or zh-TW; empty leaves it to WeChat Pay.
-  std::string accept_language;
+  explicit CommitHandle(std::shared_ptr<Cancellation> cancellation) : cancellation_(std::move(cancellation)) {}
 
-  /// The time that is signed and with which answers are compared. Called from several threads.
-  std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
+  std::shared_ptr<Cancellation> cancellation_;
+};
 
-  /// The time by which deadlines and cool-downs are kept. Called from several threads.
-  std::function<std::chrono::steady_clock::time_point()> steady_clock = std::chrono::steady_clock::now;
+/// A std::future that can cancel its commit.
+class CommitFuture : public std::future<CommitResult> {
+ public:
+  CommitFuture() = default;
 
-  /// From 0 to 1, for the length of pauses. Called from several threads.
-  std::function<double()> random = random_fraction;
+  /// See CommitHandle::cancel().
+  void cancel() const noexcept { handle_.cancel(); }
 
-  /// A new `nonce_str` of 32 letters and digits for every try. Called from several threads.
-  std::function<Result<std::string>()> nonce = random_nonce;
+ private:
+  friend class BonusCommitClient;
+
+  CommitFuture(std::future<CommitResult> base, CommitHandle handle)
+      : std::future<CommitResult>(std::move(base)), handle_(std::move(handle)) {}
+
+  CommitHandle handle_;
 };
 
 /// Commits bonus points. Make one at start-up, after any fork(), and share it: it is immutable, every member is
@@ -63,7 +79,8 @@ struct ClientOptions {
 class BonusCommitClient {
  public:
   /// Runs on the transport's thread (with CurlTransport its one event loop, so be short), or on the calling thread
-  /// before commit_async() returns if the call ends before it is sent. An exception that it throws is swallowed.
+  /// before commit_async() returns if the call ends before it is sent. An exception that it throws is swallowed. It may
+  /// destroy the client.
   using Callback = std::function<void(CommitResult)>;
 
   /// A client of `credentials` that believes `platform_keys` and sends through `transport`. Fails with
@@ -72,33 +89,44 @@ class BonusCommitClient {
   static Result<BonusCommitClient> create(Credentials credentials, std::shared_ptr<const PlatformKeys> platform_keys,
                                           std::shared_ptr<Transport> transport, ClientOptions options = {});
 
-  /// Commits and waits. Called from a callback, it would wait for itself: it is refused with `misuse`.
+  /// Commits and waits. Called from a callback or a hook, it would wait for itself: it is refused with `misuse`.
   CommitResult commit(const BonusCommitRequest& request) const;
 
-  /// Commits; the future becomes ready on the transport's thread. Do not wait for it in a callback.
-  std::future<CommitResult> commit_async(const BonusCommitRequest& request) const;
+  /// Commits; the future becomes ready on the transport's thread. Do not wait for it in a callback. Throws
+  /// std::bad_alloc, and sends nothing, where there is no memory for the future itself.
+  CommitFuture commit_async(const BonusCommitRequest& request) const;
 
   /// Commits, and calls `done` exactly once.
-  void commit_async(const BonusCommitRequest& request, Callback done) const;
+  CommitHandle commit_async(const BonusCommitRequest& request, Callback done) const;
 
  private:
-  /// What all calls of a client share; it outlives the client while there are calls under way.
-  struct Setup {
-    Credentials credentials;
-    std::shared_ptr<const PlatformKeys> platform_keys;
-    ClientOptions options;
-    mutable Hosts hosts;
-  };
   class Call;
 
-  BonusCommitClient(std::shared_ptr<const Setup> setup, std::shared_ptr<Transport> transport)
+  /// What all calls of a client share; it outlives the client while there are calls under way.
+  struct Setup {
+    Setup(Credentials credentials_, std::shared_ptr<const PlatformKeys> platform_keys_, ClientOptions options_)
+        : credentials(std::move(credentials_)),
+          platform_keys(std::move(platform_keys_)),
+          options(std::move(options_)),
+          hosts(options.origins, options.retry.cool_down),
+          pace(options.rate_limit) {}
+
+    const Credentials credentials;
+    const std::shared_ptr<const PlatformKeys> platform_keys;
+    const ClientOptions options;
+    Hosts hosts;
+    Pace pace;
+  };
+
+  BonusCommitClient(std::shared_ptr<Setup> setup, std::shared_ptr<Transport> transport)
       : setup_(std::move(setup)), transport_(std::move(transport)) {}
 
   static void start(const BonusCommitRequest& request, const std::shared_ptr<Call>& call);
   static void attempt(const std::shared_ptr<Call>& call, std::chrono::milliseconds pause);
+  static void deliver(CommitResult result, const Callback& done) noexcept;
   static bool& in_callback() noexcept;
 
-  std::shared_ptr<const Setup> setup_;
+  std::shared_ptr<Setup> setup_;
   std::shared_ptr<Transport> transport_;
 };
 
@@ -106,50 +134,67 @@ class BonusCommitClient {
 /// one after the other, so but for that it needs no locks.
 class BonusCommitClient::Call {
  public:
-  /// Knows the transport, but does not keep it alive: the client does.
-  Call(std::shared_ptr<const Setup> setup, const std::shared_ptr<Transport>& transport, Callback done)
-      : setup_(std::move(setup)), transport_(transport), done_(std::move(done)), started_(now()) {}
+  using milliseconds = std::chrono::milliseconds;
+
+  /// Knows the transport, but does not keep it alive: the client does. Where it throws, `done` is still whole.
+  Call(const std::shared_ptr<Setup>& setup, const std::shared_ptr<Transport>& transport, Callback&& done)
+      : setup_(setup),
+        transport_(transport),
+        started_(now()),
+        cancellation_(std::make_shared<Cancellation>()),
+        done_(std::move(done)) {}
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
   ~Call() {
-    end(transport_error(TransportFault::shut_down, Outcome::unknown,
-                        "the transport dropped the call without a result"));
+    if (!ended_) end(plain_error(ErrorKind::transport_failed, "the transport dropped the call without a result"));
   }
 
   /// The first result counts.
   void end(CommitResult result) noexcept {
     if (ended_.exchange(true)) return;
-    const Callback done = std::move(done_);
-    const bool outer = std::exchange(in_callback(), true);
-    try {
-      if (done) done(std::move(result));
-    } catch (...) {
-      // Documented at Callback: there is nobody here who could handle it.
+    if (setup_->options.hooks.on_call) {
+      watch([&] {
+        const std::size_t tries = result ? static_cast<std::size_t>(result->tries) : result.error().tries.size();
+        setup_->options.hooks.on_call({out_trade_no, result, static_cast<int>(tries),
+                                       std::chrono::duration_cast<milliseconds>(now() - started_)});
+      });
     }
-    in_callback() = outer;
+    deliver(std::move(result), done_);
+    done_ = nullptr;
   }
 
   /// Runs stages of the call; an exception (out of memory, a clock or transport of the user's) ends it with an error.
   template <typename Stages>
   void run(const Stages& stages) noexcept {
-    Error error;
     try {
-      return stages();
+      stages();
+    } catch (const std::bad_alloc&) {
+      end(plain_error(ErrorKind::internal_error, "out of memory"));
     } catch (const std::exception& exception) {
-      error.message = printable(exception.what());
+      end(plain_error(ErrorKind::internal_error, exception.what()));
     } catch (...) {
-      error.message = "an exception";
+      end(plain_error(ErrorKind::internal_error, "an exception"));
     }
-    error.message += " ended the call";
-    error.outcome = handed_over_ ? Outcome::unknown : Outcome::not_sent;
-    end(std::move(error));
+  }
+
+  /// The pause until the rate limit lets a request go that would be ready after `pause`; nothing where that is beyond
+  /// the deadline.
+  std::optional<milliseconds> pace(milliseconds pause) {
+    const auto present = now();
+    const auto latest = started_ + setup_->options.deadline - milliseconds(1);
+    const auto moment = setup_->pace.reserve(present, present + pause, latest, setup_->options.random());
+    if (!moment) return std::nullopt;
+    return std::chrono::ceil<milliseconds>(*moment - present);
   }
 
   /// The signed request for one try: a fresh timestamp, that of the moment of sending, and a fresh nonce; the same path
   /// and body.
-  Result<HttpRequest> sign(std::chrono::milliseconds pause) {
+  Result<HttpRequest> sign(milliseconds pause) {
     const ClientOptions& options = setup_->options;
     auto nonce = options.nonce();
+    if (nonce && !is_nonce(*nonce)) {
+      nonce = configuration_error("ClientOptions::nonce must give 32 letters and digits");
+    }
     if (!nonce) {
       nonce.error().kind = ErrorKind::signing_failed;
       nonce.error().outcome = Outcome::not_sent;
@@ -178,8 +223,9 @@ class BonusCommitClient::Call {
     request.body = body;
     request.send_after = pause;
     request.deadline = left() - pause;
-    if (request.deadline.count() < 1) request.deadline = std::chrono::milliseconds(1);
+    if (request.deadline.count() < 1) request.deadline = milliseconds(1);
     request.timeout = options.retry.try_timeout < request.deadline ? options.retry.try_timeout : request.deadline;
+    request.cancellation = cancellation_;
     request.headers = {{"Authorization", *std::move(authorized)},
                        {"Accept", "application/json"},
                        {"Content-Type", "application/json"},
@@ -212,30 +258,27 @@ class BonusCommitClient::Call {
     return read_answer(response, verification, parts(), setup_->options.clock());
   }
 
-  /// What follows on the latest try. Where that is nothing, `result` becomes the result of the whole call.
-  Decision decide(CommitResult& result) {
+  /// What follows on the latest try, which ended with `result` after `transfer`. Where that is nothing, `result`
+  /// becomes the result of the whole call.
+  Decision decide(CommitResult& result, const TransferInfo& transfer) {
     Try& latest = tries_.back();
-    latest.duration = std::chrono::duration_cast<std::chrono::milliseconds>(now() - sent_);
+    latest.duration = std::chrono::duration_cast<milliseconds>(now() - sent_);
+    latest.transfer = transfer;
+    Decision next;
     if (result) {
       setup_->hosts.succeeded(host_);
+      latest.credited = true;
+      latest.http_status = 204;
+      latest.verified = true;
+      latest.request_id = result->request_id;
       result->tries = static_cast<int>(tries_.size());
-      return {};
+    } else {
+      next = decide_after(result.error(), latest);
     }
-    Error& error = result.error();
-    latest.http_status = error.http_status;
-    latest.transport_fault = error.transport_fault;
-    latest.verification_fault = error.verification_fault;
-    latest.verified = error.verified;
-    outcome_ = worse(outcome_, error.outcome);
-    if (speaks_against_host(error)) {
-      setup_->hosts.failed(host_, now());
-    } else if (error.http_status != 0) {
-      setup_->hosts.succeeded(host_);
+    if (setup_->options.hooks.on_try) {
+      watch([&] { setup_->options.hooks.on_try({out_trade_no, static_cast<int>(tries_.size()), latest, next}); });
     }
-    const RetryOptions& retry = setup_->options.retry;
-    const Decision next =
-        wechatpay::decide(error, static_cast<int>(tries_.size()), left(), setup_->options.random(), retry);
-    if (!next.again) conclude(error, next.why_not);
+    if (!result && !next.again) conclude(result.error(), next.why_not);
     return next;
   }
 
@@ -246,6 +289,10 @@ class BonusCommitClient::Call {
     end(std::move(error));
   }
 
+  /// What cancels this call.
+  const std::shared_ptr<Cancellation>& cancellation() const noexcept { return cancellation_; }
+
+  std::string out_trade_no;
   std::string path;
   std::string body;
 
@@ -253,6 +300,62 @@ class BonusCommitClient::Call {
   static constexpr const char* method = "POST";
 
   SignedParts parts() const { return {method, path, timestamp_, nonce_str_, body}; }
+
+  /// Runs a hook. An exception of its is swallowed, as documented at Hooks.
+  template <typename Hook>
+  static void watch(const Hook& hook) noexcept {
+    const bool outer = std::exchange(in_callback(), true);
+    try {
+      hook();
+    } catch (...) {
+    }
+    in_callback() = outer;
+  }
+
+  /// An error at an unexpected place, where memory may be short: without words, then.
+  Error plain_error(ErrorKind kind, const char* what) const noexcept {
+    Error error;
+    error.kind = kind;
+    error.outcome = handed_over_ ? Outcome::unknown : Outcome::not_sent;
+    if (kind == ErrorKind::transport_failed) error.transport_fault = TransportFault::shut_down;
+    try {
+      error.message = printable(what);
+      if (kind == ErrorKind::internal_error) error.message += " ended the call";
+    } catch (...) {
+      error.message = "out of memory";
+    }
+    return error;
+  }
+
+  Decision decide_after(Error& error, Try& latest) {
+    error.transfer = latest.transfer;
+    latest.outcome = error.outcome;
+    latest.http_status = error.http_status;
+    latest.code = error.code;
+    latest.request_id = error.request_id;
+    latest.transport_fault = error.transport_fault;
+    latest.verification_fault = error.verification_fault;
+    latest.verified = error.verified;
+    outcome_ = worse(outcome_, error.outcome);
+    const RetryOptions& retry = setup_->options.retry;
+    if (speaks_against_host(error)) {
+      setup_->hosts.failed(host_, now());
+    } else if (error.http_status != 0) {
+      setup_->hosts.succeeded(host_);
+    }
+    if (error.http_status == 429) setup_->pace.halt(now() + halt_after_429(error, retry));
+
+    Decision next = wechatpay::decide(error, static_cast<int>(tries_.size()), left(), setup_->options.random(), retry);
+    if (error.transport_fault == TransportFault::cancelled || (next.again && cancellation_->requested())) {
+      error.kind = ErrorKind::cancelled;
+      return {false, milliseconds(0), "cancelled"};
+    }
+    if (!next.again) return next;
+    const auto pause = pace(next.pause);
+    if (!pause) return {false, milliseconds(0), "the rate limit leaves no room for another try before the deadline"};
+    next.pause = *pause;
+    return next;
+  }
 
   /// Makes the latest error that of the whole call.
   void conclude(Error& error, std::string_view why_no_more) {
@@ -274,14 +377,15 @@ class BonusCommitClient::Call {
   std::chrono::steady_clock::time_point now() const { return setup_->options.steady_clock(); }
 
   /// Until the deadline.
-  std::chrono::milliseconds left() const {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(started_ + setup_->options.deadline - now());
+  milliseconds left() const {
+    return std::chrono::duration_cast<milliseconds>(started_ + setup_->options.deadline - now());
   }
 
-  std::shared_ptr<const Setup> setup_;
-  std::weak_ptr<Transport> transport_;
+  const std::shared_ptr<Setup> setup_;
+  const std::weak_ptr<Transport> transport_;
+  const std::chrono::steady_clock::time_point started_;
+  const std::shared_ptr<Cancellation> cancellation_;
   Callback done_;
-  std::chrono::steady_clock::time_point started_;
   std::chrono::steady_clock::time_point sent_;  ///< the latest try
   std::size_t host_ = static_cast<std::size_t>(-1);
   std::string nonce_str_;
@@ -295,13 +399,16 @@ class BonusCommitClient::Call {
 
 /// The way of a request: check, serialize; then, as often as it takes, the way of a try.
 inline void BonusCommitClient::start(const BonusCommitRequest& request, const std::shared_ptr<Call>& call) {
+  call->out_trade_no = request.out_trade_no;
   if (auto faults = check(request); !faults.empty()) return call->end(invalid_request(std::move(faults)));
 
   auto body = serialize(request);
   if (!body) return call->end(std::move(body).error());
   call->path = request_path(request);
   call->body = *std::move(body);
-  attempt(call, std::chrono::milliseconds(0));
+  const auto pause = call->pace(std::chrono::milliseconds(0));
+  if (!pause) return call->end(rate_limited());
+  attempt(call, *pause);
 }
 
 /// The way of a try: sign, send; then verify, read, decide.
@@ -318,35 +425,60 @@ inline void BonusCommitClient::attempt(const std::shared_ptr<Call>& call, std::c
   transport->send(*std::move(request), [call, number](Result<HttpResponse> response) {
     if (!call->arrived(number)) return;
     call->run([&] {
+      const TransferInfo transfer = response ? response->transfer : response.error().transfer;
       CommitResult result =
           response ? call->read(*response, call->verify(*response)) : CommitResult(std::move(response).error());
-      const Decision next = call->decide(result);
+      const Decision next = call->decide(result, transfer);
       if (!next.again) return call->end(std::move(result));
       attempt(call, next.pause);
     });
   });
 }
 
-inline void BonusCommitClient::commit_async(const BonusCommitRequest& request, Callback done) const {
-  const auto call = std::make_shared<Call>(setup_, transport_, std::move(done));
+inline CommitHandle BonusCommitClient::commit_async(const BonusCommitRequest& request, Callback done) const {
+  std::shared_ptr<Call> call;
+  try {
+    call = std::make_shared<Call>(setup_, transport_, std::move(done));
+  } catch (...) {
+    Error error;
+    error.message = "out of memory";
+    deliver(std::move(error), done);
+    return {};
+  }
   call->run([&] { start(request, call); });
+  return CommitHandle(call->cancellation());
 }
 
-inline std::future<CommitResult> BonusCommitClient::commit_async(const BonusCommitRequest& request) const {
+inline CommitFuture BonusCommitClient::commit_async(const BonusCommitRequest& request) const {
   const auto promise = std::make_shared<std::promise<CommitResult>>();
   auto future = promise->get_future();
-  commit_async(request, [promise](CommitResult result) { promise->set_value(std::move(result)); });
-  return future;
+  auto handle = commit_async(request, [promise](CommitResult result) { promise->set_value(std::move(result)); });
+  return {std::move(future), std::move(handle)};
 }
 
 inline CommitResult BonusCommitClient::commit(const BonusCommitRequest& request) const {
+  Error error;
   if (in_callback()) {
-    Error error;
     error.kind = ErrorKind::misuse;
     error.message = "commit() was called from a callback, where it would wait for itself: use commit_async() there";
     return error;
   }
-  return commit_async(request).get();
+  try {
+    return commit_async(request).get();
+  } catch (const std::bad_alloc&) {
+    error.message = "out of memory";
+    return error;
+  }
+}
+
+/// Calls `done`. An exception of its is swallowed, as documented at Callback: nobody here could handle it.
+inline void BonusCommitClient::deliver(CommitResult result, const Callback& done) noexcept {
+  const bool outer = std::exchange(in_callback(), true);
+  try {
+    if (done) done(std::move(result));
+  } catch (...) {
+  }
+  in_callback() = outer;
 }
 
 inline bool& BonusCommitClient::in_callback() noexcept {
@@ -369,41 +501,10 @@ inline Result<BonusCommitClient> BonusCommitClient::create(Credentials credentia
                                ", which is that of the merchant's own certificate (apiclient_cert.pem): WeChat Pay's "
                                "is wechatpay_<serial>.pem, or pub_key.pem");
   }
-  if (options.origins.empty()) return configuration_error("ClientOptions::origins is empty: give one host at least");
-  for (const std::string_view origin : options.origins) {
-    if (origin.substr(0, 8) != "https://" || origin.size() == 8 ||
-        origin.find_first_of("/?#@ \\", 8) != std::string_view::npos || has_control_character(origin)) {
-      return configuration_error(
-          "ClientOptions::origins must be https://host or https://host:port each" +
-          (origin.find('@') == std::string_view::npos ? ", not " + printable(origin) : ", without a user"));
-    }
-  }
-  if (options.deadline <= std::chrono::milliseconds(0) || options.deadline > std::chrono::minutes(4)) {
-    return configuration_error("ClientOptions::deadline must be more than 0 ms and at most 4 minutes");
-  }
-  const RetryOptions& retry = options.retry;
-  if (retry.max_tries < 1 || retry.try_timeout <= std::chrono::milliseconds(0) ||
-      retry.first_backoff < std::chrono::milliseconds(0) || retry.longest_backoff < retry.first_backoff ||
-      retry.cool_down < std::chrono::milliseconds(0)) {
-    return configuration_error(
-        "ClientOptions::retry wants 1 try or more, a try_timeout of more than 0 ms, pauses of 0 ms or more, and a "
-        "longest_backoff that is not less than first_backoff");
-  }
-  bool known_language = options.accept_language.empty();
-  for (const char* language : {"zh-CN", "en", "zh-HK", "zh-TW"}) {
-    known_language = known_language || options.accept_language == language;
-  }
-  if (!known_language) {
-    return configuration_error("ClientOptions::accept_language must be zh-CN, en, zh-HK or zh-TW, not " +
-                               printable(options.accept_language));
-  }
-  if (!options.clock || !options.steady_clock || !options.random || !options.nonce) {
-    return configuration_error("ClientOptions::clock, steady_clock, random and nonce must be callable");
-  }
-  Hosts hosts(options.origins, retry.cool_down);
-  return BonusCommitClient(std::shared_ptr<const Setup>(new Setup{std::move(credentials), std::move(platform_keys),
-                                                                  std::move(options), std::move(hosts)}),
-                           std::move(transport));
+  if (auto error = check_options(options)) return *std::move(error);
+  return BonusCommitClient(
+      std::make_shared<Setup>(std::move(credentials), std::move(platform_keys), std::move(options)),
+      std::move(transport));
 }
 
 }  // namespace wechatpay

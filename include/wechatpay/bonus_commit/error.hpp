@@ -3,6 +3,7 @@
 #define WECHATPAY_BONUS_COMMIT_ERROR_HPP
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,8 @@ enum class ErrorKind {
   invalid_configuration,  ///< credentials, platform keys or options, at start-up or when a call needs them
   signing_failed,         ///< the Signer or the source of random numbers did not deliver
   transport_failed,       ///< no complete answer arrived; see Error::transport_fault
+  rate_limited,           ///< not sent: ClientOptions::rate_limit, or a recent 429, leaves no room before the deadline
+  cancelled,              ///< cancelled by its handle before it had ended
   unverified_answer,      ///< an answer of success that WeChat Pay may not have sent; see Error::verification_fault
   api_error,              ///< WeChat Pay answered with an error; see Error::code
   unexpected_answer,      ///< an answer that this endpoint does not document: a redirect, a proxy's page
@@ -42,6 +45,7 @@ enum class TransportFault {
   connection_closed,   ///< the connection broke before the answer was complete
   answer_too_large,    ///< more than 64 KiB of headers or 1 MiB of body
   answer_malformed,    ///< not HTTP
+  cancelled,           ///< the call was cancelled
   shut_down,           ///< the transport was destroyed while the call was under way
   other,
 };
@@ -66,6 +70,8 @@ constexpr std::string_view to_string(ErrorKind kind) noexcept {
     case ErrorKind::invalid_configuration: return "invalid configuration";
     case ErrorKind::signing_failed: return "signing failed";
     case ErrorKind::transport_failed: return "transport failed";
+    case ErrorKind::rate_limited: return "rate limited";
+    case ErrorKind::cancelled: return "cancelled";
     case ErrorKind::unverified_answer: return "unverified answer";
     case ErrorKind::api_error: return "API error";
     case ErrorKind::unexpected_answer: return "unexpected answer";
@@ -96,6 +102,7 @@ constexpr std::string_view to_string(TransportFault fault) noexcept {
     case TransportFault::connection_closed: return "connection closed";
     case TransportFault::answer_too_large: return "answer too large";
     case TransportFault::answer_malformed: return "answer malformed";
+    case TransportFault::cancelled: return "cancelled";
     case TransportFault::shut_down: return "shut down";
     case TransportFault::other: return "other";
   }
@@ -126,15 +133,34 @@ struct Fault {
   std::string location;  ///< "body" or "path"; WeChat Pay may name others
 };
 
-/// One try of a call that needed several, or that ended with an error.
+/// How one try went over the wire, as far as the transport tells; zeros where it does not. The times after `waited`
+/// begin with the try's turn, as libcurl's do, and are 0 for what was not reached, or not needed on a kept connection.
+struct TransferInfo {
+  std::chrono::microseconds waited{0};       ///< for a free connection
+  std::chrono::microseconds name_lookup{0};  ///< until the host's name was resolved
+  std::chrono::microseconds connect{0};      ///< until the connection stood
+  std::chrono::microseconds tls{0};          ///< until the TLS handshake was done
+  std::chrono::microseconds first_byte{0};   ///< until the first byte of the answer
+  std::chrono::microseconds total{0};
+  bool connection_reused = false;
+  std::uint64_t bytes_sent = 0;  ///< of headers and body, without TLS
+  std::uint64_t bytes_received = 0;
+};
+
+/// One try of a call.
 struct Try {
   std::string origin;                     ///< the host: "https://api.mch.weixin.qq.com"
   std::chrono::milliseconds pause{0};     ///< before it
   std::chrono::milliseconds duration{0};  ///< from its sending to its end
+  bool credited = false;                  ///< it ended in a receipt
+  Outcome outcome = Outcome::unknown;     ///< what became of it, if not
   int http_status = 0;                    ///< 0 where there was no answer
+  std::string code;                       ///< WeChat Pay's
+  std::string request_id;
   TransportFault transport_fault = TransportFault::none;
   VerificationFault verification_fault = VerificationFault::none;
   bool verified = false;  ///< the answer carried a valid signature
+  TransferInfo transfer;
 };
 
 /// Why a call, or a step of the set-up, did not succeed. Plain data: copy it, log it, keep it.
@@ -164,6 +190,9 @@ struct Error {
 
   /// Every try, in order; empty where nothing was sent.
   std::vector<Try> tries;
+
+  /// How the latest try went over the wire.
+  TransferInfo transfer;
 
   /// One line for a log: kind, outcome and message.
   std::string to_string() const {

@@ -6,10 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "wechatpay/bonus_commit/cancellation.hpp"
+#include "wechatpay/bonus_commit/error.hpp"
 
 namespace wechatpay {
 
@@ -30,12 +34,14 @@ struct HttpRequest {
   std::chrono::milliseconds send_after{0};  ///< a pause before it is sent
   std::chrono::milliseconds timeout{0};     ///< from its turn on a connection to the last byte; 0: the transport's own
   std::chrono::milliseconds deadline{0};    ///< from the end of the pause, waiting for its turn included; 0: timeout
+  std::shared_ptr<Cancellation> cancellation;  ///< null: cannot be cancelled
 };
 
 struct HttpResponse {
   int status = 0;
   HttpHeaders headers;
   std::string body;
+  TransferInfo transfer{};
 };
 
 /// Whether two header names, or other ASCII tokens, are the same without regard to case.

@@ -30,7 +30,8 @@ struct RetryOptions {
   /// ... up to this.
   std::chrono::milliseconds longest_backoff = std::chrono::seconds(5);
 
-  /// A host that failed is left alone for so long while there is another.
+  /// A host that failed is left alone for so long while there is another. Also the longest time for which a 429 halts
+  /// all calls of the client.
   std::chrono::milliseconds cool_down = std::chrono::seconds(30);
 };
 
@@ -48,6 +49,7 @@ constexpr bool worth_another_try(const Error& error) noexcept {
       switch (error.transport_fault) {
         case TransportFault::tls_verification:
         case TransportFault::no_free_connection:
+        case TransportFault::cancelled:
         case TransportFault::shut_down:
         case TransportFault::other: return false;
         default: return true;
@@ -100,6 +102,13 @@ constexpr Decision decide(const Error& error, int tries, std::chrono::millisecon
   }
   if (pause >= left) return {false, std::chrono::milliseconds(0), "the deadline leaves no time for another try"};
   return {true, pause, ""};
+}
+
+/// How long all calls of a client stand still after a 429: as Retry-After asks, or a second, but no longer than a host
+/// is left alone.
+constexpr std::chrono::milliseconds halt_after_429(const Error& error, const RetryOptions& options) noexcept {
+  const std::chrono::milliseconds halt = error.retry_after ? *error.retry_after : std::chrono::seconds(1);
+  return halt < options.cool_down ? halt : options.cool_down;
 }
 
 /// Which host to use, with a memory of failures that all calls of a client share. Thread-safe and without locks.

@@ -44,6 +44,12 @@ std::optional<std::string> decode_base64(std::string_view text);
 /// 32 random characters from OpenSSL's generator, upper-case hex. Thread-safe.
 Result<std::string> random_nonce();
 
+/// Whether a text can be a `nonce_str`: 32 letters and digits.
+inline bool is_nonce(std::string_view text) noexcept {
+  constexpr std::string_view allowed = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  return text.size() == 32 && text.find_first_not_of(allowed) == std::string_view::npos;
+}
+
 /// The value of the Authorization header: the five lines, signed. An error has the kind `signing_failed`.
 inline Result<std::string> authorization(const Credentials& credentials, const SignedParts& parts) {
   auto signature = credentials.signer().sign(signing_message(parts));

@@ -23,7 +23,8 @@ class Transport {
   virtual ~Transport() = default;
 
   /// Sends `request` after `request.send_after` and calls `done` exactly once: on any thread, before send() returns
-  /// or later, and at the latest when the transport is destroyed. Follows no redirect. Thread-safe.
+  /// or later, and at the latest when the transport is destroyed. Follows no redirect. Where `request.cancellation` is
+  /// requested, it may end the request with TransportFault::cancelled before its time. Thread-safe.
   virtual void send(HttpRequest request, Completion done) = 0;
 };
 

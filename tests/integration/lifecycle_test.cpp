@@ -1,0 +1,211 @@
+// What becomes of calls that are cancelled, whose client goes, or whose process forks.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <future>
+#include <thread>
+
+#include "tests/support/raw_server.hpp"
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit.hpp"
+#include "wechatpay/bonus_commit/testing/sandbox.hpp"
+
+namespace wechatpay {
+namespace {
+
+class Lifecycle : public ::testing::Test {
+ protected:
+  BonusCommitClient client_of(const std::string& origin, const std::string& ca, std::size_t max_connections = 64) {
+    CurlOptions curl_options;
+    curl_options.ca_bundle_file = ca;
+    curl_options.max_connections = max_connections;
+    options_.origins = {origin};
+    return BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(),
+                                     CurlTransport::create(curl_options).value(), options_)
+        .value();
+  }
+
+  FakeWechatPay wechat_pay_;
+  ClientOptions options_;
+};
+
+/// Takes requests and never answers.
+class SilentServer {
+ public:
+  SilentServer()
+      : server_([this](RawServer::Connection& connection, int) {
+          connection.read_request();
+          ++requests_;
+          reached_.set_value();
+          connection.read_request();
+        }) {}
+
+  std::string origin() const { return server_.origin(); }
+  void wait_for_the_request() { reached_.get_future().wait(); }
+  int requests() const { return requests_; }
+
+ private:
+  std::promise<void> reached_;
+  std::atomic<int> requests_{0};
+  RawServer server_;
+};
+
+void expect_cancelled(CommitFuture& future, Outcome outcome) {
+  const CommitResult result = future.get();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(to_string(result.error().kind), to_string(ErrorKind::cancelled)) << result.error().message;
+  EXPECT_EQ(result.error().transport_fault, TransportFault::cancelled);
+  EXPECT_EQ(to_string(result.error().outcome), to_string(outcome)) << result.error().message;
+}
+
+TEST_F(Lifecycle, CancelsACallThatIsUnderWay) {
+  SilentServer server;
+  const auto client = client_of(server.origin(), RawServer::ca_file());
+  CommitFuture future = client.commit_async(seed_request());
+  server.wait_for_the_request();
+  future.cancel();
+  expect_cancelled(future, Outcome::unknown);
+}
+
+TEST_F(Lifecycle, CancelsACallThatWaitsForAConnection) {
+  SilentServer server;
+  const auto client = client_of(server.origin(), RawServer::ca_file(), 1);
+  CommitFuture running = client.commit_async(seed_request());
+  server.wait_for_the_request();
+  CommitFuture waiting = client.commit_async(seed_request());
+  waiting.cancel();
+  expect_cancelled(waiting, Outcome::not_sent);
+  EXPECT_EQ(running.wait_for(std::chrono::seconds(0)), std::future_status::timeout) << "the other one goes on";
+}
+
+TEST_F(Lifecycle, CancelsACallInItsPause) {
+  const auto sandbox = Sandbox::start().value();
+  options_.rate_limit = {0.05, 1};
+  const auto client = client_of(sandbox->origin(), sandbox->files().ca);
+  CommitFuture first = client.commit_async(seed_request());
+  CommitFuture paused = client.commit_async(seed_request());
+  paused.cancel();
+  expect_cancelled(paused, Outcome::not_sent);
+  EXPECT_FALSE(first.get()) << "another fake's keys";
+}
+
+TEST_F(Lifecycle, CancelsManyCallsFromSeveralThreads) {
+  SilentServer server;
+  const auto client = client_of(server.origin(), RawServer::ca_file(), 1);
+  CommitFuture running = client.commit_async(seed_request());
+  server.wait_for_the_request();
+  std::atomic<int> cancelled{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      std::vector<CommitFuture> futures;
+      for (int j = 0; j < 100; ++j) futures.push_back(client.commit_async(seed_request()));
+      for (const CommitFuture& future : futures) future.cancel();
+      for (CommitFuture& future : futures) cancelled += future.get().error().kind == ErrorKind::cancelled ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(cancelled, 400);
+  EXPECT_EQ(server.requests(), 1);
+}
+
+TEST_F(Lifecycle, EndsEveryCallOfClientsThatAreDestroyedUnderWay) {
+  const auto sandbox = Sandbox::start().value();
+  std::atomic<int> credited{0};
+  std::atomic<int> shut_down{0};
+  std::atomic<int> other{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      for (int j = 0; j < 10; ++j) {
+        CurlOptions curl_options;
+        curl_options.ca_bundle_file = sandbox->files().ca;
+        ClientOptions options;
+        options.origins = {sandbox->origin()};
+        const auto client =
+            BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
+                                      CurlTransport::create(curl_options).value(), options)
+                .value();
+        for (int k = 0; k < 8; ++k) {
+          auto future = client.commit_async(seed_request(), [&](const CommitResult& result) {
+            ++(result ? credited : result.error().transport_fault == TransportFault::shut_down ? shut_down : other);
+          });
+        }
+        if (i % 2 == 0) {
+          EXPECT_TRUE(client.commit(seed_request()));
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(credited + shut_down, 4 * 10 * 8);
+  EXPECT_EQ(other, 0);
+}
+
+TEST_F(Lifecycle, LetsACallbackDestroyTheClient) {
+  const auto sandbox = Sandbox::start().value();
+  auto holder = std::make_shared<std::optional<BonusCommitClient>>(client_of(sandbox->origin(), sandbox->files().ca));
+  std::promise<void> destroyed;
+  (*holder)->commit_async(seed_request(), [&destroyed, holder](const CommitResult&) {
+    holder->reset();
+    destroyed.set_value();
+  });
+  destroyed.get_future().wait();
+}
+
+/// The exit status of what a child process makes of `body`; -1 if it did not end by itself within a minute.
+template <typename Body>
+int in_child(const Body& body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    _exit(body());
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_F(Lifecycle, RefusesItsServiceInAChildProcessAndGoesOnInTheParent) {
+  const auto sandbox = Sandbox::start().value();
+  CurlOptions curl_options;
+  curl_options.ca_bundle_file = sandbox->files().ca;
+  options_.origins = {sandbox->origin()};
+  const auto make = [&] {
+    return BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
+                                     CurlTransport::create(curl_options).value(), options_)
+        .value();
+  };
+  std::optional<BonusCommitClient> client(make());
+  ASSERT_TRUE(client->commit(seed_request()));
+
+  EXPECT_EQ(in_child([&] {
+              const CommitResult result = client->commit(seed_request());
+              if (result || result.error().kind != ErrorKind::misuse) return 1;
+              if (result.error().outcome != Outcome::not_sent) return 2;
+              if (!contains(result.error().message, "fork")) return 3;
+              client.reset();                                // ends without waiting for a thread that is not there
+              return make().commit(seed_request()) ? 0 : 4;  // the child's own works
+            }),
+            0);
+
+  const CommitResult after = client->commit(seed_request());
+  ASSERT_TRUE(after) << after.error().message;
+  EXPECT_EQ(after->tries, 1) << "the child has not touched the parent's connections";
+  EXPECT_EQ(sandbox->wechat_pay().times_committed(seed_request().out_trade_no), 3U);
+}
+
+TEST_F(Lifecycle, LetsAChildProcessGoThatHoldsAnUnusedClient) {
+  const auto sandbox = Sandbox::start().value();
+  std::optional<BonusCommitClient> client(client_of(sandbox->origin(), sandbox->files().ca));
+  EXPECT_EQ(in_child([&] {
+              client.reset();
+              return 0;
+            }),
+            0);
+}
+
+}  // namespace
+}  // namespace wechatpay
