@@ -144,6 +144,7 @@ class Exchange {
   bool set_request_options(const HttpRequest& request, milliseconds timeout) {
     response_ = {};
     header_bytes_ = 0;
+    headers_whole_ = false;
     fault_ = TransportFault::none;
     begun_ = false;
     error_text_[0] = '\0';
@@ -175,6 +176,8 @@ class Exchange {
   void complete(CURLcode code) noexcept {
     const auto ended = std::move(transfer);
     const TransferInfo transferred = transfer_info(*ended);
+    // To libcurl, an answer without a body is whole although its headers break off.
+    if (code == CURLE_OK && !headers_whole_) code = CURLE_PARTIAL_FILE;
     if (code == CURLE_OK) {
       response_.status = static_cast<int>(info<long>(CURLINFO_RESPONSE_CODE));
       response_.transfer = transferred;
@@ -271,7 +274,9 @@ class Exchange {
       return text.substr(first, text.find_last_not_of(white_space) - first + 1);
     };
     HttpHeaders& headers = response_.headers;
+    if (trimmed(line).empty()) headers_whole_ = true;
     if (line.substr(0, 5) == "HTTP/") {
+      headers_whole_ = false;
       headers.clear();  // an interim answer's (1xx) are not the answer's
       return;
     }
@@ -394,6 +399,7 @@ class Exchange {
   std::array<char, CURL_ERROR_SIZE> error_text_{};
   HttpResponse response_;
   std::size_t header_bytes_ = 0;
+  bool headers_whole_ = false;  ///< up to the empty line at their end
   TransportFault fault_ = TransportFault::none;  ///< a refusal of ours
   bool begun_ = false;                           ///< the request may have left, at least in part
 };

@@ -1,5 +1,5 @@
 // WeChat Pay on your own machine: an HTTPS server that verifies every request as WeChat Pay would and signs its
-// answers, for any language. Ctrl-C ends it.
+// answers, for any language; or fails, if it is told to. Ctrl-C ends it.
 #include <wechatpay/bonus_commit.hpp>
 #include <wechatpay/bonus_commit/testing/sandbox.hpp>
 
@@ -7,19 +7,71 @@
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
+#include <fstream>
 #include <iostream>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <sstream>
 #include <string>
-#include <string_view>
+#include <vector>
 
 using namespace wechatpay;
 
 namespace {
 
 constexpr const char* usage =
-    "usage: sandbox [--port NUMBER] [--folder FOLDER]\n"
-    "  --port NUMBER    where to listen on 127.0.0.1 (default 8443; 0: any port that is free)\n"
-    "  --folder FOLDER  where to put the keys and certificates, made if it is not there\n"
-    "                   (default: a temporary folder, removed at the end)\n";
+    "usage: sandbox [--port NUMBER] [--backup-port NUMBER] [--folder FOLDER]\n"
+    "               [--script FILE] [--fault FAULT]... [--fault-rate RATE] [--fault-seed NUMBER]\n"
+    "  --port NUMBER         where to listen on 127.0.0.1 (default 8443; 0: any port that is free)\n"
+    "  --backup-port NUMBER  listen there, too, as WeChat Pay's backup host, without faults\n"
+    "  --folder FOLDER       where to put the keys and certificates, made if it is not there\n"
+    "                        (default: a temporary folder, removed at the end)\n"
+    "  --script FILE         faults for the first requests, one line each\n"
+    "  --fault FAULT         a fault that requests get at random; may be given several times\n"
+    "  --fault-rate RATE     how many of them, from 0 to 1 (default 1: every request)\n"
+    "  --fault-seed NUMBER   for another random order (default 1)\n"
+    "faults:\n";
+
+void print_usage(std::ostream& out) {
+  out << usage;
+  for (const SandboxFault::Form& form : SandboxFault::forms()) {
+    out << "  " << form.text << std::string(22 - form.text.size(), ' ') << form.meaning << "\n";
+  }
+}
+
+/// Ends the program over a wrong command line.
+[[noreturn]] void refuse(const std::string& why) {
+  std::cerr << why << "\n";
+  print_usage(std::cerr);
+  std::exit(2);
+}
+
+SandboxFault fault_of(const std::string& text) {
+  const auto fault = SandboxFault::parse(text);
+  if (!fault) refuse(fault.error().message);
+  return *fault;
+}
+
+std::vector<SandboxFault> read_script(const std::string& name) {
+  std::ifstream file(name);
+  if (!file) refuse("--script " + name + " cannot be read");
+  std::vector<SandboxFault> script;
+  for (std::string line; std::getline(file, line);) script.push_back(fault_of(line));
+  return script;
+}
+
+template <typename Number>
+Number number_of(const std::string& name, const std::string& text, Number most) {
+  std::istringstream in(text);
+  Number number{};
+  if (text.find_first_not_of("0123456789.") != std::string::npos || !(in >> number) || !in.eof() || number > most) {
+    std::ostringstream why;
+    why << name << " must be a number from 0 to " << most << ", not " << text;
+    refuse(why.str());
+  }
+  return number;
+}
 
 /// A command line that commits the order of WeChat Pay's example; WeChat Pay takes a timestamp for five minutes.
 std::string curl_command(Sandbox& sandbox) {
@@ -46,25 +98,34 @@ std::string curl_command(Sandbox& sandbox) {
 int main(int count, char** arguments) {
   SandboxOptions options;
   options.port = 8443;
-  options.log = [](const std::string& line) { std::cout << line << std::endl; };
+  options.log = [](const std::string& line) { std::cout << line + "\n" << std::flush; };
+  options.fault_rate = 1;
+  std::optional<std::uint16_t> backup_port;
   for (int i = 1; i < count; i += 2) {
-    const std::string_view name = arguments[i];
-    if (i + 1 == count || (name != "--port" && name != "--folder")) {
-      std::cerr << usage;
-      return name == "--help" ? EXIT_SUCCESS : 2;
+    const std::string name = arguments[i];
+    if (name == "--help") {
+      print_usage(std::cout);
+      return EXIT_SUCCESS;
     }
+    if (i + 1 == count) refuse(name + " is not known, or needs something behind it");
     const std::string value = arguments[i + 1];
-    if (name == "--folder") {
+    if (name == "--port") {
+      options.port = number_of<std::uint16_t>(name, value, 65535);
+    } else if (name == "--backup-port") {
+      backup_port = number_of<std::uint16_t>(name, value, 65535);
+    } else if (name == "--folder") {
       options.folder = value;
-      continue;
+    } else if (name == "--script") {
+      options.script = read_script(value);
+    } else if (name == "--fault") {
+      options.faults.push_back(fault_of(value));
+    } else if (name == "--fault-rate") {
+      options.fault_rate = number_of<double>(name, value, 1);
+    } else if (name == "--fault-seed") {
+      options.fault_seed = number_of<std::uint64_t>(name, value, std::numeric_limits<std::uint64_t>::max());
+    } else {
+      refuse(name + " is not known");
     }
-    char* end = nullptr;
-    const unsigned long port = std::strtoul(value.c_str(), &end, 10);
-    if (value.empty() || *end != '\0' || port > 65535) {
-      std::cerr << "--port must be a number from 0 to 65535, not " << value << "\n" << usage;
-      return 2;
-    }
-    options.port = static_cast<std::uint16_t>(port);
   }
 
   // Before any thread starts, so that the signals come to sigwait() below and to nobody else.
@@ -74,16 +135,31 @@ int main(int count, char** arguments) {
   sigaddset(&ends, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &ends, nullptr);
 
+  options.wechat_pay = std::make_shared<FakeWechatPay>();
   auto sandbox = Sandbox::start(options);
   if (!sandbox) {
     std::cerr << sandbox.error().message << "\n";
     return EXIT_FAILURE;
   }
+  std::unique_ptr<Sandbox> backup;
+  if (backup_port) {
+    SandboxOptions same;
+    same.port = *backup_port;
+    same.wechat_pay = options.wechat_pay;
+    same.log = [](const std::string& line) { std::cout << "backup " + line + "\n" << std::flush; };
+    auto started = Sandbox::start(same);
+    if (!started) {
+      std::cerr << started.error().message << "\n";
+      return EXIT_FAILURE;
+    }
+    backup = *std::move(started);
+  }
   const SandboxFiles& files = (*sandbox)->files();
   FakeWechatPay& wechat_pay = (*sandbox)->wechat_pay();
   const Credentials credentials = wechat_pay.credentials();
-  std::cout << "base URL              " << (*sandbox)->origin() << "\n"
-            << "certificate authority " << files.ca << "\n"
+  std::cout << "base URL              " << (*sandbox)->origin() << "\n";
+  if (backup != nullptr) std::cout << "backup host           " << backup->origin() << "\n";
+  std::cout << "certificate authority " << files.ca << "\n"
             << "mchid                 " << credentials.mchid() << "\n"
             << "serial_no             " << credentials.serial_no() << "\n"
             << "merchant key          " << files.merchant_key << "\n"

@@ -202,7 +202,7 @@ const std::string& FakeWechatPay::public_key_id() const noexcept { return state_
 const std::string& FakeWechatPay::certificate_pem() const noexcept { return state_->certificate_pem; }
 const std::string& FakeWechatPay::certificate_serial() const noexcept { return state_->certificate_serial; }
 
-HttpResponse FakeWechatPay::sign(HttpResponse response, const HttpRequest& request) const {
+HttpResponse FakeWechatPay::sign(HttpResponse response, const HttpRequest& request, std::chrono::seconds ago) const {
   const std::uint64_t number = ++state_->answers;
   char request_id[40];
   std::snprintf(request_id, sizeof request_id, "08%016llX10EA05-0", static_cast<unsigned long long>(number));
@@ -211,7 +211,7 @@ HttpResponse FakeWechatPay::sign(HttpResponse response, const HttpRequest& reque
 
   const bool by_public_key = header_value(request.headers, "Wechatpay-Serial") == state_->public_key_id;
   EVP_PKEY* const key = by_public_key ? keys().platform_public_key.get() : keys().platform_certificate.get();
-  const std::string timestamp = std::to_string(state_->now());
+  const std::string timestamp = std::to_string(state_->now() - ago.count());
   const std::string message = timestamp + "\n" + nonce + "\n" + response.body + "\n";
 
   HttpHeaders& headers = response.headers;

@@ -6,6 +6,7 @@ folder=$(mktemp -d)
 trap 'kill "$server" 2> /dev/null || true; rm -rf "$folder"' EXIT
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
+sandbox=$1
 mkfifo "$folder/output"
 "$1" --port 0 --folder "$folder/files" > "$folder/output" &
 server=$!
@@ -45,4 +46,44 @@ wait "$server" || fail "exit status $?"
 
 "$1" --port banana 2> /dev/null && fail "a port that is none was taken"
 "$1" --help 2>&1 | grep -q usage: || fail "no usage"
+
+# start ARGUMENT...: sets server, command and origin; what follows on output comes from descriptor 3
+start() {
+  "$sandbox" --port 0 "$@" > "$folder/output" &
+  server=$!
+  exec 3< "$folder/output"
+  command=
+  while IFS= read -r line <&3; do
+    case "$line" in
+      "base URL "*) origin=${line##* } ;;
+      "backup host "*) backup=${line##* } ;;
+      "curl "* | "  --"*) command+=${line%\\} ;;
+      "One line"*) break ;;
+    esac
+  done
+}
+status() { eval "$1 --silent --output /dev/null --write-out '%{http_code}'" || true; }
+
+printf '429:7\ndrop-after\nok\n' > "$folder/script"
+start --script "$folder/script" --backup-port 0
+answer=$(eval "$command --silent")
+grep -q ' 429' <<< "$answer" && grep -qi '^retry-after: 7' <<< "$answer" || fail "the script's first fault: $answer"
+[ "$(status "$command")" = 000 ] || fail "the script's second fault"
+[ "$(status "$command")" = 204 ] || fail "the script's third line"
+[ "$(status "$command")" = 204 ] || fail "after the script"
+[ "$(status "${command/$origin/$backup}")" = 204 ] || fail "the backup host"
+kill -TERM "$server"
+grep -q '^1 orders committed' <&3 || fail "main and backup do not share their orders"
+
+start --fault 503 --fault drop-before
+[[ "$(status "$command")" = [05]0[03] ]] || fail "a fault for every request"
+kill -TERM "$server"
+wait "$server" || fail "exit status $?"
+
+printf 'nonsense\n' > "$folder/script"
+for wrong in "--fault nonsense" "--fault-rate 2" "--script $folder/none" "--script $folder/script" "--backup-port" "--x 1"; do
+  # shellcheck disable=SC2086  # option and value
+  "$sandbox" $wrong > /dev/null 2> "$folder/error" && fail "$wrong was taken"
+  grep -q usage: "$folder/error" || fail "$wrong: no usage"
+done
 echo "the sandbox program works"

@@ -63,8 +63,9 @@ class FakeWechatPay {
   HttpResponse answer(const HttpRequest& request);
 
   /// `response` with a Request-ID and signed, under the key that `request` announces; what a scripted answer needs to
-  /// be believed.
-  HttpResponse sign(HttpResponse response, const HttpRequest& request) const;
+  /// be believed. Signed `ago` seconds ago by the clock.
+  HttpResponse sign(HttpResponse response, const HttpRequest& request,
+                    std::chrono::seconds ago = std::chrono::seconds(0)) const;
 
   /// An error as WeChat Pay words it, signed. `detail` is JSON text, or empty.
   HttpResponse error(int status, std::string_view code, std::string_view message, const HttpRequest& request,

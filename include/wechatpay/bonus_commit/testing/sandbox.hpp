@@ -10,6 +10,7 @@
 
 #include "wechatpay/bonus_commit/result.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+#include "wechatpay/bonus_commit/testing/sandbox_fault.hpp"
 
 namespace wechatpay {
 
@@ -29,10 +30,19 @@ struct SandboxOptions {
   /// Gets one line per request, without the line's end. Called from several threads, one at a time.
   std::function<void(const std::string&)> log;
 
-  FakeWechatPayOptions wechat_pay;
+  /// Who answers; null: one of its own. Two sandboxes with the same one are WeChat Pay's main host and its backup.
+  std::shared_ptr<FakeWechatPay> wechat_pay;
+
+  /// Faults for the first requests, one each.
+  std::vector<SandboxFault> script;
+
+  /// After those, so much of all requests (from 0 to 1), chosen at random, gets one of these.
+  double fault_rate = 0;
+  std::vector<SandboxFault> faults;
+  std::uint64_t fault_seed = 1;  ///< for the random choice; requests at the same time may still swap theirs
 };
 
-/// What a client of the sandbox is given, made fresh by each sandbox. Paths of files.
+/// What a client of the sandbox is given. Paths of files.
 struct SandboxFiles {
   std::string folder;
   std::string merchant_key;          ///< apiclient_key.pem
@@ -40,10 +50,10 @@ struct SandboxFiles {
   std::string merchant_p12;          ///< apiclient_cert.p12, its passphrase is the merchant id
   std::string public_key;            ///< pub_key.pem
   std::string platform_certificate;  ///< wechatpay_<serial>.pem
-  std::string ca;                    ///< ca.pem, for CurlOptions::ca_bundle_file
+  std::string ca;                    ///< ca.pem, for CurlOptions::ca_bundle_file; the same for a whole process
 };
 
-/// Serves from start() until it is destroyed.
+/// Serves from start() until it is destroyed. Its faults work over TLS as WeChat Pay's and the network's would.
 class Sandbox {
  public:
   using Handler = std::function<HttpResponse(const HttpRequest&)>;
@@ -54,7 +64,7 @@ class Sandbox {
   Sandbox& operator=(const Sandbox&) = delete;
   ~Sandbox();
 
-  /// "https://127.0.0.1:8443", for ClientOptions::origin.
+  /// "https://127.0.0.1:8443", for ClientOptions::origins.
   const std::string& origin() const noexcept;
 
   const SandboxFiles& files() const noexcept;
@@ -64,6 +74,9 @@ class Sandbox {
 
   /// From now on `handler` answers; empty: wechat_pay() again. It is called from several threads at once.
   void answer_with(Handler handler);
+
+  /// The next request that has no fault yet gets this one.
+  void inject(SandboxFault fault);
 
  private:
   struct Server;
