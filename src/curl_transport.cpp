@@ -44,6 +44,15 @@ using ShareHandle = std::unique_ptr<CURLSH, Freeing<curl_share_cleanup>>;
 using UrlHandle = std::unique_ptr<CURLU, Freeing<curl_url_cleanup>>;
 using ListHandle = std::unique_ptr<curl_slist, Freeing<curl_slist_free_all>>;
 
+/// Once for the process; where it fails, the next call tries again.
+bool initialize_libcurl() {
+  static std::mutex mutex;
+  static bool done = false;
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (!done) done = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+  return done;
+}
+
 /// True if this libcurl does TLS with the OpenSSL that this library is built against, so that its SSL_CTX may be
 /// touched.
 bool tls_is_our_openssl() {
@@ -399,7 +408,7 @@ class Exchange {
   std::array<char, CURL_ERROR_SIZE> error_text_{};
   HttpResponse response_;
   std::size_t header_bytes_ = 0;
-  bool headers_whole_ = false;  ///< up to the empty line at their end
+  bool headers_whole_ = false;                   ///< up to the empty line at their end
   TransportFault fault_ = TransportFault::none;  ///< a refusal of ours
   bool begun_ = false;                           ///< the request may have left, at least in part
 };
@@ -545,7 +554,12 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
   }
 
   /// Under the lock. Who is woken before it waits does not wait.
-  bool wake() noexcept { return curl_multi_wakeup(multi_.get()) == CURLM_OK; }
+  bool wake() noexcept {
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      if (curl_multi_wakeup(multi_.get()) == CURLM_OK) return true;
+    }
+    return false;
+  }
 
   void look_for_cancelled() noexcept {
     if (in_child()) return;
@@ -793,8 +807,7 @@ void CurlTransport::send(HttpRequest request, Completion done) { loop_->submit(s
 
 Result<std::shared_ptr<CurlTransport>> CurlTransport::create(CurlOptions options) {
   const ErrorQueueGuard guard;
-  static const CURLcode initialized = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (initialized != CURLE_OK) return configuration_error("libcurl could not be initialized");
+  if (!initialize_libcurl()) return configuration_error("libcurl could not be initialized");
   if ((curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_SSL) == 0) {
     return configuration_error("this libcurl is built without TLS");
   }

@@ -203,11 +203,8 @@ std::string serial_of(const X509* certificate) {
   const std::unique_ptr<BIGNUM, Freeing<BN_free>> number(
       ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr));
   if (number == nullptr) return {};
-  char* const hex = BN_bn2hex(number.get());
-  if (hex == nullptr) return {};
-  std::string serial(hex);
-  OPENSSL_free(hex);
-  return serial;
+  const OpensslMemory<char> hex(BN_bn2hex(number.get()));
+  return hex == nullptr ? std::string() : std::string(hex.get());
 }
 
 std::string common_name_of(const X509* certificate) {
@@ -217,9 +214,8 @@ std::string common_name_of(const X509* certificate) {
   unsigned char* utf8 = nullptr;
   const int size = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, index)));
   if (size < 0) return {};
-  std::string name(reinterpret_cast<const char*>(utf8), static_cast<std::size_t>(size));
-  OPENSSL_free(utf8);
-  return name;
+  const OpensslMemory<unsigned char> text(utf8);
+  return std::string(reinterpret_cast<const char*>(text.get()), static_cast<std::size_t>(size));
 }
 
 std::chrono::system_clock::time_point time_of(const ASN1_TIME* time) {

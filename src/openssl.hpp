@@ -32,6 +32,13 @@ using Pkcs12Handle = std::unique_ptr<PKCS12, Freeing<PKCS12_free>>;
 using LibraryContextHandle = std::unique_ptr<OSSL_LIB_CTX, Freeing<OSSL_LIB_CTX_free>>;
 using ProviderHandle = std::unique_ptr<OSSL_PROVIDER, Freeing<OSSL_PROVIDER_unload>>;
 
+/// What OpenSSL has allocated for its caller.
+struct OpensslFree {
+  void operator()(void* memory) const noexcept { OPENSSL_free(memory); }
+};
+template <typename T>
+using OpensslMemory = std::unique_ptr<T, OpensslFree>;
+
 /// Leaves the calling thread's OpenSSL error queue as it was found: the user's own code may be reading it.
 class ErrorQueueGuard {
  public:

@@ -4,6 +4,7 @@
 #include <openssl/rsa.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <mutex>
@@ -20,10 +21,15 @@ using Digest = std::array<unsigned char, 32>;
 
 const unsigned char* bytes_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 
-/// Looked up once: OpenSSL 3 takes microseconds to find an algorithm by its name.
+/// Looked up once, since OpenSSL 3 takes microseconds to find an algorithm by its name. Null if it fails; the next call
+/// tries again.
 const EVP_MD* sha256() {
-  static const DigestHandle digest(EVP_MD_fetch(nullptr, "SHA256", nullptr));
-  return digest.get();
+  static std::atomic<EVP_MD*> found{nullptr};
+  EVP_MD* digest = found.load();
+  if (digest != nullptr) return digest;
+  DigestHandle fresh(EVP_MD_fetch(nullptr, "SHA256", nullptr));
+  if (fresh == nullptr || !found.compare_exchange_strong(digest, fresh.get())) return digest;
+  return fresh.release();
 }
 
 bool digest_of(std::string_view message, Digest& digest) {

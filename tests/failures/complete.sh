@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Every function of OpenSSL's and libcurl's that the library calls has a failing wrapper, or cannot fail.
+#   complete.sh LIBRARY
+set -euo pipefail
+library=$(realpath "$1")
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# They free, read what is there, or say so by what the caller does not need: a counter, a text, a time.
+cannot_fail='
+  ASN1_TIME_free BIO_free_all BN_free CRYPTO_clear_free CRYPTO_free EVP_MD_free EVP_PKEY_CTX_free EVP_PKEY_free
+  OPENSSL_cleanse OSSL_LIB_CTX_free OSSL_PROVIDER_unload PKCS12_free X509_free
+  curl_easy_cleanup curl_free curl_multi_cleanup curl_share_cleanup curl_slist_free_all curl_url_cleanup
+  ERR_clear_error ERR_peek_last_error ERR_pop_to_mark ERR_reason_error_string ERR_set_mark EVP_EncodeBlock
+  OpenSSL_version SSL_CTX_set_keylog_callback X509_NAME_ENTRY_get_data X509_NAME_get_entry X509_get0_notAfter
+  X509_get0_notBefore X509_get0_serialNumber X509_get_subject_name
+  curl_easy_getinfo curl_easy_strerror curl_multi_info_read curl_multi_remove_handle curl_version curl_version_info'
+
+called=$(nm --undefined-only "$library" 2> /dev/null | awk '$1 == "U" { print $2 }' |
+  grep -E '^(ASN1_|BIO_|BN_|CRYPTO_|d2i_|ERR_|EVP_|i2d_|OPENSSL_|OpenSSL_|OSSL_|PEM_|PKCS12_|RAND_|SSL_|X509_|curl_)' |
+  sort -u)
+wrapped=$(sed -n 's/^WRAP[A-Z_]*([^,]*, \([A-Za-z0-9_]*\).*/\1/p' third_parties.inc | sort)
+missing=$(comm -23 <(echo "$called") <(tr -s ' ' '\n' <<< "$wrapped $cannot_fail" | sort -u))
+[ -n "$called" ] || { echo "no calls are found in $library" >&2; exit 1; }
+[ -z "$missing" ] || { echo "without a wrapper in third_parties.inc:" $missing >&2; exit 1; }
+echo "$(wc -l <<< "$wrapped") functions fail in the tests, all that can"

@@ -1,0 +1,406 @@
+// OpenSSL, libcurl and the memory fail, each call in its turn; the library ends every time with the truth, and loses
+// nothing. The server is a process of its own, so that it does not fail along.
+#include <curl/curl.h>
+#include <gtest/gtest.h>
+#include <openssl/bn.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/provider.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdarg>
+#include <cstdlib>
+#include <fstream>
+#include <new>
+#include <set>
+#include <string>
+
+#include "src/key_files.hpp"
+#include "src/testing/pki.hpp"
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit.hpp"
+#include "wechatpay/bonus_commit/testing/sandbox.hpp"
+
+namespace {
+
+/// Which call fails: the `nth` of function `name`, counted from 1.
+struct Failure {
+  const char* name = nullptr;
+  std::atomic<int> nth{0};
+  std::atomic<bool> struck{false};
+};
+Failure failure;
+
+bool strikes(const char* name) {
+  if (failure.name != name || --failure.nth != 0) return false;
+  failure.struck = true;
+  return true;
+}
+
+/// Which allocation fails: the `nth` from now on, and with `lasting` every one after it.
+std::atomic<long> allocations_left{-1};
+std::atomic<bool> lasting{false};
+
+bool allocation_fails() {
+  if (allocations_left.load() < 0) return false;
+  const long left = --allocations_left;
+  if (left == 0) return true;
+  if (left > 0) return false;
+  allocations_left = 0;
+  return lasting;
+}
+
+void* allocate(std::size_t size) {
+  if (allocation_fails()) throw std::bad_alloc();
+  if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+
+enum Consequence { ends_in_error, is_harmless };
+
+struct Wrapped {
+  const char* name;
+  Consequence consequence;
+};
+
+}  // namespace
+
+void* operator new(std::size_t size) { return allocate(size); }
+void* operator new[](std::size_t size) { return allocate(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+
+#define WRAP(result, name, parameters, arguments, failed, consequence) \
+  extern "C" result __real_##name parameters;                          \
+  extern "C" result __wrap_##name parameters;                          \
+  extern "C" result __wrap_##name parameters { return strikes(#name) ? failed : __real_##name arguments; }
+#define WRAP_OPTION(result, name, handle, option, failed, consequence) \
+  extern "C" result __real_##name(handle*, int, ...);                  \
+  extern "C" result __wrap_##name(handle*, int, ...);                  \
+  extern "C" result __wrap_##name(handle* subject, int which, ...) {   \
+    if (strikes(#name)) return failed;                                 \
+    va_list list;                                                      \
+    va_start(list, which);                                             \
+    void* const value = va_arg(list, void*);                           \
+    va_end(list);                                                      \
+    return __real_##name(subject, which, value);                       \
+  }
+#include "tests/failures/third_parties.inc"
+#undef WRAP
+#undef WRAP_OPTION
+
+namespace wechatpay {
+namespace {
+
+#define WRAP(result, name, parameters, arguments, failed, consequence) {#name, consequence},
+#define WRAP_OPTION(result, name, handle, option, failed, consequence) {#name, consequence},
+const Wrapped all_wrapped[] = {
+#include "tests/failures/third_parties.inc"
+};
+#undef WRAP
+#undef WRAP_OPTION
+
+/// The sandbox in its own process, started before there is any thread.
+class SandboxProcess {
+ public:
+  SandboxProcess() {
+    int up[2];
+    int down[2];
+    if (pipe(up) != 0 || pipe(down) != 0) std::abort();
+    child_ = fork();
+    if (child_ == 0) {
+      close(up[0]);
+      close(down[1]);
+      serve(up[1], down[0]);
+    }
+    close(up[1]);
+    close(down[0]);
+    life_line_ = down[1];
+    std::string text;
+    char c = 0;
+    while (read(up[0], &c, 1) == 1) text += c;
+    close(up[0]);
+    std::istringstream lines(text);
+    std::getline(lines, origin);
+    std::getline(lines, files);
+    std::getline(lines, public_key_id);
+  }
+  SandboxProcess(const SandboxProcess&) = delete;
+  SandboxProcess& operator=(const SandboxProcess&) = delete;
+  ~SandboxProcess() {
+    close(life_line_);
+    waitpid(child_, nullptr, 0);
+  }
+
+  std::string origin;
+  std::string files;
+  std::string public_key_id;
+
+ private:
+  [[noreturn]] static void serve(int up, int down) {
+    {
+      const auto sandbox = Sandbox::start().value();
+      const std::string text =
+          sandbox->origin() + "\n" + sandbox->files().folder + "\n" + sandbox->wechat_pay().public_key_id() + "\n";
+      if (write(up, text.data(), text.size()) < 0) _exit(1);
+      close(up);
+      char c = 0;
+      while (read(down, &c, 1) > 0) {
+      }
+    }
+    _exit(0);
+  }
+
+  pid_t child_;
+  int life_line_;
+};
+
+SandboxProcess* sandbox_process = nullptr;
+
+std::string file(const std::string& name) { return sandbox_process->files + "/" + name; }
+
+/// The merchant's PKCS#12 file as WeChat Pay makes it, with RC2.
+const std::string& legacy_p12() {
+  static const std::string made = [] {
+    const auto key = read_private_key(read_text(file("apiclient_key.pem")), "", "key");
+    const auto certificate = read_certificate(read_text(file("apiclient_cert.pem")), "certificate");
+    return pkcs12(key->get(), certificate->get(), "1900000001", true);
+  }();
+  return made;
+}
+
+const std::string& platform_certificate_file() {
+  static const std::string found = [] {
+    for (const auto& entry : std::filesystem::directory_iterator(sandbox_process->files)) {
+      if (contains(entry.path().filename().string(), "wechatpay_")) return entry.path().string();
+    }
+    return std::string();
+  }();
+  return found;
+}
+
+/// Everything that a merchant sets up.
+Result<BonusCommitClient> set_up() {
+  auto from_pem = Credentials::from_pem_files(file("apiclient_cert.pem"), file("apiclient_key.pem"));
+  if (!from_pem) return std::move(from_pem).error();
+  auto from_p12 = Credentials::from_p12(legacy_p12(), "1900000001");
+  if (!from_p12) return std::move(from_p12).error();
+  auto keys = std::make_shared<PlatformKeys>();
+  auto certificate = keys->add_certificate_file(platform_certificate_file());
+  if (!certificate) return std::move(certificate).error();
+  auto public_key = keys->add_public_key_file(sandbox_process->public_key_id, file("pub_key.pem"));
+  if (!public_key) return std::move(public_key).error();
+  CurlOptions curl_options;
+  curl_options.ca_bundle_file = file("ca.pem");
+  curl_options.proxy = "";
+  auto transport = CurlTransport::create(curl_options);
+  if (!transport) return std::move(transport).error();
+  ClientOptions options;
+  options.origins = {sandbox_process->origin};
+  options.retry.max_tries = 1;
+  return BonusCommitClient::create(*std::move(from_p12), keys, *std::move(transport), options);
+}
+
+/// Set-up and a commit; the latter only where the former has worked.
+CommitResult whole_way() {
+  auto client = set_up();
+  if (!client) return std::move(client).error();
+  return client->commit(seed_request());
+}
+
+/// What a proxy's URL goes through.
+CommitResult way_through_a_proxy() {
+  CurlOptions curl_options;
+  curl_options.proxy = "http://127.0.0.1:1";
+  auto transport = CurlTransport::create(curl_options);
+  if (!transport) return std::move(transport).error();
+  return CommitReceipt{};
+}
+
+template <typename Way>
+CommitResult with_failure(const char* name, int nth, const Way& way) {
+  failure.nth = nth;
+  failure.struck = false;
+  failure.name = name;
+  auto result = way();
+  failure.name = nullptr;
+  return result;
+}
+
+std::set<std::string>& struck_functions() {
+  static std::set<std::string> names;
+  return names;
+}
+
+void expect_error_that_helps(const Error& error, const std::string& where) {
+  EXPECT_FALSE(error.message.empty()) << where;
+  EXPECT_FALSE(contains(error.message, "PRIVATE KEY")) << where << error.message;
+  EXPECT_NE(error.kind, ErrorKind::misuse) << where;
+}
+
+/// Lets each call of `wrapped` fail in its turn, until there are no more.
+template <typename Way>
+void fail_each_call(const Wrapped& wrapped, const Way& way) {
+  for (int nth = 1; nth < 500; ++nth) {
+    const CommitResult result = with_failure(wrapped.name, nth, way);
+    if (!failure.struck) return;
+    struck_functions().insert(wrapped.name);
+    const std::string where = std::string(wrapped.name) + ", call " + std::to_string(nth) + ": ";
+    if (wrapped.consequence == ends_in_error) {
+      EXPECT_FALSE(result) << where;
+    }
+    if (!result) expect_error_that_helps(result.error(), where);
+    EXPECT_EQ(ERR_peek_error(), 0U) << where << "OpenSSL's error queue is not as it was";
+  }
+}
+
+// First, since these two are called once in the life of a process.
+TEST(Failures, OfTheFirstUseDoNotStay) {
+  for (const char* name : {"curl_global_init", "EVP_MD_fetch"}) {
+    for (const Wrapped& wrapped : all_wrapped) {
+      if (std::string(name) != wrapped.name) continue;
+      const CommitResult result = with_failure(wrapped.name, 1, whole_way);
+      EXPECT_TRUE(failure.struck) << name;
+      ASSERT_FALSE(result) << name;
+      expect_error_that_helps(result.error(), name);
+      struck_functions().insert(name);
+    }
+  }
+  const CommitResult result = whole_way();
+  EXPECT_TRUE(result) << result.error().message;
+}
+
+TEST(Failures, OfThirdPartiesAreErrors) {
+  for (const Wrapped& wrapped : all_wrapped) {
+    fail_each_call(wrapped, whole_way);
+    fail_each_call(wrapped, way_through_a_proxy);
+    EXPECT_EQ(struck_functions().count(wrapped.name), 1U) << wrapped.name << " was never called";
+  }
+  EXPECT_TRUE(whole_way());
+}
+
+/// A call whose `nth` allocation fails, with `forever` and each one after it.
+template <typename Way>
+auto with_short_memory(long nth, bool forever, const Way& way) {
+  lasting = forever;
+  allocations_left = nth;
+  auto result = way();
+  allocations_left = -1;
+  return result;
+}
+
+bool memory_ran_short() { return allocations_left.load() <= 0; }
+
+TEST(Failures, OfMemoryOverAnErrorsBodyAreErrors) {
+  const auto client = set_up().value();
+  BonusCommitRequest request = seed_request();
+  request.merchant_mode = MerchantMode::direct;  // under another merchant's id: 400
+  request.sub_mchid.clear();
+  ASSERT_EQ(client.commit(request).error().code, "PARAM_ERROR");
+  for (const bool forever : {false, true}) {
+    ErrorKind kind = ErrorKind::internal_error;
+    long nth = 1;
+    for (; kind != ErrorKind::api_error && nth < 5000; ++nth) {
+      const CommitResult result = with_short_memory(nth, forever, [&] { return client.commit(request); });
+      ASSERT_FALSE(result);
+      expect_error_that_helps(result.error(), "allocation " + std::to_string(nth) + ": ");
+      kind = result.error().kind;
+    }
+    EXPECT_GT(nth, 40);
+    EXPECT_LT(nth, 5000);
+  }
+}
+
+TEST(Failures, OfMemoryInABlockingCallAreErrors) {
+  for (const bool forever : {false, true}) {
+    for (const bool fresh : {true, false}) {
+      auto client = set_up().value();
+      if (!fresh) {
+        ASSERT_TRUE(client.commit(seed_request()));
+      }
+      const BonusCommitRequest request = seed_request();
+      long nth = 1;
+      int failures = 0;
+      for (bool short_of_memory = true; short_of_memory && nth < 5000; ++nth) {
+        if (fresh) client = set_up().value();
+        const CommitResult result = with_short_memory(nth, forever, [&] {
+          CommitResult ended = client.commit(request);
+          short_of_memory = memory_ran_short();
+          return ended;
+        });
+        if (result) continue;
+        ++failures;
+        expect_error_that_helps(result.error(), "allocation " + std::to_string(nth) + ": ");
+      }
+      EXPECT_GT(failures, 20);
+      EXPECT_LT(nth, 5000);
+      const CommitResult after = client.commit(seed_request());
+      EXPECT_TRUE(after) << "it works again: " << after.error().message;
+    }
+  }
+}
+
+TEST(Failures, OfMemoryInACallWithACallbackAreErrors) {
+  auto client = set_up().value();
+  for (const bool forever : {false, true}) {
+    bool short_of_memory = true;
+    long nth = 1;
+    for (; short_of_memory && nth < 5000; ++nth) {
+      std::promise<void> called;
+      std::atomic<int> calls{0};
+      std::optional<CommitResult> ended;
+      lasting = forever;
+      const BonusCommitClient::Callback callback = [&](CommitResult result) {
+        short_of_memory = memory_ran_short();
+        allocations_left = -1;
+        if (++calls != 1) return;
+        ended.emplace(std::move(result));
+        called.set_value();
+      };
+      BonusCommitClient::Callback copy = callback;
+      const BonusCommitRequest request = seed_request();
+      allocations_left = nth;
+      client.commit_async(request, std::move(copy));
+      called.get_future().wait();
+      allocations_left = -1;
+      EXPECT_EQ(calls, 1) << nth;
+      if (!*ended) expect_error_that_helps(ended->error(), "allocation " + std::to_string(nth) + ": ");
+    }
+    EXPECT_GT(nth, 20);
+    EXPECT_LT(nth, 5000);
+  }
+}
+
+TEST(Failures, OfMemoryInTheSetUpLeakNothing) {
+  long nth = 1;
+  for (bool short_of_memory = true; short_of_memory && nth < 20000; ++nth) {
+    allocations_left = nth;
+    try {
+      const auto client = set_up();
+      short_of_memory = memory_ran_short();
+      allocations_left = -1;
+      EXPECT_TRUE(client || short_of_memory);
+    } catch (const std::bad_alloc&) {
+      allocations_left = -1;
+    }
+  }
+  EXPECT_GT(nth, 40);
+  EXPECT_LT(nth, 20000);
+}
+
+}  // namespace
+}  // namespace wechatpay
+
+int main(int count, char** arguments) {
+  wechatpay::SandboxProcess process;
+  wechatpay::sandbox_process = &process;
+  testing::InitGoogleTest(&count, arguments);
+  return RUN_ALL_TESTS();
+}
