@@ -156,6 +156,7 @@ class Exchange {
     headers_whole_ = false;
     fault_ = TransportFault::none;
     begun_ = false;
+    stale_connection_ = false;
     error_text_[0] = '\0';
 
     ListHandle headers;
@@ -257,10 +258,13 @@ class Exchange {
     return done;
   }
 
-  /// Called when a connection is ready, before the first byte of the request: until then, none can have left.
+  /// Called when a connection is ready, before the first byte of the request: until then, none can have left. Called
+  /// again where a kept connection was closed without an answer and libcurl would send the same bytes over a new one:
+  /// the first may have arrived, so that is for the client to decide, and to sign anew.
   static int begin_request(void* user, char*, char*, int, int) noexcept {
-    static_cast<Exchange*>(user)->begun_ = true;
-    return CURL_PREREQFUNC_OK;
+    Exchange& self = *static_cast<Exchange*>(user);
+    self.stale_connection_ = std::exchange(self.begun_, true);
+    return self.stale_connection_ ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
   }
 
   static std::size_t take_header(char* data, std::size_t /*one*/, std::size_t size, void* user) noexcept {
@@ -331,7 +335,7 @@ class Exchange {
     transferred.tls = time(CURLINFO_APPCONNECT_TIME_T);
     transferred.first_byte = time(CURLINFO_STARTTRANSFER_TIME_T);
     transferred.total = time(CURLINFO_TOTAL_TIME_T);
-    transferred.connection_reused = begun_ && info<long>(CURLINFO_NUM_CONNECTS) == 0;
+    transferred.connection_reused = stale_connection_ || (begun_ && info<long>(CURLINFO_NUM_CONNECTS) == 0);
     transferred.bytes_sent = static_cast<std::uint64_t>(info<long>(CURLINFO_REQUEST_SIZE));
     transferred.bytes_received =
         static_cast<std::uint64_t>(info<long>(CURLINFO_HEADER_SIZE) + info<curl_off_t>(CURLINFO_SIZE_DOWNLOAD_T));
@@ -385,6 +389,7 @@ class Exchange {
 
   Error failure(CURLcode code, const std::string& origin) const {
     TransportFault fault = fault_ == TransportFault::none ? fault_of(code) : fault_;
+    if (stale_connection_) fault = TransportFault::connection_closed;
     // libcurl has bounds of its own for one line of the headers, and a peculiar name for them.
     if (code == CURLE_OUT_OF_MEMORY && begun_ && response_.body.empty()) fault = TransportFault::answer_too_large;
     // The same code means a scheme that is switched off and, once a request is out, an answer without a status line.
@@ -397,6 +402,7 @@ class Exchange {
     } else {
       message += advice(fault);
       if (fault == TransportFault::timeout && outcome() == Outcome::not_sent) message += ": not even a connection";
+      if (stale_connection_) return transport_error(fault, outcome(), message + ": a kept one that the server closed");
     }
     const char* const words = error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(code);
     if (fault != TransportFault::answer_too_large) message += " (libcurl: " + printable(words) + ")";
@@ -411,6 +417,7 @@ class Exchange {
   bool headers_whole_ = false;                   ///< up to the empty line at their end
   TransportFault fault_ = TransportFault::none;  ///< a refusal of ours
   bool begun_ = false;                           ///< the request may have left, at least in part
+  bool stale_connection_ = false;                ///< over a kept connection that the server closed meanwhile
 };
 
 }  // namespace

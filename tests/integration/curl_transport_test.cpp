@@ -133,17 +133,22 @@ TEST_F(Curl, ReusesAConnection) {
   EXPECT_EQ(server.connections(), 1);
 }
 
-TEST_F(Curl, HidesThatAKeptConnectionWasClosed) {
-  const RawServer server([](RawServer::Connection& connection, int) {
+TEST_F(Curl, SendsNothingAgainByItselfOverAKeptConnectionThatIsClosed) {
+  std::atomic<int> requests{0};
+  const RawServer server([&requests](RawServer::Connection& connection, int) {
     connection.read_request();
     connection.write(empty_answer);
+    while (!connection.read_request().empty() && ++requests > 1) connection.write(empty_answer);
   });
   const auto curl = transport();
-  for (int i = 0; i < 5; ++i) {
-    const auto result = send(*curl, request(server.origin())).get();
-    ASSERT_TRUE(result) << result.error().message;
-  }
-  EXPECT_EQ(server.connections(), 5);
+  ASSERT_TRUE(send(*curl, request(server.origin())).get());
+  const Error error = error_of(send(*curl, request(server.origin())));
+  EXPECT_EQ(error.transport_fault, TransportFault::connection_closed);
+  EXPECT_EQ(error.outcome, Outcome::unknown) << "the server has read it";
+  EXPECT_TRUE(error.transfer.connection_reused);
+  EXPECT_EQ(error.transfer.bytes_received, 0U);
+  EXPECT_TRUE(contains(error.message, "a kept one that the server closed")) << error.message;
+  EXPECT_EQ(requests, 1);
 }
 
 TEST_F(Curl, ClosesAnIdleConnection) {
@@ -375,7 +380,7 @@ TEST_F(Curl, StartsNoThreadBeforeTheFirstCall) {
   if (!std::filesystem::exists("/proc/self/task")) GTEST_SKIP() << "needs /proc";
   const std::size_t before = threads();
   const auto curl = transport();
-  EXPECT_EQ(threads(), before);
+  EXPECT_LE(threads(), before) << "a thread of an earlier test's may still have been ending";
 }
 
 TEST_F(Curl, SwallowsAnExceptionOfACompletion) {

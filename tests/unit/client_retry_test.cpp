@@ -227,6 +227,36 @@ TEST_F(Retry, KeepsWhatIsKnownWhereSigningFailsLater) {
   EXPECT_EQ(error.tries.size(), 1U);
 }
 
+TEST_F(Retry, ForgivesOneStaleConnection) {
+  Error stale = network_failure(TransportFault::connection_closed, Outcome::unknown);
+  stale.transfer.connection_reused = true;
+  options_.retry.max_tries = 1;
+  transport_->then(stale);
+  EXPECT_EQ(client().commit(seed_request()).value().tries, 2);
+  auto requests = transport_->requests();
+  EXPECT_EQ(requests[1].send_after.count(), 0) << "at once";
+  EXPECT_EQ(requests[1].origin, main_host) << "it does not speak against the host";
+
+  transport_->then(stale).then(stale);
+  const Error twice = error_of_commit();
+  EXPECT_EQ(twice.tries.size(), 2U);
+  EXPECT_EQ(twice.outcome, Outcome::unknown);
+
+  options_.retry.max_tries = 3;
+  transport_->then(stale).then(answer(500)).then(answer(500)).then(answer(500));
+  EXPECT_EQ(error_of_commit().tries.size(), 4U);
+
+  Error half_answered = stale;
+  half_answered.transfer.bytes_received = 1;
+  Error fresh = stale;
+  fresh.transfer.connection_reused = false;
+  options_.retry.max_tries = 1;
+  for (const Error& counted : {half_answered, fresh}) {
+    transport_->then(counted);
+    EXPECT_EQ(error_of_commit().tries.size(), 1U);
+  }
+}
+
 TEST_F(Retry, EndsWhenTheClientHasGone) {
   struct Held final : Transport {
     explicit Held(Completion& completion) : held(completion) {}

@@ -338,14 +338,19 @@ class BonusCommitClient::Call {
     latest.verified = error.verified;
     outcome_ = worse(outcome_, error.outcome);
     const RetryOptions& retry = setup_->options.retry;
-    if (speaks_against_host(error)) {
+    const bool forgiven = !stale_connection_ && met_stale_connection(error);
+    if (forgiven) {
+      stale_connection_ = true;
+    } else if (speaks_against_host(error)) {
       setup_->hosts.failed(host_, now());
     } else if (error.http_status != 0) {
       setup_->hosts.succeeded(host_);
     }
     if (error.http_status == 429) setup_->pace.halt(now() + halt_after_429(error, retry));
 
-    Decision next = wechatpay::decide(error, static_cast<int>(tries_.size()), left(), setup_->options.random(), retry);
+    Decision next = wechatpay::decide(error, static_cast<int>(tries_.size()) - (stale_connection_ ? 1 : 0), left(),
+                                      setup_->options.random(), retry);
+    if (forgiven && left() > milliseconds(0)) next = {true, milliseconds(0), ""};
     if (error.transport_fault == TransportFault::cancelled || (next.again && cancellation_->requested())) {
       error.kind = ErrorKind::cancelled;
       return {false, milliseconds(0), "cancelled"};
@@ -392,6 +397,7 @@ class BonusCommitClient::Call {
   std::int64_t timestamp_ = 0;
   std::vector<Try> tries_;
   Outcome outcome_ = Outcome::not_sent;  ///< of all tries so far
+  bool stale_connection_ = false;        ///< a try met one, and does not count
   std::atomic<bool> handed_over_{false};
   std::atomic<int> awaited_{0};  ///< the number of the try that is under way
   std::atomic<bool> ended_{false};

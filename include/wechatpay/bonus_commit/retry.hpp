@@ -18,7 +18,8 @@ namespace wechatpay {
 /// Trying again is the default, because the call sets a state: repeating it with the same values is safe, and WeChat
 /// Pay asks for it.
 struct RetryOptions {
-  /// At most so many tries, the first included; 1 turns trying again off.
+  /// At most so many tries, the first included; 1 turns trying again off. One that met a stale connection (see below)
+  /// does not count, once in a call.
   int max_tries = 3;
 
   /// A try without a complete answer by then is given up, so that a host that hangs leaves time for the other one.
@@ -56,6 +57,13 @@ constexpr bool worth_another_try(const Error& error) noexcept {
       }
     default: return false;
   }
+}
+
+/// Whether a kept connection was closed by the server without an answer, most likely before the request came: a server
+/// may close one that is idle at any moment (RFC 9112, section 9.6). Nobody's failure, so it is tried again at once.
+constexpr bool met_stale_connection(const Error& error) noexcept {
+  return error.transport_fault == TransportFault::connection_closed && error.transfer.connection_reused &&
+         error.transfer.bytes_received == 0;
 }
 
 /// Whether it speaks against the host, so that the next try goes to the other one.

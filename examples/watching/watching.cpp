@@ -1,0 +1,49 @@
+// Commits against a sandbox that fails now and then, watched: a log line for each try on standard error, the counters
+// at the end on standard output.
+#include <wechatpay/bonus_commit.hpp>
+#include <wechatpay/bonus_commit/testing/sandbox.hpp>
+
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "commit_metrics.hpp"
+
+using namespace wechatpay;
+
+int main() {
+  SandboxOptions sandbox_options;
+  for (const char* fault : {"ok", "503", "ok", "drop-after", "429:1", "ok", "400"}) {
+    sandbox_options.script.push_back(SandboxFault::parse(fault).value());
+  }
+  const auto sandbox = Sandbox::start(sandbox_options).value();
+
+  // Before the client, which uses them until its last call has ended.
+  CommitMetrics metrics;
+
+  ClientOptions options;
+  options.origins = {sandbox->origin()};  // leave it out to reach WeChat Pay itself
+  options.hooks.on_try = [&metrics](const TryEvent& event) {
+    metrics.count(event);
+    std::cerr << log_line(event) + "\n";
+  };
+  options.hooks.on_call = [&metrics](const CallEvent& event) { metrics.count(event); };
+
+  CurlOptions curl_options;
+  curl_options.ca_bundle_file = sandbox->files().ca;  // leave it out, too
+  const auto client =
+      BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
+                                CurlTransport::create(curl_options).value(), options)
+          .value();
+
+  for (int order = 1; order <= 4; ++order) {
+    const BonusCommitRequest request{"478515832665", "478515832665", "order-" + std::to_string(order),
+                                     "1230000109",   "1900000109",   30};
+    const CommitResult result = client.commit(request);
+    if (!result) std::cerr << result.error().to_string() << "\n";
+  }
+
+  std::cout << metrics.prometheus();
+  return EXIT_SUCCESS;
+}
