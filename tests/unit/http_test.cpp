@@ -42,6 +42,23 @@ TEST(ParseHttpDate, ReadsNothingElse) {
   EXPECT_EQ(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT" + std::string(100, ' ')), std::nullopt);
 }
 
+TEST(ParseHttpDate, GuessesAtNoDateThatIsIncompleteOrMisspelt) {
+  for (const char* text :
+       {"Thu, 29 Feb 20243:59:60 GMT", "Sun,06Nov1994 8:49:37GMT", "Sun,  06 Nov 1994 08:49:37 GMT",
+        "Sun, +6 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov--4 08:49:37 GMT", "Sun Nov 6 08:49:37 1994",
+        "Sun, 06 Nov 994 08:49:37 GMT", ", 06 Nov 1994 08:49:37 GMT", "Sun, 06 nov 1994 08:49:37 GMT"}) {
+    EXPECT_EQ(parse_http_date(text), std::nullopt) << text;
+  }
+}
+
+TEST(ParseHttpDate, KnowsHowLongMonthsAre) {
+  EXPECT_EQ(parse_http_date("Tue, 29 Feb 2000 00:00:00 GMT"), 951782400);
+  for (const char* text : {"Mon, 29 Feb 2100 00:00:00 GMT", "Wed, 29 Feb 2023 00:00:00 GMT",
+                           "Fri, 30 Feb 2024 00:00:00 GMT", "Mon, 31 Apr 2023 00:00:00 GMT"}) {
+    EXPECT_EQ(parse_http_date(text), std::nullopt) << text;
+  }
+}
+
 TEST(ParseRetryAfter, ReadsSecondsAndDates) {
   const std::chrono::system_clock::time_point now{std::chrono::seconds(784111777)};
   const struct {

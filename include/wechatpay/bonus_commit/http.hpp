@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <string>
@@ -71,36 +70,61 @@ inline std::string_view header_value(const HttpHeaders& headers, std::string_vie
   return {};
 }
 
-/// An HTTP-date in any of the three forms of RFC 9110, section 5.6.7, as Unix time; nothing for any other text.
-inline std::optional<std::int64_t> parse_http_date(std::string_view text) {
-  const std::string date(text.substr(0, 64));
-  char month[4] = "";
-  int day = 0;
-  int year = 0;
-  int hour = 0;
-  int minute = 0;
-  int second = 0;
-  int end = 0;
-  const auto whole = [&](int fields) { return fields == 6 && end == static_cast<int>(text.size()); };
-  const bool fixdate = whole(std::sscanf(date.c_str(), "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &day, month,
-                                         &year, &hour, &minute, &second, &end));
-  const bool rfc850 = !fixdate && whole(std::sscanf(date.c_str(), "%*9[A-Za-z], %2d-%3[A-Za-z]-%2d %2d:%2d:%2d GMT%n",
-                                                    &day, month, &year, &hour, &minute, &second, &end));
-  const bool asctime = !fixdate && !rfc850 &&
-                       whole(std::sscanf(date.c_str(), "%*3[A-Za-z] %3[A-Za-z] %2d %2d:%2d:%2d %4d%n", month, &day,
-                                         &hour, &minute, &second, &year, &end));
-  if (!fixdate && !rfc850 && !asctime) return std::nullopt;
-  if (rfc850) year += year < 70 ? 2000 : 1900;
-
-  constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
-  const std::size_t at = months.find(month);
-  if (std::string_view(month).size() != 3 || at == std::string_view::npos || at % 3 != 0) return std::nullopt;
-  if (day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60 ||
-      year < 1970) {
-    return std::nullopt;
+/// Whether `text` is written as `pattern`: 0 stands for a digit, _ for a digit or a space, A for a letter, any other
+/// character for itself.
+inline bool has_form(std::string_view text, std::string_view pattern) noexcept {
+  if (text.size() != pattern.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool digit = c >= '0' && c <= '9';
+    const bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    const char p = pattern[i];
+    if (!(p == '0' ? digit : p == '_' ? digit || c == ' ' : p == 'A' ? letter : c == p)) return false;
   }
-  // Days since 1970-01-01 by the Gregorian calendar, with years that begin in March.
+  return true;
+}
+
+/// An HTTP-date in any of the three forms of RFC 9110, section 5.6.7, as Unix time; nothing for any other text. Which
+/// weekday it names is not looked at.
+inline std::optional<std::int64_t> parse_http_date(std::string_view text) {
+  struct Form {
+    std::string_view pattern;  // behind the weekday
+    std::size_t day, month, year, digits_of_year, time;
+  };
+  constexpr Form forms[] = {
+      {", 00 AAA 0000 00:00:00 GMT", 2, 5, 9, 4, 14},
+      {", 00-AAA-00 00:00:00 GMT", 2, 5, 9, 2, 12},
+      {" AAA _0 00:00:00 0000", 5, 1, 17, 4, 8},
+  };
+  std::size_t weekday = 0;
+  while (weekday < text.size() && has_form(text.substr(weekday, 1), "A")) ++weekday;
+  text.remove_prefix(weekday);
+  const Form* form = nullptr;
+  for (const Form& each : forms) {
+    if (weekday >= 3 && has_form(text, each.pattern)) form = &each;
+  }
+  if (form == nullptr) return std::nullopt;
+
+  const auto number = [text](std::size_t at, std::size_t digits) {
+    int value = 0;
+    for (const char c : text.substr(at, digits)) value = value * 10 + (c == ' ' ? 0 : c - '0');
+    return value;
+  };
+  const int day = number(form->day, 2);
+  const int hour = number(form->time, 2);
+  const int minute = number(form->time + 3, 2);
+  const int second = number(form->time + 6, 2);
+  int year = number(form->year, form->digits_of_year);
+  if (form->digits_of_year == 2) year += year < 70 ? 2000 : 1900;
+  const std::size_t at = std::string_view("JanFebMarAprMayJunJulAugSepOctNovDec").find(text.substr(form->month, 3));
+  if (at == std::string_view::npos || at % 3 != 0) return std::nullopt;
   const std::int64_t m = static_cast<std::int64_t>(at / 3) + 1;
+
+  constexpr int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  const bool leap_year = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+  const int last_day = lengths[m - 1] + (m == 2 && leap_year ? 1 : 0);
+  if (year < 1970 || day < 1 || day > last_day || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+  // Days since 1970-01-01 by the Gregorian calendar, with years that begin in March.
   const std::int64_t y = m <= 2 ? year - 1 : year;
   const std::int64_t days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + day - 1;
   return ((days - 719468) * 24 + hour) * 3600 + minute * 60 + second;
