@@ -219,6 +219,13 @@ TEST(ReadAnswer, NeverRepeatsASignatureThatAServerEchoes) {
   }
 }
 
+TEST(ReadAnswer, NeverRepeatsASignatureThatIsAKeyInDetail) {
+  const std::string signature(342, 'S');
+  const Error error = error_of(
+      {400, {}, R"({"code":"E","detail":{")" + signature + R"(":{"a":[{")" + signature + R"(":1}]},"field":"x"}})"});
+  EXPECT_EQ(error.detail, R"({"[redacted]":{"a":[{"[redacted]":1}]},"field":"x"})");
+}
+
 TEST(ExplainSignError, SaysThatTheKeyIsWrongWhereTheMessagesAgree) {
   const std::string own = signing_message(sent);
   const auto same = explain_sign_error({own, own.size()}, sent);

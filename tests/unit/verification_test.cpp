@@ -73,6 +73,19 @@ TEST_F(Verify, AcceptsASigned204UnderThePublicKeyAndUnderTheCertificate) {
   EXPECT_EQ(verify(signed_answer(), *keys_, at(now)).value().serial, wechat_pay_.certificate_serial());
 }
 
+TEST_F(Verify, RepeatsNoSignatureThatStandsInTheWrongHeader) {
+  const HttpResponse answer = signed_answer();
+  const std::string signature(header_value(answer.headers, "Wechatpay-Signature"));
+  for (const char* name : {"Wechatpay-Serial", "Wechatpay-Signature-Type", "Wechatpay-Timestamp"}) {
+    HttpResponse mixed_up = answer;
+    set(mixed_up, name, signature);
+    const auto result = verify(mixed_up, *keys_, at(now));
+    ASSERT_FALSE(result) << name;
+    EXPECT_TRUE(contains(result.error().message, "[redacted]")) << result.error().message;
+    EXPECT_FALSE(contains(result.error().message, signature.substr(0, 20))) << result.error().message;
+  }
+}
+
 TEST_F(Verify, AnswersOpenSslToo) {
   const TemporaryFolder folder;
   const HttpResponse answer = signed_answer();

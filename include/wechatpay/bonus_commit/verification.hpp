@@ -52,6 +52,8 @@ inline Result<Verification> verify(const HttpResponse& response, const PlatformK
                                    std::chrono::system_clock::time_point now) {
   constexpr std::string_view required[] = {"Wechatpay-Timestamp", "Wechatpay-Nonce", "Wechatpay-Signature",
                                            "Wechatpay-Serial"};
+  // Whatever a header holds that it should not, no message repeats a signature.
+  const auto quoted = [](std::string_view value) { return printable(without_signatures(value), 80); };
   std::string_view values[4];
   for (std::size_t i = 0; i < 4; ++i) {
     const auto found = header_values(response.headers, required[i]);
@@ -70,9 +72,8 @@ inline Result<Verification> verify(const HttpResponse& response, const PlatformK
 
   for (const std::string_view type : header_values(response.headers, "Wechatpay-Signature-Type")) {
     if (type != authorization_scheme) {
-      return unverified(
-          VerificationFault::signature_type_unknown,
-          "Wechatpay-Signature-Type is " + printable(type, 64) + ", not " + std::string(authorization_scheme));
+      return unverified(VerificationFault::signature_type_unknown,
+                        "Wechatpay-Signature-Type is " + quoted(type) + ", not " + std::string(authorization_scheme));
     }
   }
 
@@ -82,7 +83,7 @@ inline Result<Verification> verify(const HttpResponse& response, const PlatformK
   // 11 digits reach beyond the year 5000; a longer one would overflow the clock's arithmetic.
   if (failure != std::errc() || stopped != end || timestamp < 0 || timestamp_text.size() > 11) {
     return unverified(VerificationFault::timestamp_malformed,
-                      "Wechatpay-Timestamp is not Unix time in seconds: " + printable(timestamp_text, 32));
+                      "Wechatpay-Timestamp is not Unix time in seconds: " + quoted(timestamp_text));
   }
   const auto local = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch());
   const std::chrono::seconds offset = local - std::chrono::seconds(timestamp);
@@ -108,8 +109,8 @@ inline Result<Verification> verify(const HttpResponse& response, const PlatformK
     std::string known;
     for (const std::string& one : keys.serials()) known += (known.empty() ? "" : ", ") + one;
     return unverified(VerificationFault::serial_unknown,
-                      "Wechatpay-Serial is " + printable(serial, 80) + ", which is none of the platform keys (" +
-                          known + "): add that public key or platform certificate to PlatformKeys");
+                      "Wechatpay-Serial is " + quoted(serial) + ", which is none of the platform keys (" + known +
+                          "): add that public key or platform certificate to PlatformKeys");
   }
   const auto signature = decode_base64(signature_text);
   if (!signature) {
