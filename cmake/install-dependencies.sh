@@ -20,6 +20,7 @@ tests='
 GoogleTest|header gtest/gtest.h|libgtest-dev|gtest-devel|gtest-dev|gtest|googletest
 clang++|command clang++|clang|clang|clang|clang|llvm
 its sanitizers|sanitizers|libclang-rt-dev|compiler-rt|compiler-rt|compiler-rt|llvm
+gcovr|command gcovr|gcovr|gcovr|gcovr|gcovr|gcovr
 Ninja|command ninja|ninja-build|ninja-build|samurai|ninja|ninja
 openssl|command openssl|openssl|openssl|openssl|openssl|openssl@3
 curl|command curl|curl|curl|curl|curl|curl
