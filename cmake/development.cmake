@@ -1,5 +1,6 @@
 # For our own builds alone: warnings that are errors, and sanitizers. Nothing here reaches a consumer.
-set(WECHATPAY_BONUS_COMMIT_SANITIZE "" CACHE STRING "Sanitizers for our own targets, such as address,undefined")
+set(WECHATPAY_BONUS_COMMIT_SANITIZE "" CACHE STRING
+  "Sanitizers for our own targets, such as address,undefined; with fuzzer-no-link (clang), tests/fuzz is built too")
 
 add_library(wechatpay_bonus_commit_development INTERFACE)
 if(NOT MSVC)

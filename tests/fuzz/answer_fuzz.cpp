@@ -1,0 +1,173 @@
+/// Whatever a server, a proxy or an attacker answers, through verify() and read_answer().
+///
+/// An input is a line `MODE STATUS AHEAD`, headers, an empty line and the body. MODE is `received` for an answer as it
+/// stands, `signed` for one that FakeWechatPay signs, `changed` for one whose body grew since; AHEAD is how many
+/// seconds the local clock is ahead. In headers and body, {signature} and {authorization} stand for the request's own.
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tests/fuzz/fuzz_support.hpp"
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/answer.hpp"
+#include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+
+namespace wechatpay {
+namespace {
+
+constexpr std::int64_t now = 1722850421;  // of WeChat Pay's published answer, which is one of the seeds
+constexpr const char* published_id = "PUB_KEY_ID_1";
+constexpr const char* published_message =
+    "1722850421\nd824f2e086d3c1df967785d13fcd22ef\n{\"code_url\":\"weixin://wxpay/bizpayurl?pr=JyC91EIz1\"}\n";
+
+const SignedParts sent{"POST", seed_path, now, "593BEC0C930BF1AFEB40B4A08C8FB242", seed_body};
+
+/// One merchant and one WeChat Pay for the whole run.
+struct World {
+  FakeWechatPay fake{{"1900000001", [] { return at(now); }}};
+  std::shared_ptr<PlatformKeys> keys = fake.platform_keys();
+  std::string authorization = wechatpay::authorization(fake.credentials(), sent).value();
+  std::string signature = [this] {
+    std::string_view rest = authorization;
+    rest.remove_prefix(rest.find("signature=\"") + 11);
+    return std::string(take(rest, '"'));
+  }();
+
+  World() {
+    const std::string pem = read_text(std::string(WECHATPAY_TEST_VECTORS) + "/verify_platform_public_key.pem");
+    static_cast<void>(keys->add_public_key(published_id, pem).value());
+  }
+};
+
+const World& world() {
+  static const World made;
+  return made;
+}
+
+std::string filled_in(std::string_view text) {
+  std::string filled(text);
+  for (const auto& [mark, value] : {std::pair<std::string_view, std::string_view>("{signature}", world().signature),
+                                    {"{authorization}", world().authorization}}) {
+    for (std::size_t found = filled.find(mark); found != std::string::npos; found = filled.find(mark, found)) {
+      filled.replace(found, mark.size(), value);
+      found += value.size();
+    }
+  }
+  return filled;
+}
+
+/// The three lines that an answer's signature covers. FakeWechatPay's headers are the last.
+std::string signed_message(const HttpResponse& response) {
+  std::string message;
+  for (const char* name : {"Wechatpay-Timestamp", "Wechatpay-Nonce"}) {
+    const auto values = header_values(response.headers, name);
+    if (!values.empty()) message += values.back();
+    message += '\n';
+  }
+  return message + response.body + "\n";
+}
+
+struct Answer {
+  HttpResponse response;
+  std::int64_t ahead = 0;
+  std::string signed_here;  ///< the message that was signed, empty where none was
+  bool must_verify = false;
+};
+
+Answer answer_of(std::string_view input) {
+  Answer answer;
+  std::string_view first = take(input, '\n');
+  const std::string_view mode = take(first, ' ');
+  answer.response.status = number_of<int>(take(first, ' '));
+  answer.ahead = std::clamp<std::int64_t>(number_of<std::int64_t>(first), -now, now);
+  bool headers_of_signature = false;
+  while (!input.empty() && input.front() != '\n') {
+    std::string_view line = take(input, '\n');
+    const std::string_view name = take(line, ':');
+    line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+    headers_of_signature = headers_of_signature || same_token(name.substr(0, 10), "Wechatpay-");
+    answer.response.headers.push_back({std::string(name), filled_in(line)});
+  }
+  take(input, '\n');
+  answer.response.body = filled_in(input);
+  if (mode == "signed" || mode == "changed") {
+    HttpRequest request;
+    if (answer.ahead % 2 == 0) request.headers = {{"Wechatpay-Serial", world().fake.public_key_id()}};
+    answer.response = world().fake.sign(std::move(answer.response), request);
+    answer.must_verify = mode == "signed" && !headers_of_signature && answer.ahead >= -300 && answer.ahead <= 300;
+    answer.signed_here = signed_message(answer.response);
+    if (mode == "changed") answer.response.body += ' ';
+  }
+  return answer;
+}
+
+void check_text(const std::string& text, std::string_view input) {
+  require(is_one_safe_line(text), "a text is one line of UTF-8 without control characters", text);
+  require(!leaks(text, world().signature, input), "no text holds the request's signature", text);
+}
+
+void check_error(const Error& error, int status, std::string_view input) {
+  check_text(error.message, input);
+  check_text(error.code, input);
+  check_text(error.wechatpay_message, input);
+  check_text(error.request_id, input);
+  for (const Fault& fault : error.faults) {
+    for (const std::string* text : {&fault.field, &fault.value, &fault.issue, &fault.location}) {
+      check_text(*text, input);
+    }
+  }
+  require(!error.message.empty(), "an error has a message");
+  require(error.detail.empty() || nlohmann::json::accept(error.detail), "detail is JSON", error.detail);
+  require(!leaks(error.detail, world().signature, input), "detail does not hold the request's signature", error.detail);
+
+  const bool success = status >= 200 && status < 300;
+  const bool client_error = status >= 400 && status < 500;
+  require(error.http_status == status, "the error has the answer's status", error.message);
+  require(error.outcome != Outcome::not_sent, "what was answered was sent", error.message);
+  if (error.outcome == Outcome::refused) {
+    const bool gave_up_waiting = status == 408 || status == 499;
+    const bool gateway = status == 502 || status == 503;
+    require((client_error && !gave_up_waiting) || ((gave_up_waiting || gateway) && error.verified),
+            "refused is only what surely was not done", error.message);
+  }
+  if (success && !error.verified) {
+    require(error.kind == ErrorKind::unverified_answer, "success without a signature is told as that", error.message);
+  }
+  require(error.verified == (error.verification_fault == VerificationFault::none), "a fault, or verified",
+          error.message);
+  if (error.retry_after) {
+    require(error.retry_after->count() >= 0 && error.retry_after->count() <= 86400, "a pause of a day at most");
+  }
+}
+
+}  // namespace
+}  // namespace wechatpay
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace wechatpay;
+  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  const Answer answer = answer_of(input);
+  const HttpResponse& response = answer.response;
+  const auto clock = at(now + answer.ahead);
+  const auto verification = verify(response, *world().keys, clock);
+  const CommitResult result = read_answer(response, verification, sent, clock);
+
+  if (verification) {
+    const std::string message = signed_message(response);
+    require(message == published_message || message == answer.signed_here, "only what was signed verifies", message);
+    require(answer.ahead >= -300 && answer.ahead <= 300, "nothing verifies beyond five minutes");
+  } else {
+    require(!answer.must_verify, "what was signed verifies", verification.error().message);
+  }
+  require(result.has_value() == (verification && response.status == 204), "a verified 204, and that alone, succeeds");
+  if (result) {
+    check_text(result->request_id, input);
+    check_text(result->warning, input);
+  } else {
+    require(result.error().verified == verification.has_value(), "verified is what was verified");
+    check_error(result.error(), response.status, input);
+  }
+  return 0;
+}

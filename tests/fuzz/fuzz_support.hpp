@@ -1,0 +1,74 @@
+/// What the fuzz targets share: a broken promise ends the run, and inputs are texts that a person can write.
+#ifndef WECHATPAY_TESTS_FUZZ_SUPPORT_HPP
+#define WECHATPAY_TESTS_FUZZ_SUPPORT_HPP
+
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace wechatpay {
+
+/// Ends the run where `promise` is broken; `text` is what broke it.
+inline void require(bool holds, const char* promise, std::string_view text = {}) {
+  if (holds) return;
+  std::fprintf(stderr, "BROKEN: %s: %.*s\n", promise, static_cast<int>(text.size()), text.data());
+  std::abort();
+}
+
+inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+/// What stands before `separator`, which goes with it; everything where there is none.
+inline std::string_view take(std::string_view& rest, char separator) {
+  const std::string_view taken = rest.substr(0, rest.find(separator));
+  rest.remove_prefix(taken.size() == rest.size() ? taken.size() : taken.size() + 1);
+  return taken;
+}
+
+/// The number that `text` begins with, 0 where there is none.
+template <typename Number>
+Number number_of(std::string_view text) {
+  Number number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+/// Whether a log can hold `text` and nobody who reads it is fooled. Written without the library's own reader of UTF-8,
+/// which it checks.
+inline bool is_one_safe_line(const std::string& text) {
+  try {
+    static_cast<void>(nlohmann::json(text).dump());
+  } catch (const nlohmann::json::type_error&) {
+    return false;  // not UTF-8
+  }
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = [&](std::size_t ahead) {
+      return i + ahead < text.size() ? static_cast<unsigned char>(text[i + ahead]) : 0U;
+    };
+    if (byte(0) < 0x20 || byte(0) == 0x7F) return false;
+    if (byte(0) == 0xC2 && byte(1) < 0xA0) return false;                                         // C1
+    if (byte(0) == 0xE2 && byte(1) == 0x80 && byte(2) >= 0xA8 && byte(2) <= 0xAE) return false;  // U+2028 to U+202E
+    if (byte(0) == 0xE2 && byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9) return false;  // U+2066 to U+2069
+  }
+  return true;
+}
+
+/// Whether a piece of `secret`, 20 characters or more, stands in `text`; but for one that `input` holds itself, since
+/// libFuzzer reads along when texts are compared and guesses with what it read.
+inline bool leaks(std::string_view text, std::string_view secret, std::string_view input = {}) {
+  constexpr std::size_t size = 20;
+  constexpr std::size_t margin = 4;  // what \xNN may add at either end
+  for (std::size_t at = 0; at + size <= secret.size(); at += size) {
+    const std::string_view piece = secret.substr(at, size);
+    if (contains(text, piece) && !contains(input, piece.substr(margin, size - 2 * margin))) return true;
+  }
+  return false;
+}
+
+}  // namespace wechatpay
+
+#endif

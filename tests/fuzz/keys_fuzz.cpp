@@ -1,0 +1,114 @@
+/// Any file in the place of a key, a certificate or a PKCS#12 file.
+///
+/// An input is a line with the passphrase, and the file. Every way to load a file is tried on it, so a file with a
+/// certificate and its key is a pair.
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "src/openssl.hpp"
+#include "tests/fuzz/fuzz_support.hpp"
+#include "wechatpay/bonus_commit/credentials.hpp"
+#include "wechatpay/bonus_commit/platform_keys.hpp"
+
+namespace wechatpay {
+namespace {
+
+constexpr const char* serial_no = "408B07E79B8269FEC3D5D3E6AB8ED163A6A380DB";
+constexpr const char* public_key_id = "PUB_KEY_ID_1";
+
+/// Whether a piece of a private key's lines stands in `text`. Pieces that could be words of a message are passed over.
+bool leaks_key_of(std::string_view file, std::string_view text) {
+  constexpr std::size_t piece = 20;
+  constexpr std::string_view base64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+  for (std::size_t key = 0; (key = file.find("PRIVATE KEY-----", key)) != std::string_view::npos; ++key) {
+    std::string_view lines = file.substr(key, file.find("-----END", key) - key);
+    while (!lines.empty()) {
+      const std::string_view line = take(lines, '\n');
+      if (line.find_first_not_of(base64) == std::string_view::npos && line.size() >= piece && leaks(text, line)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+/// One way to load `file`, and what it must keep to whatever comes out.
+template <typename Load>
+auto loaded(std::string_view file, std::string_view passphrase, const Load& load) {
+  ERR_clear_error();
+  ERR_raise(ERR_LIB_USER, 42);
+  const unsigned long before = ERR_peek_error();
+  auto result = load(passphrase);
+  require(ERR_get_error() == before && ERR_get_error() == 0, "OpenSSL's error queue is as it was",
+          result ? "loaded" : result.error().message);
+  if (result) return result;
+
+  const Error& error = result.error();
+  require(error.kind == ErrorKind::invalid_configuration, "the file is at fault", error.message);
+  require(is_one_safe_line(error.message), "the message is one line of UTF-8", error.message);
+  require(contains(error.message, "the private key") || contains(error.message, "the PKCS#12 file") ||
+              contains(error.message, "the public key") || contains(error.message, "the certificate") ||
+              contains(error.message, "the platform certificate"),
+          "the message names the file", error.message);
+  require(!leaks_key_of(file, error.message), "no message holds a private key", error.message);
+  // A passphrase may be a word of the message; then another one leaves the message as it is.
+  if (passphrase.size() >= 8 && contains(error.message, passphrase)) {
+    const auto other = load(std::string(passphrase.size(), '\x01'));
+    require(!other && other.error().message == error.message, "no message holds the passphrase", error.message);
+  }
+  return result;
+}
+
+void use(const Credentials& credentials) {
+  const auto signature = credentials.signer().sign("message");
+  if (!signature) {
+    const Error& error = signature.error();
+    require(error.kind == ErrorKind::signing_failed && !error.message.empty(), "a key that cannot sign says so");
+  }
+  // Before the seeds' certificates begin, shortly before they end, and after.
+  for (const int days : {0, 24420, 80000}) {
+    const auto now = std::chrono::system_clock::time_point(std::chrono::hours(24 * days));
+    for (const std::string& warning : credentials.warnings(now)) {
+      require(is_one_safe_line(warning), "a warning is one line of UTF-8", warning);
+    }
+  }
+  for (const char c : credentials.mchid() + credentials.serial_no()) {
+    require(c > 0x20 && c < 0x7F && c != '"' && c != '\\', "the Authorization header stays whole",
+            credentials.mchid() + " " + credentials.serial_no());
+  }
+}
+
+void use(const PlatformKeys& keys, const std::string& serial) {
+  const auto key = keys.find(serial);
+  require(key != nullptr, "a key that was added is found", serial);
+  require(!key->verify("message", std::string(256, 'x')), "nothing verifies by chance");
+  require(is_one_safe_line(serial), "a serial can stand in a header", serial);
+}
+
+}  // namespace
+}  // namespace wechatpay
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace wechatpay;
+  std::string_view file(reinterpret_cast<const char*>(data), size);
+  const std::string_view given = take(file, '\n');
+
+  const auto load = [&](const auto& way) { return loaded(file, given, way); };
+  for (const auto& credentials : {
+           load([&](std::string_view passphrase) { return Credentials::from_pem(file, file, passphrase); }),
+           load([&](std::string_view passphrase) { return Credentials::from_p12(file, passphrase); }),
+           load([&](std::string_view passphrase) {
+             return Credentials::from_key("1900000001", serial_no, file, passphrase);
+           }),
+       }) {
+    if (credentials) use(*credentials);
+  }
+
+  PlatformKeys keys;
+  const auto id = load([&](std::string_view) { return keys.add_public_key(public_key_id, file); });
+  if (id) use(keys, *id);
+  const auto serial = load([&](std::string_view) { return keys.add_certificate(file); });
+  if (serial) use(keys, *serial);
+  return 0;
+}

@@ -1,0 +1,177 @@
+/// Any request through check(), serialize() and request_path(), and back.
+///
+/// An input is `card_id|code|out_trade_no|mchid|sub_mchid|bonus_value|MODE|SENT`: MODE begins with the letter of its
+/// MerchantMode, and where SENT is there, FakeWechatPay says what it thinks of the request.
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "tests/fuzz/fuzz_support.hpp"
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/body.hpp"
+#include "wechatpay/bonus_commit/json.hpp"
+#include "wechatpay/bonus_commit/signature.hpp"
+#include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+
+namespace wechatpay {
+namespace {
+
+constexpr std::int64_t now = 1554208460;
+
+BonusCommitRequest request_of(std::string_view& input) {
+  BonusCommitRequest request;
+  for (std::string* field :
+       {&request.card_id, &request.code, &request.out_trade_no, &request.mchid, &request.sub_mchid}) {
+    *field = take(input, '|');
+  }
+  request.bonus_value = number_of<std::int64_t>(take(input, '|'));
+  const std::string_view mode = take(input, '|').substr(0, 1);
+  request.merchant_mode = mode == "d" ? MerchantMode::direct : mode == "p" ? MerchantMode::partner : MerchantMode::both;
+  return request;
+}
+
+auto fields_of(const BonusCommitRequest& request) {
+  return std::tie(request.card_id, request.code, request.out_trade_no, request.mchid, request.sub_mchid,
+                  request.bonus_value, request.merchant_mode);
+}
+
+/// Nothing if `segment` holds anything but unreserved characters and %XX.
+std::string decoded(std::string_view segment) {
+  std::string text;
+  for (std::size_t i = 0; i < segment.size(); ++i) {
+    if (segment[i] != '%') {
+      const std::string_view one = segment.substr(i, 1);
+      require(one.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~") != 0,
+              "a path has unreserved characters alone", segment);
+      text += one;
+      continue;
+    }
+    const std::string_view digits = segment.substr(i + 1, 2);
+    unsigned int byte = 0;
+    const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
+    require(read.ptr == digits.data() + 2, "a path has two digits behind each %", segment);
+    text += static_cast<char>(byte);
+    i += 2;
+  }
+  return text;
+}
+
+void check_path(const BonusCommitRequest& request) {
+  const std::string path = request_path(request);
+  std::string_view rest = path;
+  for (const char* fixed : {"", "v3", "marketing", "membercard-open", "cards"}) {
+    require(take(rest, '/') == fixed, "the path begins as documented", path);
+  }
+  require(decoded(take(rest, '/')) == request.card_id, "the path names the card", path);
+  require(take(rest, '/') == "codes", "the card is one segment", path);
+  require(decoded(take(rest, '/')) == request.code, "the path names the code", path);
+  require(rest == "bonus/commit", "the code is one segment", path);
+}
+
+void check_body(const BonusCommitRequest& request, const std::string& body) {
+  const auto parsed = nlohmann::ordered_json::parse(body, nullptr, false);
+  nlohmann::ordered_json expected;
+  expected["out_trade_no"] = request.out_trade_no;
+  if (request.merchant_mode != MerchantMode::partner) expected["mchid"] = request.mchid;
+  if (request.merchant_mode != MerchantMode::direct) expected["sub_mchid"] = request.sub_mchid;
+  expected["bonus_value"] = request.bonus_value;
+  require(parsed == expected, "the body says what the request says, in the documented order", body);
+}
+
+void check_faults(const std::vector<Fault>& faults) {
+  for (const Fault& fault : faults) {
+    require(!fault.field.empty() && !fault.issue.empty(), "a fault names the field and what is wrong with it");
+    require(is_one_safe_line(fault.value), "a fault's value can stand in a log", fault.value);
+  }
+  const std::string message = invalid_request(faults).message;
+  require(is_one_safe_line(message), "the message is one line of UTF-8", message);
+}
+
+/// What WeChat Pay's documents say of a text: 1 to 32 characters of at most three bytes.
+void check_passed(const std::string& text) {
+  const auto of = [&text](unsigned int from, unsigned int to) {
+    return std::count_if(text.begin(), text.end(), [&](char c) {
+      const auto byte = static_cast<unsigned char>(c);
+      return byte >= from && byte <= to;
+    });
+  };
+  const auto characters = static_cast<std::ptrdiff_t>(text.size()) - of(0x80, 0xBF);
+  require(characters >= 1 && characters <= 32, "a text has 1 to 32 characters", text);
+  require(of(0x00, 0x1F) + of(0x7F, 0x7F) == 0, "a text has no control characters", text);
+  require(of(0xF0, 0xFF) == 0, "a text has no characters of four bytes", text);
+}
+
+/// Shares no code with the library's serializer or signer: what it read must be what was meant. Made anew now and then,
+/// since it remembers every order.
+void check_with_wechat_pay(const BonusCommitRequest& request, const std::string& body,
+                           const std::vector<Fault>& faults) {
+  static std::unique_ptr<FakeWechatPay> fake;
+  if (fake == nullptr || fake->committed().size() >= 100) {
+    fake = std::make_unique<FakeWechatPay>(FakeWechatPayOptions{"1900000001", [] { return at(now); }});
+  }
+  HttpRequest http;
+  http.method = "POST";
+  http.path = request_path(request);
+  http.body = body;
+  const SignedParts parts{http.method, http.path, now, "593BEC0C930BF1AFEB40B4A08C8FB242", http.body};
+  http.headers = {{"Accept", "application/json"},
+                  {"Content-Type", "application/json"},
+                  {"User-Agent", "fuzz"},
+                  {"Authorization", authorization(fake->credentials(), parts).value()}};
+  const HttpResponse response = fake->answer(http);
+
+  // An id that the mode leaves out is known here alone, and whose merchant id it is, there alone.
+  const bool of_the_mode = std::any_of(faults.begin(), faults.end(), [](const Fault& fault) {
+    return contains(fault.issue, "must not be given with MerchantMode");
+  });
+  const bool of_another = request.merchant_mode == MerchantMode::direct && request.mchid != "1900000001";
+  if (of_the_mode || (faults.empty() && of_another)) return;
+  require(response.status == (faults.empty() ? 204 : 400), "WeChat Pay takes what check() passes, and nothing else",
+          response.body);
+  if (!faults.empty()) {
+    const auto error = nlohmann::json::parse(response.body);
+    require(error.at("detail").at("field") == faults.front().field, "both find the same fault first", response.body);
+    return;
+  }
+  const auto orders = fake->committed();
+  require(std::any_of(orders.begin(), orders.end(),
+                      [&](const CommittedOrder& order) { return fields_of(order.request) == fields_of(request); }),
+          "WeChat Pay reads what was meant", body);
+}
+
+}  // namespace
+}  // namespace wechatpay
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace wechatpay;
+  std::string_view input(reinterpret_cast<const char*>(data), size);
+  const BonusCommitRequest request = request_of(input);
+  const auto faults = check(request);
+  check_faults(faults);
+  check_path(request);
+
+  const auto body = serialize(request);
+  if (body) {
+    check_body(request, *body);
+  } else {
+    require(!faults.empty() && body.error().faults.size() == faults.size(), "what check() passes is serialized");
+  }
+  if (faults.empty()) {
+    for (const std::string& text : {request.card_id, request.code, request.out_trade_no}) check_passed(text);
+    for (const std::string& id : {request.mchid, request.sub_mchid}) {
+      if (!id.empty()) check_passed(id);
+    }
+    for (const std::string& text : {request.card_id, request.code}) {
+      require(text != "." && text != "..", "the path keeps its segments", text);
+    }
+    require(request.bonus_value >= 1, "points are positive");
+    const nlohmann::json json = request;
+    require(fields_of(json.get<BonusCommitRequest>()) == fields_of(request), "JSON holds the whole request");
+  }
+  if (!input.empty() && body) check_with_wechat_pay(request, *body, faults);
+  return 0;
+}
