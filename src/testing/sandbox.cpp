@@ -93,6 +93,7 @@ struct Sandbox::Server {
       : options(std::move(options_)),
         wechat_pay(options.wechat_pay != nullptr ? options.wechat_pay : std::make_shared<FakeWechatPay>()),
         http(certificate, key),
+        handler(options.handler),
         script(options.script.begin(), options.script.end()),
         random(options.fault_seed) {}
   ~Server() {

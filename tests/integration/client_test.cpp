@@ -460,6 +460,16 @@ TEST_F(Commit, TriesAgainOnItsOwnAndCommitsOnce) {
   EXPECT_EQ(wechat_pay.times_committed(seed_request().out_trade_no), 1U);
 }
 
+TEST_F(Commit, MeetsASandboxThatAnswersAsToldFromItsStartOn) {
+  SandboxOptions options;
+  options.handler = [](const HttpRequest&) { return HttpResponse{403, {}, ""}; };
+  sandbox_ = Sandbox::start(options).value();
+  curl_options_.ca_bundle_file = sandbox_->files().ca;
+  EXPECT_EQ(error_of_commit_to(sandbox_->origin()).http_status, 403);
+  sandbox_->answer_with({});
+  EXPECT_TRUE(client_of(sandbox_->origin()).commit(seed_request()));
+}
+
 TEST_F(Commit, WorksOverIpv6) {
   SandboxOptions options;
   options.address = "::1";

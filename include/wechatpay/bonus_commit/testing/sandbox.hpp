@@ -33,6 +33,9 @@ struct SandboxOptions {
   /// Who answers; null: one of its own. Two sandboxes with the same one are WeChat Pay's main host and its backup.
   std::shared_ptr<FakeWechatPay> wechat_pay;
 
+  /// Answers in its place, from the first request on; see Sandbox::answer_with().
+  std::function<HttpResponse(const HttpRequest&)> handler;
+
   /// Faults for the first requests, one each.
   std::vector<SandboxFault> script;
 
