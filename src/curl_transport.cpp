@@ -151,7 +151,7 @@ class Exchange {
   }
 
   bool set_request_options(const HttpRequest& request, milliseconds timeout) {
-    response_ = {};
+    forget_response();
     header_bytes_ = 0;
     headers_whole_ = false;
     fault_ = TransportFault::none;
@@ -197,8 +197,10 @@ class Exchange {
     try {
       error = failure(code, ended->request.origin);
     } catch (const std::bad_alloc&) {
+      forget_response();
       return ended->complete(TransportFault::other, outcome(), "out of memory");
     }
+    forget_response();
     error.transfer = transferred;
     ended->complete(std::move(error));
   }
@@ -206,6 +208,7 @@ class Exchange {
   /// Ends the transfer before its time.
   void abandon(TransportFault fault, const char* message) noexcept {
     const auto ended = std::move(transfer);
+    forget_response();
     ended->complete(fault, outcome(), message);
   }
 
@@ -311,6 +314,13 @@ class Exchange {
       return 0;
     }
     return size;
+  }
+
+  /// With its memory, up to 1 MiB and more, which an assignment would leave to a string. An exchange that waits for its
+  /// next transfer would keep it.
+  void forget_response() noexcept {
+    HttpResponse empty;
+    std::swap(response_, empty);
   }
 
   std::size_t refuse() noexcept {

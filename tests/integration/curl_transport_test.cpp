@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 #include <openssl/err.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include <atomic>
 #include <csignal>
@@ -176,6 +179,26 @@ TEST_F(Curl, LosesNoCallThatArrivesWhileIdleConnectionsAreClosed) {
     ASSERT_TRUE(send(*curl, request(server.origin())).get());
   }
 }
+
+#if defined(__GLIBC__)
+TEST_F(Curl, KeepsNoAnswersThatItRefused) {
+  const std::string large = "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n" + std::string(2000000, 'x');
+  const RawServer server([&large](RawServer::Connection& connection, int) {
+    connection.read_request();
+    connection.write(large);
+  });
+  const auto allocated = [] {
+    const auto heap = mallinfo2();
+    return heap.uordblks + heap.hblkhd;
+  };
+  const auto curl = transport();
+  const auto before = allocated();
+  std::vector<std::future<Result<HttpResponse>>> calls;
+  for (int i = 0; i < 16; ++i) calls.push_back(send(*curl, request(server.origin())));
+  for (auto& call : calls) EXPECT_EQ(error_of(std::move(call)).transport_fault, TransportFault::answer_too_large);
+  EXPECT_LT(allocated(), before + (8U << 20U));
+}
+#endif
 
 TEST_F(Curl, TellsHowEachTransferWent) {
   std::atomic<std::size_t> received{0};
