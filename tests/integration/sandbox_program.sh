@@ -74,6 +74,7 @@ grep -q ' 429' <<< "$answer" && grep -qi '^retry-after: 7' <<< "$answer" || fail
 [ "$(status "${command/$origin/$backup}")" = 204 ] || fail "the backup host"
 kill -TERM "$server"
 grep -q '^1 orders committed' <&3 || fail "main and backup do not share their orders"
+wait "$server" || fail "exit status $?"
 
 start --fault 503 --fault drop-before
 [[ "$(status "$command")" = [05]0[03] ]] || fail "a fault for every request"
