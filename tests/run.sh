@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds everything in every supported way, and runs every test.
+# Installs what is missing, builds everything in every supported way, and runs every test; fuzzes for two minutes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -38,6 +38,12 @@ run_tests clang-20-sanitized
 build clang-17-threads clang++ 17 -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWECHATPAY_BONUS_COMMIT_SANITIZE=thread
 # The tests fork while there are threads; a child that starts threads of its own is what they are about.
 TSAN_OPTIONS=die_after_fork=0 run_tests clang-17-threads
+
+echo "== fuzzing"
+cmake -S . -B build/fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+  -DWECHATPAY_BONUS_COMMIT_SANITIZE=address,undefined,fuzzer-no-link > /dev/null
+cmake --build build/fuzz --target answer_fuzz keys_fuzz request_fuzz retry_after_fuzz > /dev/null
+bash tests/fuzz/run.sh build/fuzz 60
 
 build gcc-20 g++ 20 -DCMAKE_BUILD_TYPE=Release
 build gcc-23 g++ 23

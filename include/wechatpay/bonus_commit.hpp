@@ -22,7 +22,7 @@
 #include "wechatpay/bonus_commit/rate_limit.hpp"
 #include "wechatpay/bonus_commit/watching.hpp"
 #include "wechatpay/bonus_commit/client_options.hpp"
-#include "wechatpay/bonus_commit/call.hpp"
+#include "wechatpay/bonus_commit/commit_call.hpp"
 #include "wechatpay/bonus_commit/client.hpp"
 #include "wechatpay/bonus_commit/curl_transport.hpp"
 // clang-format on

@@ -12,9 +12,9 @@
 
 #include "wechatpay/bonus_commit/answer.hpp"
 #include "wechatpay/bonus_commit/body.hpp"
-#include "wechatpay/bonus_commit/call.hpp"
 #include "wechatpay/bonus_commit/cancellation.hpp"
 #include "wechatpay/bonus_commit/client_options.hpp"
+#include "wechatpay/bonus_commit/commit_call.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"
 #include "wechatpay/bonus_commit/request.hpp"
@@ -92,18 +92,18 @@ class BonusCommitClient {
   CommitHandle commit_async(const BonusCommitRequest& request, Callback done) const;
 
  private:
-  BonusCommitClient(std::shared_ptr<CallSetup> setup, std::shared_ptr<Transport> transport)
+  BonusCommitClient(std::shared_ptr<ClientSetup> setup, std::shared_ptr<Transport> transport)
       : setup_(std::move(setup)), transport_(std::move(transport)) {}
 
-  static void start(const BonusCommitRequest& request, const std::shared_ptr<Call>& call);
-  static void attempt(const std::shared_ptr<Call>& call, std::chrono::milliseconds pause);
+  static void start(const BonusCommitRequest& request, const std::shared_ptr<CommitCall>& call);
+  static void attempt(const std::shared_ptr<CommitCall>& call, std::chrono::milliseconds pause);
 
-  std::shared_ptr<CallSetup> setup_;
+  std::shared_ptr<ClientSetup> setup_;
   std::shared_ptr<Transport> transport_;
 };
 
 /// The way of a request: check, serialize; then, as often as it takes, the way of a try.
-inline void BonusCommitClient::start(const BonusCommitRequest& request, const std::shared_ptr<Call>& call) {
+inline void BonusCommitClient::start(const BonusCommitRequest& request, const std::shared_ptr<CommitCall>& call) {
   call->out_trade_no = request.out_trade_no;
   if (auto faults = check(request); !faults.empty()) return call->end(invalid_request(std::move(faults)));
 
@@ -117,7 +117,7 @@ inline void BonusCommitClient::start(const BonusCommitRequest& request, const st
 }
 
 /// The way of a try: sign, send; then verify, read, decide.
-inline void BonusCommitClient::attempt(const std::shared_ptr<Call>& call, std::chrono::milliseconds pause) {
+inline void BonusCommitClient::attempt(const std::shared_ptr<CommitCall>& call, std::chrono::milliseconds pause) {
   const auto transport = call->transport();
   if (transport == nullptr) {
     return call->fail(transport_error(TransportFault::shut_down, Outcome::not_sent,
@@ -141,9 +141,9 @@ inline void BonusCommitClient::attempt(const std::shared_ptr<Call>& call, std::c
 }
 
 inline CommitHandle BonusCommitClient::commit_async(const BonusCommitRequest& request, Callback done) const {
-  std::shared_ptr<Call> call;
+  std::shared_ptr<CommitCall> call;
   try {
-    call = std::make_shared<Call>(setup_, transport_, std::move(done));
+    call = std::make_shared<CommitCall>(setup_, transport_, std::move(done));
   } catch (...) {
     Error error;
     error.message = "out of memory";
@@ -193,7 +193,7 @@ inline Result<BonusCommitClient> BonusCommitClient::create(Credentials credentia
   }
   if (auto error = check_options(options)) return *std::move(error);
   return BonusCommitClient(
-      std::make_shared<CallSetup>(std::move(credentials), std::move(platform_keys), std::move(options)),
+      std::make_shared<ClientSetup>(std::move(credentials), std::move(platform_keys), std::move(options)),
       std::move(transport));
 }
 

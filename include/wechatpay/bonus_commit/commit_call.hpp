@@ -1,6 +1,6 @@
 /// One commit under way: what its stages share, and what follows on each try.
-#ifndef WECHATPAY_BONUS_COMMIT_CALL_HPP
-#define WECHATPAY_BONUS_COMMIT_CALL_HPP
+#ifndef WECHATPAY_BONUS_COMMIT_COMMIT_CALL_HPP
+#define WECHATPAY_BONUS_COMMIT_COMMIT_CALL_HPP
 
 #include <atomic>
 #include <chrono>
@@ -31,8 +31,8 @@
 namespace wechatpay {
 
 /// What all calls of a client share; it outlives the client while there are calls under way.
-struct CallSetup {
-  CallSetup(Credentials credentials_, std::shared_ptr<const PlatformKeys> platform_keys_, ClientOptions options_)
+struct ClientSetup {
+  ClientSetup(Credentials credentials_, std::shared_ptr<const PlatformKeys> platform_keys_, ClientOptions options_)
       : credentials(std::move(credentials_)),
         platform_keys(std::move(platform_keys_)),
         options(std::move(options_)),
@@ -66,21 +66,21 @@ void run_users_code(const Code& code) noexcept {
 
 /// One commit under way. It ends exactly once: if everyone lets go of it before, it ends with an error. Its tries come
 /// one after the other, so but for that it needs no locks.
-class Call {
+class CommitCall {
  public:
   using milliseconds = std::chrono::milliseconds;
   using Callback = std::function<void(CommitResult)>;
 
   /// Knows the transport, but does not keep it alive: the client does. Where it throws, `done` is still whole.
-  Call(const std::shared_ptr<CallSetup>& setup, const std::shared_ptr<Transport>& transport, Callback&& done)
+  CommitCall(const std::shared_ptr<ClientSetup>& setup, const std::shared_ptr<Transport>& transport, Callback&& done)
       : setup_(setup),
         transport_(transport),
         started_(now()),
         cancellation_(std::make_shared<Cancellation>()),
         done_(std::move(done)) {}
-  Call(const Call&) = delete;
-  Call& operator=(const Call&) = delete;
-  ~Call() {
+  CommitCall(const CommitCall&) = delete;
+  CommitCall& operator=(const CommitCall&) = delete;
+  ~CommitCall() {
     if (!ended_) end(plain_error(ErrorKind::transport_failed, "the transport dropped the call without a result"));
   }
 
@@ -312,7 +312,7 @@ class Call {
     return std::chrono::duration_cast<milliseconds>(started_ + setup_->options.deadline - now());
   }
 
-  const std::shared_ptr<CallSetup> setup_;
+  const std::shared_ptr<ClientSetup> setup_;
   const std::weak_ptr<Transport> transport_;
   const std::chrono::steady_clock::time_point started_;
   const std::shared_ptr<Cancellation> cancellation_;
