@@ -43,13 +43,13 @@ constexpr const char* usage =
     "                                   (default: another one each time)\n"
     "  --threads NUMBER                 that commit, 3 or more: a third of them waits for each result, a third takes\n"
     "                                   futures, a third callbacks (default 6)\n"
-    "  --seconds-between-kills SECONDS  of one of the sandboxes, on the average (default 1)\n";
+    "  --seconds-between-kills SECONDS  of one of the sandboxes, on the average (default 3)\n";
 
 struct Settings {
   std::uint32_t commits = 15000;
   std::uint64_t seed = std::random_device()();
   unsigned threads = 6;
-  double seconds_between_kills = 1;
+  double seconds_between_kills = 3;  ///< seldom enough that some answers are delayed beyond a deadline
 };
 
 template <typename Number>
