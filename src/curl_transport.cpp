@@ -123,6 +123,16 @@ struct Transfer {
   }
 };
 
+using Queue = std::list<std::unique_ptr<Transfer>>;
+
+/// The requests to one origin.
+struct Lane {
+  Queue waiting;  ///< in the order of their turns
+  std::size_t running = 0;
+  bool http2 = false;                    ///< the latest answer came so
+  Clock::time_point distrusted_until{};  ///< until then, no connection is used again
+};
+
 /// An easy handle with one transfer at a time. Its fixed options are set once, since it is used again and again.
 class Exchange {
  public:
@@ -142,9 +152,9 @@ class Exchange {
   CURL* easy() const { return easy_.get(); }
 
   /// Sets everything for `next`, which stays where it is. False if libcurl refuses an option or memory is short.
-  bool prepare(const Transfer& next, milliseconds timeout) noexcept {
+  bool prepare(const Transfer& next, milliseconds timeout, bool new_connection) noexcept {
     try {
-      return set_request_options(next.request, timeout);
+      return set_request_options(next.request, timeout) && set(CURLOPT_FRESH_CONNECT, new_connection ? 1L : 0L);
     } catch (const std::bad_alloc&) {
       return false;
     }
@@ -205,6 +215,8 @@ class Exchange {
     ended->complete(std::move(error));
   }
 
+  bool spoke_http2() const { return info<long>(CURLINFO_HTTP_VERSION) == CURL_HTTP_VERSION_2_0; }
+
   /// Ends the transfer before its time.
   void abandon(TransportFault fault, const char* message) noexcept {
     const auto ended = std::move(transfer);
@@ -213,7 +225,7 @@ class Exchange {
   }
 
   std::unique_ptr<Transfer> transfer;
-  std::size_t* running = nullptr;                        ///< the count of its origin
+  Lane* lane = nullptr;
   std::list<std::unique_ptr<Exchange>>::iterator place;  ///< among those under way
 
  private:
@@ -347,8 +359,11 @@ class Exchange {
     transferred.total = time(CURLINFO_TOTAL_TIME_T);
     transferred.connection_reused = stale_connection_ || (begun_ && info<long>(CURLINFO_NUM_CONNECTS) == 0);
     transferred.bytes_sent = static_cast<std::uint64_t>(info<long>(CURLINFO_REQUEST_SIZE));
-    transferred.bytes_received =
-        static_cast<std::uint64_t>(info<long>(CURLINFO_HEADER_SIZE) + info<curl_off_t>(CURLINFO_SIZE_DOWNLOAD_T));
+    // What a proxy answered to a second CONNECT would count, too.
+    if (!stale_connection_) {
+      transferred.bytes_received =
+          static_cast<std::uint64_t>(info<long>(CURLINFO_HEADER_SIZE) + info<curl_off_t>(CURLINFO_SIZE_DOWNLOAD_T));
+    }
     return transferred;
   }
 
@@ -500,19 +515,12 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
   }
 
  private:
-  using Queue = std::list<std::unique_ptr<Transfer>>;
   using Exchanges = std::list<std::unique_ptr<Exchange>>;
 
   /// Why a request is not taken; null where it is.
   struct Refusal {
     TransportFault fault = TransportFault::other;
     const char* why = nullptr;
-  };
-
-  /// The requests to one origin.
-  struct Lane {
-    Queue waiting;  ///< in the order of their turns
-    std::size_t running = 0;
   };
 
   /// Where a transfer waits, in the order of deadlines.
@@ -702,12 +710,13 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
     Exchange& exchange = **place;
     const auto left = std::chrono::ceil<milliseconds>(transfer->deadline - now);
     transfer->turn = now;
-    if (!exchange.prepare(*transfer, std::max(std::min(left, transfer->request.timeout), milliseconds(1))) ||
+    const milliseconds timeout = std::max(std::min(left, transfer->request.timeout), milliseconds(1));
+    if (!exchange.prepare(*transfer, timeout, now < lane.distrusted_until) ||
         curl_multi_add_handle(multi_.get(), exchange.easy()) != CURLM_OK) {
       return "libcurl refused the request: check its origin, path and headers";
     }
     exchange.transfer = std::move(transfer);
-    exchange.running = &lane.running;
+    exchange.lane = &lane;
     exchange.place = place;
     under_way_.splice(under_way_.end(), idle_, place);
     ++lane.running;
@@ -718,7 +727,7 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
   void release(Exchange& exchange) {
     curl_multi_remove_handle(multi_.get(), exchange.easy());
     ERR_clear_error();
-    --*exchange.running;
+    --exchange.lane->running;
     idle_.splice(idle_.end(), under_way_, exchange.place);
     if (under_way_.empty()) idle_since_ = Clock::now();
   }
@@ -743,10 +752,20 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
       const CURLcode code = message->data.result;
       Exchange& exchange = Exchange::of(message->easy_handle);
       release(exchange);
+      judge(*exchange.lane, exchange, code);
       exchange.complete(code);
       any = true;
     }
     return any;
+  }
+
+  /// Over HTTP/2, libcurl ends a stream that timed out and goes on using its connection, dead or not. So, for a while,
+  /// no connection to that host is used again, until the one in question was idle for long enough to be closed.
+  void judge(Lane& lane, const Exchange& exchange, CURLcode code) const {
+    if (code == CURLE_OK) lane.http2 = exchange.spoke_http2();
+    if (code == CURLE_OPERATION_TIMEDOUT && lane.http2) {
+      lane.distrusted_until = Clock::now() + options_.idle_timeout + std::chrono::seconds(1);
+    }
   }
 
   bool holds_idle_connections() const { return under_way_.empty() && idle_since_ != Clock::time_point(); }

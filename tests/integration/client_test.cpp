@@ -160,7 +160,7 @@ TEST_F(Commit, Explains403And429And500) {
 TEST_F(Commit, Explains404WithAnEmptyBody) {
   const Error error = error_of([](const HttpRequest&) { return HttpResponse{404, {}, ""}; });
   EXPECT_EQ(error.kind, ErrorKind::unexpected_answer);
-  EXPECT_EQ(error.outcome, Outcome::refused);
+  EXPECT_EQ(error.outcome, Outcome::unknown);
   EXPECT_TRUE(contains(error.message, "404 with an empty body")) << error.message;
 }
 

@@ -53,6 +53,7 @@ class Apache {
 
   static const char* program() { return "/usr/sbin/apache2"; }
   bool ready() const { return ready_; }
+  std::uint16_t port() const { return port_; }
   std::string origin() const { return "https://127.0.0.1:" + std::to_string(port_); }
   std::string errors() const { return read_text(folder_.path("error.log")); }
 
@@ -104,6 +105,34 @@ TEST(Http2, IsSpokenWhereTheServerOffersIt) {
   int lines = 0;
   for (std::string line; std::getline(log, line); ++lines) EXPECT_EQ(line, "HTTP/2.0 204");
   EXPECT_GT(lines, 50);
+}
+
+TEST(Http2, LosesNoMoreThanOneCallToAConnectionThatHasDied) {
+  if (!std::filesystem::exists(Apache::program())) GTEST_SKIP() << Apache::program() << " is not installed";
+  const auto sandbox = Sandbox::start().value();
+  Apache apache(*sandbox);
+  ASSERT_TRUE(apache.ready()) << apache.errors();
+  Forwarder forwarder(apache.port());
+
+  CurlOptions curl_options;
+  curl_options.ca_bundle_file = ServerPki::get().ca_file;
+  ClientOptions options;
+  options.origins = {"https://127.0.0.1:" + std::to_string(forwarder.port())};
+  options.retry.max_tries = 1;
+  options.retry.try_timeout = std::chrono::milliseconds(500);
+  const auto client =
+      BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
+                                CurlTransport::create(curl_options).value(), options)
+          .value();
+  ASSERT_TRUE(client.commit(seed_request()));
+  ASSERT_TRUE(client.commit(seed_request()));
+  ASSERT_EQ(forwarder.connections(), 1);
+  forwarder.swallow_present_connections();
+  EXPECT_EQ(client.commit(seed_request()).error().transport_fault, TransportFault::timeout);
+  for (int i = 0; i < 5; ++i) {
+    const CommitResult result = client.commit(seed_request());
+    EXPECT_TRUE(result) << result.error().message;
+  }
 }
 
 }  // namespace

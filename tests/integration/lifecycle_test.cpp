@@ -144,6 +144,27 @@ TEST_F(Lifecycle, EndsEveryCallOfClientsThatAreDestroyedUnderWay) {
   EXPECT_EQ(other, 0);
 }
 
+TEST_F(Lifecycle, RunsNoCallbackAfterAClientIsDestroyedAmongItsRetries) {
+  SandboxOptions sandbox_options;
+  sandbox_options.faults = {SandboxFault::parse("500").value()};
+  sandbox_options.fault_rate = 1;
+  const auto sandbox = Sandbox::start(sandbox_options).value();
+  options_.retry.max_tries = 1000;
+  options_.retry.first_backoff = std::chrono::milliseconds(0);
+  options_.retry.longest_backoff = std::chrono::milliseconds(0);
+  for (int i = 0; i < 30; ++i) {
+    std::atomic<bool> tried_again{false};
+    options_.hooks.on_try = [&](const TryEvent& event) { tried_again = tried_again || event.number > 2; };
+    std::atomic<int> ended{0};
+    {
+      const auto client = client_of(sandbox->origin(), sandbox->files().ca);
+      for (int j = 0; j < 4; ++j) client.commit_async(seed_request(), [&](const CommitResult&) { ++ended; });
+      while (!tried_again) std::this_thread::yield();
+    }
+    ASSERT_EQ(ended, 4) << "in round " << i;
+  }
+}
+
 TEST_F(Lifecycle, LetsACallbackDestroyTheClient) {
   const auto sandbox = Sandbox::start().value();
   auto holder = std::make_shared<std::optional<BonusCommitClient>>(client_of(sandbox->origin(), sandbox->files().ca));

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
@@ -191,6 +192,21 @@ class RawServer {
   Listener listener_;  // last: its threads use the rest
 };
 
+/// Passes bytes both ways until one end closes; what comes while `passes` says no is lost.
+inline void relay(
+    int a, int b, const std::function<bool()>& passes = [] { return true; }) {
+  pollfd ends[] = {{a, POLLIN, 0}, {b, POLLIN, 0}};
+  while (::poll(ends, 2, -1) > 0) {
+    for (int i = 0; i < 2; ++i) {
+      if (ends[i].revents == 0) continue;
+      char buffer[16384];
+      const ssize_t got = ::recv(ends[i].fd, buffer, sizeof buffer, 0);
+      if (got <= 0) return;
+      if (passes()) ::send(ends[1 - i].fd, buffer, static_cast<std::size_t>(got), MSG_NOSIGNAL);
+    }
+  }
+}
+
 /// An HTTP proxy for CONNECT. Answers `refusal` instead where that is not empty.
 class ConnectProxy {
  public:
@@ -224,22 +240,36 @@ class ConnectProxy {
     ::close(server);
   }
 
-  static void relay(int a, int b) {
-    pollfd ends[] = {{a, POLLIN, 0}, {b, POLLIN, 0}};
-    while (::poll(ends, 2, -1) > 0) {
-      for (int i = 0; i < 2; ++i) {
-        if (ends[i].revents == 0) continue;
-        char buffer[16384];
-        const ssize_t got = ::recv(ends[i].fd, buffer, sizeof buffer, 0);
-        if (got <= 0) return;
-        ::send(ends[1 - i].fd, buffer, static_cast<std::size_t>(got), MSG_NOSIGNAL);
-      }
-    }
-  }
-
   std::string refusal_;
   mutable std::mutex mutex_;
   std::vector<std::string> requests_;
+  Listener listener_;
+};
+
+/// Passes connections on to a port of loopback, until it is told to swallow what the present ones carry.
+class Forwarder {
+ public:
+  explicit Forwarder(std::uint16_t port) : port_(port), listener_([this](int socket, int) { serve(socket); }) {}
+
+  std::uint16_t port() const { return listener_.port(); }
+  int connections() const { return listener_.connections(); }
+
+  /// As a firewall that has forgotten them: nothing comes through any more, and nobody is told.
+  void swallow_present_connections() { ++generation_; }
+
+ private:
+  void serve(int client) {
+    const int born = generation_;
+    const sockaddr_in address = Listener::loopback(port_);
+    const int server = ::socket(AF_INET, SOCK_STREAM, 0);
+    if (::connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+      relay(client, server, [this, born] { return generation_ == born; });
+    }
+    ::close(server);
+  }
+
+  std::uint16_t port_;
+  std::atomic<int> generation_{0};
   Listener listener_;
 };
 

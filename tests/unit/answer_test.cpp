@@ -56,9 +56,9 @@ TEST(ReadAnswer, TellsTheOutcomeOfEveryStatus) {
     Outcome outcome;
   } cases[] = {
       {100, true, Outcome::unknown},  {301, true, Outcome::unknown},  {302, false, Outcome::unknown},
-      {307, false, Outcome::unknown}, {400, true, Outcome::refused},  {400, false, Outcome::refused},
-      {401, false, Outcome::refused}, {403, true, Outcome::refused},  {404, false, Outcome::refused},
-      {429, true, Outcome::refused},  {429, false, Outcome::refused}, {500, true, Outcome::unknown},
+      {307, false, Outcome::unknown}, {400, true, Outcome::refused},  {400, false, Outcome::unknown},
+      {401, false, Outcome::unknown}, {403, true, Outcome::refused},  {404, false, Outcome::unknown},
+      {429, true, Outcome::refused},  {429, false, Outcome::unknown}, {500, true, Outcome::unknown},
       {500, false, Outcome::unknown}, {502, true, Outcome::refused},  {502, false, Outcome::unknown},
       {503, true, Outcome::refused},  {503, false, Outcome::unknown}, {504, true, Outcome::unknown},
       {408, true, Outcome::refused},  {408, false, Outcome::unknown}, {499, false, Outcome::unknown},
@@ -69,6 +69,16 @@ TEST(ReadAnswer, TellsTheOutcomeOfEveryStatus) {
     EXPECT_EQ(to_string(error.outcome), to_string(each.outcome)) << each.status << each.verified;
     EXPECT_EQ(error.verified, each.verified) << each.status;
     EXPECT_EQ(error.http_status, each.status);
+  }
+}
+
+TEST(ReadAnswer, BelievesAnUnsignedRefusalInWeChatPaysOwnForm) {
+  const std::string body = R"({"code":"CODE","message":"no"})";
+  for (const int status : {400, 401, 403, 404, 429}) {
+    EXPECT_EQ(to_string(error_of({status, {}, body}, not_verified).outcome), "refused") << status;
+  }
+  for (const int status : {408, 499, 500, 502, 503, 504}) {
+    EXPECT_EQ(to_string(error_of({status, {}, body}, not_verified).outcome), "unknown") << status;
   }
 }
 

@@ -146,6 +146,7 @@ TEST_F(Retry, IsSureWhereEveryTryIs) {
 }
 
 TEST_F(Retry, SignsTheTimeOfSendingAfterThePause) {
+  options_.random = [] { return 0.0; };
   transport_->then(answer(429, {{"Retry-After", "7"}}));
   ASSERT_TRUE(client().commit(seed_request()));
   const auto requests = transport_->requests();

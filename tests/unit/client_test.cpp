@@ -336,8 +336,12 @@ TEST_F(Client, NamesWhatIsWrongWithItsOptions) {
   bad_retry([](RetryOptions& retry) { retry.first_backoff = std::chrono::milliseconds(-1); });
   bad_retry([](RetryOptions& retry) { retry.longest_backoff = std::chrono::milliseconds(1); });
   bad_retry([](RetryOptions& retry) { retry.cool_down = std::chrono::milliseconds(-1); });
-  for (const RateLimit& limit : {RateLimit{-1, 1}, RateLimit{0.0001, 1}, RateLimit{1e7, 1}, RateLimit{10, 0},
-                                 RateLimit{10, 1000001}, RateLimit{std::nan(""), 1}}) {
+  bad_retry([](RetryOptions& retry) { retry.cool_down = (std::chrono::milliseconds::max)(); });
+  bad_retry([](RetryOptions& retry) { retry.longest_backoff = std::chrono::hours(25); });
+  bad_retry([](RetryOptions& retry) { retry.try_timeout = std::chrono::hours(25); });
+  for (const RateLimit& limit :
+       {RateLimit{-1, 1}, RateLimit{0.0001, 1}, RateLimit{1e7, 1}, RateLimit{10, 0}, RateLimit{10, 1000001},
+        RateLimit{std::nan(""), 1}, RateLimit{0, 1, std::chrono::milliseconds(-1)}}) {
     options_ = good;
     options_.rate_limit = limit;
     EXPECT_TRUE(contains(creation_fault(), "ClientOptions::rate_limit")) << limit.per_second << ", " << limit.burst;

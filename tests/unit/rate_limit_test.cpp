@@ -193,10 +193,25 @@ TEST_F(LimitedClient, StandsStillAsAWholeAfterA429) {
   EXPECT_EQ(pauses(), (std::vector<std::int64_t>{0, 1500, 1500, 7500, 7500}));
 }
 
-TEST_F(LimitedClient, TriesAgainExactlyWhenRetryAfterAllowsIt) {
+TEST_F(LimitedClient, HaltsNoLongerThanItMay) {
+  options_.retry.max_tries = 1;
+  options_.rate_limit.longest_halt = seconds(2);
+  transport_->then(too_many("86400"));
+  const BonusCommitClient one = client();
+  EXPECT_FALSE(one.commit(seed_request()));
+  EXPECT_TRUE(one.commit(seed_request()));
+  options_.rate_limit.longest_halt = seconds(0);
+  transport_->then(too_many("86400"));
+  const BonusCommitClient other = client();
+  EXPECT_FALSE(other.commit(seed_request()));
+  EXPECT_TRUE(other.commit(seed_request()));
+  EXPECT_EQ(pauses(), (std::vector<std::int64_t>{0, 2500, 0, 0}));
+}
+
+TEST_F(LimitedClient, TriesAgainSoonAfterRetryAfterAllowsIt) {
   transport_->then(too_many("3"));
   EXPECT_TRUE(client().commit(seed_request()));
-  EXPECT_EQ(pauses(), (std::vector<std::int64_t>{0, 3000}));
+  EXPECT_EQ(pauses(), (std::vector<std::int64_t>{0, 3500}));
 }
 
 }  // namespace

@@ -130,8 +130,9 @@ TEST(Decide, RespectsRetryAfterUpToTheDeadline) {
   const RetryOptions options;
   Error error = answered(ErrorKind::api_error, 429);
   error.retry_after = seconds(7);
-  EXPECT_EQ(decide(error, 1, seconds(30), 1.0, options).pause, seconds(7));
-  EXPECT_TRUE(decide(error, 1, milliseconds(7001), 1.0, options).again);
+  EXPECT_EQ(decide(error, 1, seconds(30), 0.0, options).pause, seconds(7));
+  EXPECT_EQ(decide(error, 1, seconds(30), 1.0, options).pause, seconds(8)) << "not all at once";
+  EXPECT_EQ(decide(error, 1, milliseconds(7001), 1.0, options).pause, seconds(7));
   const Decision late = decide(error, 1, seconds(7), 1.0, options);
   EXPECT_FALSE(late.again);
   EXPECT_TRUE(contains(late.why_not, "Retry-After"));

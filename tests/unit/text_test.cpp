@@ -55,6 +55,17 @@ TEST(WithoutSignatures, RemovesLongBase64InEveryDisguise) {
   EXPECT_EQ(without_signatures("<" + escaped + ">"), "<[redacted]>");
 }
 
+TEST(WithoutSignatures, RemovesBase64ThatIsWrapped) {
+  for (const char* end : {"\n", "\r\n", "\n    "}) {
+    std::string wrapped;
+    for (int i = 0; i < 4; ++i) wrapped += std::string(76, 'k') + end;
+    EXPECT_EQ(without_signatures("<" + wrapped + std::string(38, 'k') + "==> end"), "<[redacted]> end");
+  }
+  EXPECT_EQ(without_signatures(std::string(99, 'a') + " " + std::string(99, 'b')),
+            std::string(99, 'a') + " " + std::string(99, 'b'))
+      << "one line";
+}
+
 TEST(WithoutSignatures, KeepsShortRunsAndOtherText) {
   const std::string text =
       "错误 PARAM_ERROR at /v3/marketing/membercard-open/cards/478515832665 (" + std::string(99, 'a') + ")";

@@ -99,12 +99,13 @@ inline std::string_view advice(int status, std::string_view code) {
 }
 
 /// What became of the commit by an answer that is not a receipt. WeChat Pay says of 4xx, 502 and 503 that the commit
-/// was not done; of 502, 503, 408 and 499 only a signed answer is believed, since a gateway that gave up waiting says
-/// the same.
-inline Outcome outcome_of(int status, bool verified) noexcept {
-  if ((status == 408 || status == 499) && !verified) return Outcome::unknown;
-  if (status >= 400 && status < 500) return Outcome::refused;
-  if ((status == 502 || status == 503) && verified) return Outcome::refused;
+/// was not done. That is believed if it is signed; without a signature, which 401 never has, only of 4xx in WeChat
+/// Pay's own form, since a gateway that gave up waiting says 408, 499, 502 and 503, too, and a bare 4xx may be a
+/// proxy's word on something else.
+inline Outcome outcome_of(int status, bool verified, bool in_wechat_pays_form) noexcept {
+  const bool says_not_done = (status >= 400 && status < 500) || status == 502 || status == 503;
+  const bool a_gateways_too = status == 408 || status == 499 || status >= 500;
+  if (says_not_done && (verified || (in_wechat_pays_form && !a_gateways_too))) return Outcome::refused;
   return Outcome::unknown;
 }
 
@@ -121,7 +122,7 @@ inline std::string clock_warning(std::chrono::seconds offset) {
 inline Error read_error(const HttpResponse& response, bool verified, const SignedParts& sent) {
   Error error;
   error.kind = ErrorKind::unexpected_answer;
-  error.outcome = outcome_of(response.status, verified);
+  error.outcome = outcome_of(response.status, verified, false);
   const std::string status = std::to_string(response.status);
   const auto safe = [](std::string_view text, std::size_t most) { return printable(without_signatures(text), most); };
 
@@ -136,6 +137,7 @@ inline Error read_error(const HttpResponse& response, bool verified, const Signe
                     ", which is not followed: WeChat Pay sends none, so a proxy or a captive portal answered";
   } else if (auto body = parse_error_body(response.body)) {
     error.kind = ErrorKind::api_error;
+    error.outcome = outcome_of(response.status, verified, true);
     error.code = safe(body->code, 64);
     error.wechatpay_message = safe(body->message, 1000);
     error.detail = std::move(body->detail);

@@ -92,14 +92,18 @@ class BonusCommitClient {
   CommitHandle commit_async(const BonusCommitRequest& request, Callback done) const;
 
  private:
-  BonusCommitClient(std::shared_ptr<ClientSetup> setup, std::shared_ptr<Transport> transport)
-      : setup_(std::move(setup)), transport_(std::move(transport)) {}
+  BonusCommitClient(std::shared_ptr<ClientSetup> setup, const std::shared_ptr<Transport>& transport)
+      : setup_(std::move(setup)),
+        access_(std::make_shared<TransportAccess>(transport)),
+        owned_(transport.get(),
+               [access = access_, transport](Transport*) mutable { access->let_go(std::move(transport)); }) {}
 
   static void start(const BonusCommitRequest& request, const std::shared_ptr<CommitCall>& call);
   static void attempt(const std::shared_ptr<CommitCall>& call, std::chrono::milliseconds pause);
 
   std::shared_ptr<ClientSetup> setup_;
-  std::shared_ptr<Transport> transport_;
+  std::shared_ptr<TransportAccess> access_;
+  std::shared_ptr<Transport> owned_;  ///< by all copies; the last one lets go of it as TransportAccess says
 };
 
 /// The way of a request: check, serialize; then, as often as it takes, the way of a try.
@@ -118,16 +122,16 @@ inline void BonusCommitClient::start(const BonusCommitRequest& request, const st
 
 /// The way of a try: sign, send; then verify, read, decide.
 inline void BonusCommitClient::attempt(const std::shared_ptr<CommitCall>& call, std::chrono::milliseconds pause) {
-  const auto transport = call->transport();
-  if (transport == nullptr) {
-    return call->fail(transport_error(TransportFault::shut_down, Outcome::not_sent,
-                                      "the client was destroyed before the commit could be tried again"));
-  }
+  auto gone = [] {
+    return transport_error(TransportFault::shut_down, Outcome::not_sent,
+                           "the client was destroyed before the commit could be tried again");
+  };
+  if (call->transport().gone()) return call->fail(gone());
   auto request = call->sign(pause);
   if (!request) return call->fail(std::move(request).error());
 
   const int number = call->hand_over();
-  transport->send(*std::move(request), [call, number](Result<HttpResponse> response) {
+  const auto completion = [call, number](Result<HttpResponse> response) {
     if (!call->arrived(number)) return;
     call->run([&] {
       const TransferInfo transfer = response ? response->transfer : response.error().transfer;
@@ -137,13 +141,16 @@ inline void BonusCommitClient::attempt(const std::shared_ptr<CommitCall>& call, 
       if (!next.again) return call->end(std::move(result));
       attempt(call, next.pause);
     });
-  });
+  };
+  const bool sent =
+      call->transport().pass([&](Transport& transport) { transport.send(*std::move(request), completion); });
+  if (!sent) completion(gone());
 }
 
 inline CommitHandle BonusCommitClient::commit_async(const BonusCommitRequest& request, Callback done) const {
   std::shared_ptr<CommitCall> call;
   try {
-    call = std::make_shared<CommitCall>(setup_, transport_, std::move(done));
+    call = std::make_shared<CommitCall>(setup_, access_, std::move(done));
   } catch (...) {
     Error error;
     error.message = "out of memory";
@@ -193,8 +200,7 @@ inline Result<BonusCommitClient> BonusCommitClient::create(Credentials credentia
   }
   if (auto error = check_options(options)) return *std::move(error);
   return BonusCommitClient(
-      std::make_shared<ClientSetup>(std::move(credentials), std::move(platform_keys), std::move(options)),
-      std::move(transport));
+      std::make_shared<ClientSetup>(std::move(credentials), std::move(platform_keys), std::move(options)), transport);
 }
 
 }  // namespace wechatpay

@@ -66,18 +66,21 @@ inline std::optional<Error> check_options(const ClientOptions& options) {
   const RetryOptions& retry = options.retry;
   if (retry.max_tries < 1 || retry.try_timeout <= std::chrono::milliseconds(0) ||
       retry.first_backoff < std::chrono::milliseconds(0) || retry.longest_backoff < retry.first_backoff ||
-      retry.cool_down < std::chrono::milliseconds(0)) {
+      retry.cool_down < std::chrono::milliseconds(0) || retry.try_timeout > std::chrono::hours(24) ||
+      retry.longest_backoff > std::chrono::hours(24) || retry.cool_down > std::chrono::hours(24)) {
     return configuration_error(
-        "ClientOptions::retry wants 1 try or more, a try_timeout of more than 0 ms, pauses of 0 ms or more, and a "
-        "longest_backoff that is not less than first_backoff");
+        "ClientOptions::retry wants 1 try or more, a try_timeout of more than 0 ms, pauses of 0 ms or more, all of "
+        "them "
+        "24 h at most, and a longest_backoff that is not less than first_backoff");
   }
   const RateLimit& limit = options.rate_limit;
   // So written, it refuses what is not a number, too.
   if (!(limit.per_second == 0 || (limit.per_second >= 0.001 && limit.per_second <= 1e6)) || limit.burst < 1 ||
-      limit.burst > 1000000) {
+      limit.burst > 1000000 || limit.longest_halt < std::chrono::milliseconds(0) ||
+      limit.longest_halt > std::chrono::hours(24)) {
     return configuration_error(
-        "ClientOptions::rate_limit wants 0.001 to 1000000 requests per second, or 0 for no limit, and a burst of 1 to "
-        "1000000");
+        "ClientOptions::rate_limit wants 0.001 to 1000000 requests per second, or 0 for no limit, a burst of 1 to "
+        "1000000, and a longest_halt from 0 ms to 24 h");
   }
   bool known_language = options.accept_language.empty();
   for (const char* language : {"zh-CN", "en", "zh-HK", "zh-TW"}) {

@@ -2,16 +2,20 @@
 #ifndef WECHATPAY_BONUS_COMMIT_COMMIT_CALL_HPP
 #define WECHATPAY_BONUS_COMMIT_COMMIT_CALL_HPP
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -46,6 +50,61 @@ struct ClientSetup {
   Pace pace;
 };
 
+/// The calls' way to the transport, which their clients own. A client that lets go of it waits for who is on that way,
+/// so that a thread of the transport's is never the last to hold it, and the transport ends where the client does.
+class TransportAccess {
+ public:
+  explicit TransportAccess(const std::shared_ptr<Transport>& transport) : transport_(transport) {}
+
+  /// Runs `use` with the transport; false, without running it, where that has gone.
+  template <typename Use>
+  bool pass(const Use& use) {
+    const auto self = std::this_thread::get_id();
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      changed_.wait(lock, [this] { return !letting_go_; });
+      inside_.push_back(self);
+    }
+    struct Leave {
+      TransportAccess& access;
+      std::thread::id self;
+      ~Leave() {
+        const std::lock_guard<std::mutex> lock(access.mutex_);
+        access.inside_.erase(std::find(access.inside_.begin(), access.inside_.end(), self));
+        access.changed_.notify_all();
+      }
+    } leave{*this, self};
+    const std::shared_ptr<Transport> transport = closed_ ? nullptr : transport_.lock();
+    if (transport != nullptr) use(*transport);
+    return transport != nullptr;
+  }
+
+  bool gone() const noexcept { return closed_ || transport_.expired(); }
+
+  /// Lets go of `transport` for its owner, the last client.
+  void let_go(std::shared_ptr<Transport> transport) noexcept {
+    const auto self = std::this_thread::get_id();
+    std::unique_lock<std::mutex> lock(mutex_);
+    letting_go_ = true;
+    changed_.wait(lock, [&] {
+      return std::all_of(inside_.begin(), inside_.end(), [&](std::thread::id one) { return one == self; });
+    });
+    if (transport.use_count() == 1 + static_cast<long>(inside_.size())) closed_ = true;
+    letting_go_ = false;
+    changed_.notify_all();
+    lock.unlock();
+    transport.reset();
+  }
+
+ private:
+  const std::weak_ptr<Transport> transport_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::thread::id> inside_;  ///< once for each that is on the way
+  bool letting_go_ = false;
+  std::atomic<bool> closed_{false};  ///< the transport had no other owner
+};
+
 /// Whether this thread runs the user's code, where a blocking call would wait for itself.
 inline bool& in_callback() noexcept {
   thread_local bool inside = false;
@@ -71,10 +130,10 @@ class CommitCall {
   using milliseconds = std::chrono::milliseconds;
   using Callback = std::function<void(CommitResult)>;
 
-  /// Knows the transport, but does not keep it alive: the client does. Where it throws, `done` is still whole.
-  CommitCall(const std::shared_ptr<ClientSetup>& setup, const std::shared_ptr<Transport>& transport, Callback&& done)
+  /// Where it throws, `done` is still whole.
+  CommitCall(const std::shared_ptr<ClientSetup>& setup, std::shared_ptr<TransportAccess> transport, Callback&& done)
       : setup_(setup),
-        transport_(transport),
+        transport_(std::move(transport)),
         started_(now()),
         cancellation_(std::make_shared<Cancellation>()),
         done_(std::move(done)) {}
@@ -170,8 +229,7 @@ class CommitCall {
     return request;
   }
 
-  /// Null when the client, and with it the transport, has gone.
-  std::shared_ptr<Transport> transport() const { return transport_.lock(); }
+  TransportAccess& transport() const noexcept { return *transport_; }
 
   /// From here on, bytes may leave. Returns the try's number, for which the transport's completion stands.
   int hand_over() noexcept {
@@ -198,6 +256,7 @@ class CommitCall {
   Decision decide(CommitResult& result, const TransferInfo& transfer) {
     Try& latest = tries_.back();
     latest.duration = std::chrono::duration_cast<milliseconds>(now() - sent_);
+    if (latest.duration < milliseconds(0)) latest.duration = milliseconds(0);  // it ended in its pause
     latest.transfer = transfer;
     Decision next;
     if (result) {
@@ -239,9 +298,10 @@ class CommitCall {
   SignedParts parts() const { return {method, path, timestamp_, nonce_str_, body}; }
 
   /// An error at an unexpected place, where memory may be short: without words, then.
-  Error plain_error(ErrorKind kind, const char* what) const noexcept {
+  Error plain_error(ErrorKind kind, const char* what) noexcept {
     Error error;
     error.kind = kind;
+    if (awaited_ == 0) error.tries = std::move(tries_);
     error.outcome = handed_over_ ? Outcome::unknown : Outcome::not_sent;
     if (kind == ErrorKind::transport_failed) error.transport_fault = TransportFault::shut_down;
     try {
@@ -272,7 +332,7 @@ class CommitCall {
     } else if (error.http_status != 0) {
       setup_->hosts.succeeded(host_);
     }
-    if (error.http_status == 429) setup_->pace.halt(now() + halt_after_429(error, retry));
+    if (error.http_status == 429) setup_->pace.halt(now() + halt_after_429(error, setup_->options.rate_limit));
 
     Decision next = wechatpay::decide(error, static_cast<int>(tries_.size()) - (stale_connection_ ? 1 : 0), left(),
                                       setup_->options.random(), retry);
@@ -313,7 +373,7 @@ class CommitCall {
   }
 
   const std::shared_ptr<ClientSetup> setup_;
-  const std::weak_ptr<Transport> transport_;
+  const std::shared_ptr<TransportAccess> transport_;
   const std::chrono::steady_clock::time_point started_;
   const std::shared_ptr<Cancellation> cancellation_;
   Callback done_;

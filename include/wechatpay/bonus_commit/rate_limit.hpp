@@ -12,11 +12,22 @@
 
 namespace wechatpay {
 
-/// WeChat Pay limits each merchant id. Every try counts, since each is a request.
+/// WeChat Pay limits each merchant id. Every try counts, since each is a request; it counts from the moment at which it
+/// is decided on, also where it waits longer than the limit asks, or is cancelled meanwhile.
 struct RateLimit {
   double per_second = 0;  ///< requests in the long run; 0: no limit
   int burst = 1;          ///< so many may go at once after a rest
+
+  /// After a 429 nothing more is given a moment, by all calls of the client, for as long as Retry-After asks or a
+  /// second, but for this at most; 0 turns that off. What has its moment already keeps it.
+  std::chrono::milliseconds longest_halt = std::chrono::seconds(30);
 };
+
+/// How long a 429 halts a client.
+constexpr std::chrono::milliseconds halt_after_429(const Error& error, const RateLimit& limit) noexcept {
+  const std::chrono::milliseconds halt = error.retry_after ? *error.retry_after : std::chrono::seconds(1);
+  return halt < limit.longest_halt ? halt : limit.longest_halt;
+}
 
 /// The error of a call that has no place before its deadline.
 inline Error rate_limited() {

@@ -31,8 +31,7 @@ struct RetryOptions {
   /// ... up to this.
   std::chrono::milliseconds longest_backoff = std::chrono::seconds(5);
 
-  /// A host that failed is left alone for so long while there is another. Also the longest time for which a 429 halts
-  /// all calls of the client.
+  /// A host that failed is left alone for so long while there is another.
   std::chrono::milliseconds cool_down = std::chrono::seconds(30);
 };
 
@@ -94,7 +93,8 @@ struct Decision {
 };
 
 /// Decides after `tries` tries, the last of which ended with `error`, with `left` until the deadline. `random` is from
-/// 0 to 1. Retry-After is respected; where it reaches beyond the deadline, the call ends at once.
+/// 0 to 1. Retry-After is respected, with a part of a second more, since many clients may be told the same moment;
+/// where it reaches beyond the deadline, the call ends at once.
 constexpr Decision decide(const Error& error, int tries, std::chrono::milliseconds left, double random,
                           const RetryOptions& options) noexcept {
   if (!worth_another_try(error)) return {};
@@ -103,20 +103,14 @@ constexpr Decision decide(const Error& error, int tries, std::chrono::millisecon
   const auto longest = longest_pause(tries, options);
   std::chrono::milliseconds pause(static_cast<std::int64_t>(static_cast<double>(longest.count()) * random));
   if (error.retry_after && pause < *error.retry_after) {
-    pause = *error.retry_after;
-    if (pause >= left) {
+    if (*error.retry_after >= left) {
       return {false, std::chrono::milliseconds(0), "Retry-After asks for a longer pause than the deadline allows"};
     }
+    pause = *error.retry_after + std::chrono::milliseconds(static_cast<std::int64_t>(1000 * random));
+    if (pause >= left) pause = *error.retry_after;
   }
   if (pause >= left) return {false, std::chrono::milliseconds(0), "the deadline leaves no time for another try"};
   return {true, pause, ""};
-}
-
-/// How long all calls of a client stand still after a 429: as Retry-After asks, or a second, but no longer than a host
-/// is left alone.
-constexpr std::chrono::milliseconds halt_after_429(const Error& error, const RetryOptions& options) noexcept {
-  const std::chrono::milliseconds halt = error.retry_after ? *error.retry_after : std::chrono::seconds(1);
-  return halt < options.cool_down ? halt : options.cool_down;
 }
 
 /// Which host to use, with a memory of failures that all calls of a client share. Thread-safe and without locks.

@@ -2,6 +2,7 @@
 #ifndef WECHATPAY_BONUS_COMMIT_TEXT_HPP
 #define WECHATPAY_BONUS_COMMIT_TEXT_HPP
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -82,7 +83,8 @@ inline std::string printable(std::string_view text, std::size_t most = 200) {
 
 /// `text` without anything that could be a signature: a proxy's error page may echo the request's headers, and no
 /// error or log line may hold an Authorization value. A signature is 344 characters of Base64, so any run of 100 or
-/// more characters of Base64 (or of its escaped forms in HTML, URLs and JSON) gives way to `[redacted]`.
+/// more characters of Base64 (or of its escaped forms in HTML, URLs and JSON) gives way to `[redacted]`, also where it
+/// is wrapped in lines of 60 or more.
 inline std::string without_signatures(std::string_view text) {
   constexpr std::string_view escapes = "+/=%&#;\\-_";
   const auto of_signature = [&](char c) {
@@ -92,7 +94,20 @@ inline std::string without_signatures(std::string_view text) {
   std::string out;
   while (!text.empty()) {
     std::size_t run = 0;
-    while (run < text.size() && of_signature(text[run])) ++run;
+    for (std::size_t line = 0; run < text.size(); ++run) {
+      if (of_signature(text[run])) {
+        ++line;
+        continue;
+      }
+      if (line < 60) break;
+      const std::string_view gap = text.substr(run, 8);
+      const std::size_t space = (std::min)(gap.find_first_not_of(" \t\r\n"), gap.size());
+      const bool wrapped = space > 0 && space < gap.size() && of_signature(gap[space]) &&
+                           gap.substr(0, space).find_first_of("\r\n") != std::string_view::npos;
+      if (!wrapped) break;
+      run += space;
+      line = 1;
+    }
     if (run >= 100) {
       out += "[redacted]";
     } else {
