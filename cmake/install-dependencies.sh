@@ -4,6 +4,7 @@
 #
 #   bash cmake/install-dependencies.sh quickstart    to build the library, the sandbox and the examples
 #   bash cmake/install-dependencies.sh tests         to build and run the tests, too
+#   bash cmake/install-dependencies.sh benchmark     to build and run the benchmarks
 set -euo pipefail
 
 # what it is | how to see that it is there | Debian, Ubuntu | Fedora | Alpine | Arch | macOS
@@ -25,11 +26,16 @@ Ninja|command ninja|ninja-build|ninja-build|samurai|ninja|ninja
 openssl|command openssl|openssl|openssl|openssl|openssl|openssl@3
 curl|command curl|curl|curl|curl|curl|curl
 Apache httpd|file /usr/sbin/apache2 /usr/sbin/httpd /usr/bin/httpd|apache2-bin|httpd|apache2|apache|httpd'
+benchmark='
+GoogleTest|header gtest/gtest.h|libgtest-dev|gtest-devel|gtest-dev|gtest|googletest
+Google Benchmark|header benchmark/benchmark.h|libbenchmark-dev|google-benchmark-devel|benchmark-dev|benchmark|google-benchmark
+Ninja|command ninja|ninja-build|ninja-build|samurai|ninja|ninja'
 
 case "${1:-}" in
   quickstart) wanted=$quickstart ;;
   tests) wanted=$quickstart$tests ;;
-  *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  benchmark) wanted=$quickstart$benchmark ;;
+  *) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 
 there() {

@@ -176,7 +176,8 @@ class CommitCall {
   std::optional<milliseconds> pace(milliseconds pause) {
     const auto present = now();
     const auto latest = started_ + setup_->options.deadline - milliseconds(1);
-    const auto moment = setup_->pace.reserve(present, present + pause, latest, setup_->options.random());
+    const double random = setup_->pace.halted(present) ? setup_->options.random() : 0;
+    const auto moment = setup_->pace.reserve(present, present + pause, latest, random);
     if (!moment) return std::nullopt;
     return std::chrono::ceil<milliseconds>(*moment - present);
   }
@@ -220,11 +221,12 @@ class CommitCall {
     if (request.deadline.count() < 1) request.deadline = milliseconds(1);
     request.timeout = options.retry.try_timeout < request.deadline ? options.retry.try_timeout : request.deadline;
     request.cancellation = cancellation_;
-    request.headers = {{"Authorization", *std::move(authorized)},
-                       {"Accept", "application/json"},
-                       {"Content-Type", "application/json"},
-                       {"User-Agent", user_agent()},
-                       {"Wechatpay-Serial", announced}};
+    request.headers.reserve(6);
+    request.headers.push_back({"Authorization", *std::move(authorized)});
+    request.headers.push_back({"Accept", "application/json"});
+    request.headers.push_back({"Content-Type", "application/json"});
+    request.headers.push_back({"User-Agent", user_agent()});
+    request.headers.push_back({"Wechatpay-Serial", announced});
     if (!options.accept_language.empty()) request.headers.push_back({"Accept-Language", options.accept_language});
     return request;
   }

@@ -51,6 +51,9 @@ class Pace {
   Pace(const Pace&) = delete;
   Pace& operator=(const Pace&) = delete;
 
+  /// Whether requests stand still; only then is a random number needed.
+  bool halted(Clock::time_point now) const noexcept { return ticks(now) < halted_until_; }
+
   /// The moment for a request that is ready at `ready`, which is `now` or later; nothing, and no place is taken, where
   /// that would be after `latest`. `random`, from 0 to 1, spreads what goes after a halt.
   std::optional<Clock::time_point> reserve(Clock::time_point now, Clock::time_point ready, Clock::time_point latest,

@@ -1,0 +1,153 @@
+/// A backlog of any size, in bounded memory.
+#ifndef WECHATPAY_BONUS_COMMIT_BATCH_HPP
+#define WECHATPAY_BONUS_COMMIT_BATCH_HPP
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "wechatpay/bonus_commit/client.hpp"
+
+namespace wechatpay {
+
+struct BatchOptions {
+  /// So many commits are under way at a time, and in memory; the next one starts when one has ended. More than
+  /// CurlOptions::max_connections wait for a connection over HTTP/1.1.
+  std::size_t max_in_flight = 64;
+
+  /// So many threads take requests and sign them; signing is four fifths of a commit's work. 1 is the calling thread.
+  unsigned threads = 1;
+
+  /// Asked for, no further commit starts; those under way end as ever. Null: cannot be stopped from outside.
+  std::shared_ptr<Cancellation> stop;
+};
+
+/// How a batch went.
+struct BatchSummary {
+  std::uint64_t credited = 0;
+  std::uint64_t failed = 0;
+  bool stopped = false;  ///< before its end
+};
+
+/// The next request of a backlog; nothing at its end. Called by one thread at a time.
+using NextRequest = std::function<std::optional<BonusCommitRequest>()>;
+
+/// Takes each request with its result, as it comes; false stops the batch. Called by one thread at a time, the
+/// transport's mostly, so be short. An exception counts as false.
+using TakeResult = std::function<bool(const BonusCommitRequest&, const CommitResult&)>;
+
+/// What the threads of a batch share.
+class Batch {
+ public:
+  Batch(const BonusCommitClient& client, NextRequest next, TakeResult take, const BatchOptions& options)
+      : client_(client), next_(std::move(next)), take_(std::move(take)), options_(options) {}
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  BatchSummary run() {
+    std::vector<std::thread> helpers;
+    try {
+      for (unsigned i = 1; i < options_.threads; ++i) helpers.emplace_back([this] { work(); });
+    } catch (const std::exception&) {
+      // Those that could be started do all the work.
+    }
+    work();
+    for (std::thread& helper : helpers) helper.join();
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this] { return in_flight_ == 0; });
+    if (failure_ != nullptr) std::rethrow_exception(failure_);
+    return summary_;
+  }
+
+ private:
+  void work() {
+    while (take_place()) {
+      auto request = take_request();
+      if (request == nullptr) return give_place();
+      client_.commit_async(*request, [this, request](const CommitResult& result) {
+        take_result(*request, result);
+        give_place();  // the last thing: the batch may be gone after it
+      });
+    }
+  }
+
+  /// Waits until one more commit may be under way; false when the batch is to end.
+  bool take_place() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this] { return ending_ || in_flight_ < options_.max_in_flight; });
+    if (!ending_ && options_.stop != nullptr && options_.stop->requested()) {
+      ending_ = true;
+      summary_.stopped = true;
+    }
+    if (!ending_) ++in_flight_;
+    return !ending_;
+  }
+
+  void give_place() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    --in_flight_;
+    changed_.notify_all();
+  }
+
+  /// Null at the end of the backlog, or where its source throws.
+  std::shared_ptr<const BonusCommitRequest> take_request() {
+    const std::lock_guard<std::mutex> one_at_a_time(source_);
+    try {
+      if (auto request = next_()) return std::make_shared<const BonusCommitRequest>(*std::move(request));
+    } catch (...) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (failure_ == nullptr) failure_ = std::current_exception();
+    }
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ending_ = true;
+    changed_.notify_all();
+    return nullptr;
+  }
+
+  void take_result(const BonusCommitRequest& request, const CommitResult& result) {
+    const std::lock_guard<std::mutex> one_at_a_time(sink_);
+    bool go_on = false;
+    try {
+      go_on = take_(request, result);
+    } catch (...) {
+      // Documented at TakeResult.
+    }
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++(result ? summary_.credited : summary_.failed);
+    if (go_on || ending_) return;
+    ending_ = true;
+    summary_.stopped = true;
+  }
+
+  const BonusCommitClient& client_;
+  const NextRequest next_;
+  const TakeResult take_;
+  const BatchOptions options_;
+  std::mutex source_;  ///< one thread in next_
+  std::mutex sink_;    ///< one thread in take_
+  std::mutex mutex_;   ///< guards the rest
+  std::condition_variable changed_;
+  std::size_t in_flight_ = 0;
+  bool ending_ = false;
+  BatchSummary summary_;
+  std::exception_ptr failure_;
+};
+
+/// Commits everything that `next` gives, and returns when all of it has ended. Must not be called from a callback. An
+/// exception of `next` ends the batch, and is thrown on when what is under way has ended.
+inline BatchSummary commit_all(const BonusCommitClient& client, NextRequest next, TakeResult take,
+                               const BatchOptions& options = {}) {
+  return Batch(client, std::move(next), std::move(take), options).run();
+}
+
+}  // namespace wechatpay
+
+#endif

@@ -1,0 +1,105 @@
+// What each stage costs by itself, and all of them together but RSA.
+#include <benchmark/benchmark.h>
+
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit.hpp"
+#include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+
+namespace wechatpay {
+namespace {
+
+constexpr std::int64_t now = 1554208460;
+constexpr const char* nonce = "593BEC0C930BF1AFEB40B4A08C8FB242";
+
+FakeWechatPay& wechat_pay() {
+  static FakeWechatPay made{{"1900000001", [] { return at(now); }}};
+  return made;
+}
+
+HttpResponse signed_204() {
+  HttpRequest request;
+  request.headers = {{"Wechatpay-Serial", wechat_pay().public_key_id()}};
+  return wechat_pay().sign({204, {}, ""}, request);
+}
+
+/// Signs at no cost, so that what is left is our own work.
+class FreeSigner final : public Signer {
+ public:
+  Result<std::string> sign(std::string_view) const override { return std::string(256, 's'); }
+};
+
+/// Answers at no cost.
+class FreeTransport final : public Transport {
+ public:
+  void send(HttpRequest request, Completion done) override {
+    benchmark::DoNotOptimize(request.headers.data());
+    done(answer_);
+  }
+
+ private:
+  const HttpResponse answer_ = signed_204();
+};
+
+void check_request(benchmark::State& state) {
+  const BonusCommitRequest request = seed_request();
+  for (auto _ : state) benchmark::DoNotOptimize(check(request));
+}
+BENCHMARK(check_request);
+
+void serialize_and_encode_the_path(benchmark::State& state) {
+  const BonusCommitRequest request = seed_request();
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(serialize(request));
+    benchmark::DoNotOptimize(request_path(request));
+  }
+}
+BENCHMARK(serialize_and_encode_the_path);
+
+void make_a_nonce(benchmark::State& state) {
+  for (auto _ : state) benchmark::DoNotOptimize(random_nonce());
+}
+BENCHMARK(make_a_nonce);
+
+void authorization_without_rsa(benchmark::State& state) {
+  const auto credentials = Credentials::from_signer("1900000001", "ABCDEF", std::make_shared<FreeSigner>()).value();
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(authorization(credentials, {"POST", seed_path, now, nonce, seed_body}));
+  }
+}
+BENCHMARK(authorization_without_rsa);
+
+void sign(benchmark::State& state) {
+  const Credentials credentials = wechat_pay().credentials();
+  const std::string message = signing_message({"POST", seed_path, now, nonce, seed_body});
+  for (auto _ : state) benchmark::DoNotOptimize(credentials.signer().sign(message));
+}
+BENCHMARK(sign)->UseRealTime();
+BENCHMARK(sign)->UseRealTime()->Threads(2);
+
+void verify_an_answer(benchmark::State& state) {
+  const auto keys = wechat_pay().platform_keys();
+  const HttpResponse answer = signed_204();
+  for (auto _ : state) benchmark::DoNotOptimize(verify(answer, *keys, at(now)));
+}
+BENCHMARK(verify_an_answer);
+
+/// A whole commit through a transport that answers at once, with a signer that signs at once: what is left is
+/// verify_an_answer and all of our own work. The latter is the difference of the two.
+void commit_without_network_and_signing(benchmark::State& state) {
+  ClientOptions options;
+  options.clock = [] { return at(now); };
+  const auto client = BonusCommitClient::create(
+                          Credentials::from_signer("1900000001", "ABCDEF", std::make_shared<FreeSigner>()).value(),
+                          wechat_pay().platform_keys(), std::make_shared<FreeTransport>(), options)
+                          .value();
+  const BonusCommitRequest request = seed_request();
+  for (auto _ : state) {
+    client.commit_async(request, [](const CommitResult& result) { benchmark::DoNotOptimize(result.has_value()); });
+  }
+}
+BENCHMARK(commit_without_network_and_signing);
+
+}  // namespace
+}  // namespace wechatpay
+
+BENCHMARK_MAIN();

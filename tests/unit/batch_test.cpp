@@ -1,0 +1,201 @@
+// A backlog is committed with so much under way and no more, each result is handed over, and it stops when asked to.
+#include "wechatpay/bonus_commit/batch.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+#include "wechatpay/bonus_commit/testing/mock_transport.hpp"
+
+namespace wechatpay {
+namespace {
+
+/// Answers from a thread of its own, and notes how many requests were under way at a time.
+class ThreadedTransport final : public Transport {
+ public:
+  explicit ThreadedTransport(FakeWechatPay& wechat_pay) : wechat_pay_(wechat_pay), thread_([this] { serve(); }) {}
+  ~ThreadedTransport() override {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      ending_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+
+  void send(HttpRequest request, Completion done) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    waiting_.emplace_back(std::move(request), std::move(done));
+    most_ = std::max(most_, waiting_.size());
+    changed_.notify_all();
+  }
+
+  std::size_t most() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return most_;
+  }
+
+ private:
+  void serve() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (true) {
+      changed_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
+      if (waiting_.empty()) return;
+      auto next = std::move(waiting_.front());
+      lock.unlock();
+      auto answer = wechat_pay_.answer(next.first);
+      lock.lock();
+      waiting_.pop_front();
+      lock.unlock();
+      next.second(std::move(answer));
+      lock.lock();
+    }
+  }
+
+  FakeWechatPay& wechat_pay_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::pair<HttpRequest, Completion>> waiting_;
+  std::size_t most_ = 0;
+  bool ending_ = false;
+  std::thread thread_;
+};
+
+class BatchOfCommits : public ::testing::Test {
+ protected:
+  BatchOfCommits() : transport_(std::make_shared<ThreadedTransport>(wechat_pay_)) {}
+
+  BonusCommitClient client() {
+    return BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(), transport_).value();
+  }
+
+  /// Orders 1 to `count`.
+  NextRequest orders(int count) {
+    return [this, count]() -> std::optional<BonusCommitRequest> {
+      if (given_ == count) return std::nullopt;
+      BonusCommitRequest request = seed_request();
+      request.out_trade_no = std::to_string(++given_);
+      return request;
+    };
+  }
+
+  TakeResult note() {
+    return [this](const BonusCommitRequest& request, const CommitResult& result) {
+      EXPECT_TRUE(result);
+      ++results_[request.out_trade_no];
+      return true;
+    };
+  }
+
+  FakeWechatPay wechat_pay_;
+  std::shared_ptr<Transport> transport_;
+  int given_ = 0;
+  std::map<std::string, int> results_;
+};
+
+TEST_F(BatchOfCommits, CommitsEverythingOnceAndHandsOverEachResult) {
+  for (const unsigned threads : {1U, 3U}) {
+    given_ = 0;
+    results_.clear();
+    BatchOptions options;
+    options.max_in_flight = 5;
+    options.threads = threads;
+    const BatchSummary summary = commit_all(client(), orders(100), note(), options);
+    EXPECT_EQ(summary.credited, 100U);
+    EXPECT_EQ(summary.failed, 0U);
+    EXPECT_FALSE(summary.stopped);
+    EXPECT_EQ(results_.size(), 100U);
+    for (const auto& [order, times] : results_) EXPECT_EQ(times, 1) << order;
+  }
+  EXPECT_EQ(wechat_pay_.committed().size(), 100U);
+}
+
+TEST_F(BatchOfCommits, KeepsNoMoreUnderWayThanItMay) {
+  BatchOptions options;
+  options.max_in_flight = 3;
+  options.threads = 2;
+  commit_all(client(), orders(50), note(), options);
+  EXPECT_LE(dynamic_cast<ThreadedTransport&>(*transport_).most(), 3U);
+}
+
+TEST_F(BatchOfCommits, StopsWhenAResultSaysSo) {
+  BatchOptions options;
+  options.max_in_flight = 2;
+  int taken = 0;
+  const BatchSummary summary = commit_all(
+      client(), orders(1000), [&](const auto&, const auto&) { return ++taken < 10; }, options);
+  EXPECT_TRUE(summary.stopped);
+  EXPECT_EQ(summary.credited, static_cast<std::uint64_t>(taken));
+  EXPECT_LE(given_, 12);
+}
+
+TEST_F(BatchOfCommits, StopsWhenItIsAskedTo) {
+  BatchOptions options;
+  options.max_in_flight = 2;
+  options.stop = std::make_shared<Cancellation>();
+  int taken = 0;
+  const BatchSummary summary = commit_all(
+      client(), orders(1000),
+      [&](const auto&, const auto&) {
+        if (++taken == 10) options.stop->request();
+        return true;
+      },
+      options);
+  EXPECT_TRUE(summary.stopped);
+  EXPECT_LE(given_, 12);
+  EXPECT_EQ(taken, given_) << "what was under way has ended and was handed over";
+}
+
+TEST_F(BatchOfCommits, CountsWhatFails) {
+  int number = 0;
+  const BatchSummary summary = commit_all(
+      client(),
+      [&]() -> std::optional<BonusCommitRequest> {
+        if (++number > 4) return std::nullopt;
+        BonusCommitRequest request = seed_request();
+        request.bonus_value = number % 2;
+        return request;
+      },
+      [](const auto&, const auto&) { return true; });
+  EXPECT_EQ(summary.credited, 2U);
+  EXPECT_EQ(summary.failed, 2U);
+}
+
+TEST_F(BatchOfCommits, PassesOnAnExceptionOfItsSourceAndLosesNoResult) {
+  int number = 0;
+  int taken = 0;
+  const auto broken = [&]() -> std::optional<BonusCommitRequest> {
+    if (++number == 5) throw std::runtime_error("the file is damaged");
+    return seed_request();
+  };
+  EXPECT_THROW(commit_all(client(), broken,
+                          [&](const auto&, const auto&) {
+                            ++taken;
+                            return true;
+                          }),
+               std::runtime_error);
+  EXPECT_EQ(taken, 4);
+}
+
+TEST_F(BatchOfCommits, TakesAnExceptionOfItsTakerForTheWishToStop) {
+  const BatchSummary summary =
+      commit_all(client(), orders(1000), [](const auto&, const auto&) -> bool { throw std::runtime_error("full"); });
+  EXPECT_TRUE(summary.stopped);
+  EXPECT_LT(given_, 1000);
+}
+
+TEST_F(BatchOfCommits, WorksWithATransportThatCompletesAtOnce) {
+  auto mock = std::make_shared<MockTransport>();
+  mock->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  transport_ = mock;
+  BatchOptions options;
+  options.max_in_flight = 1;
+  EXPECT_EQ(commit_all(client(), orders(10), note(), options).credited, 10U);
+}
+
+}  // namespace
+}  // namespace wechatpay
