@@ -53,7 +53,8 @@ Result<SandboxFault> SandboxFault::parse(std::string_view text) {
       if (form.text == text && form.text != "NNN") return fault;
     }
   }
-  std::string message = "\"" + printable(text, 60) + "\" is not a fault of the sandbox's; these are:";
+  std::string message = "not a fault of the sandbox's: \"";
+  message.append(printable(text, 60)).append("\"; these are:");
   for (const Form& form : forms()) message.append(&form == &forms().front() ? " " : ", ").append(form.text);
   return configuration_error(message);
 }
