@@ -752,7 +752,7 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
       const CURLcode code = message->data.result;
       Exchange& exchange = Exchange::of(message->easy_handle);
       release(exchange);
-      judge(*exchange.lane, exchange, code);
+      judge(exchange, code);
       exchange.complete(code);
       any = true;
     }
@@ -761,7 +761,8 @@ class CurlTransport::EventLoop : public std::enable_shared_from_this<EventLoop> 
 
   /// Over HTTP/2, libcurl ends a stream that timed out and goes on using its connection, dead or not. So, for a while,
   /// no connection to that host is used again, until the one in question was idle for long enough to be closed.
-  void judge(Lane& lane, const Exchange& exchange, CURLcode code) const {
+  void judge(const Exchange& exchange, CURLcode code) const {
+    Lane& lane = *exchange.lane;
     if (code == CURLE_OK) lane.http2 = exchange.spoke_http2();
     if (code == CURLE_OPERATION_TIMEDOUT && lane.http2) {
       lane.distrusted_until = Clock::now() + options_.idle_timeout + std::chrono::seconds(1);

@@ -244,7 +244,6 @@ HttpResponse Sandbox::Server::spoiled_answer(const HttpRequest& request, const S
 
 /// Answers by bytes where the fault is one of the connection's, which it ends; false where it is not.
 bool Sandbox::Server::break_connection(const HttpResponse& response, const SandboxFault& fault) {
-  const std::string bytes = wire_form(response);
   if (fault.name == "reset") {
     reset_connection();
     return true;
@@ -252,11 +251,12 @@ bool Sandbox::Server::break_connection(const HttpResponse& response, const Sandb
   if (fault.name == "garbage") {
     write_bytes("\x15\x03 this is not HTTP\r\n\r\n");
   } else if (fault.name == "drop-half") {
+    const std::string bytes = wire_form(response);
     write_bytes(std::string_view(bytes).substr(0, bytes.size() / 2));
   } else if (fault.name == "early-close") {
-    write_bytes(bytes);
+    write_bytes(wire_form(response));
   } else if (fault.name == "slow") {
-    for (const char& byte : bytes) {
+    for (const char& byte : wire_form(response)) {
       pause(fault);
       write_bytes({&byte, 1});
     }

@@ -199,7 +199,6 @@ Result<BonusCommitClient> set_up() {
   if (!public_key) return std::move(public_key).error();
   CurlOptions curl_options;
   curl_options.ca_bundle_file = file("ca.pem");
-  curl_options.proxy = "";
   auto transport = CurlTransport::create(curl_options);
   if (!transport) return std::move(transport).error();
   ClientOptions options;

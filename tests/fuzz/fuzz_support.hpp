@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "tests/support/support.hpp"
+
 namespace wechatpay {
 
 /// Ends the run where `promise` is broken; `text` is what broke it.
@@ -19,8 +21,6 @@ inline void require(bool holds, const char* promise, std::string_view text = {})
   std::fprintf(stderr, "BROKEN: %s: %.*s\n", promise, static_cast<int>(text.size()), text.data());
   std::abort();
 }
-
-inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 /// What stands before `separator`, which goes with it; everything where there is none.
 inline std::string_view take(std::string_view& rest, char separator) {

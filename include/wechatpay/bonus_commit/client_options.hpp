@@ -70,8 +70,7 @@ inline std::optional<Error> check_options(const ClientOptions& options) {
       retry.longest_backoff > std::chrono::hours(24) || retry.cool_down > std::chrono::hours(24)) {
     return configuration_error(
         "ClientOptions::retry wants 1 try or more, a try_timeout of more than 0 ms, pauses of 0 ms or more, all of "
-        "them "
-        "24 h at most, and a longest_backoff that is not less than first_backoff");
+        "them 24 h at most, and a longest_backoff that is not less than first_backoff");
   }
   const RateLimit& limit = options.rate_limit;
   // So written, it refuses what is not a number, too.
