@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -16,7 +17,13 @@ using nlohmann::json;
 
 /// A JSON string. What is not UTF-8 throws, or is replaced.
 std::string json_string(std::string_view text, json::error_handler_t invalid = json::error_handler_t::strict) {
-  return json(std::string(text)).dump(-1, ' ', false, invalid);
+  const bool plain =
+      std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+  if (!plain) return json(std::string(text)).dump(-1, ' ', false, invalid);
+  std::string quoted;
+  quoted.reserve(text.size() + 2);
+  quoted.append(1, '"').append(text).append(1, '"');
+  return quoted;
 }
 
 /// Takes WeChat Pay's error out of what the parser reports, and writes it down again in compact form.

@@ -14,6 +14,7 @@ namespace wechatpay {
 inline std::string percent_encode(std::string_view value) {
   constexpr std::string_view unreserved = "-._~";
   std::string encoded;
+  encoded.reserve(value.size());
   for (const char c : value) {
     const auto byte = static_cast<unsigned char>(c);
     if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||

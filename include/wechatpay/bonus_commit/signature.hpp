@@ -59,7 +59,9 @@ inline Result<std::string> authorization(const Credentials& credentials, const S
     error.outcome = Outcome::not_sent;
     return error;
   }
-  std::string value(authorization_scheme);
+  std::string value;
+  value.reserve(600);
+  value.append(authorization_scheme);
   value.append(" mchid=\"").append(credentials.mchid());
   value.append("\",nonce_str=\"").append(parts.nonce_str);
   value.append("\",signature=\"").append(encode_base64(*signature));

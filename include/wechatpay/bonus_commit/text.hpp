@@ -62,6 +62,7 @@ inline std::string printable(std::string_view text, std::size_t most = 200) {
     return is_control(c) || c == 0x2028 || c == 0x2029 || (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
   };
   std::string out;
+  out.reserve((std::min)(text.size(), most));
   for (std::size_t count = 0; !text.empty(); ++count) {
     if (count == most) return out + "…";
     const CodePoint next = first_code_point(text);
@@ -92,6 +93,7 @@ inline std::string without_signatures(std::string_view text) {
            escapes.find(c) != std::string_view::npos;
   };
   std::string out;
+  out.reserve(text.size());
   while (!text.empty()) {
     std::size_t run = 0;
     for (std::size_t line = 0; run < text.size(); ++run) {

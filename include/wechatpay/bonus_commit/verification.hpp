@@ -56,24 +56,27 @@ inline Result<Verification> verify(const HttpResponse& response, const PlatformK
   const auto quoted = [](std::string_view value) { return printable(without_signatures(value), 80); };
   std::string_view values[4];
   for (std::size_t i = 0; i < 4; ++i) {
-    const auto found = header_values(response.headers, required[i]);
-    const std::string name(required[i]);
-    if (found.empty()) {
+    std::size_t times = 0;
+    for (const HttpHeader& header : response.headers) {
+      if (same_token(header.name, required[i]) && times++ == 0) values[i] = header.value;
+    }
+    if (times == 0) {
       return unverified(VerificationFault::header_missing,
-                        name + " is missing: the answer is not signed; a proxy or CDN may have removed the header");
+                        std::string(required[i]) +
+                            " is missing: the answer is not signed; a proxy or CDN may have removed the header");
     }
-    if (found.size() > 1) {
+    if (times > 1) {
       return unverified(VerificationFault::header_repeated,
-                        name + " occurs " + std::to_string(found.size()) + " times");
+                        std::string(required[i]) + " occurs " + std::to_string(times) + " times");
     }
-    values[i] = found.front();
   }
   const auto [timestamp_text, nonce, signature_text, serial] = values;
 
-  for (const std::string_view type : header_values(response.headers, "Wechatpay-Signature-Type")) {
-    if (type != authorization_scheme) {
-      return unverified(VerificationFault::signature_type_unknown,
-                        "Wechatpay-Signature-Type is " + quoted(type) + ", not " + std::string(authorization_scheme));
+  for (const HttpHeader& header : response.headers) {
+    if (same_token(header.name, "Wechatpay-Signature-Type") && header.value != authorization_scheme) {
+      return unverified(
+          VerificationFault::signature_type_unknown,
+          "Wechatpay-Signature-Type is " + quoted(header.value) + ", not " + std::string(authorization_scheme));
     }
   }
 
