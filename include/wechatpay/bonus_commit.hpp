@@ -25,6 +25,7 @@
 #include "wechatpay/bonus_commit/commit_call.hpp"
 #include "wechatpay/bonus_commit/client.hpp"
 #include "wechatpay/bonus_commit/batch.hpp"
+#include "wechatpay/bonus_commit/event_loop.hpp"
 #include "wechatpay/bonus_commit/curl_transport.hpp"
 // clang-format on
 

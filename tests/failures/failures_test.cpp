@@ -16,12 +16,15 @@
 #include <cstdarg>
 #include <cstdlib>
 #include <fstream>
+#include <future>
 #include <new>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "src/key_files.hpp"
 #include "src/testing/pki.hpp"
+#include "tests/support/polling_loop.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
@@ -187,7 +190,7 @@ const std::string& platform_certificate_file() {
 }
 
 /// Everything that a merchant sets up.
-Result<BonusCommitClient> set_up() {
+Result<BonusCommitClient> set_up(std::shared_ptr<EventLoop> loop = nullptr) {
   auto from_pem = Credentials::from_pem_files(file("apiclient_cert.pem"), file("apiclient_key.pem"));
   if (!from_pem) return std::move(from_pem).error();
   auto from_p12 = Credentials::from_p12(legacy_p12(), "1900000001");
@@ -199,6 +202,7 @@ Result<BonusCommitClient> set_up() {
   if (!public_key) return std::move(public_key).error();
   CurlOptions curl_options;
   curl_options.ca_bundle_file = file("ca.pem");
+  curl_options.event_loop = std::move(loop);
   auto transport = CurlTransport::create(curl_options);
   if (!transport) return std::move(transport).error();
   ClientOptions options;
@@ -212,6 +216,29 @@ CommitResult whole_way() {
   auto client = set_up();
   if (!client) return std::move(client).error();
   return client->commit(seed_request());
+}
+
+/// The same in an event loop of the program's.
+CommitResult way_in_a_loop() {
+  const auto loop = std::make_shared<PollingLoop>();
+  auto client = set_up(loop);
+  if (!client) return std::move(client).error();
+  std::optional<CommitResult> result;
+  client->commit_async(seed_request(), [&](CommitResult ended) { result = std::move(ended); });
+  loop->run_until([&] { return result.has_value(); });
+  return *std::move(result);
+}
+
+/// A commit that starts when another one ends.
+CommitResult way_of_two() {
+  const auto client = set_up();
+  if (!client) return client.error();
+  std::promise<CommitResult> ended;
+  client->commit_async(seed_request(), [&](const CommitResult& first) {
+    if (!first) return ended.set_value(first);
+    client->commit_async(seed_request(), [&](CommitResult second) { ended.set_value(std::move(second)); });
+  });
+  return ended.get_future().get();
 }
 
 /// What a proxy's URL goes through.
@@ -279,6 +306,8 @@ TEST(Failures, OfTheFirstUseDoNotStay) {
 TEST(Failures, OfThirdPartiesAreErrors) {
   for (const Wrapped& wrapped : all_wrapped) {
     fail_each_call(wrapped, whole_way);
+    fail_each_call(wrapped, way_in_a_loop);
+    if (std::string(wrapped.name) == "curl_multi_wakeup") fail_each_call(wrapped, way_of_two);
     fail_each_call(wrapped, way_through_a_proxy);
     EXPECT_EQ(struck_functions().count(wrapped.name), 1U) << wrapped.name << " was never called";
   }

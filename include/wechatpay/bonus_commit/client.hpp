@@ -8,6 +8,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "wechatpay/bonus_commit/answer.hpp"
@@ -81,7 +82,8 @@ class BonusCommitClient {
   static Result<BonusCommitClient> create(Credentials credentials, std::shared_ptr<const PlatformKeys> platform_keys,
                                           std::shared_ptr<Transport> transport, ClientOptions options = {});
 
-  /// Commits and waits. Called from a callback or a hook, it would wait for itself: it is refused with `misuse`.
+  /// Commits and waits. CurlTransport may serve the call on this thread meanwhile: hooks then run here, and OpenSSL's
+  /// error queue is emptied. Called from a callback or a hook, it would wait for itself: it is refused with `misuse`.
   CommitResult commit(const BonusCommitRequest& request) const;
 
   /// Commits; the future becomes ready on the transport's thread. Do not wait for it in a callback. Throws
@@ -98,6 +100,7 @@ class BonusCommitClient {
         owned_(transport.get(),
                [access = access_, transport](Transport*) mutable { access->let_go(std::move(transport)); }) {}
 
+  CommitHandle begin(const BonusCommitRequest& request, Callback done, std::thread::id waiting_thread) const;
   static void start(const BonusCommitRequest& request, const std::shared_ptr<CommitCall>& call);
   static void attempt(const std::shared_ptr<CommitCall>& call, std::chrono::milliseconds pause);
 
@@ -147,7 +150,8 @@ inline void BonusCommitClient::attempt(const std::shared_ptr<CommitCall>& call, 
   if (!sent) completion(gone());
 }
 
-inline CommitHandle BonusCommitClient::commit_async(const BonusCommitRequest& request, Callback done) const {
+inline CommitHandle BonusCommitClient::begin(const BonusCommitRequest& request, Callback done,
+                                             std::thread::id waiting_thread) const {
   std::shared_ptr<CommitCall> call;
   try {
     call = std::make_shared<CommitCall>(setup_, access_, std::move(done));
@@ -157,8 +161,13 @@ inline CommitHandle BonusCommitClient::commit_async(const BonusCommitRequest& re
     if (done) run_users_code([&] { done(std::move(error)); });
     return {};
   }
+  call->waiting_thread = waiting_thread;
   call->run([&] { start(request, call); });
   return CommitHandle(call->cancellation());
+}
+
+inline CommitHandle BonusCommitClient::commit_async(const BonusCommitRequest& request, Callback done) const {
+  return begin(request, std::move(done), {});
 }
 
 inline CommitFuture BonusCommitClient::commit_async(const BonusCommitRequest& request) const {
@@ -175,8 +184,13 @@ inline CommitResult BonusCommitClient::commit(const BonusCommitRequest& request)
     error.message = "commit() was called from a callback, where it would wait for itself: use commit_async() there";
     return error;
   }
+  const std::shared_ptr<Transport> keeps_it = owned_;  // the transport may be using this thread
   try {
-    return commit_async(request).get();
+    const auto promise = std::make_shared<std::promise<CommitResult>>();
+    auto future = promise->get_future();
+    begin(request, [promise](CommitResult result) { promise->set_value(std::move(result)); },
+          std::this_thread::get_id());
+    return future.get();
   } catch (const std::bad_alloc&) {
     error.message = "out of memory";
     return error;

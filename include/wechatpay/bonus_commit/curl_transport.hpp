@@ -7,9 +7,14 @@
 #include <memory>
 #include <string>
 
+#include "wechatpay/bonus_commit/event_loop.hpp"
 #include "wechatpay/bonus_commit/transport.hpp"
 
 namespace wechatpay {
+
+namespace curl {
+class Engine;
+}
 
 enum class TlsVersion { tls_1_2, tls_1_3 };
 
@@ -36,11 +41,17 @@ struct CurlOptions {
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(7);
 
   TlsVersion min_tls_version = TlsVersion::tls_1_2;
+
+  /// Where the transport runs; null: on a thread of its own. Use a transport that runs in a loop on that loop's thread
+  /// alone, its destruction included; commits may be started on any thread. BonusCommitClient::commit() would wait for
+  /// the loop, so it must not be called on it.
+  std::shared_ptr<EventLoop> event_loop;
 };
 
 /// Sends through libcurl over HTTP/2 where the server offers it, else HTTP/1.1. One thread runs all calls; it starts
 /// with the first, blocks all signals (so a reset connection raises no SIGPIPE in your process), and completions run on
-/// it. Connections are kept for reuse.
+/// it. A caller that waits (HttpRequest::waiting_thread) serves its own call where there is no other, which saves two
+/// changes of threads. Or all of it runs in an event loop of yours. Connections are kept for reuse.
 ///
 /// Reads neither ~/.netrc nor the environment's proxies, keeps no cookies, follows no redirect, and writes no TLS
 /// secrets to SSLKEYLOGFILE. Answers with more than 64 KiB of headers or 1 MiB of body are refused.
@@ -58,11 +69,9 @@ class CurlTransport final : public Transport {
   void send(HttpRequest request, Completion done) override;
 
  private:
-  class EventLoop;
+  explicit CurlTransport(std::shared_ptr<curl::Engine> engine);
 
-  explicit CurlTransport(std::shared_ptr<EventLoop> loop);
-
-  std::shared_ptr<EventLoop> loop_;
+  std::shared_ptr<curl::Engine> engine_;
 };
 
 }  // namespace wechatpay

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "wechatpay/bonus_commit/cancellation.hpp"
@@ -34,6 +35,10 @@ struct HttpRequest {
   std::chrono::milliseconds timeout{0};     ///< from its turn on a connection to the last byte; 0: the transport's own
   std::chrono::milliseconds deadline{0};    ///< from the end of the pause, waiting for its turn included; 0: timeout
   std::shared_ptr<Cancellation> cancellation;  ///< null: cannot be cancelled
+
+  /// The thread that does nothing until the completion has run; none: there is none. Called on it, Transport::send()
+  /// may use it, and return after the completion.
+  std::thread::id waiting_thread{};
 };
 
 struct HttpResponse {

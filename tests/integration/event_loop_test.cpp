@@ -1,0 +1,311 @@
+// A transport in the user's own event loop, and one that uses the thread of a caller that waits.
+#include "wechatpay/bonus_commit/event_loop.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <csignal>
+#include <filesystem>
+#include <future>
+#include <thread>
+
+#include "tests/support/polling_loop.hpp"
+#include "tests/support/raw_server.hpp"
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit.hpp"
+#include "wechatpay/bonus_commit/testing/sandbox.hpp"
+
+namespace wechatpay {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::size_t threads_of_this_process() {
+  std::size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) count += entry.exists() ? 1 : 0;
+  return count;
+}
+
+class OwnLoop : public ::testing::Test {
+ protected:
+  BonusCommitClient client_of(const std::string& origin, const std::string& ca, std::shared_ptr<EventLoop> loop) {
+    curl_options_.ca_bundle_file = ca;
+    curl_options_.event_loop = std::move(loop);
+    options_.origins = {origin};
+    return BonusCommitClient::create(wechat_pay().credentials(), wechat_pay().platform_keys(),
+                                     CurlTransport::create(curl_options_).value(), options_)
+        .value();
+  }
+
+  BonusCommitClient client() { return client_of(sandbox_->origin(), sandbox_->files().ca, loop_); }
+
+  FakeWechatPay& wechat_pay() { return sandbox_->wechat_pay(); }
+
+  const std::shared_ptr<Sandbox> sandbox_ = Sandbox::start().value();
+  const std::shared_ptr<PollingLoop> loop_ = std::make_shared<PollingLoop>();
+  CurlOptions curl_options_;
+  ClientOptions options_;
+};
+
+TEST_F(OwnLoop, ServesCallsOnItsThreadAlone) {
+  const auto running = client();
+  int credited = 0;
+  int elsewhere = 0;
+  for (int i = 0; i < 100; ++i) {
+    running.commit_async(seed_request(), [&, self = std::this_thread::get_id()](const CommitResult& result) {
+      credited += result ? 1 : 0;
+      elsewhere += std::this_thread::get_id() == self ? 0 : 1;
+    });
+  }
+  loop_->run_until([&] { return credited == 100; });
+  EXPECT_EQ(elsewhere, 0);
+  EXPECT_EQ(wechat_pay().times_committed("1217752501201407033233368018"), 100U);
+}
+
+TEST(OwnLoopAlone, NeedsNoThread) {
+  const auto loop = std::make_shared<PollingLoop>();
+  CurlOptions curl_options;
+  curl_options.event_loop = loop;
+  const auto transport = CurlTransport::create(curl_options).value();
+  HttpRequest request;
+  request.method = "POST";
+  request.origin = "https://127.0.0.1:" + std::to_string(free_port());
+  const std::size_t before = threads_of_this_process();
+  bool ended = false;
+  std::size_t during = 0;
+  transport->send(request, [&](const Result<HttpResponse>& result) {
+    EXPECT_EQ(result.error().transport_fault, TransportFault::connect);
+    during = threads_of_this_process();
+    ended = true;
+  });
+  loop->run_until([&] { return ended; });
+  EXPECT_EQ(during, before);
+}
+
+TEST_F(OwnLoop, KeepsPausesAndTimeoutsByItsTimer) {
+  RawServer silent([](RawServer::Connection& connection, int) {
+    connection.read_request();
+    connection.read_request();
+  });
+  options_.retry.max_tries = 2;
+  options_.retry.try_timeout = milliseconds(50);
+  options_.retry.first_backoff = milliseconds(20);
+  const auto running = client_of(silent.origin(), RawServer::ca_file(), loop_);
+  auto future = running.commit_async(seed_request());
+  loop_->run_until([&] { return future.wait_for(milliseconds(0)) == std::future_status::ready; });
+  const Error error = future.get().error();
+  EXPECT_EQ(error.transport_fault, TransportFault::timeout) << error.message;
+  EXPECT_EQ(error.tries.size(), 2U);
+}
+
+TEST_F(OwnLoop, IsLeftAloneWhenAllIsDone) {
+  curl_options_.idle_timeout = milliseconds(30);
+  {
+    const auto running = client();
+    auto future = running.commit_async(seed_request());
+    loop_->run_until([&] { return future.wait_for(milliseconds(0)) == std::future_status::ready; });
+    EXPECT_TRUE(future.get());
+    EXPECT_TRUE(loop_->has_timer()) << "which closes the idle connection";
+    loop_->run_until([&] { return !loop_->has_timer(); });
+    EXPECT_EQ(loop_->watched(), 0U);
+  }
+  EXPECT_FALSE(loop_->has_timer());
+}
+
+TEST_F(OwnLoop, TakesCallsAndCancellationsFromOtherThreads) {
+  std::promise<void> reached;
+  RawServer silent([&](RawServer::Connection& connection, int) {
+    connection.read_request();
+    reached.set_value();
+    connection.read_request();
+  });
+  const auto running = client_of(silent.origin(), RawServer::ca_file(), loop_);
+  std::atomic<bool> ended{false};
+  ErrorKind kind = ErrorKind::internal_error;
+  std::thread other([&] {
+    const CommitHandle handle = running.commit_async(seed_request(), [&](const CommitResult& result) {
+      kind = result.error().kind;
+      ended = true;
+    });
+    reached.get_future().wait();
+    handle.cancel();
+  });
+  loop_->run_until([&] { return ended.load(); });
+  other.join();
+  EXPECT_EQ(kind, ErrorKind::cancelled);
+}
+
+TEST_F(OwnLoop, LetsOtherThreadsWaitForACommit) {
+  const auto running = client();
+  std::atomic<bool> ended{false};
+  std::thread other([&] {
+    EXPECT_TRUE(running.commit(seed_request()));
+    ended = true;
+    loop_->post([] {});
+  });
+  loop_->run_until([&] { return ended.load(); });
+  other.join();
+}
+
+TEST_F(OwnLoop, EndsCallsThatAreUnderWayWhenTheClientGoes) {
+  std::atomic<int> requests{0};
+  RawServer silent([&](RawServer::Connection& connection, int) {
+    connection.read_request();
+    ++requests;
+    loop_->post([] {});
+    connection.read_request();
+  });
+  int shut_down = 0;
+  {
+    const auto running = client_of(silent.origin(), RawServer::ca_file(), loop_);
+    for (int i = 0; i < 3; ++i) {
+      running.commit_async(seed_request(), [&](const CommitResult& result) {
+        shut_down += result.error().transport_fault == TransportFault::shut_down ? 1 : 0;
+      });
+    }
+    loop_->run_until([&] { return requests == 3; });
+  }
+  EXPECT_EQ(shut_down, 3);
+  EXPECT_EQ(loop_->watched(), 0U);
+  EXPECT_FALSE(loop_->has_timer());
+}
+
+TEST_F(OwnLoop, LetsACallbackDestroyTheClient) {
+  auto running = std::make_unique<BonusCommitClient>(client());
+  int ended = 0;
+  for (int i = 0; i < 5; ++i) {
+    running->commit_async(seed_request(), [&](const CommitResult&) {
+      ++ended;
+      running.reset();
+    });
+  }
+  loop_->run_until([&] { return ended == 5; });
+  EXPECT_EQ(running, nullptr);
+  EXPECT_EQ(loop_->watched(), 0U);
+}
+
+/// A loop whose members fail as often as they are told to.
+class FailingLoop final : public EventLoop {
+ public:
+  explicit FailingLoop(std::shared_ptr<PollingLoop> base) : base_(std::move(base)) {}
+
+  void post(std::function<void()> task) override {
+    fail(posts);
+    base_->post(std::move(task));
+  }
+  void watch(Socket socket, bool reading, bool writing, Ready ready) override {
+    if (reading || writing) fail(watches);
+    base_->watch(socket, reading, writing, std::move(ready));
+  }
+  void set_timer(milliseconds delay, std::function<void()> expired) override {
+    if (expired != nullptr) fail(timers);
+    base_->set_timer(delay, std::move(expired));
+  }
+
+  int posts = 0;
+  int watches = 0;
+  int timers = 0;
+
+ private:
+  static void fail(int& times) {
+    if (times-- > 0) throw std::runtime_error("no");
+  }
+
+  std::shared_ptr<PollingLoop> base_;
+};
+
+TEST_F(OwnLoop, ThatFailsEndsTheCallWithAnError) {
+  options_.retry.max_tries = 1;
+  for (int FailingLoop::*failing : {&FailingLoop::posts, &FailingLoop::watches, &FailingLoop::timers}) {
+    const auto loop = std::make_shared<FailingLoop>(loop_);
+    const auto running = client_of(sandbox_->origin(), sandbox_->files().ca, loop);
+    (*loop).*failing = 1000;
+    auto future = running.commit_async(seed_request());
+    loop_->run_until([&] { return future.wait_for(milliseconds(0)) == std::future_status::ready; });
+    const CommitResult result = future.get();
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().kind, ErrorKind::transport_failed) << result.error().message;
+
+    (*loop).*failing = 0;
+    auto again = running.commit_async(seed_request());
+    loop_->run_until([&] { return again.wait_for(milliseconds(0)) == std::future_status::ready; });
+    EXPECT_TRUE(again.get()) << "it goes on";
+  }
+}
+
+/// A transport with a thread of its own, and callers that wait.
+class WaitingCaller : public OwnLoop {};
+
+TEST_F(WaitingCaller, ServesItsOwnCall) {
+  std::thread::id served;
+  options_.hooks.on_try = [&](const TryEvent&) { served = std::this_thread::get_id(); };
+  const auto running = client_of(sandbox_->origin(), sandbox_->files().ca, nullptr);
+  for (int i = 0; i < 3; ++i) {
+    served = {};
+    ASSERT_TRUE(running.commit(seed_request()));
+    EXPECT_EQ(served, std::this_thread::get_id());
+  }
+}
+
+TEST_F(WaitingCaller, ServesNobodyElse) {
+  std::promise<void> first_is_there;
+  std::promise<void> second_has_ended;
+  RawServer server([&](RawServer::Connection& connection, int number) {
+    connection.read_request();
+    if (number == 1) {
+      first_is_there.set_value();
+      second_has_ended.get_future().wait();
+    }
+    connection.write("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    connection.read_request();
+  });
+  std::vector<std::thread::id> served;  // by one thread after the other
+  options_.hooks.on_try = [&](const TryEvent&) { served.push_back(std::this_thread::get_id()); };
+  const auto running = client_of(server.origin(), RawServer::ca_file(), nullptr);
+  std::thread other([&] {
+    first_is_there.get_future().wait();
+    running.commit_async(seed_request(), [&](const CommitResult&) { second_has_ended.set_value(); });
+  });
+  EXPECT_EQ(running.commit(seed_request()).error().http_status, 404);
+  other.join();
+  ASSERT_EQ(served.size(), 2U);
+  EXPECT_NE(served[0], std::this_thread::get_id()) << "the callback of another call must not meet this thread's locks";
+  EXPECT_EQ(served[0], served[1]) << "it has handed over";
+}
+
+TEST_F(WaitingCaller, TriesAgain) {
+  RawServer server([&](RawServer::Connection& connection, int) {
+    while (!connection.read_request().empty()) {
+      connection.write("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+    }
+  });
+  options_.retry.first_backoff = milliseconds(1);
+  const auto running = client_of(server.origin(), RawServer::ca_file(), nullptr);
+  EXPECT_EQ(running.commit(seed_request()).error().tries.size(), 3U);
+}
+
+TEST_F(WaitingCaller, IsKeptFromSigpipe) {
+  options_.hooks.on_try = [](const TryEvent&) { pthread_kill(pthread_self(), SIGPIPE); };
+  const auto running = client_of(sandbox_->origin(), sandbox_->files().ca, nullptr);
+  EXPECT_TRUE(running.commit(seed_request()));
+  sigset_t blocked;
+  pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+  EXPECT_EQ(sigismember(&blocked, SIGPIPE), 0);
+}
+
+TEST_F(WaitingCaller, LeavesIdleConnectionsToTheThreadThatClosesThem) {
+  std::promise<void> closed;
+  RawServer server([&](RawServer::Connection& connection, int) {
+    connection.read_request();
+    connection.write("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    connection.read_request();
+    closed.set_value();
+  });
+  curl_options_.idle_timeout = milliseconds(50);
+  const auto running = client_of(server.origin(), RawServer::ca_file(), nullptr);
+  EXPECT_FALSE(running.commit(seed_request()));
+  closed.get_future().wait();
+}
+
+}  // namespace
+}  // namespace wechatpay
