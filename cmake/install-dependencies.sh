@@ -19,6 +19,7 @@ nlohmann/json|header nlohmann/json.hpp|nlohmann-json3-dev|json-devel|nlohmann-js
 cpp-httplib|header httplib.h|libcpp-httplib-dev|cpp-httplib-devel|cpp-httplib|cpp-httplib|cpp-httplib'
 tests='
 GoogleTest|header gtest/gtest.h|libgtest-dev|gtest-devel|gtest-dev|gtest|googletest
+Asio|header asio.hpp|libasio-dev|asio-devel|asio-dev|asio|asio
 clang++|command clang++|clang|clang|clang|clang|llvm
 its sanitizers|sanitizers|libclang-rt-dev|compiler-rt|compiler-rt|compiler-rt|llvm
 gcovr|command gcovr|gcovr|gcovr|gcovr|gcovr|gcovr

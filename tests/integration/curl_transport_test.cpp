@@ -10,10 +10,13 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <future>
+#include <set>
 
 #include "tests/support/raw_server.hpp"
 #include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
 namespace wechatpay {
 namespace {
@@ -405,6 +408,42 @@ TEST_F(Curl, StartsNoThreadBeforeTheFirstCall) {
   const auto curl = transport();
   EXPECT_LE(threads(), before) << "a thread of an earlier test's may still have been ending";
 }
+
+#if defined(__linux__)
+std::set<std::string> threads_of_this_process() {
+  std::set<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) found.insert(entry.path().string());
+  return found;
+}
+
+/// How often a thread has gone to sleep so far.
+long sleeps_of(const std::string& thread) {
+  const std::string status = read_text(thread + "/status");
+  return std::stol(status.substr(status.find("\nvoluntary_ctxt_switches:") + 25));
+}
+
+TEST_F(Curl, SleepsWhileThousandsOfCallsAreInTheirPauses) {
+  const std::string nobody = "https://127.0.0.1:" + std::to_string(free_port());
+  const auto signer = FakeWechatPay().credentials();
+  const auto before = threads_of_this_process();
+  const auto curl = transport();
+  std::vector<std::future<Result<HttpResponse>>> paused;
+  for (int i = 0; i < 3000; ++i) {
+    HttpRequest one = request(nobody);
+    one.send_after = std::chrono::hours(1);
+    paused.push_back(send(*curl, std::move(one)));
+  }
+  // Not paused, so once it has ended, the others have been taken in.
+  EXPECT_EQ(error_of(send(*curl, request(nobody))).transport_fault, TransportFault::connect);
+
+  auto threads = threads_of_this_process();
+  for (const std::string& old : before) threads.erase(old);
+  ASSERT_EQ(threads.size(), 1U);
+  const long sleeps = sleeps_of(*threads.begin());
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(signer.signer().sign("some tens of milliseconds of other work"));
+  EXPECT_LE(sleeps_of(*threads.begin()), sleeps + 1) << "it may have been on its way to sleep";
+}
+#endif
 
 TEST_F(Curl, SwallowsAnExceptionOfACompletion) {
   const RawServer server(answer_all);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <deque>
+#include <future>
+#include <list>
 #include <map>
 
 #include "tests/support/support.hpp"
@@ -104,7 +106,7 @@ TEST_F(BatchOfCommits, CommitsEverythingOnceAndHandsOverEachResult) {
     BatchOptions options;
     options.max_in_flight = 5;
     options.threads = threads;
-    const BatchSummary summary = commit_all(client(), orders(100), note(), options);
+    const BatchSummary summary = commit_all(client(), orders(100), note(), options).value();
     EXPECT_EQ(summary.credited, 100U);
     EXPECT_EQ(summary.failed, 0U);
     EXPECT_FALSE(summary.stopped);
@@ -118,7 +120,7 @@ TEST_F(BatchOfCommits, KeepsNoMoreUnderWayThanItMay) {
   BatchOptions options;
   options.max_in_flight = 3;
   options.threads = 2;
-  commit_all(client(), orders(50), note(), options);
+  ASSERT_TRUE(commit_all(client(), orders(50), note(), options));
   EXPECT_LE(dynamic_cast<ThreadedTransport&>(*transport_).most(), 3U);
 }
 
@@ -126,8 +128,10 @@ TEST_F(BatchOfCommits, StopsWhenAResultSaysSo) {
   BatchOptions options;
   options.max_in_flight = 2;
   int taken = 0;
-  const BatchSummary summary = commit_all(
-      client(), orders(1000), [&](const auto&, const auto&) { return ++taken < 10; }, options);
+  const BatchSummary summary =
+      commit_all(
+          client(), orders(1000), [&](const auto&, const auto&) { return ++taken < 10; }, options)
+          .value();
   EXPECT_TRUE(summary.stopped);
   EXPECT_EQ(summary.credited, static_cast<std::uint64_t>(taken));
   EXPECT_LE(given_, 12);
@@ -139,12 +143,13 @@ TEST_F(BatchOfCommits, StopsWhenItIsAskedTo) {
   options.stop = std::make_shared<Cancellation>();
   int taken = 0;
   const BatchSummary summary = commit_all(
-      client(), orders(1000),
-      [&](const auto&, const auto&) {
-        if (++taken == 10) options.stop->request();
-        return true;
-      },
-      options);
+                                   client(), orders(1000),
+                                   [&](const auto&, const auto&) {
+                                     if (++taken == 10) options.stop->request();
+                                     return true;
+                                   },
+                                   options)
+                                   .value();
   EXPECT_TRUE(summary.stopped);
   EXPECT_LE(given_, 12);
   EXPECT_EQ(taken, given_) << "what was under way has ended and was handed over";
@@ -153,14 +158,15 @@ TEST_F(BatchOfCommits, StopsWhenItIsAskedTo) {
 TEST_F(BatchOfCommits, CountsWhatFails) {
   int number = 0;
   const BatchSummary summary = commit_all(
-      client(),
-      [&]() -> std::optional<BonusCommitRequest> {
-        if (++number > 4) return std::nullopt;
-        BonusCommitRequest request = seed_request();
-        request.bonus_value = number % 2;
-        return request;
-      },
-      [](const auto&, const auto&) { return true; });
+                                   client(),
+                                   [&]() -> std::optional<BonusCommitRequest> {
+                                     if (++number > 4) return std::nullopt;
+                                     BonusCommitRequest request = seed_request();
+                                     request.bonus_value = number % 2;
+                                     return request;
+                                   },
+                                   [](const auto&, const auto&) { return true; })
+                                   .value();
   EXPECT_EQ(summary.credited, 2U);
   EXPECT_EQ(summary.failed, 2U);
 }
@@ -182,8 +188,9 @@ TEST_F(BatchOfCommits, PassesOnAnExceptionOfItsSourceAndLosesNoResult) {
 }
 
 TEST_F(BatchOfCommits, TakesAnExceptionOfItsTakerForTheWishToStop) {
-  const BatchSummary summary =
-      commit_all(client(), orders(1000), [](const auto&, const auto&) -> bool { throw std::runtime_error("full"); });
+  const BatchSummary summary = commit_all(client(), orders(1000), [](const auto&, const auto&) -> bool {
+                                 throw std::runtime_error("full");
+                               }).value();
   EXPECT_TRUE(summary.stopped);
   EXPECT_LT(given_, 1000);
 }
@@ -194,7 +201,38 @@ TEST_F(BatchOfCommits, WorksWithATransportThatCompletesAtOnce) {
   transport_ = mock;
   BatchOptions options;
   options.max_in_flight = 1;
-  EXPECT_EQ(commit_all(client(), orders(10), note(), options).credited, 10U);
+  EXPECT_EQ(commit_all(client(), orders(10), note(), options)->credited, 10U);
+}
+
+TEST_F(BatchOfCommits, TakesARange) {
+  std::vector<BonusCommitRequest> requests(3, seed_request());
+  for (std::size_t i = 0; i < 3; ++i) requests[i].out_trade_no = "order-" + std::to_string(i);
+  const auto take = [](const BonusCommitRequest&, const CommitResult&) { return true; };
+  EXPECT_EQ(commit_all(client(), requests, take).value().credited, 3U);
+  const std::list<BonusCommitRequest> others(requests.begin(), requests.end());
+  EXPECT_EQ(commit_all(client(), others, take).value().credited, 3U);
+  for (const BonusCommitRequest& request : requests) {
+    EXPECT_EQ(wechat_pay_.times_committed(request.out_trade_no), 2U);
+  }
+}
+
+TEST_F(BatchOfCommits, RefusesWhatCannotWorkAndTakesNothing) {
+  BatchOptions none_in_flight;
+  none_in_flight.max_in_flight = 0;
+  BatchOptions no_threads;
+  no_threads.threads = 0;
+  for (const auto& [options, name] : {std::pair(none_in_flight, "max_in_flight"), std::pair(no_threads, "threads")}) {
+    const auto summary = commit_all(client(), orders(1), note(), options);
+    ASSERT_FALSE(summary);
+    EXPECT_EQ(summary.error().kind, ErrorKind::invalid_configuration);
+    EXPECT_TRUE(contains(summary.error().message, name)) << summary.error().message;
+  }
+  std::promise<ErrorKind> in_callback;
+  client().commit_async(seed_request(), [&](const CommitResult&) {
+    in_callback.set_value(commit_all(client(), orders(1), note()).error().kind);
+  });
+  EXPECT_EQ(in_callback.get_future().get(), ErrorKind::misuse);
+  EXPECT_EQ(given_, 0);
 }
 
 }  // namespace

@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -72,11 +74,22 @@ class Batch {
     while (take_place()) {
       auto request = take_request();
       if (request == nullptr) return give_place();
-      client_.commit_async(*request, [this, request](const CommitResult& result) {
-        take_result(*request, result);
-        give_place();  // the last thing: the batch may be gone after it
-      });
+      BonusCommitClient::Callback done;
+      try {
+        done = [this, request](const CommitResult& result) { end(*request, result); };
+      } catch (const std::bad_alloc&) {
+        Error error;
+        error.message = "out of memory";
+        end(*request, std::move(error));
+        continue;
+      }
+      client_.commit_async(*request, std::move(done));
     }
+  }
+
+  void end(const BonusCommitRequest& request, const CommitResult& result) {
+    take_result(request, result);
+    give_place();  // the last thing: the batch may be gone after it
   }
 
   /// Waits until one more commit may be under way; false when the batch is to end.
@@ -141,11 +154,36 @@ class Batch {
   std::exception_ptr failure_;
 };
 
-/// Commits everything that `next` gives, and returns when all of it has ended. Must not be called from a callback. An
-/// exception of `next` ends the batch, and is thrown on when what is under way has ended.
-inline BatchSummary commit_all(const BonusCommitClient& client, NextRequest next, TakeResult take,
-                               const BatchOptions& options = {}) {
+/// Commits everything that `next` gives, and returns when all of it has ended. An exception of `next` ends the batch,
+/// and is thrown on when what is under way has ended. Fails, and takes nothing from `next`, with
+/// `invalid_configuration` on an option that is 0, and with `misuse` in a callback or hook, where it would wait for
+/// itself; in the thread of an EventLoop of yours it would, too.
+inline Result<BatchSummary> commit_all(const BonusCommitClient& client, NextRequest next, TakeResult take,
+                                       const BatchOptions& options = {}) {
+  if (options.max_in_flight == 0) return configuration_error("BatchOptions::max_in_flight must be 1 or more");
+  if (options.threads == 0) return configuration_error("BatchOptions::threads must be 1 or more");
+  if (in_callback()) {
+    Error error;
+    error.kind = ErrorKind::misuse;
+    error.message = "commit_all() was called from a callback, where it would wait for itself";
+    return error;
+  }
   return Batch(client, std::move(next), std::move(take), options).run();
+}
+
+/// The same for a range of requests: anything that std::begin() and std::end() take.
+template <typename Range, typename = decltype(BonusCommitRequest(*std::begin(std::declval<Range&>())))>
+Result<BatchSummary> commit_all(const BonusCommitClient& client, Range&& requests, TakeResult take,
+                                const BatchOptions& options = {}) {
+  auto at = std::begin(requests);
+  const auto end = std::end(requests);
+  const auto next = [&]() -> std::optional<BonusCommitRequest> {
+    if (at == end) return std::nullopt;
+    std::optional<BonusCommitRequest> request(*at);
+    ++at;
+    return request;
+  };
+  return commit_all(client, NextRequest(next), std::move(take), options);
 }
 
 }  // namespace wechatpay

@@ -1,0 +1,64 @@
+// Commits in a program that lives in Asio's event loop: no thread but its own, no lock, and its other work goes on.
+#include <wechatpay/bonus_commit.hpp>
+#include <wechatpay/bonus_commit/testing/sandbox.hpp>
+
+#include <asio.hpp>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "asio_event_loop.hpp"
+
+using namespace wechatpay;
+
+int main() {
+  SandboxOptions sandbox_options;
+  for (const char* fault : {"503", "delay:300"}) {
+    sandbox_options.script.push_back(SandboxFault::parse(fault).value());
+  }
+  const auto sandbox = Sandbox::start(sandbox_options).value();
+
+  asio::io_context io;
+
+  CurlOptions curl_options;
+  curl_options.event_loop = std::make_shared<AsioEventLoop>(io);
+  curl_options.ca_bundle_file = sandbox->files().ca;  // leave it out to reach WeChat Pay itself
+  ClientOptions options;
+  options.origins = {sandbox->origin()};  // leave it out, too
+  std::optional<BonusCommitClient> client =
+      BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
+                                CurlTransport::create(curl_options).value(), options)
+          .value();
+
+  // What else the program does.
+  int ticks = 0;
+  asio::steady_timer clock(io);
+  const std::function<void()> tick = [&] {
+    ++ticks;
+    clock.expires_after(std::chrono::milliseconds(10));
+    clock.async_wait([&](std::error_code stopped) {
+      if (!stopped) tick();
+    });
+  };
+  tick();
+
+  int under_way = 3;
+  for (int order = 1; order <= 3; ++order) {
+    const BonusCommitRequest request{"478515832665", "478515832665", "order-" + std::to_string(order),
+                                     "1230000109",   "1900000109",   30};
+    client->commit_async(request, [&, order](const CommitResult& result) {
+      std::cout << "order-" << order << ": "
+                << (result ? "credited after " + std::to_string(result->tries) + " tries" : result.error().to_string())
+                << "\n";
+      if (--under_way > 0) return;
+      client.reset();  // its idle connections would keep run() from returning for some seconds
+      clock.cancel();
+    });
+  }
+
+  io.run();
+  std::cout << "the clock went on: " << (ticks > 10 ? "yes" : "no") << "\n";
+  return EXIT_SUCCESS;
+}
