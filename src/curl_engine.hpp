@@ -38,12 +38,13 @@ class BlockedSigpipe {
   BlockedSigpipe() noexcept {
     sigemptyset(&sigpipe_);
     sigaddset(&sigpipe_, SIGPIPE);
-    pending_ = is_pending();
     pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);
   }
   ~BlockedSigpipe() {
+    if (sigismember(&before_, SIGPIPE) == 1) return;
+    sigset_t pending;
     int taken = 0;
-    if (!pending_ && is_pending()) sigwait(&sigpipe_, &taken);
+    if (sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1) sigwait(&sigpipe_, &taken);
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
 #endif
@@ -52,14 +53,8 @@ class BlockedSigpipe {
 
 #if !defined(_WIN32)
  private:
-  static bool is_pending() noexcept {
-    sigset_t pending;
-    return sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
-  }
-
   sigset_t sigpipe_{};
   sigset_t before_{};
-  bool pending_ = false;
 #endif
 };
 
@@ -264,7 +259,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool take_wheel() {
     std::unique_lock<std::mutex> lock(mutex_);
     while (driver_ != nobody || !called()) {
-      looks_again_ = driver_ == nobody && holds_idle_connections() ? idle_since_ + options_.idle_timeout : never;
+      // While a caller has the wheel, not before what it leaves could be due: else each caller would have to wake it.
+      looks_again_ = driver_ != nobody          ? Clock::now() + options_.idle_timeout
+                     : holds_idle_connections() ? idle_since_ + options_.idle_timeout
+                                                : never;
       if (looks_again_ == never) {
         changed_.wait(lock);
       } else if (changed_.wait_until(lock, looks_again_) == std::cv_status::timeout && driver_ == nobody) {

@@ -146,7 +146,8 @@ class Exchange {
     for (const HttpHeader& header : request.headers) {
       if (has_control_character(header.name) || has_control_character(header.value)) return false;
       line = header.name;
-      line += header.value.empty() ? ";" : ": " + header.value;
+      line += header.value.empty() ? ";" : ": ";
+      line += header.value;
       if (!add_line(line)) return false;
     }
     if (!add_line("Expect:")) return false;

@@ -3,10 +3,13 @@
 #define WECHATPAY_BONUS_COMMIT_CLIENT_HPP
 
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <new>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -186,11 +189,21 @@ inline CommitResult BonusCommitClient::commit(const BonusCommitRequest& request)
   }
   const std::shared_ptr<Transport> keeps_it = owned_;  // the transport may be using this thread
   try {
-    const auto promise = std::make_shared<std::promise<CommitResult>>();
-    auto future = promise->get_future();
-    begin(request, [promise](CommitResult result) { promise->set_value(std::move(result)); },
-          std::this_thread::get_id());
-    return future.get();
+    struct Wait {
+      std::mutex mutex;
+      std::condition_variable ended;
+      std::optional<CommitResult> result;
+    };
+    const auto wait = std::make_shared<Wait>();
+    const auto end = [wait](CommitResult result) {
+      const std::lock_guard<std::mutex> lock(wait->mutex);
+      wait->result = std::move(result);
+      wait->ended.notify_one();
+    };
+    begin(request, end, std::this_thread::get_id());
+    std::unique_lock<std::mutex> lock(wait->mutex);
+    wait->ended.wait(lock, [&wait] { return wait->result.has_value(); });
+    return *std::move(wait->result);
   } catch (const std::bad_alloc&) {
     error.message = "out of memory";
     return error;

@@ -39,10 +39,9 @@ inline CodePoint first_code_point(std::string_view text) noexcept {
 inline bool is_control(char32_t value) noexcept { return value < 0x20 || (value >= 0x7F && value <= 0x9F); }
 
 inline bool has_control_character(std::string_view ascii) noexcept {
-  for (const char c : ascii) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return true;
-  }
-  return false;
+  unsigned found = 0;  // to the end, since compilers make a loop without a way out take many characters at a time
+  for (const char c : ascii) found |= static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? 1U : 0U;
+  return found != 0;
 }
 
 /// `text` with the letters a to z in upper case, whatever the locale.
