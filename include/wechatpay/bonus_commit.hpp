@@ -13,6 +13,7 @@
 #include "wechatpay/bonus_commit/credentials.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"
 #include "wechatpay/bonus_commit/signature.hpp"
+#include "wechatpay/bonus_commit/one_shot.hpp"
 #include "wechatpay/bonus_commit/cancellation.hpp"
 #include "wechatpay/bonus_commit/http.hpp"
 #include "wechatpay/bonus_commit/verification.hpp"

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-
+#include <optional>
 #include <stdexcept>
 
 #include "tests/support/support.hpp"
@@ -131,6 +131,36 @@ TEST_F(Client, GivesTheSameThroughAFutureAndACallback) {
     EXPECT_EQ(result.error().kind, ErrorKind::invalid_request);
   });
   EXPECT_EQ(calls, 2);
+}
+
+TEST_F(Client, SaysWhenItsFutureIsReady) {
+  class Held final : public Transport {
+   public:
+    void send(HttpRequest, Completion done) override { completion = std::move(done); }
+    Completion completion;
+  };
+  const auto held = std::make_shared<Held>();
+  const auto holding = BonusCommitClient::create(wechat_pay_.credentials(), keys_, held, options_);
+  std::optional<CommitFuture> future = holding.value().commit_async(seed_request());
+  std::string heard;
+  EXPECT_TRUE(future->on_ready([&] { heard += "the one before"; }));
+  EXPECT_TRUE(future->on_ready([&] {
+    heard += in_callback() ? "ready, in a callback" : "ready";
+    EXPECT_EQ(future->get().error().message, "down");
+    future.reset();
+    throw std::runtime_error("the user's");
+  }));
+  EXPECT_EQ(heard, "");
+  held->completion(transport_error(TransportFault::connect, Outcome::not_sent, "down"));
+  EXPECT_EQ(heard, "ready, in a callback");
+  EXPECT_FALSE(future);
+
+  CommitFuture ready = client().commit_async(seed_request());
+  EXPECT_FALSE(ready.on_ready([&] { heard += "too late"; }));
+  EXPECT_EQ(heard, "ready, in a callback");
+  EXPECT_TRUE(ready.get());
+  EXPECT_THROW((void)ready.on_ready([] {}), std::future_error);
+  EXPECT_THROW((void)CommitFuture().on_ready([] {}), std::future_error);
 }
 
 TEST_F(Client, PassesOnTheTransportsError) {

@@ -2,10 +2,9 @@
 #ifndef WECHATPAY_BONUS_COMMIT_CANCELLATION_HPP
 #define WECHATPAY_BONUS_COMMIT_CANCELLATION_HPP
 
-#include <atomic>
 #include <functional>
-#include <mutex>
-#include <utility>
+
+#include "wechatpay/bonus_commit/one_shot.hpp"
 
 namespace wechatpay {
 
@@ -13,36 +12,18 @@ namespace wechatpay {
 class Cancellation {
  public:
   /// The first time, calls the listener on this thread.
-  void request() noexcept {
-    if (requested_.exchange(true)) return;
-    notify();
-  }
+  void request() noexcept { wish_.happen(); }
 
-  bool requested() const noexcept { return requested_; }
+  bool requested() const noexcept { return wish_.happened(); }
 
   /// From now on `listener`, which must not throw, is the one that is called; at once where the request is already
   /// there.
   void listen(std::function<void()> listener) {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      listener_ = std::move(listener);
-    }
-    if (requested_) notify();
+    if (!wish_.listen(listener) && listener) listener();
   }
 
  private:
-  void notify() noexcept {
-    std::function<void()> listener;
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      listener.swap(listener_);
-    }
-    if (listener) listener();
-  }
-
-  std::atomic<bool> requested_{false};
-  std::mutex mutex_;
-  std::function<void()> listener_;
+  OneShot wish_;
 };
 
 }  // namespace wechatpay

@@ -20,6 +20,7 @@
 #include "wechatpay/bonus_commit/client_options.hpp"
 #include "wechatpay/bonus_commit/commit_call.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
+#include "wechatpay/bonus_commit/one_shot.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"
 #include "wechatpay/bonus_commit/request.hpp"
 #include "wechatpay/bonus_commit/transport.hpp"
@@ -46,7 +47,13 @@ class CommitHandle {
   std::shared_ptr<Cancellation> cancellation_;
 };
 
-/// A std::future that can cancel its commit.
+/// What a CommitFuture and its call share.
+struct CommitPromise {
+  std::promise<CommitResult> result;
+  OneShot ready;
+};
+
+/// A std::future that can cancel its commit, and says when it is ready. coroutine.hpp lets C++20 co_await it.
 class CommitFuture : public std::future<CommitResult> {
  public:
   CommitFuture() = default;
@@ -54,12 +61,25 @@ class CommitFuture : public std::future<CommitResult> {
   /// See CommitHandle::cancel().
   void cancel() const noexcept { handle_.cancel(); }
 
+  /// For cancelling when the future itself is in other hands.
+  const CommitHandle& handle() const noexcept { return handle_; }
+
+  /// Has `listener` called once when the future becomes ready, where and as a callback would be: see
+  /// BonusCommitClient::Callback. Returns false, and leaves `listener` alone, where it is ready already. The latest
+  /// listener counts; it may destroy the future. Throws std::future_error (no_state) where valid() is false.
+  [[nodiscard]] bool on_ready(std::function<void()>&& listener) const {
+    if (!valid()) throw std::future_error(std::future_errc::no_state);
+    const std::shared_ptr<CommitPromise> promise = promise_;  // *this may be gone before listen() returns
+    return promise->ready.listen(listener);
+  }
+
  private:
   friend class BonusCommitClient;
 
-  CommitFuture(std::future<CommitResult> base, CommitHandle handle)
-      : std::future<CommitResult>(std::move(base)), handle_(std::move(handle)) {}
+  CommitFuture(std::shared_ptr<CommitPromise> promise, std::future<CommitResult> base, CommitHandle handle)
+      : std::future<CommitResult>(std::move(base)), promise_(std::move(promise)), handle_(std::move(handle)) {}
 
+  std::shared_ptr<CommitPromise> promise_;
   CommitHandle handle_;
 };
 
@@ -174,10 +194,13 @@ inline CommitHandle BonusCommitClient::commit_async(const BonusCommitRequest& re
 }
 
 inline CommitFuture BonusCommitClient::commit_async(const BonusCommitRequest& request) const {
-  const auto promise = std::make_shared<std::promise<CommitResult>>();
-  auto future = promise->get_future();
-  auto handle = commit_async(request, [promise](CommitResult result) { promise->set_value(std::move(result)); });
-  return {std::move(future), std::move(handle)};
+  const auto promise = std::make_shared<CommitPromise>();
+  auto future = promise->result.get_future();
+  auto handle = commit_async(request, [promise](CommitResult result) {
+    promise->result.set_value(std::move(result));
+    promise->ready.happen();
+  });
+  return {promise, std::move(future), std::move(handle)};
 }
 
 inline CommitResult BonusCommitClient::commit(const BonusCommitRequest& request) const {

@@ -1,0 +1,547 @@
+// A coroutine that waits for a commit goes on once, where it asked to, whatever its transport and its executor do.
+#include "wechatpay/bonus_commit/coroutine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <queue>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+#include "wechatpay/bonus_commit/testing/mock_transport.hpp"
+
+namespace wechatpay {
+namespace {
+
+/// A coroutine that starts at once. Its owner destroys it, also while it waits.
+class Task {
+ public:
+  struct promise_type {
+    Task get_return_object() { return Task(std::coroutine_handle<promise_type>::from_promise(*this)); }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_always final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() { std::terminate(); }
+  };
+
+  explicit Task(std::coroutine_handle<promise_type> coroutine) : coroutine_(coroutine) {}
+  Task(Task&& other) noexcept : coroutine_(std::exchange(other.coroutine_, nullptr)) {}
+  Task& operator=(Task&&) = delete;
+  ~Task() {
+    if (coroutine_) coroutine_.destroy();
+  }
+
+  bool done() const { return coroutine_.done(); }
+
+ private:
+  std::coroutine_handle<promise_type> coroutine_;
+};
+
+/// A coroutine that destroys itself at its end, on whatever thread that is.
+struct Detached {
+  struct promise_type {
+    Detached get_return_object() { return {}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() { std::terminate(); }
+  };
+};
+
+/// An event loop as programs have one: what others post to it runs on the thread that is in run().
+class Loop {
+ public:
+  void post(std::function<void()> job) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    jobs_.push(std::move(job));
+    changed_.notify_all();
+  }
+
+  /// Until quit(), and until all has run that was posted by then.
+  void run() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (true) {
+      changed_.wait(lock, [this] { return quitting_ || !jobs_.empty(); });
+      if (jobs_.empty()) return;
+      const std::function<void()> job = std::move(jobs_.front());
+      jobs_.pop();
+      lock.unlock();
+      job();
+      lock.lock();
+    }
+  }
+
+  void quit() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    quitting_ = true;
+    changed_.notify_all();
+  }
+
+  std::size_t size() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return jobs_.size();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::queue<std::function<void()>> jobs_;
+  bool quitting_ = false;
+};
+
+/// A loop with a thread of its own.
+class Thread {
+ public:
+  Thread() : thread_([this] { loop.run(); }) {}
+  Thread(const Thread&) = delete;
+  Thread& operator=(const Thread&) = delete;
+  ~Thread() {
+    loop.quit();
+    thread_.join();
+  }
+
+  Loop loop;
+
+ private:
+  std::thread thread_;
+};
+
+Error refusal() { return transport_error(TransportFault::connect, Outcome::not_sent, "refused"); }
+
+/// Answers on a thread of its own.
+class ThreadedTransport final : public Transport {
+ public:
+  void send(HttpRequest, Completion done) override {
+    thread_.loop.post([done = std::move(done)] { done(refusal()); });
+  }
+
+ private:
+  Thread thread_;
+};
+
+/// Keeps every request until the test completes it.
+class HeldTransport final : public Transport {
+ public:
+  void send(HttpRequest request, Completion done) override {
+    requests.push_back(std::move(request));
+    completions.push_back(std::move(done));
+  }
+
+  std::vector<HttpRequest> requests;
+  std::vector<Completion> completions;
+};
+
+/// Answers before send() returns, and keeps no record.
+class InstantTransport final : public Transport {
+  void send(HttpRequest, Completion done) override { done(refusal()); }
+};
+
+/// Costs nothing, where a test commits many times.
+class NoSignature final : public Signer {
+  Result<std::string> sign(std::string_view) const override { return std::string(256, 's'); }
+};
+
+class Coroutine : public ::testing::Test {
+ protected:
+  Coroutine() : held_(std::make_shared<HeldTransport>()) {
+    options_.retry.max_tries = 1;
+    options_.hooks.on_call = [this](const CallEvent&) { ++ended_; };
+  }
+
+  BonusCommitClient client(std::shared_ptr<Transport> transport) {
+    return BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(), std::move(transport),
+                                     options_)
+        .value();
+  }
+
+  /// Whose transport answers at once, with success.
+  BonusCommitClient instant_client() {
+    auto transport = std::make_shared<MockTransport>();
+    transport->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+    return client(transport);
+  }
+
+  /// That commits fast, and in vain.
+  BonusCommitClient fast_client(std::shared_ptr<Transport> transport) {
+    options_.hooks.on_call = nullptr;
+    options_.nonce = [] { return std::string(32, 'n'); };
+    const auto credentials = Credentials::from_signer("1900000001", "5157F09EFDC096DE15EBE81A47057A7232F1B8E1",
+                                                      std::make_shared<NoSignature>());
+    return BonusCommitClient::create(credentials.value(), wechat_pay_.platform_keys(), std::move(transport), options_)
+        .value();
+  }
+
+  /// The transport's answer to one request that it holds, on this thread.
+  void answer(std::size_t number) { held_->completions.at(number)(wechat_pay_.answer(held_->requests.at(number))); }
+
+  /// The same, for all.
+  void answer() {
+    for (std::size_t i = 0; i < held_->requests.size(); ++i) answer(i);
+  }
+
+  CommitAwaiter::Executor loop() {
+    return [this](Resumption resume) { loop_.post(std::move(resume)); };
+  }
+
+  void run_loop() {
+    loop_.quit();
+    loop_.run();
+  }
+
+  FakeWechatPay wechat_pay_;
+  ClientOptions options_;
+  std::shared_ptr<HeldTransport> held_;
+  std::atomic<int> ended_{0};  ///< calls
+  Loop loop_;
+};
+
+/// What a coroutine found where it went on.
+struct Found {
+  int resumptions = 0;
+  CommitResult result = Error();
+  std::thread::id thread;
+};
+
+Task wait_for(CommitFuture future, Found& found) {
+  found.result = co_await std::move(future);
+  found.thread = std::this_thread::get_id();
+  ++found.resumptions;
+}
+
+Task wait_for(CommitFuture future, CommitAwaiter::Executor executor, Found& found) {
+  found.result = co_await resume_on(std::move(executor), std::move(future));
+  found.thread = std::this_thread::get_id();
+  ++found.resumptions;
+}
+
+TEST_F(Coroutine, GoesOnAtOnceWhereTheResultIsThere) {
+  Found found;
+  const Task task = wait_for(instant_client().commit_async(seed_request()), found);
+  EXPECT_TRUE(task.done());
+  EXPECT_TRUE(found.result);
+}
+
+TEST_F(Coroutine, IsResumedWhereTheCommitEnds) {
+  Found found;
+  const Task task = wait_for(client(held_).commit_async(seed_request()), found);
+  EXPECT_FALSE(task.done());
+  std::thread transport([&] { answer(); });
+  const auto there = transport.get_id();
+  transport.join();
+  EXPECT_TRUE(task.done());
+  EXPECT_TRUE(found.result);
+  EXPECT_EQ(found.thread, there);
+}
+
+TEST_F(Coroutine, IsResumedWhereItsExecutorRunsIt) {
+  Found found;
+  const Task task = wait_for(client(held_).commit_async(seed_request()), loop(), found);
+  std::thread([&] { answer(); }).join();
+  EXPECT_EQ(ended_, 1);
+  EXPECT_FALSE(task.done());
+  run_loop();
+  EXPECT_TRUE(task.done());
+  EXPECT_TRUE(found.result);
+  EXPECT_EQ(found.thread, std::this_thread::get_id());
+}
+
+TEST_F(Coroutine, IsResumedByItsExecutorAlsoWhereTheResultIsThere) {
+  Found found;
+  const Task task = wait_for(instant_client().commit_async(seed_request()), loop(), found);
+  EXPECT_FALSE(task.done());
+  run_loop();
+  EXPECT_TRUE(task.done());
+  EXPECT_TRUE(found.result);
+}
+
+TEST_F(Coroutine, RunsInsideAnExecutorThatRunsItAtOnce) {
+  bool inside = false;
+  const auto executor = [&](const std::function<void()>& resume) {
+    inside = true;
+    resume();
+    inside = false;
+  };
+  const auto coroutine = [](CommitFuture future, auto on, const bool& in) -> Task {
+    (void)co_await resume_on(on, std::move(future));
+    EXPECT_TRUE(in);
+  };
+  const Task there = coroutine(instant_client().commit_async(seed_request()), executor, inside);
+  EXPECT_TRUE(there.done());
+  const Task later = coroutine(client(held_).commit_async(seed_request()), executor, inside);
+  answer();
+  EXPECT_TRUE(later.done());
+  EXPECT_FALSE(inside);
+}
+
+TEST_F(Coroutine, MayBeGoneWhenItsExecutorReturns) {
+  const auto coroutine = [](CommitFuture future, CommitAwaiter::Executor executor, Found& found) -> Detached {
+    found.result = co_await resume_on(std::move(executor), std::move(future));
+    ++found.resumptions;
+  };
+  int returned = 0;
+  const auto elsewhere = [&returned](const Resumption& resume) {
+    std::thread(resume).join();
+    ++returned;
+  };
+  Found found;
+  coroutine(instant_client().commit_async(seed_request()), elsewhere, found);
+  EXPECT_EQ(found.resumptions, 1);
+  coroutine(client(held_).commit_async(seed_request()), elsewhere, found);
+  answer();
+  EXPECT_EQ(found.resumptions, 2);
+  EXPECT_EQ(returned, 2);
+}
+
+/// Whether commit() works where the coroutine goes on.
+Task try_to_block(CommitFuture future, CommitAwaiter::Executor executor, BonusCommitClient instant, ErrorKind& kind) {
+  (void)co_await CommitAwaiter(std::move(future), std::move(executor));
+  const CommitResult result = instant.commit(seed_request());
+  kind = result ? ErrorKind::internal_error : result.error().kind;
+}
+
+TEST_F(Coroutine, MayBlockOnlyWhereItIsNoCallback) {
+  ErrorKind in_callback = ErrorKind::internal_error;
+  ErrorKind in_inner_executor = ErrorKind::internal_error;
+  ErrorKind in_loop = ErrorKind::misuse;
+  ErrorKind at_once = ErrorKind::misuse;
+  const BonusCommitClient instant = instant_client();
+  const auto run_it = [](Resumption resume) { resume(); };
+  const Task first = try_to_block(client(held_).commit_async(seed_request()), nullptr, instant, in_callback);
+  const Task second = try_to_block(client(held_).commit_async(seed_request()), run_it, instant, in_inner_executor);
+  const Task third = try_to_block(client(held_).commit_async(seed_request()), loop(), instant, in_loop);
+  answer();
+  run_loop();
+  const Task fourth = try_to_block(instant.commit_async(seed_request()), nullptr, instant, at_once);
+  EXPECT_EQ(in_callback, ErrorKind::misuse);
+  EXPECT_EQ(in_inner_executor, ErrorKind::misuse);
+  EXPECT_EQ(in_loop, ErrorKind::internal_error) << "which stands for success";
+  EXPECT_EQ(at_once, ErrorKind::internal_error) << "which stands for success";
+}
+
+/// How deep in the stack its caller is.
+[[gnu::noinline]] const void* depth() { return __builtin_frame_address(0); }
+
+Task commit_many(BonusCommitClient client, CommitAwaiter::Executor executor, std::vector<const void*>& depths) {
+  const BonusCommitRequest request = seed_request();
+  for (int i = 0; i < 1000; ++i) {
+    (void)co_await CommitAwaiter(client.commit_async(request), executor);
+    depths.push_back(depth());
+  }
+}
+
+TEST_F(Coroutine, TakesNoMoreStackForEachResultThatIsThere) {
+  const BonusCommitClient fast = fast_client(std::make_shared<InstantTransport>());
+  const auto throwing = [](const Resumption&) { throw std::runtime_error("the pool is closed"); };
+  for (const CommitAwaiter::Executor& executor : {CommitAwaiter::Executor(), loop(), {throwing}}) {
+    std::vector<const void*> depths;
+    const Task task = commit_many(fast, executor, depths);
+    run_loop();
+    ASSERT_EQ(depths.size(), 1000U);
+    EXPECT_EQ(depths.back(), depths[1]) << "the first one may be at the coroutine's beginning";
+  }
+}
+
+/// `alive` goes when nothing of the coroutine is left.
+Detached commit_often(BonusCommitClient client, CommitAwaiter::Executor executor, int& resumptions,
+                      [[maybe_unused]] std::shared_ptr<void> alive) {
+  const BonusCommitRequest request = seed_request();
+  for (int i = 0; i < 1000; ++i) {
+    const CommitResult plain = co_await client.commit_async(request);
+    EXPECT_EQ(plain.error().transport_fault, TransportFault::connect);
+    const CommitResult moved = co_await resume_on(executor, client.commit_async(request));
+    EXPECT_EQ(moved.error().transport_fault, TransportFault::connect);
+    resumptions += 2;
+  }
+}
+
+TEST_F(Coroutine, MissesNoResultThatComesWhileItBeginsToWait) {
+  Thread other;
+  int resumptions[3] = {};
+  {
+    const BonusCommitClient threaded = fast_client(std::make_shared<ThreadedTransport>());
+    std::promise<void> all_gone;
+    std::shared_ptr<void> alive(nullptr, [&](void*) { all_gone.set_value(); });
+    for (int& mine : resumptions) {
+      commit_often(
+          threaded, [&](Resumption resume) { other.loop.post(std::move(resume)); }, mine, alive);
+    }
+    alive.reset();
+    all_gone.get_future().wait();
+  }
+  for (const int mine : resumptions) EXPECT_EQ(mine, 2000);
+}
+
+TEST_F(Coroutine, IsNotResumedOnceItIsDestroyed) {
+  Found found;
+  {
+    const Task plain = wait_for(client(held_).commit_async(seed_request()), found);
+    const Task posted = wait_for(client(held_).commit_async(seed_request()), loop(), found);
+  }
+  EXPECT_EQ(ended_, 0);
+  answer();
+  run_loop();
+  EXPECT_EQ(ended_, 2) << "the commits go on";
+  EXPECT_EQ(wechat_pay_.times_committed(seed_request().out_trade_no), 2U);
+  EXPECT_EQ(found.resumptions, 0);
+}
+
+TEST_F(Coroutine, IsNotResumedWhereItIsDestroyedInTheExecutorsQueue) {
+  Found found;
+  {
+    const Task late = wait_for(client(held_).commit_async(seed_request()), loop(), found);
+    const Task early = wait_for(instant_client().commit_async(seed_request()), loop(), found);
+    answer();
+    EXPECT_EQ(loop_.size(), 2U);
+  }
+  run_loop();
+  EXPECT_EQ(found.resumptions, 0);
+}
+
+TEST_F(Coroutine, IsResumedRightThereWhereItsExecutorThrows) {
+  Found early;
+  Found late;
+  const auto throwing = [](const Resumption&) { throw std::runtime_error("the pool is closed"); };
+  const Task first = wait_for(instant_client().commit_async(seed_request()), throwing, early);
+  EXPECT_TRUE(first.done());
+  const Task second = wait_for(client(held_).commit_async(seed_request()), throwing, late);
+  std::thread transport([&] { answer(); });
+  const auto there = transport.get_id();
+  transport.join();
+  EXPECT_TRUE(second.done());
+  EXPECT_EQ(late.thread, there);
+}
+
+TEST_F(Coroutine, IsResumedOnceByAnExecutorThatRunsItTwiceAndThrows) {
+  const auto coroutine = [](CommitFuture first, CommitFuture second, int& step) -> Task {
+    const auto executor = [](const std::function<void()>& resume) {
+      resume();
+      resume();
+      throw std::runtime_error("in the end");
+    };
+    CommitAwaiter awaiter = resume_on(executor, std::move(first));  // which outlives its own await
+    (void)co_await awaiter;
+    step = 1;
+    (void)co_await resume_on(executor, std::move(second));
+    step = 2;
+  };
+  CommitFuture futures[4];
+  futures[0] = instant_client().commit_async(seed_request());
+  for (std::size_t i = 1; i < 4; ++i) futures[i] = client(held_).commit_async(seed_request());
+  int at_once = 0;
+  int later = 0;
+  const Task first = coroutine(std::move(futures[0]), std::move(futures[1]), at_once);
+  const Task second = coroutine(std::move(futures[2]), std::move(futures[3]), later);
+  EXPECT_EQ(at_once, 1);
+  EXPECT_EQ(later, 0);
+  answer(1);
+  EXPECT_EQ(later, 1);
+  answer(0);
+  answer(2);
+  EXPECT_EQ(at_once, 2);
+  EXPECT_EQ(later, 2);
+}
+
+TEST_F(Coroutine, StaysWithItsOwnerWhereItsExecutorDropsIt) {
+  Found found;
+  const auto dropping = [](const Resumption&) {};
+  const Task first = wait_for(instant_client().commit_async(seed_request()), dropping, found);
+  const Task second = wait_for(client(held_).commit_async(seed_request()), dropping, found);
+  answer();
+  EXPECT_FALSE(first.done());
+  EXPECT_FALSE(second.done());
+}
+
+TEST_F(Coroutine, EndsItsWaitWhereTheClientIsDestroyed) {
+  Found found;
+  std::optional<BonusCommitClient> destroyed(client(held_));
+  held_.reset();
+  const Task task = wait_for(destroyed->commit_async(seed_request()), found);
+  EXPECT_FALSE(task.done());
+  destroyed.reset();
+  EXPECT_TRUE(task.done());
+  EXPECT_EQ(found.result.error().transport_fault, TransportFault::shut_down);
+}
+
+TEST_F(Coroutine, MayDestroyTheClientItWaitsFor) {
+  const auto coroutine = [](BonusCommitClient with) -> Detached { (void)co_await with.commit_async(seed_request()); };
+  coroutine(client(held_));
+  const auto complete = held_->completions.at(0);
+  const std::weak_ptr<Transport> transport = std::exchange(held_, nullptr);
+  EXPECT_FALSE(transport.expired());
+  complete(refusal());
+  EXPECT_EQ(ended_, 1);
+  EXPECT_TRUE(transport.expired());
+}
+
+TEST_F(Coroutine, IsCancelledThroughTheHandle) {
+  Found before;
+  Found meanwhile;
+  const BonusCommitClient waiting = client(held_);
+  CommitFuture future = waiting.commit_async(seed_request());
+  future.cancel();
+  const Task first = wait_for(std::move(future), before);
+
+  future = waiting.commit_async(seed_request());
+  const CommitHandle handle = future.handle();
+  const Task second = wait_for(std::move(future), meanwhile);
+  EXPECT_FALSE(held_->requests[1].cancellation->requested());
+  handle.cancel();
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_TRUE(held_->requests[i].cancellation->requested());
+    held_->completions[i](transport_error(TransportFault::cancelled, Outcome::not_sent, "given up"));
+  }
+  EXPECT_EQ(before.result.error().kind, ErrorKind::cancelled);
+  EXPECT_EQ(meanwhile.result.error().kind, ErrorKind::cancelled);
+}
+
+TEST_F(Coroutine, GetsAnExceptionWhereThereIsNothingToWaitFor) {
+  const auto coroutine = [](CommitFuture future, CommitAwaiter::Executor executor, int& thrown) -> Task {
+    CommitAwaiter awaiter(std::move(future), std::move(executor));
+    for (int i = 0; i < 2; ++i) {
+      try {
+        (void)co_await awaiter;
+      } catch (const std::future_error& error) {
+        thrown += error.code() == std::future_errc::no_state ? 1 : 0;
+      }
+    }
+  };
+  int empty = 0;
+  int with_executor = 0;
+  int second_time = 0;
+  const Task first = coroutine(CommitFuture(), nullptr, empty);
+  const Task second = coroutine(CommitFuture(), loop(), with_executor);
+  const Task third = coroutine(instant_client().commit_async(seed_request()), nullptr, second_time);
+  EXPECT_EQ(empty, 2);
+  EXPECT_EQ(with_executor, 2);
+  EXPECT_EQ(second_time, 1);
+  EXPECT_EQ(loop_.size(), 0U);
+}
+
+TEST_F(Coroutine, KeepsItsExecutorUntilTheCommitEndsAndNoLonger) {
+  const auto pool = std::make_shared<int>();
+  const auto coroutine = [](CommitFuture future, std::shared_ptr<void> owned) -> Task {
+    const auto executor = [owned = std::exchange(owned, nullptr)](const Resumption& resume) { resume(); };
+    (void)co_await resume_on(executor, std::move(future));
+  };
+  {
+    const Task destroyed = coroutine(client(held_).commit_async(seed_request()), pool);
+    const Task resumed = coroutine(client(held_).commit_async(seed_request()), pool);
+  }
+  EXPECT_EQ(pool.use_count(), 3) << "the calls'";
+  answer();
+  EXPECT_EQ(pool.use_count(), 1);
+}
+
+}  // namespace
+}  // namespace wechatpay
