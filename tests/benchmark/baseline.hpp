@@ -10,7 +10,6 @@
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <memory>
@@ -20,15 +19,12 @@
 
 #include "src/openssl.hpp"
 #include "src/testing/pki.hpp"
+#include "tests/benchmark/measuring.hpp"
 #include "tests/support/raw_server.hpp"
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
 namespace wechatpay {
-
-inline void require(bool done) {
-  if (!done) std::abort();
-}
 
 /// A key and the context that signs or verifies with it.
 class BaselineKey {

@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "tests/benchmark/commits.hpp"
 #include "tests/support/raw_server.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
@@ -32,10 +33,8 @@ class Nginx {
  public:
   /// `program` is the path of nginx. HTTP/2 is offered where `http2` is set.
   Nginx(const std::string& program, bool http2, const FakeWechatPay& wechat_pay) : port_(free_port()) {
-    HttpRequest asking;
-    asking.headers = {{"Wechatpay-Serial", wechat_pay.public_key_id()}};
     std::string signed_headers;
-    for (const HttpHeader& header : wechat_pay.sign({204, {}, ""}, asking).headers) {
+    for (const HttpHeader& header : signed_204(wechat_pay).headers) {
       signed_headers += "add_header " + header.name + " '" + header.value + "' always;\n";
     }
     const ServerPki& pki = ServerPki::get();
@@ -83,6 +82,10 @@ class Nginx {
     kill(process_, SIGTERM);
     waitpid(process_, nullptr, 0);
   }
+
+  /// Answers nothing until go_on(); connections stay.
+  void halt() const { kill(process_, SIGSTOP); }
+  void go_on() const { kill(process_, SIGCONT); }
 
   std::string origin() const { return "https://127.0.0.1:" + std::to_string(port_); }
 

@@ -1,6 +1,7 @@
 // What each stage costs by itself, and all of them together but RSA.
 #include <benchmark/benchmark.h>
 
+#include "tests/benchmark/commits.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
@@ -15,30 +16,6 @@ FakeWechatPay& wechat_pay() {
   static FakeWechatPay made{{"1900000001", [] { return at(now); }}};
   return made;
 }
-
-HttpResponse signed_204() {
-  HttpRequest request;
-  request.headers = {{"Wechatpay-Serial", wechat_pay().public_key_id()}};
-  return wechat_pay().sign({204, {}, ""}, request);
-}
-
-/// Signs at no cost, so that what is left is our own work.
-class FreeSigner final : public Signer {
- public:
-  Result<std::string> sign(std::string_view) const override { return std::string(256, 's'); }
-};
-
-/// Answers at no cost.
-class FreeTransport final : public Transport {
- public:
-  void send(HttpRequest request, Completion done) override {
-    benchmark::DoNotOptimize(request.headers.data());
-    done(answer_);
-  }
-
- private:
-  const HttpResponse answer_ = signed_204();
-};
 
 void check_request(benchmark::State& state) {
   const BonusCommitRequest request = seed_request();
@@ -61,7 +38,7 @@ void make_a_nonce(benchmark::State& state) {
 BENCHMARK(make_a_nonce);
 
 void authorization_without_rsa(benchmark::State& state) {
-  const auto credentials = Credentials::from_signer("1900000001", "ABCDEF", std::make_shared<FreeSigner>()).value();
+  const auto credentials = free_credentials();
   for (auto _ : state) {
     benchmark::DoNotOptimize(authorization(credentials, {"POST", seed_path, now, nonce, seed_body}));
   }
@@ -78,7 +55,7 @@ BENCHMARK(sign)->UseRealTime()->Threads(2);
 
 void verify_an_answer(benchmark::State& state) {
   const auto keys = wechat_pay().platform_keys();
-  const HttpResponse answer = signed_204();
+  const HttpResponse answer = signed_204(wechat_pay());
   for (auto _ : state) benchmark::DoNotOptimize(verify(answer, *keys, at(now)));
 }
 BENCHMARK(verify_an_answer);
@@ -88,9 +65,8 @@ BENCHMARK(verify_an_answer);
 void commit_without_network_and_signing(benchmark::State& state) {
   ClientOptions options;
   options.clock = [] { return at(now); };
-  const auto client = BonusCommitClient::create(
-                          Credentials::from_signer("1900000001", "ABCDEF", std::make_shared<FreeSigner>()).value(),
-                          wechat_pay().platform_keys(), std::make_shared<FreeTransport>(), options)
+  const auto client = BonusCommitClient::create(free_credentials(), wechat_pay().platform_keys(),
+                                                std::make_shared<FreeTransport>(signed_204(wechat_pay())), options)
                           .value();
   const BonusCommitRequest request = seed_request();
   for (auto _ : state) {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the benchmarks in Release and runs them: the pieces, and whole commits against nginx beside the same by hand.
+# Builds the benchmarks in Release and runs them: the pieces by themselves, then all that figures.md and figures.svg show,
+# which it writes beside this file; with --short, for seeing that everything works, into build/benchmark.
 #   run.sh [--short]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -18,15 +19,22 @@ fi
 log=$build/build.log
 mkdir -p "$build"
 if ! { cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DWECHATPAY_BONUS_COMMIT_BUILD_BENCHMARKS=ON &&
-       cmake --build "$build" --target end_to_end pieces; } > "$log" 2>&1; then
+       cmake --build "$build" --target benchmarks; } > "$log" 2>&1; then
   tail -n 100 "$log" >&2
   exit 1
 fi
 
+figures=$build/figures.txt
+: > "$figures"
 if [ "${1:-}" = --short ]; then
+  folder=$build
   "$build/tests/benchmark/pieces" --benchmark_min_time=0.01
-  "$build/tests/benchmark/end_to_end" "$nginx" --short
 else
+  folder=tests/benchmark
   "$build/tests/benchmark/pieces" --benchmark_repetitions=7 --benchmark_report_aggregates_only=true
-  "$build/tests/benchmark/end_to_end" "$nginx"
 fi
+for program in end_to_end own_work scale building; do
+  "$build/tests/benchmark/$program" "$figures" "$nginx" "$@"
+done
+"$build/tests/benchmark/write_figures" "$figures" "$nginx" "$folder"
+cat "$folder/figures.md"

@@ -1,0 +1,91 @@
+// What the library costs who builds with it: CPU time of the compiler, and the size of the program.
+#include <filesystem>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "tests/benchmark/figures.hpp"
+#include "tests/benchmark/measuring.hpp"
+#include "tests/support/support.hpp"
+
+namespace wechatpay {
+namespace {
+
+constexpr const char* why_parsing =
+    "the standard library's headers alone cost more than that, and the client is in headers, too";
+
+std::string output_of(const std::string& command) {
+  CommandResult result = run(command);
+  if (result.status != 0) throw std::runtime_error(command + " has failed");
+  return result.output;
+}
+
+/// Parses it and generates nothing; CPU seconds.
+double parse(const std::string& file) {
+  const double before = cpu_seconds(RUSAGE_CHILDREN);
+  output_of(WECHATPAY_COMPILER " -std=c++17 -fsyntax-only -I" WECHATPAY_SOURCE "/include " WECHATPAY_JSON_INCLUDE " " +
+            file);
+  return cpu_seconds(RUSAGE_CHILDREN) - before;
+}
+
+/// Those that the library's headers include.
+std::string standard_headers() {
+  std::set<std::string> headers;
+  for (const auto& file : std::filesystem::directory_iterator(WECHATPAY_SOURCE "/include/wechatpay/bonus_commit")) {
+    if (!file.is_regular_file()) continue;
+    std::istringstream text(read_text(file.path()));
+    for (std::string line; std::getline(text, line);) {
+      if (line.rfind("#include <", 0) == 0) headers.insert(line + "\n");
+    }
+  }
+  std::string all;
+  for (const std::string& header : headers) all += header;
+  return all;
+}
+
+void parsing(const Arguments& arguments, Figures& figures) {
+  const TemporaryFolder folder;
+  const std::string json = folder.write("json.cpp", "#include <nlohmann/json.hpp>\n");
+  const std::string ours = folder.write("ours.cpp", "#include <wechatpay/bonus_commit.hpp>\n");
+  const std::string standard = folder.write("standard.cpp", standard_headers());
+  std::vector<double> ratios;
+  std::vector<double> standard_ratios;
+  for (int round = 0; round < arguments.rounds(); ++round) {
+    const double whole = parse(json);
+    ratios.push_back(parse(ours) / whole);
+    standard_ratios.push_back(parse(standard) / whole);
+  }
+  figures.add(Row{"CPU time for parsing `<wechatpay/bonus_commit.hpp>`, against `<nlohmann/json.hpp>`", median(ratios),
+                  "x", "at most", 0.33, why_parsing});
+  figures.add(Row{"of which the standard library's own headers", median(standard_ratios), "x"});
+}
+
+/// Bytes of code and data.
+double size_of(const std::string& program) {
+  std::istringstream sizes(output_of("size " + program));
+  std::string titles;
+  double text = 0;
+  double data = 0;
+  std::getline(sizes, titles);
+  if (!(sizes >> text >> data)) throw std::runtime_error("size prints something else");
+  return text + data;
+}
+
+void size(Figures& figures) {
+  figures.add(
+      Row{"The library's own code and data in a stripped program (Release) that makes a client from files and commits",
+          (size_of(WECHATPAY_WITH_CLIENT) - size_of(WECHATPAY_WITHOUT_CLIENT)) / 1024, "KiB"});
+}
+
+void measure_all(const Arguments& arguments) {
+  Figures figures(arguments.figures);
+  parsing(arguments, figures);
+  size(figures);
+}
+
+}  // namespace
+}  // namespace wechatpay
+
+int main(int count, char** values) { wechatpay::measure_all({count, values}); }

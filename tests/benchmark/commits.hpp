@@ -1,0 +1,98 @@
+/// What the benchmarks commit with.
+#ifndef WECHATPAY_TESTS_BENCHMARK_COMMITS_HPP
+#define WECHATPAY_TESTS_BENCHMARK_COMMITS_HPP
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <future>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "tests/benchmark/measuring.hpp"
+#include "tests/support/raw_server.hpp"
+#include "wechatpay/bonus_commit.hpp"
+#include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+
+namespace wechatpay {
+
+/// Good for any request for five minutes, since the signed message of a 204 holds timestamp and nonce alone.
+inline HttpResponse signed_204(const FakeWechatPay& wechat_pay) {
+  HttpRequest asking;
+  asking.headers = {{"Wechatpay-Serial", wechat_pay.public_key_id()}};
+  return wechat_pay.sign({204, {}, ""}, asking);
+}
+
+/// Signs at no cost. Nobody who verifies would believe it.
+class FreeSigner final : public Signer {
+ public:
+  Result<std::string> sign(std::string_view) const override { return std::string(256, 's'); }
+};
+
+inline Credentials free_credentials() {
+  return Credentials::from_signer("1900000001", "ABCDEF", std::make_shared<FreeSigner>()).value();
+}
+
+/// Answers at no cost but that of a copy.
+class FreeTransport final : public Transport {
+ public:
+  explicit FreeTransport(HttpResponse answer) : answer_(std::move(answer)) {}
+
+  void send(HttpRequest, Completion done) override { done(answer_); }
+
+ private:
+  const HttpResponse answer_;
+};
+
+/// A client that waits as long as it takes.
+inline BonusCommitClient client_of(const Credentials& credentials, const FakeWechatPay& wechat_pay,
+                                   const std::string& origin, std::size_t connections = 64,
+                                   ClientOptions options = {}) {
+  CurlOptions curl_options;
+  curl_options.ca_bundle_file = RawServer::ca_file();
+  curl_options.max_connections = connections;
+  curl_options.connect_timeout = std::chrono::minutes(1);
+  curl_options.idle_timeout = std::chrono::hours(1);
+  options.origins = {origin};
+  options.deadline = std::chrono::minutes(4);
+  options.retry.try_timeout = options.deadline;
+  return BonusCommitClient::create(credentials, wechat_pay.platform_keys(), CurlTransport::create(curl_options).value(),
+                                   std::move(options))
+      .value();
+}
+
+/// One after the other.
+inline void commit_one_by_one(const BonusCommitClient& client, const BonusCommitRequest& request, int count) {
+  for (int i = 0; i < count; ++i) require(client.commit(request).has_value());
+}
+
+/// Keeps so many under way until all have ended.
+class CommitMany {
+ public:
+  CommitMany(const BonusCommitClient& client, const BonusCommitRequest& request, int count, int in_flight)
+      : client_(client), request_(request), to_start_(count - in_flight), to_end_(count) {
+    for (int i = 0; i < in_flight; ++i) start();
+    ended_.get_future().wait();
+  }
+
+ private:
+  void start() {
+    client_.commit_async(request_, [this](const CommitResult& result) {
+      require(result.has_value());
+      if (to_start_.fetch_sub(1) > 0) start();
+      if (--to_end_ == 0) ended_.set_value();
+    });
+  }
+
+  const BonusCommitClient& client_;
+  const BonusCommitRequest& request_;
+  std::atomic<int> to_start_;
+  std::atomic<int> to_end_;
+  std::promise<void> ended_;
+};
+
+}  // namespace wechatpay
+
+#endif

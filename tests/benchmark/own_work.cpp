@@ -1,0 +1,109 @@
+// What a commit costs besides the network: our own work in all stages together, and RSA on two threads.
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/benchmark/commits.hpp"
+#include "tests/benchmark/figures.hpp"
+#include "tests/benchmark/measuring.hpp"
+#include "tests/benchmark/nginx.hpp"
+#include "tests/support/support.hpp"
+
+namespace wechatpay {
+namespace {
+
+constexpr const char* why_own_work = "OpenSSL's random generator alone takes a quarter of these 3 us";
+constexpr const char* why_two_threads = "the two cores were not free all the time, or share what RSA needs";
+
+volatile std::size_t kept;  // keeps what is measured from being optimized away
+
+/// What RSA takes of a commit's answer: the bare verification.
+class BareVerification {
+ public:
+  BareVerification(const FakeWechatPay& wechat_pay, const HttpResponse& answer)
+      : key_(wechat_pay.platform_keys()->find(wechat_pay.public_key_id())),
+        message_(verification_message(header_value(answer.headers, "Wechatpay-Timestamp"),
+                                      header_value(answer.headers, "Wechatpay-Nonce"), answer.body)),
+        signature_(decode_base64(header_value(answer.headers, "Wechatpay-Signature")).value()) {}
+
+  void operator()() const { require(key_->verify(message_, signature_)); }
+
+ private:
+  std::shared_ptr<const PlatformKey> key_;
+  std::string message_;
+  std::string signature_;
+};
+
+template <typename Work>
+double cpu_of_each(int count, const Work& work) {
+  return measure(count,
+                 [&] {
+                   for (int i = 0; i < count; ++i) work();
+                 })
+      .cpu;
+}
+
+/// A whole commit with a signer that signs and a transport that answers at once, less the bare verification, less the
+/// copy of the answer, which stands for the network.
+void own_work(const Arguments& arguments, Figures& figures) {
+  const int count = arguments.brief ? 1000 : 20000;
+  const FakeWechatPay wechat_pay;
+  const HttpResponse answer = signed_204(wechat_pay);
+  const auto client =
+      BonusCommitClient::create(free_credentials(), wechat_pay.platform_keys(), std::make_shared<FreeTransport>(answer))
+          .value();
+  const BonusCommitRequest request = seed_request();
+  const BareVerification verify_barely(wechat_pay, answer);
+  std::vector<double> own;
+  std::vector<double> nonces;
+  for (int round = 0; round <= arguments.rounds(); ++round) {
+    const double whole = cpu_of_each(
+        count, [&] { client.commit_async(request, [](const CommitResult& result) { require(result.has_value()); }); });
+    const double rsa = cpu_of_each(count, verify_barely);
+    const double copy = cpu_of_each(count, [&] { kept = Result<HttpResponse>(answer)->headers.size(); });
+    const double nonce = cpu_of_each(count, [] { kept = random_nonce()->size(); });
+    if (round == 0) continue;  // caches
+    own.push_back(whole - rsa - copy);
+    nonces.push_back(nonce);
+  }
+  figures.add(Row{"All of our own work in a commit, besides RSA", median(own), "us", "at most", 3, why_own_work});
+  figures.add(Row{"of which OpenSSL's random generator, for the nonce", median(nonces), "us"});
+}
+
+double signatures_per_second(const Signer& signer, int each, int threads) {
+  const std::string message = signing_message({"POST", seed_path, 1554208460, std::string(32, 'A'), seed_body});
+  const auto begin = Clock::now();
+  std::vector<std::thread> signing;
+  for (int i = 0; i < threads; ++i) {
+    signing.emplace_back([&] {
+      for (int k = 0; k < each; ++k) require(signer.sign(message).has_value());
+    });
+  }
+  for (std::thread& one : signing) one.join();
+  return each * threads / seconds_between(begin, Clock::now());
+}
+
+void two_threads(const Arguments& arguments, Figures& figures) {
+  const int each = arguments.brief ? 200 : 2000;
+  const Credentials credentials = FakeWechatPay().credentials();
+  std::vector<double> ratios;
+  for (int round = 0; round <= arguments.rounds(); ++round) {
+    const double one = signatures_per_second(credentials.signer(), each, 1);
+    const double two = signatures_per_second(credentials.signer(), each, 2);
+    if (round > 0) ratios.push_back(two / one);
+  }
+  figures.add(Row{"Signing on two threads with one client, against one thread", median(ratios), "x", "at least", 1.9,
+                  why_two_threads});
+}
+
+void measure_all(const Arguments& arguments) {
+  Figures figures(arguments.figures);
+  two_threads(arguments, figures);  // on both cores
+  pin_to_core(0);
+  own_work(arguments, figures);
+}
+
+}  // namespace
+}  // namespace wechatpay
+
+int main(int count, char** values) { wechatpay::measure_all({count, values}); }

@@ -1,0 +1,15 @@
+// A small program, with a client and without, whose sizes building.cpp compares.
+#include <wechatpay/bonus_commit.hpp>
+
+#ifdef WITH_CLIENT
+int main(int, char** arguments) {
+  using namespace wechatpay;
+  const auto credentials = Credentials::from_pem_files(arguments[1], arguments[2]).value();
+  const auto platform_keys = std::make_shared<PlatformKeys>();
+  platform_keys->add_public_key_file(arguments[3], arguments[4]).value();
+  const auto client = BonusCommitClient::create(credentials, platform_keys, CurlTransport::create().value()).value();
+  return client.commit({arguments[5], arguments[6], arguments[7], arguments[8], arguments[9], 30}) ? 0 : 1;
+}
+#else
+int main() { return 0; }
+#endif
