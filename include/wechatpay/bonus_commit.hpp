@@ -1,4 +1,6 @@
-/// Everything for committing bonus points: include this one.
+/// Everything for committing bonus points: include this one. Left out, since others need not parse it: json.hpp and
+/// coroutine.hpp, for those who use what they are about; verification.hpp and answer.hpp, for those who call the stages
+/// behind the client themselves.
 #ifndef WECHATPAY_BONUS_COMMIT_HPP
 #define WECHATPAY_BONUS_COMMIT_HPP
 
@@ -16,14 +18,12 @@
 #include "wechatpay/bonus_commit/one_shot.hpp"
 #include "wechatpay/bonus_commit/cancellation.hpp"
 #include "wechatpay/bonus_commit/http.hpp"
-#include "wechatpay/bonus_commit/verification.hpp"
 #include "wechatpay/bonus_commit/transport.hpp"
-#include "wechatpay/bonus_commit/answer.hpp"
+#include "wechatpay/bonus_commit/receipt.hpp"
 #include "wechatpay/bonus_commit/retry.hpp"
 #include "wechatpay/bonus_commit/rate_limit.hpp"
 #include "wechatpay/bonus_commit/watching.hpp"
 #include "wechatpay/bonus_commit/client_options.hpp"
-#include "wechatpay/bonus_commit/commit_call.hpp"
 #include "wechatpay/bonus_commit/client.hpp"
 #include "wechatpay/bonus_commit/batch.hpp"
 #include "wechatpay/bonus_commit/event_loop.hpp"

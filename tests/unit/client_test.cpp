@@ -6,9 +6,11 @@
 #include <optional>
 #include <stdexcept>
 
+#include "src/commit_call.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
+#include "wechatpay/bonus_commit/version.hpp"
 
 namespace wechatpay {
 namespace {

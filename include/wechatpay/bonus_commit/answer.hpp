@@ -10,24 +10,13 @@
 #include <utility>
 
 #include "wechatpay/bonus_commit/http.hpp"
+#include "wechatpay/bonus_commit/receipt.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 #include "wechatpay/bonus_commit/signature.hpp"
 #include "wechatpay/bonus_commit/text.hpp"
 #include "wechatpay/bonus_commit/verification.hpp"
 
 namespace wechatpay {
-
-/// The points are credited: WeChat Pay answered 204 under a valid signature.
-struct CommitReceipt {
-  std::string request_id;                ///< Request-ID, for WeChat Pay's support; may be empty
-  std::string serial;                    ///< the platform key that signed the answer
-  std::int64_t timestamp = 0;            ///< WeChat Pay's time of the answer, Unix seconds
-  std::chrono::seconds clock_offset{0};  ///< the local clock minus WeChat Pay's
-  int tries = 1;                         ///< how many it took
-  std::string warning;                   ///< empty, or that this machine's clock is off by more than a minute
-};
-
-using CommitResult = Result<CommitReceipt>;
 
 /// What WeChat Pay says that it signed, in a 401 SIGN_ERROR.
 struct SignInformation {

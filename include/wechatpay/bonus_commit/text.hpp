@@ -2,7 +2,6 @@
 #ifndef WECHATPAY_BONUS_COMMIT_TEXT_HPP
 #define WECHATPAY_BONUS_COMMIT_TEXT_HPP
 
-#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -61,7 +60,7 @@ inline std::string printable(std::string_view text, std::size_t most = 200) {
     return is_control(c) || c == 0x2028 || c == 0x2029 || (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
   };
   std::string out;
-  out.reserve((std::min)(text.size(), most));
+  out.reserve(text.size() < most ? text.size() : most);
   for (std::size_t count = 0; !text.empty(); ++count) {
     if (count == most) return out + "…";
     const CodePoint next = first_code_point(text);
@@ -102,8 +101,8 @@ inline std::string without_signatures(std::string_view text) {
       }
       if (line < 60) break;
       const std::string_view gap = text.substr(run, 8);
-      const std::size_t space = (std::min)(gap.find_first_not_of(" \t\r\n"), gap.size());
-      const bool wrapped = space > 0 && space < gap.size() && of_signature(gap[space]) &&
+      const std::size_t space = gap.find_first_not_of(" \t\r\n");
+      const bool wrapped = space > 0 && space != std::string_view::npos && of_signature(gap[space]) &&
                            gap.substr(0, space).find_first_of("\r\n") != std::string_view::npos;
       if (!wrapped) break;
       run += space;

@@ -6,7 +6,7 @@
 #include <functional>
 #include <string_view>
 
-#include "wechatpay/bonus_commit/answer.hpp"
+#include "wechatpay/bonus_commit/receipt.hpp"
 #include "wechatpay/bonus_commit/retry.hpp"
 
 namespace wechatpay {

@@ -1,6 +1,6 @@
 /// One commit under way: what its stages share, and what follows on each try.
-#ifndef WECHATPAY_BONUS_COMMIT_COMMIT_CALL_HPP
-#define WECHATPAY_BONUS_COMMIT_COMMIT_CALL_HPP
+#ifndef WECHATPAY_SRC_COMMIT_CALL_HPP
+#define WECHATPAY_SRC_COMMIT_CALL_HPP
 
 #include <algorithm>
 #include <atomic>

@@ -1,0 +1,27 @@
+/// What a commit ends with.
+#ifndef WECHATPAY_BONUS_COMMIT_RECEIPT_HPP
+#define WECHATPAY_BONUS_COMMIT_RECEIPT_HPP
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "wechatpay/bonus_commit/result.hpp"
+
+namespace wechatpay {
+
+/// The points are credited: WeChat Pay answered 204 under a valid signature.
+struct CommitReceipt {
+  std::string request_id;                ///< Request-ID, for WeChat Pay's support; may be empty
+  std::string serial;                    ///< the platform key that signed the answer
+  std::int64_t timestamp = 0;            ///< WeChat Pay's time of the answer, Unix seconds
+  std::chrono::seconds clock_offset{0};  ///< the local clock minus WeChat Pay's
+  int tries = 1;                         ///< how many it took
+  std::string warning;                   ///< empty, or that this machine's clock is off by more than a minute
+};
+
+using CommitResult = Result<CommitReceipt>;
+
+}  // namespace wechatpay
+
+#endif
