@@ -10,9 +10,8 @@
 namespace wechatpay {
 namespace {
 
-constexpr const char* why_cpu = "each commit() goes over to the thread of the connections, and its result comes back";
-constexpr const char* why_cpu_of_many = "";
-constexpr const char* why_throughput = "";
+constexpr const char* why_cpu =
+    "by perf: our own code 9 us a commit, spread thinly, its memory 5, libcurl's options 3, four system calls 1";
 
 void one_at_a_time(const std::string& protocol, const Comparison& compared, Figures& figures) {
   const std::string what = protocol + ", one at a time";
@@ -23,8 +22,8 @@ void one_at_a_time(const std::string& protocol, const Comparison& compared, Figu
 
 void many_in_flight(const std::string& protocol, const Comparison& compared, Figures& figures) {
   const std::string what = protocol + ", 64 in flight";
-  figures.add(Row{what + ": CPU against the same by hand", compared.cpu_ratio, "x", "at most", 1.05, why_cpu_of_many});
-  figures.add(Row{what + ": throughput", compared.throughput_ratio, "x", "at least", 0.95, why_throughput});
+  figures.add(Row{what + ": CPU against the same by hand", compared.cpu_ratio, "x", "at most", 1.05});
+  figures.add(Row{what + ": throughput", compared.throughput_ratio, "x", "at least", 0.95});
   figures.add(Bars{what, compared.first_cpu, compared.second_cpu});
 }
 

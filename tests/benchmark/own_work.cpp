@@ -8,12 +8,14 @@
 #include "tests/benchmark/measuring.hpp"
 #include "tests/benchmark/nginx.hpp"
 #include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/verification.hpp"
 
 namespace wechatpay {
 namespace {
 
-constexpr const char* why_own_work = "OpenSSL's random generator alone takes a quarter of these 3 us";
-constexpr const char* why_two_threads = "the two cores were not free all the time, or share what RSA needs";
+constexpr const char* why_own_work =
+    "OpenSSL's random generator is asked for each nonce, so that a fork repeats none; the rest is spread thinly";
+constexpr const char* why_two_threads = "something else ran on one of the two cores";
 
 volatile std::size_t kept;  // keeps what is measured from being optimized away
 

@@ -5,6 +5,7 @@
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+#include "wechatpay/bonus_commit/verification.hpp"
 
 namespace wechatpay {
 namespace {

@@ -20,13 +20,8 @@
 namespace wechatpay {
 namespace {
 
-constexpr const char* why_queued = "";
 constexpr const char* why_connected =
     "the same by hand costs as much more: libcurl looks at every connection whenever it waits or works";
-constexpr const char* why_memory = "";
-constexpr const char* why_memory_at_once = "";
-constexpr const char* why_waiting = "";
-constexpr const char* why_growth = "";
 
 /// In bytes. glibc's caches of freed blocks come and go by a few KiB; what loses a byte a commit loses a million.
 constexpr double no_growth = 16384;
@@ -120,7 +115,7 @@ void throughput(const Arguments& arguments, const FakeWechatPay& wechat_pay, Fig
     const std::string what =
         grouped(in_flight) + " calls in flight on " + grouped(connections) + " connections, against 64: ";
     figures.add(Row{what + "throughput", compared.throughput_ratio, "x", "at least", 0.95,
-                    connections == 64 ? why_queued : why_connected});
+                    connections == 64 ? "" : why_connected});
     figures.add(Row{what + "CPU", compared.cpu_ratio, "x"});
   }
 }
@@ -149,12 +144,12 @@ void given_at_once(const Arguments& arguments, const FakeWechatPay& wechat_pay, 
   }
   const std::string what = grouped(all) + " calls given at once, signed at no cost";
   figures.add(Row{grouped(fewer) + " calls in flight: memory of each beyond the connections' own",
-                  median(memory_of_fewer), "KiB", "at most", 8, why_memory});
+                  median(memory_of_fewer), "KiB", "at most", 8});
   figures.add(
       Row{what + ": memory of each, the most at " + grouped(all / 4) + ", " + grouped(all / 2) + " and " + grouped(all),
-          median(memory), "KiB", "at most", 4, why_memory_at_once});
+          median(memory), "KiB", "at most", 4});
   figures.add(Row{what + ": waiting of each against that in a fair queue, 99th percentile", median(waiting), "x",
-                  "at most", 1.2, why_waiting});
+                  "at most", 1.2});
   figures.add(Row{what + ": the same, the greatest", median(greatest_waiting), "x"});
 }
 
@@ -183,8 +178,7 @@ void one_after_another(const Arguments& arguments, const FakeWechatPay& wechat_p
   const Memory first = memory_after(1000);
   const Memory last = memory_after(count - 1000);
   const std::string what = grouped(count) + " commits one after another: growth of ";
-  figures.add(Row{what + "the heap after the first thousand", last.heap - first.heap, "bytes", "at most", no_growth,
-                  why_growth});
+  figures.add(Row{what + "the heap after the first thousand", last.heap - first.heap, "bytes", "at most", no_growth});
   figures.add(Row{what + "resident memory", last.resident - first.resident, "bytes"});
 }
 
