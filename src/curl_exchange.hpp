@@ -280,6 +280,7 @@ class Exchange {
     }
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos) return;
+    if (headers.capacity() == 0) headers.reserve(16);
     headers.push_back({std::string(trimmed(line.substr(0, colon))), std::string(trimmed(line.substr(colon + 1)))});
   }
 

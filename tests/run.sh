@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds everything in every supported way, and runs every test; fuzzes for two minutes.
+# Installs what is missing, builds everything in every supported way, and runs every test; fuzzes for four minutes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -48,6 +48,13 @@ bash tests/fuzz/run.sh build/fuzz 60
 build gcc-20 g++ 20 -DCMAKE_BUILD_TYPE=Release
 build gcc-23 g++ 23
 build clang-23 clang++ 23
+
+echo "== benchmarks, in their short form: that they work, not how fast"
+mkdir -p build/benchmark
+if ! bash tests/benchmark/run.sh --short > build/benchmark/short.log 2>&1; then
+  tail -n 100 build/benchmark/short.log >&2
+  exit 1
+fi
 
 echo "== consumers"
 bash tests/package/run.sh build/package

@@ -13,7 +13,11 @@ nginx=$(command -v nginx || true)
 if [ -z "$nginx" ]; then
   mkdir -p "$build/nginx"
   nginx=$PWD/$build/nginx/usr/sbin/nginx
-  [ -x "$nginx" ] || (cd "$build/nginx" && apt-get download nginx > /dev/null 2>&1 && dpkg-deb -x nginx_*.deb .)
+  [ -x "$nginx" ] || (
+    cd "$build/nginx"
+    { apt-get download nginx || { apt-get update && apt-get download nginx; }; } > log 2>&1
+    dpkg-deb -x nginx_*.deb .
+  )
 fi
 
 log=$build/build.log

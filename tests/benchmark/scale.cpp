@@ -183,17 +183,17 @@ void one_after_another(const Arguments& arguments, const FakeWechatPay& wechat_p
 }
 
 /// A connection is an open file, here and in nginx.
-void allow_many_files() {
+void allow_many_files(rlim_t needed) {
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
-  if (files.rlim_max < 10000 || setrlimit(RLIMIT_NOFILE, &files) != 0) {
-    throw std::runtime_error("ulimit -Hn must be 10000 or more");
+  if (files.rlim_max < needed || setrlimit(RLIMIT_NOFILE, &files) != 0) {
+    throw std::runtime_error("ulimit -Hn must be " + std::to_string(needed) + " or more");
   }
 }
 
 void measure_all(const Arguments& arguments) {
-  allow_many_files();
+  allow_many_files(arguments.brief ? 1024 : 10000);
   pin_to_core(0);
   Figures figures(arguments.figures);
   const FakeWechatPay wechat_pay;

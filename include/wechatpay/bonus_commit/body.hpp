@@ -31,8 +31,11 @@ inline std::string percent_encode(std::string_view value) {
 
 /// The path as it is signed and as it goes over the wire.
 inline std::string request_path(const BonusCommitRequest& request) {
-  return "/v3/marketing/membercard-open/cards/" + percent_encode(request.card_id) + "/codes/" +
-         percent_encode(request.code) + "/bonus/commit";
+  std::string path;
+  path.reserve(128);
+  path.append("/v3/marketing/membercard-open/cards/").append(percent_encode(request.card_id));
+  path.append("/codes/").append(percent_encode(request.code)).append("/bonus/commit");
+  return path;
 }
 
 /// The body as it is signed and as it goes over the wire: compact UTF-8 JSON with the keys in the order of WeChat

@@ -28,8 +28,8 @@ struct CallEvent {
 };
 
 /// Hooks see no key, no Authorization value and no signature. They run where callbacks run (see
-/// BonusCommitClient::Callback), before them, and may run on several threads at once. An exception that a hook throws
-/// is swallowed: watching changes nothing.
+/// BonusCommitClient::Callback), before them; those of commit() may run on its caller's thread, and several at once. An
+/// exception that a hook throws is swallowed: watching changes nothing.
 struct Hooks {
   std::function<void(const TryEvent&)> on_try;    ///< once for each try
   std::function<void(const CallEvent&)> on_call;  ///< once for each call, after its tries
