@@ -1,6 +1,8 @@
 #include "wechatpay/bonus_commit/batch.hpp"
 
+#include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "src/commit_call.hpp"
+#include "wechatpay/bonus_commit/rate_limit.hpp"
 
 namespace wechatpay {
 namespace {
@@ -31,45 +34,64 @@ class Batch {
     }
     work();
     for (std::thread& helper : helpers) helper.join();
-    std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [this] { return in_flight_ == 0; });
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      changed_.wait(lock, [this] { return in_flight_ == 0; });
+    }
+    for (const Request& request : put_back_) take_result(*request, rate_limited());
     if (failure_ != nullptr) std::rethrow_exception(failure_);
     return summary_;
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+  using Request = std::shared_ptr<const BonusCommitRequest>;
+
   void work() {
     while (take_place()) {
-      auto request = take_request();
-      if (request == nullptr) return give_place();
+      const Request request = take_request();
+      if (request == nullptr) {
+        give_place();
+        continue;
+      }
       BonusCommitClient::Callback done;
       try {
-        done = [this, request](const CommitResult& result) { end(*request, result); };
+        done = [this, request](const CommitResult& result) { end(request, result); };
       } catch (const std::bad_alloc&) {
         Error error;
         error.message = "out of memory";
-        end(*request, std::move(error));
+        end(request, std::move(error));
         continue;
       }
       client_.commit_async(*request, std::move(done));
     }
   }
 
-  void end(const BonusCommitRequest& request, const CommitResult& result) {
-    take_result(request, result);
+  void end(const Request& request, const CommitResult& result) noexcept {
+    if (!put_back(request, result)) take_result(*request, result);
     give_place();  // the last thing: the batch may be gone after it
   }
 
-  /// Waits until one more commit may be under way; false when the batch is to end.
+  /// Waits until one more commit may be under way and there may be one; false when the batch is to end.
   bool take_place() {
     std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [this] { return ending_ || in_flight_ < options_.max_in_flight; });
-    if (!ending_ && options_.stop != nullptr && options_.stop->requested()) {
-      ending_ = true;
-      summary_.stopped = true;
+    while (true) {
+      if (!ending_ && options_.stop != nullptr && options_.stop->requested()) {
+        ending_ = true;
+        summary_.stopped = true;
+      }
+      const bool nothing_left = exhausted_ && put_back_.empty();
+      if (ending_ || (nothing_left && in_flight_ == 0)) return false;
+      const bool paused = Clock::now() < paused_until_;
+      if (!paused && !nothing_left && in_flight_ < options_.max_in_flight) break;
+      if (paused) {
+        changed_.wait_until(lock, paused_until_);
+      } else {
+        changed_.wait(lock);
+      }
     }
-    if (!ending_) ++in_flight_;
-    return !ending_;
+    ++in_flight_;
+    return true;
   }
 
   void give_place() {
@@ -79,18 +101,51 @@ class Batch {
   }
 
   /// Null at the end of the backlog, or where its source throws.
-  std::shared_ptr<const BonusCommitRequest> take_request() {
+  Request take_request() {
     const std::lock_guard<std::mutex> one_at_a_time(source_);
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (!put_back_.empty()) {
+        Request request = std::move(put_back_.front());
+        put_back_.pop_front();
+        return request;
+      }
+      if (exhausted_) return nullptr;
+    }
+    std::exception_ptr failure;
     try {
       if (auto request = next_()) return std::make_shared<const BonusCommitRequest>(*std::move(request));
     } catch (...) {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (failure_ == nullptr) failure_ = std::current_exception();
+      failure = std::current_exception();
     }
     const std::lock_guard<std::mutex> lock(mutex_);
-    ending_ = true;
+    exhausted_ = true;
+    if (failure != nullptr) {
+      ending_ = true;
+      failure_ = failure;
+    }
     changed_.notify_all();
     return nullptr;
+  }
+
+  /// A request that got no place in the rate limit, or was halted by a 429, stays in the backlog, and the batch pauses.
+  /// False for any other result.
+  bool put_back(const Request& request, const CommitResult& result) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (result || result.error().kind != ErrorKind::rate_limited) {
+      pause_ = first_pause;
+      return false;
+    }
+    try {
+      put_back_.push_back(request);
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+    if (Clock::now() >= paused_until_) {
+      paused_until_ = Clock::now() + pause_;
+      pause_ = pause_ < longest_pause ? 2 * pause_ : pause_;
+    }
+    return true;
   }
 
   void take_result(const BonusCommitRequest& request, const CommitResult& result) {
@@ -108,7 +163,10 @@ class Batch {
     summary_.stopped = true;
   }
 
-  const BonusCommitClient& client_;
+  static constexpr std::chrono::milliseconds first_pause{100};
+  static constexpr std::chrono::milliseconds longest_pause{1600};
+
+  const BonusCommitClient client_;  ///< a copy, so that nobody destroys it meanwhile
   const NextRequest next_;
   const TakeResult take_;
   const BatchOptions options_;
@@ -117,7 +175,11 @@ class Batch {
   std::mutex mutex_;   ///< guards the rest
   std::condition_variable changed_;
   std::size_t in_flight_ = 0;
-  bool ending_ = false;
+  std::deque<Request> put_back_;
+  Clock::time_point paused_until_{};
+  std::chrono::milliseconds pause_ = first_pause;
+  bool exhausted_ = false;  ///< the source is
+  bool ending_ = false;     ///< nothing more is to start
   BatchSummary summary_;
   std::exception_ptr failure_;
 };

@@ -115,7 +115,7 @@ BonusCommitClient::BonusCommitClient(std::shared_ptr<ClientSetup> setup, const s
              [access = access_, transport](Transport*) mutable { access->let_go(std::move(transport)); }) {}
 
 CommitHandle BonusCommitClient::begin(const BonusCommitRequest& request, Callback done,
-                                      std::thread::id waiting_thread) const {
+                                      std::shared_ptr<WaitingCaller> waiting_caller) const {
   std::shared_ptr<CommitCall> call;
   try {
     call = std::make_shared<CommitCall>(setup_, access_, std::move(done));
@@ -125,13 +125,13 @@ CommitHandle BonusCommitClient::begin(const BonusCommitRequest& request, Callbac
     if (done) run_users_code([&] { done(std::move(error)); });
     return {};
   }
-  call->waiting_thread = waiting_thread;
+  call->waiting_caller = std::move(waiting_caller);
   call->run([&] { start(request, call); });
   return CommitHandle(call->cancellation());
 }
 
 CommitHandle BonusCommitClient::commit_async(const BonusCommitRequest& request, Callback done) const {
-  return begin(request, std::move(done), {});
+  return begin(request, std::move(done), nullptr);
 }
 
 CommitFuture BonusCommitClient::commit_async(const BonusCommitRequest& request) const {
@@ -151,7 +151,6 @@ CommitResult BonusCommitClient::commit(const BonusCommitRequest& request) const 
     error.message = "commit() was called from a callback, where it would wait for itself: use commit_async() there";
     return error;
   }
-  const std::shared_ptr<Transport> keeps_it = owned_;  // the transport may be using this thread
   try {
     struct Wait {
       std::mutex mutex;
@@ -159,12 +158,14 @@ CommitResult BonusCommitClient::commit(const BonusCommitRequest& request) const 
       std::optional<CommitResult> result;
     };
     const auto wait = std::make_shared<Wait>();
+    const auto caller = std::make_shared<WaitingCaller>();
     const auto end = [wait](CommitResult result) {
       const std::lock_guard<std::mutex> lock(wait->mutex);
       wait->result = std::move(result);
       wait->ended.notify_one();
     };
-    begin(request, end, std::this_thread::get_id());
+    begin(request, end, caller);  // the last use of *this: another thread may destroy the client while this one waits
+    if (caller->work) caller->work();
     std::unique_lock<std::mutex> lock(wait->mutex);
     wait->ended.wait(lock, [&wait] { return wait->result.has_value(); });
     return *std::move(wait->result);

@@ -221,7 +221,7 @@ class CommitCall {
     if (request.deadline.count() < 1) request.deadline = milliseconds(1);
     request.timeout = options.retry.try_timeout < request.deadline ? options.retry.try_timeout : request.deadline;
     request.cancellation = cancellation_;
-    request.waiting_thread = waiting_thread;
+    request.waiting_caller = waiting_caller;
     request.headers.reserve(6);
     request.headers.push_back({"Authorization", *std::move(authorized)});
     request.headers.push_back({"Accept", "application/json"});
@@ -294,7 +294,7 @@ class CommitCall {
   std::string out_trade_no;
   std::string path;
   std::string body;
-  std::thread::id waiting_thread;  ///< in commit(); none: nobody waits
+  std::shared_ptr<WaitingCaller> waiting_caller;  ///< in commit(); null: nobody waits
 
  private:
   static constexpr const char* method = "POST";

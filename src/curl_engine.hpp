@@ -28,33 +28,64 @@
 
 namespace wechatpay::curl {
 
-/// Keeps a thread of the user's from SIGPIPE, which some TLS libraries raise when they write to a connection that the
-/// server has reset. One that is raised meanwhile is taken off again.
-class BlockedSigpipe {
+/// Makes a thread of the user's fit for libcurl: neither SIGPIPE, which some TLS libraries raise when they write to a
+/// connection that the server has reset, nor pthread_cancel() comes through, and threads that libcurl starts from here
+/// (for name lookups) inherit that no signal does.
+class CallersThread {
  public:
 #if defined(_WIN32)
-  BlockedSigpipe() = default;
-#else
-  BlockedSigpipe() noexcept {
-    sigemptyset(&sigpipe_);
-    sigaddset(&sigpipe_, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &sigpipe_, &before_);
+  CallersThread() = default;
+  template <typename Wait>
+  void wait(const Wait& waiting) const {
+    waiting();
   }
-  ~BlockedSigpipe() {
-    if (sigismember(&before_, SIGPIPE) == 1) return;
-    sigset_t pending;
-    int taken = 0;
-    if (sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1) sigwait(&sigpipe_, &taken);
+#else
+  CallersThread() noexcept {
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state_);
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+    while_waiting_ = before_;
+    sigaddset(&while_waiting_, SIGPIPE);
+  }
+  ~CallersThread() {
+    if (sigismember(&before_, SIGPIPE) != 1) take_sigpipe();
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    pthread_setcancelstate(cancel_state_, nullptr);
+  }
+
+  /// The user's signal handlers run meanwhile, as in any call that blocks.
+  template <typename Wait>
+  void wait(const Wait& waiting) const {
+    pthread_sigmask(SIG_SETMASK, &while_waiting_, nullptr);
+    waiting();
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, nullptr);
   }
 #endif
-  BlockedSigpipe(const BlockedSigpipe&) = delete;
-  BlockedSigpipe& operator=(const BlockedSigpipe&) = delete;
+  CallersThread(const CallersThread&) = delete;
+  CallersThread& operator=(const CallersThread&) = delete;
 
 #if !defined(_WIN32)
  private:
-  sigset_t sigpipe_{};
+  static void take_sigpipe() noexcept {
+    sigset_t sigpipe;
+    sigemptyset(&sigpipe);
+    sigaddset(&sigpipe, SIGPIPE);
+#if defined(__APPLE__)
+    sigset_t pending;
+    int taken = 0;
+    if (sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1) sigwait(&sigpipe, &taken);
+#else
+    const timespec at_once{};
+    sigtimedwait(&sigpipe, nullptr, &at_once);
+#endif
+  }
+
+  int cancel_state_ = 0;
   sigset_t before_{};
+  sigset_t while_waiting_{};
 #endif
 };
 
@@ -91,8 +122,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
       *span = std::min(*span, milliseconds(longest_timeout));  // beyond it, adding to a point in time could overflow
     }
     const std::shared_ptr<Cancellation> cancellation = request.cancellation;
-    const bool caller_waits = request.waiting_thread == std::this_thread::get_id();
+    const std::shared_ptr<WaitingCaller> caller = waiting_caller(request);
     std::function<void()> listener;
+    std::function<void()> work;
     Queue incoming;
     try {
       incoming.push_back(std::make_unique<Transfer>());
@@ -101,6 +133,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
           if (const auto engine = weak.lock()) engine->look_for_cancelled();
         };
       }
+      if (caller != nullptr) work = [engine = shared_from_this()] { engine->serve(); };
     } catch (const std::bad_alloc&) {
       return done(transport_error(TransportFault::other, Outcome::not_sent, "out of memory"));
     }
@@ -109,16 +142,20 @@ class Engine : public std::enable_shared_from_this<Engine> {
     transfer.deadline = transfer.start + request.deadline;
     transfer.request = std::move(request);
     transfer.done = std::move(done);
-    const Acceptance accepted = accept(incoming, caller_waits);
+    const Acceptance accepted = accept(incoming, caller != nullptr);
     if (accepted.why_not != nullptr) return transfer.complete(accepted.fault, Outcome::not_sent, accepted.why_not);
+    if (accepted.has_wheel) caller->work = std::move(work);
     if (cancellation != nullptr) cancellation->listen(std::move(listener));
-    if (accepted.has_wheel) serve(incoming);
   }
 
   /// Completes everything and ends the thread; waits for it unless called on it, or by who has the wheel. In a child
   /// after fork() there is no thread, and what is open is the parent's: it is left as it is.
-  void stop() {
-    if (in_child()) return;
+  void stop() noexcept {
+    if (in_child()) {
+      // For good: its end would close the parent's connections.
+      static_cast<void>(new (std::nothrow) std::shared_ptr<Engine>(shared_from_this()));
+      return;
+    }
     bool at_the_wheel = false;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -127,7 +164,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
       if (loop_ == nullptr) wake();
     }
     if (loop_ != nullptr) {
-      if (!at_the_wheel) complete_all();
+      if (!at_the_wheel) end();
     } else if (!thread_.joinable()) {
       return;
     } else if (at_the_wheel) {
@@ -157,6 +194,15 @@ class Engine : public std::enable_shared_from_this<Engine> {
     }
   };
 
+  /// Who may serve `request` on the calling thread; null: nobody. What waits for its start is left to the engine's
+  /// thread, which closes idle connections meanwhile.
+  std::shared_ptr<WaitingCaller> waiting_caller(const HttpRequest& request) const {
+    const auto& caller = request.waiting_caller;
+    const bool can_serve = caller != nullptr && caller->thread == std::this_thread::get_id() &&
+                           caller->work == nullptr && request.send_after.count() <= 0 && loop_ == nullptr;
+    return can_serve ? caller : nullptr;
+  }
+
   bool in_child() const noexcept {
 #if defined(_WIN32)
     return false;
@@ -182,14 +228,15 @@ class Engine : public std::enable_shared_from_this<Engine> {
   }
 
   /// Takes over what is in `incoming`, unless it says why not, or gives the wheel to the caller that waits.
-  Acceptance accept(Queue& incoming, bool caller_waits) {
+  Acceptance accept(Queue& incoming, bool caller_can_serve) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (stopping_) return {TransportFault::shut_down, "the transport is being destroyed", false};
     if (loop_ == nullptr && !thread_.joinable() && !start_thread()) {
       return {TransportFault::other, "no thread could be started", false};
     }
-    if (caller_waits && loop_ == nullptr && driver_ == nobody && !called()) {
+    if (caller_can_serve && driver_ == nobody && !called()) {
       driver_ = std::this_thread::get_id();
+      served_.splice(served_.end(), incoming);
       return {TransportFault::none, nullptr, true};
     }
     if (incoming_.empty() && !wake()) return {TransportFault::other, "libcurl could not be woken", false};
@@ -252,7 +299,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
       }
       let_go_of_wheel();
     }
-    complete_all();
+    end();
   }
 
   /// Waits until there is something to do, and nobody who does it. False when it is time to end.
@@ -283,14 +330,14 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   /// On the thread of a caller that waits and has the wheel: serves its request until it is done, or somebody else
   /// calls.
-  void serve(Queue& request) noexcept {
-    const auto self = shared_from_this();
-    const BlockedSigpipe no_signal;
-    delay(request);
+  void serve() noexcept {
+    const CallersThread thread;
+    delay(served_);
+    served_.clear();
     while (true) {
       const bool any = turn();
       if (!has_work() || somebody_calls()) break;
-      if (!any) wait();
+      if (!any) thread.wait([this] { wait(); });
     }
     let_go_of_wheel();
   }
@@ -552,7 +599,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
       driver_ = nobody;
       going_on = !stopping_;
     }
-    if (!going_on) return complete_all();
+    if (!going_on) return end();
     close_idle_connections();
     set_timer();
   }
@@ -571,9 +618,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
         engine->turn_in_loop(CURL_SOCKET_TIMEOUT, 0);
       });
     } catch (...) {
-      while (!under_way_.empty()) {
-        abandon(*under_way_.front(), TransportFault::other, "EventLoop::set_timer() failed");
-      }
+      // Without a timer, nothing that waits would ever end.
+      timer_ = never;
+      const char* const why = "EventLoop::set_timer() failed";
+      complete_all(TransportFault::other, why, why);
     }
   }
 
@@ -602,17 +650,19 @@ class Engine : public std::enable_shared_from_this<Engine> {
     return 0;
   }
 
-  void complete_all() {
-    while (!under_way_.empty()) {
-      abandon(*under_way_.front(), TransportFault::shut_down,
-              "the transport was destroyed while the call was under way");
+  void complete_all(TransportFault fault, const char* under_way, const char* unsent) {
+    while (!under_way_.empty()) abandon(*under_way_.front(), fault, under_way);
+    while (!expiries_.empty()) take_waiting(*expiries_.begin())->complete(fault, Outcome::not_sent, unsent);
+    while (!delayed_.empty()) {
+      const auto transfer = std::move(delayed_.begin()->second);
+      delayed_.erase(delayed_.begin());
+      transfer->complete(fault, Outcome::not_sent, unsent);
     }
-    const char* const unsent = "the transport was destroyed before the request was sent";
-    while (!expiries_.empty()) {
-      take_waiting(*expiries_.begin())->complete(TransportFault::shut_down, Outcome::not_sent, unsent);
-    }
-    for (auto& delayed : delayed_) delayed.second->complete(TransportFault::shut_down, Outcome::not_sent, unsent);
-    delayed_.clear();
+  }
+
+  void end() {
+    complete_all(TransportFault::shut_down, "the transport was destroyed while the call was under way",
+                 "the transport was destroyed before the request was sent");
     idle_.clear();
     MultiHandle ended;
     {
@@ -648,6 +698,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   std::multimap<Clock::time_point, std::unique_ptr<Transfer>> delayed_;  ///< by their start
   std::map<std::string, Lane> lanes_;                                    ///< by origin
   std::set<Expiry> expiries_;                                            ///< of all that wait in lanes
+  Queue served_;                                                         ///< by the caller that has the wheel
   Exchanges under_way_;
   Exchanges idle_;
   Clock::time_point idle_since_{};

@@ -37,7 +37,7 @@ run_tests clang-20-sanitized
 
 build clang-17-threads clang++ 17 -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWECHATPAY_BONUS_COMMIT_SANITIZE=thread
 # The tests fork while there are threads; a child that starts threads of its own is what they are about.
-TSAN_OPTIONS=die_after_fork=0 run_tests clang-17-threads
+TSAN_OPTIONS="die_after_fork=0 suppressions=$PWD/tests/support/tsan_suppressions.txt" run_tests clang-17-threads
 
 echo "== fuzzing"
 cmake -S . -B build/fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo \

@@ -27,8 +27,17 @@ class AsioEventLoop final : public wechatpay::EventLoop {
       watched_.erase(at);
       return;
     }
-    std::shared_ptr<Watched>& watched = watched_[socket];
-    if (watched == nullptr) watched = std::make_shared<Watched>(io_, static_cast<int>(socket));
+    auto at = watched_.find(socket);
+    if (at == watched_.end()) {
+      auto made = std::make_shared<Watched>(io_, static_cast<int>(socket));
+      try {
+        at = watched_.emplace(socket, made).first;
+      } catch (...) {
+        made->descriptor.release();
+        throw;
+      }
+    }
+    const std::shared_ptr<Watched> watched = at->second;
     watched->ready = std::move(ready);
     watched->reading.wanted = reading;
     watched->writing.wanted = writing;

@@ -422,6 +422,9 @@ long sleeps_of(const std::string& thread) {
   return std::stol(status.substr(status.find("\nvoluntary_ctxt_switches:") + 25));
 }
 
+/// Nanoseconds of CPU that a thread has used so far.
+long cpu_time_of(const std::string& thread) { return std::stol(read_text(thread + "/schedstat")); }
+
 TEST_F(Curl, SleepsWhileThousandsOfCallsAreInTheirPauses) {
   const std::string nobody = "https://127.0.0.1:" + std::to_string(free_port());
   const auto signer = FakeWechatPay().credentials();
@@ -440,8 +443,12 @@ TEST_F(Curl, SleepsWhileThousandsOfCallsAreInTheirPauses) {
   for (const std::string& old : before) threads.erase(old);
   ASSERT_EQ(threads.size(), 1U);
   const long sleeps = sleeps_of(*threads.begin());
+  const long cpu_time = cpu_time_of(*threads.begin());
+  const std::string self = "/proc/thread-self";
+  const long work = cpu_time_of(self);
   for (int i = 0; i < 300; ++i) ASSERT_TRUE(signer.signer().sign("some tens of milliseconds of other work"));
   EXPECT_LE(sleeps_of(*threads.begin()), sleeps + 1) << "it may have been on its way to sleep";
+  EXPECT_LT(cpu_time_of(*threads.begin()) - cpu_time, (cpu_time_of(self) - work) / 4) << "nor does it spin";
 }
 #endif
 

@@ -2,6 +2,8 @@
 #include "wechatpay/bonus_commit/event_loop.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <csignal>
@@ -198,7 +200,9 @@ class FailingLoop final : public EventLoop {
     base_->watch(socket, reading, writing, std::move(ready));
   }
   void set_timer(milliseconds delay, std::function<void()> expired) override {
-    if (expired != nullptr) fail(timers);
+    base_->set_timer(delay, nullptr);
+    if (expired == nullptr) return;
+    fail(timers);
     base_->set_timer(delay, std::move(expired));
   }
 
@@ -231,6 +235,49 @@ TEST_F(OwnLoop, ThatFailsEndsTheCallWithAnError) {
     loop_->run_until([&] { return again.wait_for(milliseconds(0)) == std::future_status::ready; });
     EXPECT_TRUE(again.get()) << "it goes on";
   }
+}
+
+TEST_F(OwnLoop, ThatSetsNoTimerEndsWhatWaitsForIt) {
+  options_.rate_limit = {0.1, 1};
+  const auto loop = std::make_shared<FailingLoop>(loop_);
+  const auto running = client_of(sandbox_->origin(), sandbox_->files().ca, loop);
+  loop->timers = 1;
+  int ended = 0;
+  for (int i = 0; i < 2; ++i) running.commit_async(seed_request(), [&](const CommitResult&) { ++ended; });
+  loop_->run_until([&] { return ended == 2; });
+}
+
+TEST_F(OwnLoop, IsLeftToTheParentByAChildProcess) {
+  std::promise<void> reached;
+  std::promise<void> child_has_ended;
+  RawServer server([&](RawServer::Connection& connection, int) {
+    connection.read_request();
+    reached.set_value();
+    loop_->post([] {});
+    child_has_ended.get_future().wait();
+    connection.write("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    connection.read_request();
+  });
+  auto running = std::make_unique<BonusCommitClient>(client_of(server.origin(), RawServer::ca_file(), loop_));
+  int ended = 0;
+  int status = 0;
+  running->commit_async(seed_request(), [&](const CommitResult& result) {
+    ++ended;
+    status = result.error().http_status;
+  });
+  auto under_way = reached.get_future();
+  loop_->run_until([&] { return under_way.wait_for(milliseconds(0)) == std::future_status::ready; });
+  const pid_t child = fork();
+  if (child == 0) {
+    running.reset();
+    _exit(ended);
+  }
+  int child_status = -1;
+  waitpid(child, &child_status, 0);
+  EXPECT_EQ(child_status, 0) << "the callback is the parent's alone";
+  child_has_ended.set_value();
+  loop_->run_until([&] { return ended == 1; });
+  EXPECT_EQ(status, 404) << "the connection is the parent's alone";
 }
 
 /// A transport with a thread of its own, and callers that wait.
@@ -271,6 +318,17 @@ TEST_F(WaitingCaller, ServesNobodyElse) {
   ASSERT_EQ(served.size(), 2U);
   EXPECT_NE(served[0], std::this_thread::get_id()) << "the callback of another call must not meet this thread's locks";
   EXPECT_EQ(served[0], served[1]) << "it has handed over";
+}
+
+TEST_F(WaitingCaller, LeavesAPauseToTheTransportsThread) {
+  options_.rate_limit = {50, 1};
+  std::vector<std::thread::id> served;
+  options_.hooks.on_try = [&](const TryEvent&) { served.push_back(std::this_thread::get_id()); };
+  const auto running = client_of(sandbox_->origin(), sandbox_->files().ca, nullptr);
+  ASSERT_TRUE(running.commit(seed_request()));
+  ASSERT_TRUE(running.commit(seed_request()));
+  EXPECT_EQ(served[0], std::this_thread::get_id());
+  EXPECT_NE(served[1], std::this_thread::get_id()) << "it has idle connections to close meanwhile";
 }
 
 TEST_F(WaitingCaller, TriesAgain) {

@@ -89,7 +89,7 @@ class Fault : public ::testing::TestWithParam<Case> {
 
 TEST_P(Fault, IsToldTruly) {
   options_.retry.max_tries = 1;
-  options_.retry.try_timeout = std::chrono::milliseconds(contains(GetParam().fault, "60000") ? 100 : 10000);
+  options_.retry.try_timeout = std::chrono::milliseconds(contains(GetParam().fault, "60000") ? 1500 : 10000);
   const CommitResult result = commit();
   ASSERT_FALSE(result);
   const Error& error = result.error();

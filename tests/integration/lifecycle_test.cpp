@@ -37,8 +37,7 @@ class SilentServer {
   SilentServer()
       : server_([this](RawServer::Connection& connection, int) {
           connection.read_request();
-          ++requests_;
-          reached_.set_value();
+          if (++requests_ == 1) reached_.set_value();
           connection.read_request();
         }) {}
 
@@ -142,6 +141,21 @@ TEST_F(Lifecycle, EndsEveryCallOfClientsThatAreDestroyedUnderWay) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(credited + shut_down, 4 * 10 * 8);
   EXPECT_EQ(other, 0);
+}
+
+TEST_F(Lifecycle, EndsABlockingCallWhenTheClientIsDestroyedUnderIt) {
+  SilentServer server;
+  auto client = std::make_unique<BonusCommitClient>(client_of(server.origin(), RawServer::ca_file()));
+  std::atomic<bool> ended{false};
+  std::thread blocked([&, commits = client.get()] {
+    const CommitResult result = commits->commit(seed_request());
+    EXPECT_EQ(result.error().transport_fault, TransportFault::shut_down) << result.error().message;
+  });
+  server.wait_for_the_request();
+  client->commit_async(seed_request(), [&](const CommitResult&) { ended = true; });
+  client.reset();
+  EXPECT_TRUE(ended) << "no callback runs after the end of the client";
+  blocked.join();
 }
 
 TEST_F(Lifecycle, RunsNoCallbackAfterAClientIsDestroyedAmongItsRetries) {

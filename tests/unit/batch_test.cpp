@@ -203,6 +203,40 @@ TEST_F(BatchOfCommits, WorksWithATransportThatCompletesAtOnce) {
   EXPECT_EQ(commit_all(client(), orders(10), note(), options)->credited, 10U);
 }
 
+TEST_F(BatchOfCommits, KeepsWhatTheRateLimitLeavesNoRoomFor) {
+  ClientOptions options;
+  options.rate_limit = {200, 1};
+  options.deadline = std::chrono::milliseconds(20);
+  const auto limited =
+      BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(), transport_, options).value();
+  const BatchSummary summary = commit_all(limited, orders(30), note()).value();
+  EXPECT_EQ(summary.credited, 30U);
+  EXPECT_EQ(summary.failed, 0U);
+  EXPECT_EQ(results_.size(), 30U);
+  for (const auto& [order, times] : results_) EXPECT_EQ(times, 1) << order;
+}
+
+TEST_F(BatchOfCommits, HandsOverWhatItHadToKeepWhenItIsStopped) {
+  ClientOptions options;
+  options.rate_limit = {0.001, 1};
+  options.deadline = std::chrono::milliseconds(20);
+  const auto limited =
+      BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(), transport_, options).value();
+  BatchOptions batch_options;
+  batch_options.max_in_flight = 4;
+  batch_options.stop = std::make_shared<Cancellation>();
+  int rate_limited = 0;
+  const auto take = [&](const BonusCommitRequest&, const CommitResult& result) {
+    if (result) batch_options.stop->request();
+    if (!result && result.error().kind == ErrorKind::rate_limited) ++rate_limited;
+    return true;
+  };
+  const BatchSummary summary = commit_all(limited, orders(1000), take, batch_options).value();
+  EXPECT_TRUE(summary.stopped);
+  EXPECT_EQ(summary.credited, 1U);
+  EXPECT_EQ(rate_limited, given_ - 1) << "none is lost";
+}
+
 TEST_F(BatchOfCommits, TakesARange) {
   std::vector<BonusCommitRequest> requests(3, seed_request());
   for (std::size_t i = 0; i < 3; ++i) requests[i].out_trade_no = "order-" + std::to_string(i);

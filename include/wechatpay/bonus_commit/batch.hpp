@@ -18,8 +18,8 @@
 namespace wechatpay {
 
 struct BatchOptions {
-  /// So many commits are under way at a time, and in memory; the next one starts when one has ended. More than
-  /// CurlOptions::max_connections wait for a connection over HTTP/1.1.
+  /// So many commits are under way at a time, and in memory; the next one starts when one has ended. Of these, as many
+  /// as CurlOptions::max_connections are on the wire, the others wait for their turn.
   std::size_t max_in_flight = 64;
 
   /// So many threads take requests and sign them; signing is four fifths of a commit's work. 1 is the calling thread.
@@ -43,7 +43,9 @@ using NextRequest = std::function<std::optional<BonusCommitRequest>()>;
 /// transport's mostly, so be short. An exception counts as false.
 using TakeResult = std::function<bool(const BonusCommitRequest&, const CommitResult&)>;
 
-/// Commits everything that `next` gives, and returns when all of it has ended. An exception of `next` ends the batch,
+/// Commits everything that `next` gives, and returns when all of it has ended. What the rate limit, or the halt after a
+/// 429, leaves no room for (`rate_limited`) stays in the backlog and is committed later; where the batch stops before,
+/// it is handed over with that error. An exception of `next` ends the batch,
 /// and is thrown on when what is under way has ended. Fails, and takes nothing from `next`, with
 /// `invalid_configuration` on an option that is 0, and with `misuse` in a callback or hook, where it would wait for
 /// itself; in the thread of an EventLoop of yours it would, too.

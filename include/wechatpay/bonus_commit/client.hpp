@@ -6,7 +6,6 @@
 #include <future>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "wechatpay/bonus_commit/cancellation.hpp"
@@ -115,7 +114,8 @@ class BonusCommitClient {
  private:
   BonusCommitClient(std::shared_ptr<ClientSetup> setup, const std::shared_ptr<Transport>& transport);
 
-  CommitHandle begin(const BonusCommitRequest& request, Callback done, std::thread::id waiting_thread) const;
+  CommitHandle begin(const BonusCommitRequest& request, Callback done,
+                     std::shared_ptr<WaitingCaller> waiting_caller) const;
 
   std::shared_ptr<ClientSetup> setup_;
   std::shared_ptr<TransportAccess> access_;

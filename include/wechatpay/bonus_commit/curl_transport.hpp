@@ -50,7 +50,7 @@ struct CurlOptions {
 
 /// Sends through libcurl over HTTP/2 where the server offers it, else HTTP/1.1. One thread runs all calls; it starts
 /// with the first, blocks all signals (so a reset connection raises no SIGPIPE in your process), and completions run on
-/// it. A caller that waits (HttpRequest::waiting_thread) serves its own call where there is no other, which saves two
+/// it. A caller that waits (HttpRequest::waiting_caller) serves its own call where there is no other, which saves two
 /// changes of threads. Or all of it runs in an event loop of yours. Connections are kept for reuse.
 ///
 /// Reads neither ~/.netrc nor the environment's proxies, keeps no cookies, follows no redirect, and writes no TLS

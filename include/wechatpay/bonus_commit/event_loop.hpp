@@ -11,9 +11,10 @@ namespace wechatpay {
 /// A port to the loop of Asio, libuv, libevent or the like, in which a CurlTransport then runs instead of on a thread
 /// of its own (CurlOptions::event_loop): sockets, timers and completions are all served by the loop's thread.
 ///
-/// One loop serves one transport. All members but post() are called on the loop's thread, or, once the loop has ended,
-/// by the transport's destructor. `ready`, `expired` and `task` must run on the loop's thread, one at a time, never
-/// before the member that took them has returned, and may be run late or, when they are forgotten, not at all.
+/// One EventLoop serves one transport. All members but post() are called on the loop's thread, or, once the loop has
+/// ended, by the transport's destructor. `ready`, `expired` and `task` must run on the loop's thread, one at a time,
+/// and never before the member that took them has returned. Each may let go of the transport, and with it of this
+/// object, so touch nothing of it after a call of theirs. They do nothing where the transport has gone.
 class EventLoop {
  public:
   using Socket = std::intptr_t;  ///< a file descriptor; a SOCKET on Windows
@@ -26,7 +27,9 @@ class EventLoop {
   EventLoop& operator=(const EventLoop&) = delete;
   virtual ~EventLoop() = default;
 
-  /// Runs `task` soon. Thread-safe. May throw where it cannot; the call in question then ends with an error.
+  /// Runs `task` soon, or throws; the call in question then ends with an error. One that is dropped silently leaves
+  /// calls unended until the transport's end. Thread-safe, and must not wait for the loop, nor for a lock that is held
+  /// while tasks run.
   virtual void post(std::function<void()> task) = 0;
 
   /// Calls `ready` each time that `socket` is ready for reading or writing, whichever is wanted, as long as it is, and

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,15 @@ struct HttpHeader {
 /// In the order of the wire; a name may occur more than once.
 using HttpHeaders = std::vector<HttpHeader>;
 
+/// A caller that has nothing to do until its request is completed, so that a transport may use its thread for that.
+struct WaitingCaller {
+  const std::thread::id thread = std::this_thread::get_id();
+
+  /// Set by a Transport::send() that is called on that thread; run by the caller, on it, as soon as send() has
+  /// returned.
+  std::function<void()> work;
+};
+
 struct HttpRequest {
   std::string method;
   std::string origin;  ///< scheme, host and port: "https://api.mch.weixin.qq.com"
@@ -36,9 +46,7 @@ struct HttpRequest {
   std::chrono::milliseconds deadline{0};    ///< from the end of the pause, waiting for its turn included; 0: timeout
   std::shared_ptr<Cancellation> cancellation;  ///< null: cannot be cancelled
 
-  /// The thread that does nothing until the completion has run; none: there is none. Called on it, Transport::send()
-  /// may use it, and return after the completion.
-  std::thread::id waiting_thread{};
+  std::shared_ptr<WaitingCaller> waiting_caller;  ///< null: nobody waits
 };
 
 struct HttpResponse {
