@@ -71,9 +71,10 @@ double size_of(const std::string& program) {
 }
 
 void size(Figures& figures) {
-  figures.add(
-      Row{"The library's own code and data in a stripped program (Release) that makes a client from files and commits",
-          (size_of(WECHATPAY_WITH_CLIENT) - size_of(WECHATPAY_WITHOUT_CLIENT)) / 1024, "KiB"});
+  figures.add(Row{
+      "The library's own code and data, linked statically into a stripped program (Release) that makes a client from "
+      "files and commits",
+      (size_of(WECHATPAY_WITH_CLIENT) - size_of(WECHATPAY_WITHOUT_CLIENT)) / 1024, "KiB"});
 }
 
 void measure_all(const Arguments& arguments) {

@@ -11,7 +11,7 @@ namespace wechatpay {
 namespace {
 
 constexpr const char* why_cpu =
-    "by perf: our own code 9 us a commit, spread thinly, its memory 5, libcurl's options 3, four system calls 1";
+    "where perf was asked, our own code took 9 us of a commit, spread thinly, its memory 5, libcurl's options 3";
 
 void one_at_a_time(const std::string& protocol, const Comparison& compared, Figures& figures) {
   const std::string what = protocol + ", one at a time";

@@ -14,8 +14,9 @@ namespace wechatpay {
 namespace {
 
 constexpr const char* why_own_work =
-    "OpenSSL's random generator is asked for each nonce, so that a fork repeats none; the rest is spread thinly";
-constexpr const char* why_two_threads = "something else ran on one of the two cores";
+    "OpenSSL's random generator is asked for each nonce, so that a fork repeats none; by callgrind, the rest is spread "
+    "thinly";
+constexpr const char* why_two_threads = "it wants two cores on which nothing else runs";
 
 volatile std::size_t kept;  // keeps what is measured from being optimized away
 

@@ -44,8 +44,8 @@ using NextRequest = std::function<std::optional<BonusCommitRequest>()>;
 using TakeResult = std::function<bool(const BonusCommitRequest&, const CommitResult&)>;
 
 /// Commits everything that `next` gives, and returns when all of it has ended. What the rate limit, or the halt after a
-/// 429, leaves no room for (`rate_limited`) stays in the backlog and is committed later; where the batch stops before,
-/// it is handed over with that error. An exception of `next` ends the batch,
+/// 429, leaves no room for (`rate_limited`) stays in the backlog and is committed later (hooks hear of each
+/// attempt); where the batch stops before, it is handed over with that error. An exception of `next` ends the batch,
 /// and is thrown on when what is under way has ended. Fails, and takes nothing from `next`, with
 /// `invalid_configuration` on an option that is 0, and with `misuse` in a callback or hook, where it would wait for
 /// itself; in the thread of an EventLoop of yours it would, too.
