@@ -284,7 +284,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
   }
 
   /// Under the lock, while nobody has the wheel: whether somebody must take it.
-  bool called() const { return stopping_ || cancelled_ || !incoming_.empty() || has_work(); }
+  bool called() const { return asked() || has_work(); }
+
+  /// Under the lock: whether there is something from outside that who has the wheel has not taken in.
+  bool asked() const { return stopping_ || cancelled_ || !incoming_.empty(); }
 
   bool has_work() const { return !under_way_.empty() || !delayed_.empty() || !expiries_.empty(); }
 
@@ -307,9 +310,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     std::unique_lock<std::mutex> lock(mutex_);
     while (driver_ != nobody || !called()) {
       // While a caller has the wheel, not before what it leaves could be due: else each caller would have to wake it.
-      looks_again_ = driver_ != nobody          ? Clock::now() + options_.idle_timeout
-                     : holds_idle_connections() ? idle_since_ + options_.idle_timeout
-                                                : never;
+      looks_again_ = driver_ != nobody ? Clock::now() + options_.idle_timeout : idle_until();
       if (looks_again_ == never) {
         changed_.wait(lock);
       } else if (changed_.wait_until(lock, looks_again_) == std::cv_status::timeout && driver_ == nobody) {
@@ -323,9 +324,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void let_go_of_wheel() {
     const std::lock_guard<std::mutex> lock(mutex_);
     driver_ = nobody;
-    if (called() || (holds_idle_connections() && idle_since_ + options_.idle_timeout < looks_again_)) {
-      changed_.notify_all();
-    }
+    if (called() || idle_until() < looks_again_) changed_.notify_all();
   }
 
   /// On the thread of a caller that waits and has the wheel: serves its request until it is done, or somebody else
@@ -344,7 +343,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   bool somebody_calls() {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return stopping_ || cancelled_ || !incoming_.empty();
+    return asked();
   }
 
   /// One round. True if something was completed.
@@ -528,12 +527,16 @@ class Engine : public std::enable_shared_from_this<Engine> {
     }
   }
 
-  bool holds_idle_connections() const { return under_way_.empty() && idle_since_ != Clock::time_point(); }
+  /// When the idle connections are to be closed; never where there are none.
+  Clock::time_point idle_until() const {
+    const bool holds_some = under_way_.empty() && idle_since_ != Clock::time_point();
+    return holds_some ? idle_since_ + options_.idle_timeout : never;
+  }
 
   /// libcurl closes a connection that was idle for too long only when the next transfer looks for one, so all are
   /// closed with the multi handle. Names and TLS sessions stay in the share.
   void close_idle_connections() {
-    if (!holds_idle_connections() || Clock::now() - idle_since_ < options_.idle_timeout) return;
+    if (Clock::now() < idle_until()) return;
     idle_since_ = {};
     MultiHandle fresh = make_multi();
     if (fresh == nullptr) return;
@@ -541,7 +544,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
       const std::lock_guard<std::mutex> lock(mutex_);
       multi_.swap(fresh);
       // Who came in since take_incoming() has woken the old one.
-      if (stopping_ || cancelled_ || !incoming_.empty()) wake();
+      if (asked()) wake();
     }
     idle_.clear();
   }
@@ -551,7 +554,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     Clock::time_point next = never;
     if (!delayed_.empty()) next = std::min(next, delayed_.begin()->first);
     if (!expiries_.empty()) next = std::min(next, expiries_.begin()->deadline);
-    if (holds_idle_connections()) next = std::min(next, idle_since_ + options_.idle_timeout);
+    next = std::min(next, idle_until());
     return loop_ == nullptr ? next : std::min(next, libcurl_timer_);
   }
 

@@ -71,8 +71,17 @@ class BatchOfCommits : public ::testing::Test {
  protected:
   BatchOfCommits() : transport_(std::make_shared<ThreadedTransport>(wechat_pay_)) {}
 
-  BonusCommitClient client() {
-    return BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(), transport_).value();
+  BonusCommitClient client(const ClientOptions& options = {}) {
+    return BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(), transport_, options)
+        .value();
+  }
+
+  /// Leaves room for a few calls only until their deadline.
+  BonusCommitClient limited_client(double per_second) {
+    ClientOptions options;
+    options.rate_limit = {per_second, 1};
+    options.deadline = std::chrono::milliseconds(20);
+    return client(options);
   }
 
   /// Orders 1 to `count`.
@@ -204,11 +213,7 @@ TEST_F(BatchOfCommits, WorksWithATransportThatCompletesAtOnce) {
 }
 
 TEST_F(BatchOfCommits, KeepsWhatTheRateLimitLeavesNoRoomFor) {
-  ClientOptions options;
-  options.rate_limit = {200, 1};
-  options.deadline = std::chrono::milliseconds(20);
-  const auto limited =
-      BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(), transport_, options).value();
+  const auto limited = limited_client(200);
   const BatchSummary summary = commit_all(limited, orders(30), note()).value();
   EXPECT_EQ(summary.credited, 30U);
   EXPECT_EQ(summary.failed, 0U);
@@ -217,11 +222,7 @@ TEST_F(BatchOfCommits, KeepsWhatTheRateLimitLeavesNoRoomFor) {
 }
 
 TEST_F(BatchOfCommits, HandsOverWhatItHadToKeepWhenItIsStopped) {
-  ClientOptions options;
-  options.rate_limit = {0.001, 1};
-  options.deadline = std::chrono::milliseconds(20);
-  const auto limited =
-      BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(), transport_, options).value();
+  const auto limited = limited_client(0.001);
   BatchOptions batch_options;
   batch_options.max_in_flight = 4;
   batch_options.stop = std::make_shared<Cancellation>();

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/held_transport.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/client.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
@@ -33,21 +34,9 @@ TEST(Cancellation, CallsAListenerThatComesTooLateAtOnce) {
   EXPECT_EQ(calls, 1);
 }
 
-/// Keeps every request until the test completes it; knows nothing of cancelling.
-class SlowTransport final : public Transport {
- public:
-  void send(HttpRequest request, Completion done) override {
-    requests.push_back(std::move(request));
-    completions.push_back(std::move(done));
-  }
-
-  std::vector<HttpRequest> requests;
-  std::vector<Completion> completions;
-};
-
 class CancelledCall : public ::testing::Test {
  protected:
-  CancelledCall() : transport_(std::make_shared<SlowTransport>()) {
+  CancelledCall() : transport_(std::make_shared<HeldTransport>()) {
     client_.emplace(
         BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(), transport_).value());
   }
@@ -55,7 +44,7 @@ class CancelledCall : public ::testing::Test {
   static Error timeout() { return transport_error(TransportFault::timeout, Outcome::unknown, "timed out"); }
 
   FakeWechatPay wechat_pay_;
-  std::shared_ptr<SlowTransport> transport_;
+  std::shared_ptr<HeldTransport> transport_;
   std::optional<BonusCommitClient> client_;
 };
 

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/held_transport.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
@@ -128,18 +129,6 @@ class ThreadedTransport final : public Transport {
 
  private:
   Thread thread_;
-};
-
-/// Keeps every request until the test completes it.
-class HeldTransport final : public Transport {
- public:
-  void send(HttpRequest request, Completion done) override {
-    requests.push_back(std::move(request));
-    completions.push_back(std::move(done));
-  }
-
-  std::vector<HttpRequest> requests;
-  std::vector<Completion> completions;
 };
 
 /// Answers before send() returns, and keeps no record.

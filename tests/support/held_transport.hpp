@@ -1,0 +1,26 @@
+/// A transport that keeps every request until the test completes it.
+#ifndef WECHATPAY_TESTS_HELD_TRANSPORT_HPP
+#define WECHATPAY_TESTS_HELD_TRANSPORT_HPP
+
+#include <utility>
+#include <vector>
+
+#include "wechatpay/bonus_commit/transport.hpp"
+
+namespace wechatpay {
+
+/// Knows nothing of cancelling.
+class HeldTransport final : public Transport {
+ public:
+  void send(HttpRequest request, Completion done) override {
+    requests.push_back(std::move(request));
+    completions.push_back(std::move(done));
+  }
+
+  std::vector<HttpRequest> requests;
+  std::vector<Completion> completions;
+};
+
+}  // namespace wechatpay
+
+#endif
