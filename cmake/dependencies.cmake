@@ -6,18 +6,25 @@ set(WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL
     "Debian/Ubuntu: apt-get install libcurl4-openssl-dev libssl-dev; Fedora: dnf install libcurl-devel openssl-devel; \
 Alpine: apk add curl-dev openssl-dev; Arch: pacman -S curl openssl; macOS: brew install curl openssl@3")
 
+# The lowest versions that will do. tests/package/lowest_versions.sh holds the first against what is used.
+set(WECHATPAY_BONUS_COMMIT_CURL 7.80)
+set(WECHATPAY_BONUS_COMMIT_OPENSSL 3.0)
+set(WECHATPAY_BONUS_COMMIT_NLOHMANN_JSON 3.10)
+
 find_package(Threads REQUIRED)
-find_package(CURL 7.80)
-find_package(OpenSSL 3.0 COMPONENTS Crypto SSL)
+find_package(CURL ${WECHATPAY_BONUS_COMMIT_CURL})
+find_package(OpenSSL ${WECHATPAY_BONUS_COMMIT_OPENSSL} COMPONENTS Crypto SSL)
 if(NOT CURL_FOUND)
-  message(FATAL_ERROR "wechatpay_bonus_commit needs libcurl 7.80 or newer. ${WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL}")
+  message(FATAL_ERROR "wechatpay_bonus_commit needs libcurl ${WECHATPAY_BONUS_COMMIT_CURL} or newer. "
+    "${WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL}")
 endif()
 if(NOT OPENSSL_FOUND)
-  message(FATAL_ERROR "wechatpay_bonus_commit needs OpenSSL 3.0 or newer. ${WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL}")
+  message(FATAL_ERROR "wechatpay_bonus_commit needs OpenSSL ${WECHATPAY_BONUS_COMMIT_OPENSSL} or newer. "
+    "${WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL}")
 endif()
 
 if(NOT TARGET nlohmann_json::nlohmann_json)
-  find_package(nlohmann_json 3.10 QUIET)
+  find_package(nlohmann_json ${WECHATPAY_BONUS_COMMIT_NLOHMANN_JSON} QUIET)
 endif()
 if(NOT TARGET nlohmann_json::nlohmann_json)
   FetchContent_Declare(nlohmann_json
@@ -27,28 +34,22 @@ if(NOT TARGET nlohmann_json::nlohmann_json)
   FetchContent_MakeAvailable(nlohmann_json)
 endif()
 
-# cpp-httplib, for the sandbox server: as the target httplib::httplib. Debian's package has no CMake files.
+# cpp-httplib, for the sandbox server. WECHATPAY_BONUS_COMMIT_HTTPLIB is what to link to; what is fetched is headers
+# alone, so that who links to the installed testing library does not need it.
 macro(wechatpay_bonus_commit_find_httplib)
-  if(NOT TARGET httplib::httplib)
-    find_package(httplib 0.11 QUIET CONFIG COMPONENTS OpenSSL)
-  endif()
-  if(NOT TARGET httplib::httplib)
-    find_package(PkgConfig QUIET)
-    if(PkgConfig_FOUND)
-      pkg_check_modules(cpp_httplib QUIET IMPORTED_TARGET cpp-httplib>=0.11)
-    endif()
-    if(TARGET PkgConfig::cpp_httplib)
-      add_library(httplib::httplib INTERFACE IMPORTED)
-      target_link_libraries(httplib::httplib INTERFACE PkgConfig::cpp_httplib OpenSSL::SSL OpenSSL::Crypto)
-    endif()
-  endif()
+  include(${PROJECT_SOURCE_DIR}/cmake/find_httplib.cmake)
+  set(WECHATPAY_BONUS_COMMIT_HTTPLIB httplib::httplib)
   if(NOT TARGET httplib::httplib)
     set(HTTPLIB_REQUIRE_OPENSSL ON)
+    set(HTTPLIB_USE_ZLIB_IF_AVAILABLE OFF)
+    set(HTTPLIB_USE_BROTLI_IF_AVAILABLE OFF)
+    set(HTTPLIB_INSTALL OFF)
     FetchContent_Declare(httplib
       URL https://github.com/yhirose/cpp-httplib/archive/refs/tags/v0.11.4.tar.gz
       URL_HASH SHA3_256=9aedcbec09b7b3b01c78cc80822c505846d73928a72ae96eb907b1f467eee649
       DOWNLOAD_EXTRACT_TIMESTAMP ON)
     FetchContent_MakeAvailable(httplib)
+    set(WECHATPAY_BONUS_COMMIT_HTTPLIB $<BUILD_INTERFACE:httplib::httplib>)
   endif()
 endmacro()
 

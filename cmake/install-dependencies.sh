@@ -21,6 +21,7 @@ tests='
 GoogleTest|header gtest/gtest.h|libgtest-dev|gtest-devel|gtest-dev|gtest|googletest
 Asio|header asio.hpp|libasio-dev|asio-devel|asio-dev|asio|asio
 clang++|command clang++|clang|clang|clang|clang|llvm
+libc++|libcxx|libc++-dev libc++abi-dev|libcxx-devel libcxxabi-devel|libc++-dev|libc++|-
 its sanitizers|sanitizers|libclang-rt-dev|compiler-rt|compiler-rt|compiler-rt|llvm
 gcovr|command gcovr|gcovr|gcovr|gcovr|gcovr|gcovr
 Ninja|command ninja|ninja-build|ninja-build|samurai|ninja|ninja
@@ -46,6 +47,7 @@ there() {
       command -v cmake > /dev/null &&
         [ "$(printf '%s\n' "$2" "$(cmake --version | sed -n '1s/[^0-9]*//p')" | sort -V | head -n 1)" = "$2" ] ;;
     header) echo "#include <$2>" | c++ -std=c++17 -x c++ -E - > /dev/null 2>&1 ;;
+    libcxx) echo '#include <version>' | clang++ -stdlib=libc++ -x c++ -E - > /dev/null 2>&1 ;;
     sanitizers) echo 'int main() {}' | clang++ -fsanitize=address -x c++ - -o /dev/null 2> /dev/null ;;
     file) shift; for file in "$@"; do [ -e "$file" ] && return 0; done; return 1 ;;
   esac

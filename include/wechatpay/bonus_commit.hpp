@@ -6,6 +6,7 @@
 
 // In the order in which a request walks through them; each includes only what stands above it.
 // clang-format off
+#include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/version.hpp"
 #include "wechatpay/bonus_commit/text.hpp"
 #include "wechatpay/bonus_commit/error.hpp"

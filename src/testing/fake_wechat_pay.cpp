@@ -11,7 +11,6 @@
 #include <tuple>
 #include <utility>
 
-#include "src/key_files.hpp"
 #include "src/testing/pki.hpp"
 #include "wechatpay/bonus_commit/text.hpp"
 
@@ -171,13 +170,13 @@ FakeWechatPay::FakeWechatPay(FakeWechatPayOptions options) : state_(std::make_un
   Keys& own = keys();
   const auto merchant = make_certificate({options.mchid, "", {}, false}, own.merchant.get());
   const auto platform = make_certificate({"Tenpay.com sign", "", {}, false}, own.platform_certificate.get());
-  state.merchant_serial = serial_of(merchant.get());
   state.merchant_key_pem = private_key_pem(own.merchant.get());
   state.merchant_certificate_pem = wechatpay::certificate_pem(merchant.get());
   state.merchant_p12 = pkcs12(own.merchant.get(), merchant.get(), options.mchid);
   state.public_key_pem = wechatpay::public_key_pem(own.platform_public_key.get());
   state.certificate_pem = wechatpay::certificate_pem(platform.get());
-  state.certificate_serial = serial_of(platform.get());
+  state.merchant_serial = credentials().serial_no();
+  state.certificate_serial = PlatformKeys().add_certificate(state.certificate_pem).value();
   state.options = std::move(options);
 }
 

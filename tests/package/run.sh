@@ -1,29 +1,120 @@
 #!/usr/bin/env bash
-# Consumes the library from outside, as a project of somebody else's would.
+# Consumes the library from outside, as a project of somebody else's would, in each way that there is.
 #   run.sh BUILD_FOLDER
 set -euo pipefail
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-build=$1
+mkdir -p "$1"
+build=$(cd "$1" && pwd)
+vectors=$source/tests/vectors
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-echo "-- examples/fetch_content, from the local source"
-cmake -S "$source/examples/fetch_content" -B "$build/fetch_content" \
-  -DFETCHCONTENT_SOURCE_DIR_WECHATPAY_BONUS_COMMIT="$source" > /dev/null
-cmake --build "$build/fetch_content" --parallel > /dev/null
+# quietly COMMAND...: what it says is shown if it fails.
+quietly() {
+  "$@" > "$build/log" 2>&1 || { cat "$build/log" >&2; fail "$*"; }
+}
+
+# build NAME SOURCE [CMAKE ARGUMENT...]
+build() {
+  local name=$1 from=$2
+  shift 2
+  quietly cmake -S "$from" -B "$build/$name" "$@"
+  quietly cmake --build "$build/$name" --parallel 2
+}
+
+# compile PROGRAM COMPILER [FLAG...]: the consumer, without CMake; runs it.
+compile() {
+  local program=$build/$1
+  shift
+  quietly "$@" -Wall -Wextra "$source/tests/package/consumer.cpp" -o "$program" $flags
+  quietly "$program" "$vectors"
+}
+
+echo "-- FetchContent: examples/fetch_content, from the local source"
+build fetch_content "$source/examples/fetch_content" -DFETCHCONTENT_SOURCE_DIR_WECHATPAY_BONUS_COMMIT="$source"
 status=0
 message=$("$build/fetch_content/credit_points" /no/such/cert.pem key.pem pub_key.pem PUB_KEY_ID_1 2>&1) || status=$?
 [ $status = 2 ] || fail "exit status $status"
 grep -q '^/no/such/cert.pem: cannot be opened' <<< "$message" || fail "message: $message"
 
-echo "-- what comes in with the library, static and shared"
+echo "-- add_subdirectory, and what comes in with the library, static and shared"
 for shared in OFF ON; do
-  cmake -S "$source/tests/package/leak_check" -B "$build/leak_check_$shared" \
-    -DWECHATPAY_SOURCE="$source" -DBUILD_SHARED_LIBS=$shared > /dev/null
-  cmake --build "$build/leak_check_$shared" --parallel > /dev/null
-  "$build/leak_check_$shared/leak_check"
+  build "leak_check_$shared" "$source/tests/package/leak_check" \
+    -DWECHATPAY_SOURCE="$source" -DBUILD_SHARED_LIBS=$shared
+  quietly "$build/leak_check_$shared/leak_check"
+  quietly "$build/leak_check_$shared/consumer" "$vectors"
 done
-echo "-- the testing target"
-cmake -S "$source/tests/package/testing_support" -B "$build/testing_support" -DWECHATPAY_SOURCE="$source" > /dev/null
-cmake --build "$build/testing_support" --parallel > /dev/null
-"$build/testing_support/testing_support" || fail "testing_support: exit status $?"
+
+echo "-- the testing target, and an install from within a project with its own nlohmann/json"
+build testing_support "$source/tests/package/testing_support" -DWECHATPAY_SOURCE="$source"
+quietly "$build/testing_support/testing_support"
+quietly cmake --install "$build/testing_support" --prefix "$build/prefix_testing_support"
+
+for shared in OFF ON; do
+  echo "-- installed to a prefix: BUILD_SHARED_LIBS=$shared"
+  prefix=$build/prefix_$shared
+  rm -rf "$prefix" "$build/moved_$shared"
+  build "library_$shared" "$source" -DBUILD_SHARED_LIBS=$shared -DWECHATPAY_BONUS_COMMIT_BUILD_TESTS=OFF \
+    -DWECHATPAY_BONUS_COMMIT_BUILD_EXAMPLES=OFF
+  quietly cmake --install "$build/library_$shared" --prefix "$prefix"
+  mv "$prefix" "$build/moved_$shared"
+  prefix=$build/moved_$shared
+  if grep -rqE 'nlohmann|'"$build" "$prefix"/lib*/cmake "$prefix"/lib*/pkgconfig; then
+    fail "what is installed names nlohmann/json, or the folder where it was built"
+  fi
+
+  rm -rf "$build/find_package_$shared"
+  build "find_package_$shared" "$source/tests/package/find_package" -DCMAKE_PREFIX_PATH="$prefix" \
+    -DWITH_TESTING_SUPPORT=ON
+  quietly "$build/find_package_$shared/consumer" "$vectors"
+  quietly "$build/find_package_$shared/testing_support"
+
+  export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+  quietly pkg-config --validate wechatpay_bonus_commit
+  flags="$(pkg-config --cflags --libs wechatpay_bonus_commit) -Wl,-rpath,$prefix/lib"
+  compile "pkg_config_17_$shared" g++ -std=c++17
+  compile "pkg_config_20_$shared" clang++ -std=c++20
+  compile "pkg_config_23_$shared" g++ -std=c++23
+done
+
+echo "-- versions that find_package() takes: the same major one, not newer"
+version=$(pkg-config --modversion wechatpay_bonus_commit)
+major=${version%%.*}
+for wanted in "$version" "$major.0"; do
+  quietly cmake -S "$source/tests/package/find_package" -B "$build/find_package_OFF" -DWANTED_VERSION="$wanted"
+done
+for wanted in "$version.1" "$((major + 1)).0"; do
+  if cmake -S "$source/tests/package/find_package" -B "$build/find_package_OFF" -DWANTED_VERSION="$wanted" > "$build/log" 2>&1; then
+    fail "version $version is taken for $wanted"
+  fi
+done
+
+echo "-- what the shared library shows"
+library=$prefix/lib/libwechatpay_bonus_commit.so
+soname=$(objdump -p "$library" | sed -n 's/^ *SONAME *//p')
+[ "$soname" = "libwechatpay_bonus_commit.so.$major" ] || fail "soname $soname"
+symbols=$(nm --dynamic --defined-only "$library" | sed 's/^[0-9a-f]* //')
+if [ "$(uname -m)" = x86_64 ]; then
+  diff "$source/tests/package/exported_symbols.txt" <(sed -n 's/^T //p' <<< "$symbols" | LC_ALL=C sort) ||
+    fail "the functions that are exported (>) are not those of exported_symbols.txt (<)"
+fi
+# What is not strong: the types that cross the border, and what the templates of the standard library leave.
+types='_ZT[ISV]N9wechatpay[0-9]*(BadResultAccess|CurlTransport|EventLoop|PlatformKey|Signer|Transport)E'
+others=$(sed -n '/^T /!s/^. //p' <<< "$symbols" | grep -vxE "$types|_Z(T[ISV]|GV|Z)?(N[VK]*)?S[tabsiod].*" || true)
+[ -z "$others" ] || fail "exported besides: $others"
+
+echo "-- libc++"
+build library_libcxx "$source" -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS=-stdlib=libc++ \
+  -DCMAKE_CXX_STANDARD=20 -DCMAKE_INSTALL_PREFIX="$build/prefix_libcxx" \
+  -DWECHATPAY_BONUS_COMMIT_BUILD_TESTING_SUPPORT=OFF \
+  -DWECHATPAY_BONUS_COMMIT_BUILD_TESTS=OFF -DWECHATPAY_BONUS_COMMIT_BUILD_EXAMPLES=OFF
+quietly cmake --install "$build/library_libcxx"
+export PKG_CONFIG_PATH=$build/prefix_libcxx/lib/pkgconfig
+flags=$(pkg-config --cflags --libs wechatpay_bonus_commit)
+compile libcxx clang++ -std=c++17 -stdlib=libc++
+# The sandbox stands on cpp-httplib, which Debian has for libstdc++ alone; the rest of the testing support does not.
+quietly clang++ -std=c++17 -stdlib=libc++ -DWITHOUT_SANDBOX -I"$source" \
+  "$source"/src/testing/{fake_wechat_pay,pki}.cpp "$source/tests/package/testing_support/main.cpp" \
+  -o "$build/libcxx_testing_support" $flags
+quietly "$build/libcxx_testing_support"
+unset PKG_CONFIG_PATH
 echo "the package tests passed"

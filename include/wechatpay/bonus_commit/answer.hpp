@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/http.hpp"
 #include "wechatpay/bonus_commit/receipt.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
@@ -35,7 +36,7 @@ struct ErrorBody {
 
 /// Reads a body as WeChat Pay's error, which is a JSON object with a string `code`; nothing for any other body.
 /// `detail` may have any shape. Nesting deeper than 32 levels is left out. Thread-safe.
-std::optional<ErrorBody> parse_error_body(std::string_view body);
+WECHATPAY_BONUS_COMMIT_EXPORT std::optional<ErrorBody> parse_error_body(std::string_view body);
 
 /// Compares what WeChat Pay signed with what was signed here, and says which of the five lines differs, or that none
 /// does, which leaves the key.

@@ -12,6 +12,7 @@
 
 #include "wechatpay/bonus_commit/cancellation.hpp"
 #include "wechatpay/bonus_commit/client.hpp"
+#include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/receipt.hpp"
 #include "wechatpay/bonus_commit/request.hpp"
 
@@ -49,8 +50,8 @@ using TakeResult = std::function<bool(const BonusCommitRequest&, const CommitRes
 /// and is thrown on when what is under way has ended. Fails, and takes nothing from `next`, with
 /// `invalid_configuration` on an option that is 0, and with `misuse` in a callback or hook, where it would wait for
 /// itself; in the thread of an EventLoop of yours it would, too.
-Result<BatchSummary> commit_all(const BonusCommitClient& client, NextRequest next, TakeResult take,
-                                const BatchOptions& options = {});
+WECHATPAY_BONUS_COMMIT_EXPORT Result<BatchSummary> commit_all(const BonusCommitClient& client, NextRequest next,
+                                                              TakeResult take, const BatchOptions& options = {});
 
 /// The same for a range of requests: anything that std::begin() and std::end() take.
 template <typename Range, typename = decltype(BonusCommitRequest(*std::begin(std::declval<Range&>())))>

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/request.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 
@@ -41,7 +42,7 @@ inline std::string request_path(const BonusCommitRequest& request) {
 /// The body as it is signed and as it goes over the wire: compact UTF-8 JSON with the keys in the order of WeChat
 /// Pay's page, the merchant ids by the request's MerchantMode. Fails (`invalid_request`) only on a text that is not
 /// UTF-8, which check() refuses before. Thread-safe.
-Result<std::string> serialize(const BonusCommitRequest& request);
+WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> serialize(const BonusCommitRequest& request);
 
 }  // namespace wechatpay
 

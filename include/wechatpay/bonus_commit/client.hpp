@@ -11,6 +11,7 @@
 #include "wechatpay/bonus_commit/cancellation.hpp"
 #include "wechatpay/bonus_commit/client_options.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
+#include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/one_shot.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"
 #include "wechatpay/bonus_commit/receipt.hpp"
@@ -97,19 +98,20 @@ class BonusCommitClient {
   /// A client of `credentials` that believes `platform_keys` and sends through `transport`. Fails with
   /// `invalid_configuration` on a key store that is empty or holds the merchant's own certificate, and on an option
   /// that cannot work.
-  static Result<BonusCommitClient> create(Credentials credentials, std::shared_ptr<const PlatformKeys> platform_keys,
-                                          std::shared_ptr<Transport> transport, ClientOptions options = {});
+  WECHATPAY_BONUS_COMMIT_EXPORT static Result<BonusCommitClient> create(
+      Credentials credentials, std::shared_ptr<const PlatformKeys> platform_keys, std::shared_ptr<Transport> transport,
+      ClientOptions options = {});
 
   /// Commits and waits. CurlTransport may serve the call on this thread meanwhile: hooks then run here, and OpenSSL's
   /// error queue is emptied. Called from a callback or a hook, it would wait for itself: it is refused with `misuse`.
-  CommitResult commit(const BonusCommitRequest& request) const;
+  WECHATPAY_BONUS_COMMIT_EXPORT CommitResult commit(const BonusCommitRequest& request) const;
 
   /// Commits; the future becomes ready on the transport's thread. Do not wait for it in a callback. Throws
   /// std::bad_alloc, and sends nothing, where there is no memory for the future itself.
-  CommitFuture commit_async(const BonusCommitRequest& request) const;
+  WECHATPAY_BONUS_COMMIT_EXPORT CommitFuture commit_async(const BonusCommitRequest& request) const;
 
   /// Commits, and calls `done` exactly once.
-  CommitHandle commit_async(const BonusCommitRequest& request, Callback done) const;
+  WECHATPAY_BONUS_COMMIT_EXPORT CommitHandle commit_async(const BonusCommitRequest& request, Callback done) const;
 
  private:
   BonusCommitClient(std::shared_ptr<ClientSetup> setup, const std::shared_ptr<Transport>& transport);

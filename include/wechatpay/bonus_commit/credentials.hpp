@@ -9,12 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 
 namespace wechatpay {
 
 /// Signs with the merchant's API private key: a port, so that the key may live in an HSM or a KMS.
-class Signer {
+class WECHATPAY_BONUS_COMMIT_TYPE Signer {
  public:
   Signer() = default;
   Signer(const Signer&) = delete;
@@ -37,24 +38,29 @@ class Credentials {
  public:
   /// From `apiclient_cert.pem` and `apiclient_key.pem`: the merchant id is the subject's CN, the serial number is the
   /// certificate's.
-  static Result<Credentials> from_pem_files(const std::string& certificate_file, const std::string& key_file,
-                                            std::string_view passphrase = {});
-  static Result<Credentials> from_pem(std::string_view certificate, std::string_view key,
-                                      std::string_view passphrase = {});
+  WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_pem_files(const std::string& certificate_file,
+                                                                          const std::string& key_file,
+                                                                          std::string_view passphrase = {});
+  WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_pem(std::string_view certificate, std::string_view key,
+                                                                    std::string_view passphrase = {});
 
   /// From `apiclient_cert.p12`, whose passphrase WeChat Pay sets to the merchant id.
-  static Result<Credentials> from_p12_file(const std::string& file, std::string_view passphrase);
-  static Result<Credentials> from_p12(std::string_view bytes, std::string_view passphrase);
+  WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_p12_file(const std::string& file,
+                                                                         std::string_view passphrase);
+  WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_p12(std::string_view bytes,
+                                                                    std::string_view passphrase);
 
   /// From the merchant id, the serial number (hex, in either case) and the key one by one.
-  static Result<Credentials> from_key_file(std::string mchid, std::string serial_no, const std::string& key_file,
-                                           std::string_view passphrase = {});
-  static Result<Credentials> from_key(std::string mchid, std::string serial_no, std::string_view key,
-                                      std::string_view passphrase = {});
+  WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_key_file(std::string mchid, std::string serial_no,
+                                                                         const std::string& key_file,
+                                                                         std::string_view passphrase = {});
+  WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_key(std::string mchid, std::string serial_no,
+                                                                    std::string_view key,
+                                                                    std::string_view passphrase = {});
 
   /// From a key that lives elsewhere.
-  static Result<Credentials> from_signer(std::string mchid, std::string serial_no,
-                                         std::shared_ptr<const Signer> signer);
+  WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_signer(std::string mchid, std::string serial_no,
+                                                                       std::shared_ptr<const Signer> signer);
 
   /// The merchant id of the Authorization header. A service provider's own; it need not be one of the request's.
   const std::string& mchid() const noexcept { return mchid_; }
@@ -66,7 +72,8 @@ class Credentials {
 
   /// What is not wrong for certain but should be seen to: a certificate that has expired, is not valid yet, or expires
   /// within 30 days. Not errors, since the server decides. Log them at start-up and once a day.
-  std::vector<std::string> warnings(std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const;
+  WECHATPAY_BONUS_COMMIT_EXPORT std::vector<std::string> warnings(
+      std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const;
 
  private:
   struct Validity {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "wechatpay/bonus_commit/event_loop.hpp"
+#include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/transport.hpp"
 
 namespace wechatpay {
@@ -59,14 +60,14 @@ struct CurlOptions {
 /// Destroying it completes every call under way with an error before the destructor returns. Destroyed from within a
 /// completion (on its own thread) it cannot wait: the calls complete right after that completion has returned.
 /// Make it after fork(): a child has no use of its parent's.
-class CurlTransport final : public Transport {
+class WECHATPAY_BONUS_COMMIT_TYPE CurlTransport final : public Transport {
  public:
   /// Fails with `invalid_configuration` on a CA file that cannot be read, an option out of range, and a libcurl
   /// without what is needed.
-  static Result<std::shared_ptr<CurlTransport>> create(CurlOptions options = {});
-  ~CurlTransport() override;
+  WECHATPAY_BONUS_COMMIT_EXPORT static Result<std::shared_ptr<CurlTransport>> create(CurlOptions options = {});
+  WECHATPAY_BONUS_COMMIT_EXPORT ~CurlTransport() override;
 
-  void send(HttpRequest request, Completion done) override;
+  WECHATPAY_BONUS_COMMIT_EXPORT void send(HttpRequest request, Completion done) override;
 
  private:
   explicit CurlTransport(std::shared_ptr<curl::Engine> engine);

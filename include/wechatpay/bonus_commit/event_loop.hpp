@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <functional>
 
+#include "wechatpay/bonus_commit/export.hpp"
+
 namespace wechatpay {
 
 /// A port to the loop of Asio, libuv, libevent or the like, in which a CurlTransport then runs instead of on a thread
@@ -15,7 +17,7 @@ namespace wechatpay {
 /// ended, by the transport's destructor. `ready`, `expired` and `task` must run on the loop's thread, one at a time,
 /// and never before the member that took them has returned. Each may let go of the transport, and with it of this
 /// object, so touch nothing of it after a call of theirs. They do nothing where the transport has gone.
-class EventLoop {
+class WECHATPAY_BONUS_COMMIT_TYPE EventLoop {
  public:
   using Socket = std::intptr_t;  ///< a file descriptor; a SOCKET on Windows
 

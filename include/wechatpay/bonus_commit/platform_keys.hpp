@@ -12,12 +12,13 @@
 #include <string_view>
 #include <vector>
 
+#include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 
 namespace wechatpay {
 
 /// One of WeChat Pay's keys.
-class PlatformKey {
+class WECHATPAY_BONUS_COMMIT_TYPE PlatformKey {
  public:
   PlatformKey() = default;
   PlatformKey(const PlatformKey&) = delete;
@@ -43,29 +44,29 @@ class PlatformKeys {
 
   /// A WeChat Pay public key: the id (`PUB_KEY_ID_` and digits) that the merchant platform shows beside `pub_key.pem`.
   /// An id that is there already is replaced. Returns the id.
-  Result<std::string> add_public_key_file(std::string id, const std::string& file);
-  Result<std::string> add_public_key(std::string id, std::string_view pem);
+  WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> add_public_key_file(std::string id, const std::string& file);
+  WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> add_public_key(std::string id, std::string_view pem);
 
   /// A platform certificate, `wechatpay_<serial>.pem`. One with the same serial number is replaced. Returns the serial
   /// number.
-  Result<std::string> add_certificate_file(const std::string& file);
-  Result<std::string> add_certificate(std::string_view pem);
+  WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> add_certificate_file(const std::string& file);
+  WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> add_certificate(std::string_view pem);
 
   /// Forgets a key; answers signed with it are then not verified any more. False if it was not there.
-  bool remove(std::string_view serial);
+  WECHATPAY_BONUS_COMMIT_EXPORT bool remove(std::string_view serial);
 
   /// Chooses the key that requests announce in `Wechatpay-Serial`, until it is removed. False if it is not there.
-  bool announce(std::string_view serial);
+  WECHATPAY_BONUS_COMMIT_EXPORT bool announce(std::string_view serial);
 
   /// The serial that requests announce: the chosen one, else the public key that was added last, else the certificate
   /// that expires last; empty where there are no keys.
-  std::string announced() const;
+  WECHATPAY_BONUS_COMMIT_EXPORT std::string announced() const;
 
   /// The key of that serial, or null. Serial numbers are compared without regard to case.
-  std::shared_ptr<const PlatformKey> find(std::string_view serial) const;
+  WECHATPAY_BONUS_COMMIT_EXPORT std::shared_ptr<const PlatformKey> find(std::string_view serial) const;
 
   /// All serials, for a message.
-  std::vector<std::string> serials() const;
+  WECHATPAY_BONUS_COMMIT_EXPORT std::vector<std::string> serials() const;
 
  private:
   struct Entry {

@@ -8,11 +8,12 @@
 #include <variant>
 
 #include "wechatpay/bonus_commit/error.hpp"
+#include "wechatpay/bonus_commit/export.hpp"
 
 namespace wechatpay {
 
 /// Thrown by Result::value() when there is no value: the one exception of this library.
-class BadResultAccess : public std::logic_error {
+class WECHATPAY_BONUS_COMMIT_TYPE BadResultAccess : public std::logic_error {
  public:
   explicit BadResultAccess(Error error) : std::logic_error(error.to_string()), error_(std::move(error)) {}
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "wechatpay/bonus_commit/error.hpp"
+#include "wechatpay/bonus_commit/export.hpp"
 
 namespace wechatpay {
 
@@ -153,7 +154,7 @@ class Hosts {
 };
 
 /// A random number from 0 to 1, from OpenSSL's generator; 1 if that fails, which is the longest pause. Thread-safe.
-double random_fraction() noexcept;
+WECHATPAY_BONUS_COMMIT_EXPORT double random_fraction() noexcept;
 
 }  // namespace wechatpay
 

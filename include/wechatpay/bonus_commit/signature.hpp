@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "wechatpay/bonus_commit/credentials.hpp"
+#include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 
 namespace wechatpay {
@@ -36,13 +37,13 @@ inline std::string signing_message(const SignedParts& parts) {
 }
 
 /// Base64 (RFC 4648, section 4) in one line.
-std::string encode_base64(std::string_view bytes);
+WECHATPAY_BONUS_COMMIT_EXPORT std::string encode_base64(std::string_view bytes);
 
 /// The bytes of a Base64 text, or nothing if it is not exactly what encode_base64() would give.
-std::optional<std::string> decode_base64(std::string_view text);
+WECHATPAY_BONUS_COMMIT_EXPORT std::optional<std::string> decode_base64(std::string_view text);
 
 /// 32 random characters from OpenSSL's generator, upper-case hex. Thread-safe.
-Result<std::string> random_nonce();
+WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> random_nonce();
 
 /// Whether a text can be a `nonce_str`: 32 letters and digits.
 inline bool is_nonce(std::string_view text) noexcept {

@@ -62,7 +62,7 @@ inline std::string printable(std::string_view text, std::size_t most = 200) {
   std::string out;
   out.reserve(text.size() < most ? text.size() : most);
   for (std::size_t count = 0; !text.empty(); ++count) {
-    if (count == most) return out + "…";
+    if (count == most) return out + "\xE2\x80\xA6";  // an ellipsis in UTF-8, whatever the compiler takes this file for
     const CodePoint next = first_code_point(text);
     const std::string_view bytes = text.substr(0, next.bytes);
     if (next.valid && !misleads(next.value)) {

@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/http.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 
@@ -11,7 +12,7 @@ namespace wechatpay {
 
 /// Sends a request and hands over the answer. CurlTransport is the real one; testing/mock_transport.hpp has one for
 /// tests; a decorator that watches or counts is a few lines.
-class Transport {
+class WECHATPAY_BONUS_COMMIT_TYPE Transport {
  public:
   /// Takes the answer, whatever its status, or an error of kind `transport_failed` whose outcome is `not_sent` only if
   /// no byte of the request can have left.

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "wechatpay/bonus_commit/export.hpp"
+
 #define WECHATPAY_BONUS_COMMIT_VERSION_MAJOR 0
 #define WECHATPAY_BONUS_COMMIT_VERSION_MINOR 1
 #define WECHATPAY_BONUS_COMMIT_VERSION_PATCH 0
@@ -14,7 +16,7 @@ namespace wechatpay {
 /// The User-Agent that every request carries: this library, the platform, and the libcurl and OpenSSL that are
 /// in use at run time. WeChat Pay answers 400 INVALID_REQUEST to some requests without one.
 /// Thread-safe; the text is made once.
-const std::string& user_agent();
+WECHATPAY_BONUS_COMMIT_EXPORT const std::string& user_agent();
 
 }  // namespace wechatpay
 

@@ -13,5 +13,10 @@ int main() {
   transport->otherwise([&](const HttpRequest& request) { return wechat_pay.answer(request); });
   const auto client = BonusCommitClient::create(wechat_pay.credentials(), wechat_pay.platform_keys(), transport);
   const BonusCommitRequest request{"1", "2", "3", "4", "5", 30, MerchantMode::both};
-  return client.value().commit(request) && Sandbox::start() ? 0 : 1;
+  const bool credited = client.value().commit(request).has_value();
+#ifndef WITHOUT_SANDBOX
+  return credited && Sandbox::start() ? 0 : 1;
+#else
+  return credited ? 0 : 1;
+#endif
 }
