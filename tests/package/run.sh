@@ -49,16 +49,17 @@ build testing_support "$source/tests/package/testing_support" -DWECHATPAY_SOURCE
 quietly "$build/testing_support/testing_support"
 quietly cmake --install "$build/testing_support" --prefix "$build/prefix_testing_support"
 
+build library_OFF "$source" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
+  -DWECHATPAY_BONUS_COMMIT_BUILD_TESTS=OFF
+build library_ON "$source" -DBUILD_SHARED_LIBS=ON -DWECHATPAY_BONUS_COMMIT_BUILD_EXAMPLES=OFF
 for shared in OFF ON; do
-  echo "-- installed to a prefix: BUILD_SHARED_LIBS=$shared"
+  echo "-- installed to a prefix and moved from there: BUILD_SHARED_LIBS=$shared"
   prefix=$build/prefix_$shared
-  rm -rf "$prefix" "$build/moved_$shared"
-  build "library_$shared" "$source" -DBUILD_SHARED_LIBS=$shared -DWECHATPAY_BONUS_COMMIT_BUILD_TESTS=OFF \
-    -DWECHATPAY_BONUS_COMMIT_BUILD_EXAMPLES=OFF
-  quietly cmake --install "$build/library_$shared" --prefix "$prefix"
-  mv "$prefix" "$build/moved_$shared"
-  prefix=$build/moved_$shared
-  if grep -rqE 'nlohmann|'"$build" "$prefix"/lib*/cmake "$prefix"/lib*/pkgconfig; then
+  rm -rf "$prefix" "$build/installed"
+  quietly cmake --install "$build/library_$shared" --prefix "$build/installed"
+  mv "$build/installed" "$prefix"
+  libraries=$(dirname "$(dirname "$(find "$prefix" -name wechatpay_bonus_commit.pc)")")
+  if grep -rqE 'nlohmann|'"$build" "$libraries/cmake" "$libraries/pkgconfig"; then
     fail "what is installed names nlohmann/json, or the folder where it was built"
   fi
 
@@ -68,9 +69,9 @@ for shared in OFF ON; do
   quietly "$build/find_package_$shared/consumer" "$vectors"
   quietly "$build/find_package_$shared/testing_support"
 
-  export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+  export PKG_CONFIG_PATH=$libraries/pkgconfig
   quietly pkg-config --validate wechatpay_bonus_commit
-  flags="$(pkg-config --cflags --libs wechatpay_bonus_commit) -Wl,-rpath,$prefix/lib"
+  flags="$(pkg-config --cflags --libs wechatpay_bonus_commit) -Wl,-rpath,$libraries"
   compile "pkg_config_17_$shared" g++ -std=c++17
   compile "pkg_config_20_$shared" clang++ -std=c++20
   compile "pkg_config_23_$shared" g++ -std=c++23
@@ -89,7 +90,7 @@ for wanted in "$version.1" "$((major + 1)).0"; do
 done
 
 echo "-- what the shared library shows"
-library=$prefix/lib/libwechatpay_bonus_commit.so
+library=$libraries/libwechatpay_bonus_commit.so
 soname=$(objdump -p "$library" | sed -n 's/^ *SONAME *//p')
 [ "$soname" = "libwechatpay_bonus_commit.so.$major" ] || fail "soname $soname"
 symbols=$(nm --dynamic --defined-only "$library" | sed 's/^[0-9a-f]* //')
@@ -117,4 +118,29 @@ quietly clang++ -std=c++17 -stdlib=libc++ -DWITHOUT_SANDBOX -I"$source" \
   -o "$build/libcxx_testing_support" $flags
 quietly "$build/libcxx_testing_support"
 unset PKG_CONFIG_PATH
+
+if command -v dpkg > /dev/null && [ "$(id -u)" = 0 ]; then
+  echo "-- Debian's packages, installed and removed again"
+  rm -rf "$build/debian"
+  quietly cpack --config "$build/library_OFF/CPackConfig.cmake" -B "$build/debian"
+  packages=()
+  for file in "$build"/debian/*.deb; do
+    package=$(dpkg-deb --field "$file" Package)
+    if dpkg --status "$package" > /dev/null 2>&1; then fail "$package is installed already: remove it first"; fi
+    packages+=("$package")
+  done
+  trap 'dpkg --remove "${packages[@]}" > /dev/null 2>&1' EXIT
+  quietly dpkg --install "$build"/debian/*.deb
+  rm -rf "$build/find_package_debian"
+  build find_package_debian "$source/tests/package/find_package" -DWITH_TESTING_SUPPORT=ON
+  grep -q '^wechatpay_bonus_commit_DIR:PATH=/usr/lib/' "$build/find_package_debian/CMakeCache.txt" ||
+    fail "what is found is not the installed package"
+  quietly "$build/find_package_debian/consumer" "$vectors"
+  quietly "$build/find_package_debian/testing_support"
+  flags=$(pkg-config --cflags --libs wechatpay_bonus_commit)
+  compile pkg_config_debian g++ -std=c++17
+  if dpkg --status wechatpay-bonus-commit > /dev/null 2>&1; then quietly wechatpay-bonus-commit --help; fi
+else
+  echo "-- Debian's packages: left out, since only root installs them"
+fi
 echo "the package tests passed"
