@@ -6,10 +6,10 @@
 
 #include "wechatpay/bonus_commit/export.hpp"
 
-#define WECHATPAY_BONUS_COMMIT_VERSION_MAJOR 0
-#define WECHATPAY_BONUS_COMMIT_VERSION_MINOR 1
-#define WECHATPAY_BONUS_COMMIT_VERSION_PATCH 0
-#define WECHATPAY_BONUS_COMMIT_VERSION "0.1.0"
+#define WECHATPAY_BONUS_COMMIT_VERSION_MAJOR 1  ///< rises where a program may have to be changed
+#define WECHATPAY_BONUS_COMMIT_VERSION_MINOR 0  ///< rises with what is new
+#define WECHATPAY_BONUS_COMMIT_VERSION_PATCH 0  ///< rises with what is corrected
+#define WECHATPAY_BONUS_COMMIT_VERSION "1.0.0"  ///< the three in one
 
 namespace wechatpay {
 
