@@ -24,6 +24,7 @@ clang++|command clang++|clang|clang|clang|clang|llvm
 libc++|libcxx|libc++-dev libc++abi-dev|libcxx-devel libcxxabi-devel|libc++-dev|libc++|-
 its sanitizers|sanitizers|libclang-rt-dev|compiler-rt|compiler-rt|compiler-rt|llvm
 gcovr|command gcovr|gcovr|gcovr|gcovr|gcovr|gcovr
+Doxygen|command doxygen|doxygen|doxygen|doxygen|doxygen|doxygen
 Ninja|command ninja|ninja-build|ninja-build|samurai|ninja|ninja
 openssl|command openssl|openssl|openssl|openssl|openssl|openssl@3
 curl|command curl|curl|curl|curl|curl|curl

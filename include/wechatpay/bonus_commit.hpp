@@ -4,6 +4,18 @@
 #ifndef WECHATPAY_BONUS_COMMIT_HPP
 #define WECHATPAY_BONUS_COMMIT_HPP
 
+/// \mainpage
+/// Begin with wechatpay::BonusCommitClient, whose commit() takes a wechatpay::BonusCommitRequest and gives a
+/// wechatpay::CommitResult: a wechatpay::CommitReceipt, or a wechatpay::Error that says what became of the commit. It
+/// is made of wechatpay::Credentials, wechatpay::PlatformKeys and a wechatpay::CurlTransport.
+
+/// \namespace wechatpay
+/// All of the library.
+
+/// \defgroup stages Stages behind the client
+/// They can be seen, so that they can be read, tested and inlined; but they are not API: a minor release may change
+/// them. Everything outside of this group is API, and keeps its meaning for as long as the major version lasts.
+
 // In the order in which a request walks through them; each includes only what stands above it.
 // clang-format off
 #include "wechatpay/bonus_commit/export.hpp"

@@ -19,6 +19,9 @@
 
 namespace wechatpay {
 
+/// \addtogroup stages
+/// @{
+
 /// What WeChat Pay says that it signed, in a 401 SIGN_ERROR.
 struct SignInformation {
   std::string message;     ///< the five lines, cut off where they are long
@@ -27,11 +30,11 @@ struct SignInformation {
 
 /// WeChat Pay's error body. Texts are as they came; make them printable() before they go into a message.
 struct ErrorBody {
-  std::string code;
-  std::string message;
-  std::string detail;          ///< as JSON, without signatures; empty where there is none
-  std::optional<Fault> fault;  ///< the detail, where it names a field
-  std::optional<SignInformation> sign_information;
+  std::string code;                                 ///< such as PARAM_ERROR
+  std::string message;                              ///< in words; empty where there are none
+  std::string detail;                               ///< as JSON, without signatures; empty where there is none
+  std::optional<Fault> fault;                       ///< the detail, where it names a field
+  std::optional<SignInformation> sign_information;  ///< in a 401 SIGN_ERROR, where WeChat Pay tells
 };
 
 /// Reads a body as WeChat Pay's error, which is a JSON object with a string `code`; nothing for any other body.
@@ -190,6 +193,8 @@ inline CommitResult read_answer(const HttpResponse& response, const Result<Verif
   if (!request_id.empty()) error.message += "; Request-ID " + request_id;
   return error;
 }
+
+/// @}
 
 }  // namespace wechatpay
 

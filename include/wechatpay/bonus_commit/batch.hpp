@@ -18,6 +18,7 @@
 
 namespace wechatpay {
 
+/// How many at a time.
 struct BatchOptions {
   /// So many commits are under way at a time, and in memory; the next one starts when one has ended. Of these, as many
   /// as CurlOptions::max_connections are on the wire, the others wait for their turn.
@@ -32,9 +33,9 @@ struct BatchOptions {
 
 /// How a batch went.
 struct BatchSummary {
-  std::uint64_t credited = 0;
-  std::uint64_t failed = 0;
-  bool stopped = false;  ///< before its end
+  std::uint64_t credited = 0;  ///< ended in a receipt
+  std::uint64_t failed = 0;    ///< ended in an error
+  bool stopped = false;        ///< before its end
 };
 
 /// The next request of a backlog; nothing at its end. Called by one thread at a time.

@@ -11,6 +11,9 @@
 
 namespace wechatpay {
 
+/// \addtogroup stages
+/// @{
+
 /// `value` with every byte outside RFC 3986's unreserved set as %XX in upper case.
 inline std::string percent_encode(std::string_view value) {
   constexpr std::string_view unreserved = "-._~";
@@ -43,6 +46,8 @@ inline std::string request_path(const BonusCommitRequest& request) {
 /// Pay's page, the merchant ids by the request's MerchantMode. Fails (`invalid_request`) only on a text that is not
 /// UTF-8, which check() refuses before. Thread-safe.
 WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> serialize(const BonusCommitRequest& request);
+
+/// @}
 
 }  // namespace wechatpay
 

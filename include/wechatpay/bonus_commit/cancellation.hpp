@@ -14,6 +14,7 @@ class Cancellation {
   /// The first time, calls the listener on this thread.
   void request() noexcept { wish_.happen(); }
 
+  /// Whether it has been asked for.
   bool requested() const noexcept { return wish_.happened(); }
 
   /// From now on `listener`, which must not throw, is the one that is called; at once where the request is already

@@ -43,10 +43,11 @@ class CommitHandle {
   std::shared_ptr<Cancellation> cancellation_;
 };
 
+/// \ingroup stages
 /// What a CommitFuture and its call share.
 struct CommitPromise {
-  std::promise<CommitResult> result;
-  OneShot ready;
+  std::promise<CommitResult> result;  ///< set before `ready` happens
+  OneShot ready;                      ///< the future can be asked without waiting
 };
 
 /// A std::future that can cancel its commit, and says when it is ready. coroutine.hpp lets C++20 co_await it.

@@ -15,6 +15,7 @@
 
 namespace wechatpay {
 
+/// Given to BonusCommitClient::create(), which refuses what cannot work.
 struct ClientOptions {
   /// Where requests go: WeChat Pay's main host, and its backup in another city, which serves while the main one fails.
   /// The sandbox's base URL alone stands here in tests.
@@ -24,11 +25,11 @@ struct ClientOptions {
   /// 5 minutes ago.
   std::chrono::milliseconds deadline = std::chrono::seconds(30);
 
-  RetryOptions retry;
+  RetryOptions retry;  ///< how often, when and where a call is tried again
 
-  RateLimit rate_limit;
+  RateLimit rate_limit;  ///< of all calls together; none by default
 
-  Hooks hooks;
+  Hooks hooks;  ///< who watches; nobody by default
 
   /// The language of WeChat Pay's error messages: zh-CN, en, zh-HK or zh-TW; empty leaves it to WeChat Pay.
   std::string accept_language;

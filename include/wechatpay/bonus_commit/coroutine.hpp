@@ -34,6 +34,7 @@ namespace wechatpay {
 /// destroyed. Throws what the coroutine lets out.
 class Resumption {
  public:
+  /// Goes on with the coroutine on this thread, before it returns.
   void operator()() const {
     if (void* const address = coroutine_->exchange(nullptr)) std::coroutine_handle<>::from_address(address).resume();
   }
@@ -54,7 +55,7 @@ class Resumption {
 /// What waits for a CommitFuture: see operator co_await and resume_on.
 class [[nodiscard]] CommitAwaiter {
  public:
-  using Executor = std::function<void(Resumption)>;
+  using Executor = std::function<void(Resumption)>;  ///< runs what it is called with, somewhere
 
   /// Without an executor, the coroutine goes on where the commit ends.
   explicit CommitAwaiter(CommitFuture&& future, Executor executor = nullptr)
@@ -67,6 +68,7 @@ class [[nodiscard]] CommitAwaiter {
   CommitAwaiter& operator=(const CommitAwaiter&) = delete;
   ~CommitAwaiter() { resume_.withdraw(); }
 
+  /// Never: await_suspend() looks, under the lock. Throws std::future_error (no_state) where the future is empty.
   bool await_ready() const {
     if (!future_.valid()) throw std::future_error(std::future_errc::no_state);
     return false;
@@ -83,6 +85,7 @@ class [[nodiscard]] CommitAwaiter {
     return hand_over(executor, resume) || !resume.withdraw();
   }
 
+  /// The result, as the future has it.
   CommitResult await_resume() { return future_.get(); }
 
  private:

@@ -41,12 +41,16 @@ class Credentials {
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_pem_files(const std::string& certificate_file,
                                                                           const std::string& key_file,
                                                                           std::string_view passphrase = {});
+
+  /// The same from what the two files hold.
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_pem(std::string_view certificate, std::string_view key,
                                                                     std::string_view passphrase = {});
 
   /// From `apiclient_cert.p12`, whose passphrase WeChat Pay sets to the merchant id.
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_p12_file(const std::string& file,
                                                                          std::string_view passphrase);
+
+  /// The same from what the file holds, which is binary.
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_p12(std::string_view bytes,
                                                                     std::string_view passphrase);
 
@@ -54,6 +58,8 @@ class Credentials {
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_key_file(std::string mchid, std::string serial_no,
                                                                          const std::string& key_file,
                                                                          std::string_view passphrase = {});
+
+  /// The same from what the key's file holds.
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_key(std::string mchid, std::string serial_no,
                                                                     std::string_view key,
                                                                     std::string_view passphrase = {});
@@ -68,6 +74,7 @@ class Credentials {
   /// In upper case, leading zeros kept.
   const std::string& serial_no() const noexcept { return serial_no_; }
 
+  /// Who signs. It lives as long as these credentials or a copy of them.
   const Signer& signer() const noexcept { return *signer_; }
 
   /// What is not wrong for certain but should be seen to: a certificate that has expired, is not valid yet, or expires

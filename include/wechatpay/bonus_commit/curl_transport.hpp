@@ -17,7 +17,11 @@ namespace curl {
 class Engine;
 }
 
-enum class TlsVersion { tls_1_2, tls_1_3 };
+/// The lowest version of TLS that is spoken.
+enum class TlsVersion {
+  tls_1_2,  ///< RFC 5246
+  tls_1_3,  ///< RFC 8446
+};
 
 /// Verification of the host's certificate and name has no switch: it is always on.
 struct CurlOptions {
@@ -41,6 +45,7 @@ struct CurlOptions {
   /// A connection without calls is closed after this long; WeChat Pay's servers close theirs after 8 s.
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(7);
 
+  /// A host that offers only less is not spoken to.
   TlsVersion min_tls_version = TlsVersion::tls_1_2;
 
   /// Where the transport runs; null: on a thread of its own. Use a transport that runs in a loop on that loop's thread

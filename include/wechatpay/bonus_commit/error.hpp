@@ -35,7 +35,7 @@ enum class Outcome {
 
 /// Why no complete answer arrived.
 enum class TransportFault {
-  none,
+  none,                ///< an answer arrived, or nothing was sent
   name_lookup,         ///< a host name, the proxy's included, did not resolve
   connect,             ///< no connection: refused, unreachable, or the proxy would not
   tls,                 ///< the TLS handshake failed
@@ -47,12 +47,12 @@ enum class TransportFault {
   answer_malformed,    ///< not HTTP
   cancelled,           ///< the call was cancelled
   shut_down,           ///< the transport was destroyed while the call was under way
-  other,
+  other,               ///< none of these; the message has the transport's own words. Never tried again
 };
 
 /// Why an answer's signature did not verify.
 enum class VerificationFault {
-  none,
+  none,                    ///< it verified, or there was no answer
   header_missing,          ///< one of the four Wechatpay-* headers is absent, as a proxy or CDN may cause
   header_repeated,         ///< one of them is there more than once
   signature_type_unknown,  ///< Wechatpay-Signature-Type is not WECHATPAY2-SHA256-RSA2048
@@ -64,6 +64,7 @@ enum class VerificationFault {
   signature_mismatch,      ///< the signature does not belong to this answer under that key
 };
 
+/// In words, for a message or a log line: "API error".
 constexpr std::string_view to_string(ErrorKind kind) noexcept {
   switch (kind) {
     case ErrorKind::invalid_request: return "invalid request";
@@ -81,6 +82,7 @@ constexpr std::string_view to_string(ErrorKind kind) noexcept {
   return "unknown kind";
 }
 
+/// In words: "not sent", "refused" or "unknown".
 constexpr std::string_view to_string(Outcome outcome) noexcept {
   switch (outcome) {
     case Outcome::not_sent: return "not sent";
@@ -90,6 +92,7 @@ constexpr std::string_view to_string(Outcome outcome) noexcept {
   return "unknown";
 }
 
+/// In words: "connection closed".
 constexpr std::string_view to_string(TransportFault fault) noexcept {
   switch (fault) {
     case TransportFault::none: return "none";
@@ -109,6 +112,7 @@ constexpr std::string_view to_string(TransportFault fault) noexcept {
   return "other";
 }
 
+/// In words: "timestamp out of range".
 constexpr std::string_view to_string(VerificationFault fault) noexcept {
   switch (fault) {
     case VerificationFault::none: return "none";
@@ -141,34 +145,34 @@ struct TransferInfo {
   std::chrono::microseconds connect{0};      ///< until the connection stood
   std::chrono::microseconds tls{0};          ///< until the TLS handshake was done
   std::chrono::microseconds first_byte{0};   ///< until the first byte of the answer
-  std::chrono::microseconds total{0};
-  bool connection_reused = false;
-  std::uint64_t bytes_sent = 0;  ///< of headers and body, without TLS
-  std::uint64_t bytes_received = 0;
+  std::chrono::microseconds total{0};        ///< until its end
+  bool connection_reused = false;            ///< it went over a kept connection
+  std::uint64_t bytes_sent = 0;              ///< of headers and body, without TLS
+  std::uint64_t bytes_received = 0;          ///< likewise
 };
 
 /// One try of a call.
 struct Try {
-  std::string origin;                     ///< the host: "https://api.mch.weixin.qq.com"
-  std::chrono::milliseconds pause{0};     ///< before it
-  std::chrono::milliseconds duration{0};  ///< from its sending to its end
-  bool credited = false;                  ///< it ended in a receipt
-  Outcome outcome = Outcome::unknown;     ///< what became of it, if not
-  int http_status = 0;                    ///< 0 where there was no answer
-  std::string code;                       ///< WeChat Pay's
-  std::string request_id;
-  TransportFault transport_fault = TransportFault::none;
-  VerificationFault verification_fault = VerificationFault::none;
-  bool verified = false;  ///< the answer carried a valid signature
-  TransferInfo transfer;
+  std::string origin;                                              ///< the host: "https://api.mch.weixin.qq.com"
+  std::chrono::milliseconds pause{0};                              ///< before it
+  std::chrono::milliseconds duration{0};                           ///< from its sending to its end
+  bool credited = false;                                           ///< it ended in a receipt
+  Outcome outcome = Outcome::unknown;                              ///< what became of it, if not
+  int http_status = 0;                                             ///< 0 where there was no answer
+  std::string code;                                                ///< WeChat Pay's
+  std::string request_id;                                          ///< Request-ID; empty where there was none
+  TransportFault transport_fault = TransportFault::none;           ///< why no complete answer arrived
+  VerificationFault verification_fault = VerificationFault::none;  ///< why the answer did not verify
+  bool verified = false;                                           ///< the answer carried a valid signature
+  TransferInfo transfer;                                           ///< how it went over the wire
 };
 
 /// Why a call, or a step of the set-up, did not succeed. Plain data: copy it, log it, keep it.
 /// It never holds a private key, a passphrase, an Authorization value or a signature.
 struct Error {
-  ErrorKind kind = ErrorKind::internal_error;
-  Outcome outcome = Outcome::not_sent;
-  std::string message;  ///< for a person: what happened and what to do; UTF-8, one line
+  ErrorKind kind = ErrorKind::internal_error;  ///< the stage at which the call ended
+  Outcome outcome = Outcome::not_sent;         ///< what became of the commit, over all tries
+  std::string message;                         ///< for a person: what happened and what to do; UTF-8, one line
 
   std::vector<Fault> faults;  ///< check()'s, all of them; or the one that WeChat Pay's `detail` tells
 
@@ -179,8 +183,8 @@ struct Error {
   std::string detail;             ///< WeChat Pay's `detail`, as JSON
   std::string request_id;         ///< Request-ID; WeChat Pay's support asks for it
 
-  TransportFault transport_fault = TransportFault::none;
-  VerificationFault verification_fault = VerificationFault::none;
+  TransportFault transport_fault = TransportFault::none;           ///< of the latest try
+  VerificationFault verification_fault = VerificationFault::none;  ///< of the latest answer, a refusal's too
 
   /// The local clock minus WeChat Pay's, where an answer told it.
   std::optional<std::chrono::seconds> clock_offset;

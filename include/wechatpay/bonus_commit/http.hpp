@@ -18,6 +18,7 @@
 
 namespace wechatpay {
 
+/// One line of a header section.
 struct HttpHeader {
   std::string name;   ///< compared without regard to case; HTTP/2 lowers it
   std::string value;  ///< without white space at its ends
@@ -28,6 +29,7 @@ using HttpHeaders = std::vector<HttpHeader>;
 
 /// A caller that has nothing to do until its request is completed, so that a transport may use its thread for that.
 struct WaitingCaller {
+  /// Who waits: the one that makes this.
   const std::thread::id thread = std::this_thread::get_id();
 
   /// Set by a Transport::send() that is called on that thread; run by the caller, on it, as soon as send() has
@@ -35,12 +37,13 @@ struct WaitingCaller {
   std::function<void()> work;
 };
 
+/// A request as a Transport sends it.
 struct HttpRequest {
-  std::string method;
-  std::string origin;  ///< scheme, host and port: "https://api.mch.weixin.qq.com"
-  std::string path;    ///< percent-encoded; goes over the wire exactly so
-  HttpHeaders headers;
-  std::string body;
+  std::string method;                       ///< "POST"
+  std::string origin;                       ///< scheme, host and port: "https://api.mch.weixin.qq.com"
+  std::string path;                         ///< percent-encoded; goes over the wire exactly so
+  HttpHeaders headers;                      ///< all but Host and Content-Length
+  std::string body;                         ///< byte for byte what was signed
   std::chrono::milliseconds send_after{0};  ///< a pause before it is sent
   std::chrono::milliseconds timeout{0};     ///< from its turn on a connection to the last byte; 0: the transport's own
   std::chrono::milliseconds deadline{0};    ///< from the end of the pause, waiting for its turn included; 0: timeout
@@ -49,11 +52,12 @@ struct HttpRequest {
   std::shared_ptr<WaitingCaller> waiting_caller;  ///< null: nobody waits
 };
 
+/// An answer, whosoever it is.
 struct HttpResponse {
-  int status = 0;
-  HttpHeaders headers;
-  std::string body;
-  TransferInfo transfer{};
+  int status = 0;           ///< 100 to 599
+  HttpHeaders headers;      ///< of the last answer alone, where interim ones came before it
+  std::string body;         ///< as received; what WeChat Pay signs
+  TransferInfo transfer{};  ///< how it went over the wire, where the transport tells
 };
 
 /// Whether two header names, or other ASCII tokens, are the same without regard to case.
@@ -82,6 +86,9 @@ inline std::string_view header_value(const HttpHeaders& headers, std::string_vie
   }
   return {};
 }
+
+/// \addtogroup stages
+/// @{
 
 /// Whether `text` is written as `pattern`: 0 stands for a digit, _ for a digit or a space, A for a letter, any other
 /// character for itself.
@@ -158,6 +165,8 @@ inline std::optional<std::chrono::seconds> parse_retry_after(std::string_view te
   }
   return std::chrono::seconds(seconds < 0 ? 0 : seconds > most ? most : seconds);
 }
+
+/// @}
 
 }  // namespace wechatpay
 

@@ -8,6 +8,9 @@
 
 namespace wechatpay {
 
+/// \addtogroup stages
+/// @{
+
 /// Shared by the one who lets it happen and the one who listens. Thread-safe. A listener is called outside of the lock
 /// and may let go of this object.
 class OneShot {
@@ -23,6 +26,7 @@ class OneShot {
     if (listener) listener();
   }
 
+  /// Whether it has. Without a lock.
   bool happened() const noexcept { return happened_; }
 
   /// From now on `listener` is the one that is called. Where it has happened already: false, and `listener` is left as
@@ -39,6 +43,8 @@ class OneShot {
   std::mutex mutex_;
   std::function<void()> listener_;
 };
+
+/// @}
 
 }  // namespace wechatpay
 

@@ -45,11 +45,15 @@ class PlatformKeys {
   /// A WeChat Pay public key: the id (`PUB_KEY_ID_` and digits) that the merchant platform shows beside `pub_key.pem`.
   /// An id that is there already is replaced. Returns the id.
   WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> add_public_key_file(std::string id, const std::string& file);
+
+  /// The same from what the file holds.
   WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> add_public_key(std::string id, std::string_view pem);
 
   /// A platform certificate, `wechatpay_<serial>.pem`. One with the same serial number is replaced. Returns the serial
   /// number.
   WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> add_certificate_file(const std::string& file);
+
+  /// The same from what the file holds.
   WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> add_certificate(std::string_view pem);
 
   /// Forgets a key; answers signed with it are then not verified any more. False if it was not there.

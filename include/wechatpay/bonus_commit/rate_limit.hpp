@@ -23,6 +23,9 @@ struct RateLimit {
   std::chrono::milliseconds longest_halt = std::chrono::seconds(30);
 };
 
+/// \addtogroup stages
+/// @{
+
 /// How long a 429 halts a client.
 constexpr std::chrono::milliseconds halt_after_429(const Error& error, const RateLimit& limit) noexcept {
   const std::chrono::milliseconds halt = error.retry_after ? *error.retry_after : std::chrono::seconds(1);
@@ -43,8 +46,9 @@ inline Error rate_limited() {
 /// Thread-safe and without locks.
 class Pace {
  public:
-  using Clock = std::chrono::steady_clock;
+  using Clock = std::chrono::steady_clock;  ///< by which moments are given
 
+  /// Begins rested: a whole burst may go at once. Takes the limit's numbers as checked.
   explicit Pace(const RateLimit& limit)
       : interval_(limit.per_second > 0 ? static_cast<std::int64_t>(1e9 / limit.per_second) : 0),
         allowance_(interval_ * (limit.burst - 1)) {}
@@ -99,6 +103,8 @@ class Pace {
   std::atomic<std::int64_t> full_at_{never};
   std::atomic<std::int64_t> halted_until_{never};
 };
+
+/// @}
 
 }  // namespace wechatpay
 

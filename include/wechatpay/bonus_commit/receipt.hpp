@@ -20,6 +20,7 @@ struct CommitReceipt {
   std::string warning;                   ///< empty, or that this machine's clock is off by more than a minute
 };
 
+/// A receipt, or the error that a commit ended with.
 using CommitResult = Result<CommitReceipt>;
 
 }  // namespace wechatpay

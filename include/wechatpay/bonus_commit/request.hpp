@@ -22,6 +22,7 @@ enum class MerchantMode {
   partner,  ///< `sub_mchid` alone: a service provider (服务商)
 };
 
+/// As json.hpp and the command line spell it: "both", "direct" or "partner".
 constexpr std::string_view to_string(MerchantMode mode) noexcept {
   switch (mode) {
     case MerchantMode::both: return "both";
@@ -42,9 +43,10 @@ struct BonusCommitRequest {
   std::string mchid;             ///< the direct merchant's id (直连商户号)
   std::string sub_mchid;         ///< the sub-merchant's id (子商户号)
   std::int64_t bonus_value = 0;  ///< the points; 1 or more
-  MerchantMode merchant_mode = MerchantMode::both;
+  MerchantMode merchant_mode = MerchantMode::both;  ///< which of the two ids the body carries
 };
 
+/// \ingroup stages
 /// The faults of one text field, empty where there are none; at most one, the first that matters.
 inline std::vector<Fault> check_text(std::string field, std::string_view value, std::string location) {
   constexpr std::size_t most = 32;
@@ -107,6 +109,7 @@ inline std::vector<Fault> check(const BonusCommitRequest& request) {
   return faults;
 }
 
+/// \ingroup stages
 /// The faults of a check as the error that the call ends with.
 inline Error invalid_request(std::vector<Fault> faults) {
   Error error;

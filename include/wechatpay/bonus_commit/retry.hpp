@@ -36,6 +36,9 @@ struct RetryOptions {
   std::chrono::milliseconds cool_down = std::chrono::seconds(30);
 };
 
+/// \addtogroup stages
+/// @{
+
 /// Whether the same commit may end otherwise if it is tried again: after 202, 429, 500, 502, 503, 504, a 2xx that did
 /// not verify (which settles a signature probe), and a failure of the network. Not after a failed TLS verification,
 /// which is an attack or a mistake in the set-up, nor any other answer, nor what failed before it was sent.
@@ -86,12 +89,17 @@ constexpr std::chrono::milliseconds longest_pause(int tries, const RetryOptions&
   return pause < options.longest_backoff ? pause : options.longest_backoff;
 }
 
+/// @}
+
 /// What comes after a try that failed.
 struct Decision {
-  bool again = false;
+  bool again = false;                  ///< the call goes on with another try
   std::chrono::milliseconds pause{0};  ///< before the next try
   const char* why_not = "";            ///< where a further try would have been worth it
 };
+
+/// \addtogroup stages
+/// @{
 
 /// Decides after `tries` tries, the last of which ended with `error`, with `left` until the deadline. `random` is from
 /// 0 to 1. Retry-After is respected, with a part of a second more, since many clients may be told the same moment;
@@ -117,7 +125,7 @@ constexpr Decision decide(const Error& error, int tries, std::chrono::millisecon
 /// Which host to use, with a memory of failures that all calls of a client share. Thread-safe and without locks.
 class Hosts {
  public:
-  using Clock = std::chrono::steady_clock;
+  using Clock = std::chrono::steady_clock;  ///< whose ticks the memory holds
 
   /// The first origin is preferred.
   Hosts(std::vector<std::string> origins, std::chrono::milliseconds cool_down)
@@ -138,9 +146,13 @@ class Hosts {
     return last < origins_.size() ? (last + 1) % origins_.size() : 0;
   }
 
+  /// Leaves `host` alone from now on, for the cool-down.
   void failed(std::size_t host, Clock::time_point now) noexcept { avoided_until_[host] = ticks(now + cool_down_); }
+
+  /// `host` serves again.
   void succeeded(std::size_t host) noexcept { avoided_until_[host] = healthy; }
 
+  /// "https://api.mch.weixin.qq.com".
   const std::string& origin(std::size_t host) const noexcept { return origins_[host]; }
 
  private:
@@ -152,6 +164,8 @@ class Hosts {
   std::vector<std::atomic<std::int64_t>> avoided_until_;
   std::chrono::milliseconds cool_down_;
 };
+
+/// @}
 
 /// A random number from 0 to 1, from OpenSSL's generator; 1 if that fails, which is the longest pause. Thread-safe.
 WECHATPAY_BONUS_COMMIT_EXPORT double random_fraction() noexcept;

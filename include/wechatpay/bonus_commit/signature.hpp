@@ -13,15 +13,19 @@
 
 namespace wechatpay {
 
+/// \addtogroup stages
+/// @{
+
+/// Names how requests are signed, and answers, too.
 inline constexpr std::string_view authorization_scheme = "WECHATPAY2-SHA256-RSA2048";
 
 /// What one try's signature covers.
 struct SignedParts {
-  std::string_view method;
+  std::string_view method;     ///< "POST"
   std::string_view path;       ///< percent-encoded, without host
   std::int64_t timestamp = 0;  ///< Unix time in seconds; WeChat Pay refuses more than 300 s of difference
   std::string_view nonce_str;  ///< fresh for every try
-  std::string_view body;
+  std::string_view body;       ///< as it goes over the wire
 };
 
 /// The five lines, each ended by one LF, the last one too.
@@ -42,8 +46,13 @@ WECHATPAY_BONUS_COMMIT_EXPORT std::string encode_base64(std::string_view bytes);
 /// The bytes of a Base64 text, or nothing if it is not exactly what encode_base64() would give.
 WECHATPAY_BONUS_COMMIT_EXPORT std::optional<std::string> decode_base64(std::string_view text);
 
+/// @}
+
 /// 32 random characters from OpenSSL's generator, upper-case hex. Thread-safe.
 WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> random_nonce();
+
+/// \addtogroup stages
+/// @{
 
 /// Whether a text can be a `nonce_str`: 32 letters and digits.
 inline bool is_nonce(std::string_view text) noexcept {
@@ -70,6 +79,8 @@ inline Result<std::string> authorization(const Credentials& credentials, const S
   value.append("\",serial_no=\"").append(credentials.serial_no()).append(1, '"');
   return value;
 }
+
+/// @}
 
 }  // namespace wechatpay
 

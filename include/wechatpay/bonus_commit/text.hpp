@@ -8,9 +8,12 @@
 
 namespace wechatpay {
 
+/// \addtogroup stages
+/// @{
+
 /// One step through a UTF-8 text.
 struct CodePoint {
-  char32_t value = 0;
+  char32_t value = 0;     ///< the code point; 0 for a byte that is not UTF-8
   std::size_t bytes = 0;  ///< how many bytes it took; 1 for a byte that is not UTF-8
   bool valid = false;     ///< false: not UTF-8 (overlong, surrogate, truncated or beyond U+10FFFF; RFC 3629)
 };
@@ -37,6 +40,7 @@ inline CodePoint first_code_point(std::string_view text) noexcept {
 /// C0, DEL and C1.
 inline bool is_control(char32_t value) noexcept { return value < 0x20 || (value >= 0x7F && value <= 0x9F); }
 
+/// Whether there is a byte of C0 or DEL; C1 in UTF-8 is not looked for.
 inline bool has_control_character(std::string_view ascii) noexcept {
   unsigned found = 0;  // to the end, since compilers make a loop without a way out take many characters at a time
   for (const char c : ascii) found |= static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? 1U : 0U;
@@ -51,6 +55,8 @@ inline std::string upper_case(std::string_view text) {
   }
   return upper;
 }
+
+/// @}
 
 /// `text` for a message or a log line: at most `most` characters (an ellipsis follows where there were more), control
 /// characters, line separators and bytes that are not UTF-8 as `\xNN`, and characters that reverse the direction of

@@ -16,6 +16,9 @@
 
 namespace wechatpay {
 
+/// \addtogroup stages
+/// @{
+
 /// How far the timestamps of WeChat Pay and of the local clock may lie apart, either way.
 inline constexpr std::chrono::seconds greatest_clock_difference{300};
 
@@ -36,6 +39,7 @@ inline std::string verification_message(std::string_view timestamp, std::string_
   return message;
 }
 
+/// The error of an answer that may not be WeChat Pay's own; its outcome is unknown.
 inline Error unverified(VerificationFault fault, std::string message) {
   Error error;
   error.kind = ErrorKind::unverified_answer;
@@ -127,6 +131,8 @@ inline Result<Verification> verify(const HttpResponse& response, const PlatformK
   }
   return Verification{std::string(serial), timestamp, offset};
 }
+
+/// @}
 
 }  // namespace wechatpay
 

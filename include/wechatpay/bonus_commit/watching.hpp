@@ -13,18 +13,18 @@ namespace wechatpay {
 
 /// A try has ended. What it refers to lives as long as the hook runs.
 struct TryEvent {
-  std::string_view out_trade_no;
-  int number;  ///< 1 for a call's first try
-  const Try& result;
-  const Decision& next;  ///< whether there will be another try, and after which pause
+  std::string_view out_trade_no;  ///< the request's
+  int number;                     ///< 1 for a call's first try
+  const Try& result;              ///< how it went
+  const Decision& next;           ///< whether there will be another try, and after which pause
 };
 
 /// A call has ended. What it refers to lives as long as the hook runs.
 struct CallEvent {
-  std::string_view out_trade_no;
-  const CommitResult& result;
-  int tries;  ///< 0 where nothing was sent
-  std::chrono::milliseconds duration;
+  std::string_view out_trade_no;       ///< the request's, also where the check refused it
+  const CommitResult& result;          ///< what the caller is given
+  int tries;                           ///< 0 where nothing was sent
+  std::chrono::milliseconds duration;  ///< from the call to its end, all pauses included
 };
 
 /// Hooks see no key, no Authorization value and no signature. They run where callbacks run (see

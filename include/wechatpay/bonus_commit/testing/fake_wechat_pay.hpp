@@ -18,6 +18,7 @@
 
 namespace wechatpay {
 
+/// For whom WeChat Pay is played, and at what time.
 struct FakeWechatPayOptions {
   /// The merchant whose requests are believed.
   std::string mchid = "1900000001";
@@ -28,8 +29,8 @@ struct FakeWechatPayOptions {
 
 /// An order that was committed under a valid signature.
 struct CommittedOrder {
-  BonusCommitRequest request;
-  std::size_t times = 0;  ///< more than once where the commit was repeated
+  BonusCommitRequest request;  ///< as it was committed the last time
+  std::size_t times = 0;       ///< more than once where the commit was repeated
 };
 
 /// Plays WeChat Pay for one merchant, with keys of its own that it makes at first use (the RSA keys once per process).
@@ -45,16 +46,16 @@ class FakeWechatPay {
   /// What the merchant has: its credentials, and WeChat Pay's public key and platform certificate. The client announces
   /// the public key unless told otherwise (PlatformKeys::announce()).
   Credentials credentials() const;
-  std::shared_ptr<PlatformKeys> platform_keys() const;
+  std::shared_ptr<PlatformKeys> platform_keys() const;  ///< a new store each time, with both keys
 
   /// The same as PEM texts, and as they are called.
   const std::string& merchant_key_pem() const noexcept;
-  const std::string& merchant_certificate_pem() const noexcept;
-  const std::string& merchant_p12() const noexcept;  ///< its passphrase is the merchant id
-  const std::string& public_key_pem() const noexcept;
-  const std::string& public_key_id() const noexcept;
-  const std::string& certificate_pem() const noexcept;
-  const std::string& certificate_serial() const noexcept;
+  const std::string& merchant_certificate_pem() const noexcept;  ///< apiclient_cert.pem
+  const std::string& merchant_p12() const noexcept;        ///< apiclient_cert.p12; its passphrase is the merchant id
+  const std::string& public_key_pem() const noexcept;      ///< pub_key.pem
+  const std::string& public_key_id() const noexcept;       ///< PUB_KEY_ID_ and digits
+  const std::string& certificate_pem() const noexcept;     ///< wechatpay_<serial>.pem, the platform's
+  const std::string& certificate_serial() const noexcept;  ///< its serial number, upper-case hex
 
   /// What WeChat Pay would answer. Looks at the method and path, the required headers, Authorization's form, the clock,
   /// merchant id and serial number, the signature over path and body as received, and the body's fields, in this order;

@@ -25,14 +25,17 @@ namespace wechatpay {
 /// A pause (HttpRequest::send_after) is recorded with the request and not waited for. Thread-safe.
 class MockTransport final : public Transport {
  public:
-  using Handler = std::function<Result<HttpResponse>(const HttpRequest&)>;
+  using Handler = std::function<Result<HttpResponse>(const HttpRequest&)>;  ///< makes an answer to a request
 
   /// Adds an answer, or an error, for one request.
   MockTransport& then(Result<HttpResponse> answer) {
     return then([answer = std::move(answer)](const HttpRequest&) { return answer; });
   }
+  /// The same.
+  /// @{
   MockTransport& then(HttpResponse answer) { return then(Result<HttpResponse>(std::move(answer))); }
   MockTransport& then(Error error) { return then(Result<HttpResponse>(std::move(error))); }
+  /// @}
 
   /// Adds a function that answers one request.
   MockTransport& then(Handler handler) {

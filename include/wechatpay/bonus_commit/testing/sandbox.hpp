@@ -14,6 +14,7 @@
 
 namespace wechatpay {
 
+/// Where the sandbox listens, who answers, and what goes wrong.
 struct SandboxOptions {
   /// A loopback address.
   std::string address = "127.0.0.1";
@@ -41,13 +42,13 @@ struct SandboxOptions {
 
   /// After those, so much of all requests (from 0 to 1), chosen at random, gets one of these.
   double fault_rate = 0;
-  std::vector<SandboxFault> faults;
-  std::uint64_t fault_seed = 1;  ///< for the random choice; requests at the same time may still swap theirs
+  std::vector<SandboxFault> faults;  ///< to choose from; none: no faults
+  std::uint64_t fault_seed = 1;      ///< for the random choice; requests at the same time may still swap theirs
 };
 
 /// What a client of the sandbox is given. Paths of files.
 struct SandboxFiles {
-  std::string folder;
+  std::string folder;                ///< where they all are
   std::string merchant_key;          ///< apiclient_key.pem
   std::string merchant_certificate;  ///< apiclient_cert.pem
   std::string merchant_p12;          ///< apiclient_cert.p12, its passphrase is the merchant id
@@ -59,7 +60,7 @@ struct SandboxFiles {
 /// Serves from start() until it is destroyed. Its faults work over TLS as WeChat Pay's and the network's would.
 class Sandbox {
  public:
-  using Handler = std::function<HttpResponse(const HttpRequest&)>;
+  using Handler = std::function<HttpResponse(const HttpRequest&)>;  ///< makes an answer to a request
 
   /// Fails with `invalid_configuration` where the port is taken or the folder cannot be written.
   static Result<std::unique_ptr<Sandbox>> start(SandboxOptions options = {});
@@ -70,6 +71,7 @@ class Sandbox {
   /// "https://127.0.0.1:8443", for ClientOptions::origins.
   const std::string& origin() const noexcept;
 
+  /// What a client of it needs; removed with it unless SandboxOptions::folder named a folder.
   const SandboxFiles& files() const noexcept;
 
   /// Who answers, unless answer_with() says otherwise.
