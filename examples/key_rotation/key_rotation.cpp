@@ -1,0 +1,108 @@
+// From a platform certificate to the WeChat Pay public key while commits go on: none fails, none waits. README.md
+// beside this says why each step is safe.
+#include <wechatpay/bonus_commit.hpp>
+#include <wechatpay/bonus_commit/testing/sandbox.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+using namespace wechatpay;
+
+namespace {
+
+/// How many answers each of WeChat Pay's keys has signed, and how many calls failed: what tells that a step is done.
+class Answers {
+ public:
+  void count(const CommitResult& result) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (result) {
+      ++by_serial_[result->serial];
+    } else {
+      ++failed_;
+    }
+    changed_.notify_all();
+  }
+
+  /// Returns when `serial` has signed so many more.
+  void wait_for(const std::string& serial, int more) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    const int wanted = by_serial_[serial] + more;
+    changed_.wait(lock, [&] { return by_serial_[serial] >= wanted || failed_ > 0; });
+  }
+
+  int of(const std::string& serial) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return by_serial_[serial];
+  }
+
+  int failed() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return failed_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, int> by_serial_;
+  int failed_ = 0;
+};
+
+}  // namespace
+
+int main() {
+  const auto sandbox = Sandbox::start().value();
+  const FakeWechatPay& wechat_pay = sandbox->wechat_pay();
+
+  // As it was: a platform certificate, and nothing else.
+  auto platform_keys = std::make_shared<PlatformKeys>();
+  const std::string certificate = platform_keys->add_certificate_file(sandbox->files().platform_certificate).value();
+
+  Answers answers;
+  ClientOptions options;
+  options.origins = {sandbox->origin()};  // leave it out to reach WeChat Pay itself
+  options.hooks.on_call = [&answers](const CallEvent& event) { answers.count(event.result); };
+  CurlOptions curl_options;
+  curl_options.ca_bundle_file = sandbox->files().ca;  // leave it out, too
+  const auto client = BonusCommitClient::create(wechat_pay.credentials(), platform_keys,
+                                                CurlTransport::create(curl_options).value(), options)
+                          .value();
+
+  // The work that goes on meanwhile.
+  std::atomic<bool> stop{false};
+  std::thread worker([&] {
+    for (int order = 1; !stop; ++order) {
+      const CommitResult result = client.commit(
+          {"478515832665", "478515832665", "order-" + std::to_string(order), "1230000109", "1900000109", 30});
+      if (!result) std::cerr << result.error().to_string() << "\n";
+    }
+  });
+  answers.wait_for(certificate, 20);
+
+  // 1. Hold both, and go on asking for the certificate's signatures.
+  platform_keys->announce(certificate);
+  const std::string public_key =
+      platform_keys->add_public_key_file(wechat_pay.public_key_id(), sandbox->files().public_key).value();
+  answers.wait_for(certificate, 20);
+
+  // 2. Ask for the public key's. announce(certificate) would be the way back.
+  platform_keys->announce(public_key);
+  answers.wait_for(public_key, 20);
+
+  // 3. Once nothing is signed with the certificate any more, and no call from before is under way: forget it.
+  platform_keys->remove(certificate);
+  answers.wait_for(public_key, 20);
+
+  stop = true;
+  worker.join();
+  std::cout << "signed with the certificate: " << answers.of(certificate)
+            << "\nsigned with the public key: " << answers.of(public_key) << "\nfailed: " << answers.failed() << "\n";
+  return answers.failed() == 0 && answers.of(certificate) >= 40 && answers.of(public_key) >= 40 ? EXIT_SUCCESS
+                                                                                                : EXIT_FAILURE;
+}
