@@ -1,22 +1,76 @@
 #!/usr/bin/env bash
-# What the README says of CMake and of commands is what the project has.
-#   check.sh SOURCE_FOLDER
+# What the README and the guides say of commands, options, links and errors is what the project has.
+#   check.sh SOURCE_FOLDER [TOOL]     TOOL: the program wechatpay-bonus-commit, where it is built
 set -euo pipefail
 cd "$1"
+tool=${2:-}
 fail() { echo "FAILED: $*" >&2; exit 1; }
-block() { awk -v open="^\`\`\`$1\$" '$0 ~ open { on = 1; next } /^```$/ { on = 0 } on && NF' README.md; }
+block() { awk -v open="^\`\`\`$1\$" '$0 ~ open { on = 1; next } /^```$/ { on = 0 } on && NF' "$2"; }
 
-[ -n "$(block cmake)" ] || fail "no CMake snippet"
-while IFS= read -r line; do
-  grep -qxF -e "$line" examples/fetch_content/CMakeLists.txt || fail "not in examples/fetch_content: $line"
-done < <(block cmake)
+# command WORD...: that it can be given.
+command_exists() {
+  local file option help
+  case "$1" in
+    bash) [ -f "$2" ] ;;
+    doxygen) [ -f "$2" ] ;;
+    dot) [ -f "$3" ] && [ -f "$5" ] ;;
+    cmake | cpack | ctest | git | g++ | sudo) ;;
+    wechatpay-bonus-commit)
+      [ -n "$tool" ] || return 0
+      help=$("$tool" "$2" --help) || return 1
+      for option in "${@:3}"; do
+        case "$option" in --*) grep -qE -e "(^|[^-a-z])$option([^-a-z]|\$)" <<< "$help" || return 1 ;; esac
+      done ;;
+    *) return 1 ;;
+  esac
+}
 
-[ -n "$(block bash)" ] || fail "no command"
-while read -r shell script rest; do
-  [ "$shell" = bash ] && [ -f "$script" ] && [ -z "$rest" ] || fail "no such command: $shell $script $rest"
-done < <(block bash)
+# anchors FILE: as GitHub makes them of the headings, in either language.
+anchors() {
+  awk '/^```/ { code = !code } !code && /^#+ / { sub(/^#+ /, ""); print tolower($0) }' "$1" |
+    sed -E 's/[][`.,:;?!()"'\''+*\/&@]//g; s/(，|。|：|；|？|！|（|）|、|「|」|“|”)//g; s/ /-/g'
+}
 
-grep -o '](\([a-z][^) ]*\))' README.md | sed 's/^](//; s/)$//' | while IFS= read -r link; do
-  [ -e "$link" ] || fail "dead link: $link"
+documents=(README.md examples/README.md examples/*/*.md .github/*.md)
+for document in "${documents[@]}"; do
+  # Each line of a CMake snippet stands in a project that is built.
+  while IFS= read -r line; do
+    grep -qrxF --include=CMakeLists.txt -e "$line" examples tests/package ||
+      fail "$document: in no CMakeLists.txt: $line"
+  done < <(block cmake "$document")
+
+  while IFS= read -r line; do
+    read -ra words <<< "$line"
+    command_exists "${words[@]}" || fail "$document: no such command: $line"
+  done < <(block bash "$document")
+
+  while IFS= read -r link; do
+    file=${link%%#*}
+    target=$document
+    [ -z "$file" ] || target=$(dirname "$document")/$file
+    [ -e "$target" ] || fail "$document: dead link: $link"
+    case "$link" in
+      *#*) grep -qxF -e "${link#*#}" <<< "$(anchors "$target")" || fail "$document: no such heading: $link" ;;
+    esac
+  done < <({ grep -o ']([^) ]*)' "$document" || true; } | sed 's/^](//; s/)$//' | grep -v '^https\?:' || true)
 done
-echo "the README agrees with the project"
+[ -n "$(block cmake README.md)" ] || fail "no CMake snippet"
+[ -n "$(block bash README.md)" ] || fail "no command"
+
+# The guide to errors has a row for each enumerator, under its enumeration, and for each code that the library knows.
+guide=examples/errors/README.md
+rows() { awk -v head="^\\\\| \`$1\`" '$0 ~ head { on = 1; next } !/^\|/ { on = 0 } on' "$guide" | sed -n 's/^| `\([^`]*\)`.*/\1/p'; }
+enumerators() {
+  awk -v open="^enum class $1 " '$0 ~ open { on = 1; next } /^};/ { on = 0 } on { sub(/,.*/, ""); print $1 }' \
+    include/wechatpay/bonus_commit/error.hpp
+}
+for enumeration in Outcome ErrorKind TransportFault VerificationFault; do
+  [ -n "$(enumerators $enumeration)" ] || fail "no enumerators of $enumeration"
+  difference=$(diff <(enumerators $enumeration | sort) <(rows $enumeration | sort)) ||
+    fail "$guide: $enumeration differs from error.hpp: $difference"
+done
+codes=$(grep -hoE '"[A-Z]+(_[A-Z]+)+"' src/testing/fake_wechat_pay.cpp src/testing/sandbox.cpp \
+  include/wechatpay/bonus_commit/answer.hpp tests/unit/answer_test.cpp | tr -d '"' | sort -u | grep -vx PARAM_ERR)
+[ -n "$codes" ] || fail "no codes"
+for code in $codes; do grep -qx "$code" <<< "$(rows code)" || fail "$guide: no row for $code"; done
+echo "the README and the guides agree with the project"

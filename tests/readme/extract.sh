@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
-# Writes each C++ snippet of the README to a file of its own: OUTPUT/snippet_1.cpp and so on.
-#   extract.sh README OUTPUT
+# Writes each C++ snippet of the README and the guides to a file of its own: OUTPUT/snippet_1.cpp and so on. One that
+# occurs in two languages is written once.
+#   extract.sh OUTPUT FILE...
 set -euo pipefail
-mkdir -p "$2"
-rm -f "$2"/snippet_*.cpp
-awk -v output="$2" '
-  /^```cpp$/ { file = output "/snippet_" ++number ".cpp"; next }
-  /^```$/    { file = ""; next }
-  file       { print > file }' "$1"
+output=$1
+shift
+mkdir -p "$output"
+rm -f "$output"/snippet_*.cpp
+awk -v output="$output" '
+  /^```cpp$/      { inside = 1; at = FNR + 1; text = ""; next }
+  /^```$/ && inside {
+    inside = 0
+    if (!seen[text]++) printf "#line %d \"%s\"\n%s", at, FILENAME, text > (output "/snippet_" ++number ".cpp")
+  }
+  inside          { text = text $0 "\n" }' "$@"
