@@ -57,6 +57,13 @@ done
 [ -n "$(block cmake README.md)" ] || fail "no CMake snippet"
 [ -n "$(block bash README.md)" ] || fail "no command"
 
+# A translation has the same code.
+code() { awk '/^```/ { print; inside = !inside; next } inside' "$1"; }
+while read -r original translation; do
+  difference=$(diff <(code "$original") <(code "$translation")) || fail "$translation: its code differs: $difference"
+done <<< 'README.md examples/zh-CN/README.md
+examples/production/README.md examples/zh-CN/production.md'
+
 # The guide to errors has a row for each enumerator, under its enumeration, and for each code that the library knows.
 guide=examples/errors/README.md
 rows() { awk -v head="^\\\\| \`$1\`" '$0 ~ head { on = 1; next } !/^\|/ { on = 0 } on' "$guide" | sed -n 's/^| `\([^`]*\)`.*/\1/p'; }
