@@ -53,6 +53,20 @@ macro(wechatpay_bonus_commit_find_httplib)
   endif()
 endmacro()
 
+# CLI11, for the command-line tool: as the target CLI11::CLI11.
+macro(wechatpay_bonus_commit_find_cli11)
+  if(NOT TARGET CLI11::CLI11)
+    find_package(CLI11 2.1 QUIET)
+  endif()
+  if(NOT TARGET CLI11::CLI11)
+    FetchContent_Declare(cli11
+      URL https://github.com/CLIUtils/CLI11/archive/refs/tags/v2.1.2.tar.gz
+      URL_HASH SHA256=26291377e892ba0e5b4972cdfd4a2ab3bf53af8dac1f4ea8fe0d1376b625c8cb
+      DOWNLOAD_EXTRACT_TIMESTAMP ON)
+    FetchContent_MakeAvailable(cli11)
+  endif()
+endmacro()
+
 macro(wechatpay_bonus_commit_find_googletest)
   find_package(GTest 1.11 QUIET)
   if(NOT TARGET GTest::gtest_main)

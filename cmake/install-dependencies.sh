@@ -16,7 +16,9 @@ pkg-config|command pkg-config|pkg-config|pkgconf-pkg-config|pkgconf|pkgconf|pkgc
 libcurl|header curl/curl.h|libcurl4-openssl-dev|libcurl-devel|curl-dev|curl|curl
 OpenSSL 3|header openssl/provider.h|libssl-dev|openssl-devel|openssl-dev|openssl|openssl@3
 nlohmann/json|header nlohmann/json.hpp|nlohmann-json3-dev|json-devel|nlohmann-json|nlohmann-json|nlohmann-json
-cpp-httplib|header httplib.h|libcpp-httplib-dev|cpp-httplib-devel|cpp-httplib|cpp-httplib|cpp-httplib'
+cpp-httplib|header httplib.h|libcpp-httplib-dev|cpp-httplib-devel|cpp-httplib|cpp-httplib|cpp-httplib
+CLI11|header CLI/CLI.hpp|libcli11-dev|cli11-devel|cli11|cli11|cli11
+SQLite|header sqlite3.h|libsqlite3-dev|sqlite-devel|sqlite-dev|sqlite|-'
 tests='
 GoogleTest|header gtest/gtest.h|libgtest-dev|gtest-devel|gtest-dev|gtest|googletest
 Asio|header asio.hpp|libasio-dev|asio-devel|asio-dev|asio|asio

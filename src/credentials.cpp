@@ -122,23 +122,8 @@ Result<Credentials> Credentials::from_signer(std::string mchid, std::string seri
 
 std::vector<std::string> Credentials::warnings(std::chrono::system_clock::time_point now) const {
   if (!validity_) return {};
-  const std::string certificate = "the merchant's certificate " + serial_no_;
-  const auto days = [](std::chrono::system_clock::duration span) {
-    return std::to_string(std::chrono::duration_cast<std::chrono::hours>(span).count() / 24) + " days";
-  };
-  if (now > validity_->not_after) {
-    return {certificate + " expired " + days(now - validity_->not_after) +
-            " ago: get a new one on the merchant platform"};
-  }
-  if (now < validity_->not_before) {
-    return {certificate + " is not valid yet, for " + days(validity_->not_before - now) +
-            ": check this machine's clock"};
-  }
-  if (validity_->not_after - now < std::chrono::hours(24 * 30)) {
-    return {certificate + " expires in " + days(validity_->not_after - now) +
-            ": get a new one on the merchant platform"};
-  }
-  return {};
+  return validity_warnings("the merchant's certificate " + serial_no_, validity_->not_before, validity_->not_after, now,
+                           "get a new one on the merchant platform");
 }
 
 }  // namespace wechatpay

@@ -227,4 +227,21 @@ std::chrono::system_clock::time_point time_of(const ASN1_TIME* time) {
   return std::chrono::system_clock::time_point(std::chrono::hours(24) * days + std::chrono::seconds(seconds));
 }
 
+std::vector<std::string> validity_warnings(const std::string& certificate,
+                                           std::chrono::system_clock::time_point not_before,
+                                           std::chrono::system_clock::time_point not_after,
+                                           std::chrono::system_clock::time_point now, const std::string& cure) {
+  const auto days = [](std::chrono::system_clock::duration span) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::hours>(span).count() / 24) + " days";
+  };
+  if (now > not_after) return {certificate + " expired " + days(now - not_after) + " ago: " + cure};
+  if (now < not_before) {
+    return {certificate + " is not valid yet, for " + days(not_before - now) + ": check this machine's clock"};
+  }
+  if (not_after - now < std::chrono::hours(24 * 30)) {
+    return {certificate + " expires in " + days(not_after - now) + ": " + cure};
+  }
+  return {};
+}
+
 }  // namespace wechatpay

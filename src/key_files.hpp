@@ -58,6 +58,13 @@ std::string common_name_of(const X509* certificate);
 
 std::chrono::system_clock::time_point time_of(const ASN1_TIME* time);
 
+/// What should be seen to about a certificate that is valid from `not_before` to `not_after`; see
+/// Credentials::warnings(). `cure` says how to get another one.
+std::vector<std::string> validity_warnings(const std::string& certificate,
+                                           std::chrono::system_clock::time_point not_before,
+                                           std::chrono::system_clock::time_point not_after,
+                                           std::chrono::system_clock::time_point now, const std::string& cure);
+
 }  // namespace wechatpay
 
 #endif

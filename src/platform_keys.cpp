@@ -38,6 +38,7 @@ Result<PkeyHandle> public_key_of(std::string_view id, std::string_view pem, cons
 
 struct PlatformCertificate {
   std::string serial;
+  std::chrono::system_clock::time_point not_before;
   std::chrono::system_clock::time_point not_after;
   PkeyHandle key;
 };
@@ -53,7 +54,7 @@ Result<PlatformCertificate> platform_certificate(std::string_view pem, const std
                                " (apiclient_cert.pem), not WeChat Pay's: the platform certificate is "
                                "wechatpay_<serial>.pem, or use pub_key.pem");
   }
-  PlatformCertificate read{serial_of(x509), time_of(X509_get0_notAfter(x509)),
+  PlatformCertificate read{serial_of(x509), time_of(X509_get0_notBefore(x509)), time_of(X509_get0_notAfter(x509)),
                            PkeyHandle(X509_get_pubkey(certificate->get()))};
   if (read.serial.empty() || read.key == nullptr) {
     return configuration_error(name + " holds a certificate that cannot be used: " + openssl_reason());
@@ -78,13 +79,13 @@ Result<std::string> PlatformKeys::add_public_key_file(std::string id, const std:
   if (!content) return std::move(content).error();
   auto key = public_key_of(id, content->bytes(), file);
   if (!key) return std::move(key).error();
-  return add(std::move(id), {make_rsa_platform_key(*std::move(key)), true, {}, 0});
+  return add(std::move(id), {make_rsa_platform_key(*std::move(key)), true, {}, {}, 0});
 }
 
 Result<std::string> PlatformKeys::add_public_key(std::string id, std::string_view pem) {
   auto key = public_key_of(id, pem, "the public key");
   if (!key) return std::move(key).error();
-  return add(std::move(id), {make_rsa_platform_key(*std::move(key)), true, {}, 0});
+  return add(std::move(id), {make_rsa_platform_key(*std::move(key)), true, {}, {}, 0});
 }
 
 Result<std::string> PlatformKeys::add_certificate_file(const std::string& file) {
@@ -92,15 +93,15 @@ Result<std::string> PlatformKeys::add_certificate_file(const std::string& file) 
   if (!content) return std::move(content).error();
   auto certificate = platform_certificate(content->bytes(), file);
   if (!certificate) return std::move(certificate).error();
-  return add(certificate->serial,
-             {make_rsa_platform_key(std::move(certificate->key)), false, certificate->not_after, 0});
+  return add(certificate->serial, {make_rsa_platform_key(std::move(certificate->key)), false, certificate->not_before,
+                                   certificate->not_after, 0});
 }
 
 Result<std::string> PlatformKeys::add_certificate(std::string_view pem) {
   auto certificate = platform_certificate(pem, "the platform certificate");
   if (!certificate) return std::move(certificate).error();
-  return add(certificate->serial,
-             {make_rsa_platform_key(std::move(certificate->key)), false, certificate->not_after, 0});
+  return add(certificate->serial, {make_rsa_platform_key(std::move(certificate->key)), false, certificate->not_before,
+                                   certificate->not_after, 0});
 }
 
 bool PlatformKeys::remove(std::string_view serial) {
@@ -141,6 +142,20 @@ std::vector<std::string> PlatformKeys::serials() const {
   std::vector<std::string> serials;
   for (const auto& [serial, entry] : entries_) serials.push_back(serial);
   return serials;
+}
+
+std::vector<std::string> PlatformKeys::warnings(std::chrono::system_clock::time_point now) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<std::string> warnings;
+  for (const auto& [serial, entry] : entries_) {
+    if (entry.public_key) continue;
+    for (std::string& warning :
+         validity_warnings("the platform certificate " + serial, entry.not_before, entry.not_after, now,
+                           "get the new one, or WeChat Pay's public key, on the merchant platform")) {
+      warnings.push_back(std::move(warning));
+    }
+  }
+  return warnings;
 }
 
 }  // namespace wechatpay

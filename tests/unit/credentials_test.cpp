@@ -213,6 +213,16 @@ TEST(Credentials, WarnOfACertificateOutsideItsDates) {
   EXPECT_TRUE(contains(warnings(3 * day, 30 * day)[0], "not valid yet"));
 }
 
+TEST(Credentials, TellWhenTheCertificateEnds) {
+  CertificateOptions options{mchid, serial, {}, false};
+  options.not_before = at(1700000000);
+  options.not_after = at(1800000000);
+  const auto certificate = make_certificate(options, merchant().key.get());
+  EXPECT_EQ(Credentials::from_pem(certificate_pem(certificate.get()), merchant().key_pem).value().not_after(),
+            at(1800000000));
+  EXPECT_EQ(Credentials::from_key(mchid, serial, merchant().key_pem).value().not_after(), std::nullopt);
+}
+
 TEST(Credentials, HaveNoWarningsWithoutACertificate) {
   EXPECT_TRUE(Credentials::from_key(mchid, serial, merchant().key_pem).value().warnings().empty());
 }

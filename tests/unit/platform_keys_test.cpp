@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <thread>
+#include <utility>
 
 #include "src/testing/pki.hpp"
 #include "tests/support/support.hpp"
@@ -78,6 +79,18 @@ TEST(PlatformKeys, AnnounceWhatTheCallerChoosesUntilItIsRemoved) {
   EXPECT_EQ(keys.announced(), id);
   EXPECT_TRUE(keys.remove(id));
   EXPECT_EQ(keys.announced(), "");
+}
+
+TEST(PlatformKeys, WarnOfCertificatesOutsideTheirDates) {
+  PlatformKeys keys;
+  static_cast<void>(keys.add_public_key(id, public_key_pem(key())).value());
+  for (const auto& [serial, days] : {std::pair("0A", 365), std::pair("0B", 10), std::pair("0C", -3)}) {
+    static_cast<void>(keys.add_certificate(platform_certificate(serial, days)).value());
+  }
+  const auto warnings = keys.warnings(std::chrono::system_clock::now() + std::chrono::minutes(5));
+  ASSERT_EQ(warnings.size(), 2U);
+  EXPECT_TRUE(contains(warnings[0], "the platform certificate 0B expires in 9 days: get the new one")) << warnings[0];
+  EXPECT_TRUE(contains(warnings[1], "the platform certificate 0C expired 3 days ago")) << warnings[1];
 }
 
 TEST(PlatformKeys, RefuseTheMerchantsOwnCertificateAndSaySo) {

@@ -77,6 +77,11 @@ class Credentials {
   /// Who signs. It lives as long as these credentials or a copy of them.
   const Signer& signer() const noexcept { return *signer_; }
 
+  /// When the certificate ends; nothing where none was given.
+  std::optional<std::chrono::system_clock::time_point> not_after() const noexcept {
+    return validity_ ? std::optional(validity_->not_after) : std::nullopt;
+  }
+
   /// What is not wrong for certain but should be seen to: a certificate that has expired, is not valid yet, or expires
   /// within 30 days. Not errors, since the server decides. Log them at start-up and once a day.
   WECHATPAY_BONUS_COMMIT_EXPORT std::vector<std::string> warnings(

@@ -72,12 +72,17 @@ class PlatformKeys {
   /// All serials, for a message.
   WECHATPAY_BONUS_COMMIT_EXPORT std::vector<std::string> serials() const;
 
+  /// Platform certificates that have expired, are not valid yet, or expire within 30 days; public keys have no end. Not
+  /// errors, since it is the signature that counts. Log them at start-up and once a day.
+  std::vector<std::string> warnings(std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const;
+
  private:
   struct Entry {
     std::shared_ptr<const PlatformKey> key;
     bool public_key = false;
-    std::chrono::system_clock::time_point not_after{};  ///< a certificate's
-    std::size_t added = 0;                              ///< a running number
+    std::chrono::system_clock::time_point not_before{};  ///< a certificate's
+    std::chrono::system_clock::time_point not_after{};   ///< likewise
+    std::size_t added = 0;                               ///< a running number
   };
 
   Result<std::string> add(std::string serial, Entry entry);

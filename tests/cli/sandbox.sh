@@ -1,24 +1,11 @@
 #!/usr/bin/env bash
-# The sandbox program as a person uses it: start it, run the curl command that it prints, end it.
-#   sandbox_program.sh SANDBOX
+# The sandbox as a person uses it: start it, run the curl command that it prints, end it.
+#   sandbox.sh TOOL
 set -euo pipefail
-folder=$(mktemp -d)
-trap 'kill "$server" 2> /dev/null || true; rm -rf "$folder"' EXIT
-fail() { echo "FAILED: $*" >&2; exit 1; }
+tool=$1
+source "$(dirname "${BASH_SOURCE[0]}")/with_sandbox.sh"
 
-sandbox=$1
-mkfifo "$folder/output"
-"$1" --port 0 --folder "$folder/files" > "$folder/output" &
-server=$!
-exec 3< "$folder/output"
-
-command=
-while IFS= read -r line <&3; do
-  case "$line" in
-    "curl "* | "  --"*) command+=${line%\\} ;;
-    "One line"*) break ;;
-  esac
-done
+start --folder "$folder/files"
 [ -n "$command" ] || fail "no curl command was printed"
 
 answer=$(eval "$command --silent --show-error")
@@ -44,24 +31,8 @@ IFS= read -r line <&3
 [ "$line" = "1 orders committed" ] || fail "last line: $line"
 wait "$server" || fail "exit status $?"
 
-"$1" --port banana 2> /dev/null && fail "a port that is none was taken"
-"$1" --help 2>&1 | grep -q usage: || fail "no usage"
+"$tool" sandbox --help | grep -q 'drop-after ' || fail "the faults are not told"
 
-# start ARGUMENT...: sets server, command and origin; what follows on output comes from descriptor 3
-start() {
-  "$sandbox" --port 0 "$@" > "$folder/output" &
-  server=$!
-  exec 3< "$folder/output"
-  command=
-  while IFS= read -r line <&3; do
-    case "$line" in
-      "base URL "*) origin=${line##* } ;;
-      "backup host "*) backup=${line##* } ;;
-      "curl "* | "  --"*) command+=${line%\\} ;;
-      "One line"*) break ;;
-    esac
-  done
-}
 status() { eval "$1 --silent --output /dev/null --write-out '%{http_code}'" || true; }
 
 printf '429:7\ndrop-after\nok\n' > "$folder/script"
@@ -82,9 +53,11 @@ kill -TERM "$server"
 wait "$server" || fail "exit status $?"
 
 printf 'nonsense\n' > "$folder/script"
-for wrong in "--fault nonsense" "--fault-rate 2" "--script $folder/none" "--script $folder/script" "--backup-port" "--x 1"; do
+for wrong in "--port banana" "--fault nonsense" "--fault-rate 2" "--script $folder/none" "--script $folder/script" "--backup-port" "--x 1"; do
+  status=0
   # shellcheck disable=SC2086  # option and value
-  "$sandbox" $wrong > /dev/null 2> "$folder/error" && fail "$wrong was taken"
-  grep -q usage: "$folder/error" || fail "$wrong: no usage"
+  "$tool" sandbox $wrong > /dev/null 2> "$folder/error" || status=$?
+  [ $status = 2 ] || fail "$wrong: exit status $status"
+  grep -q -e "${wrong%% *}" "$folder/error" || fail "$wrong: $(< "$folder/error")"
 done
-echo "the sandbox program works"
+echo "the sandbox works"

@@ -1,0 +1,128 @@
+#include "connection.hpp"
+
+#include <fstream>
+#include <iostream>
+#include <utility>
+
+using namespace wechatpay;
+
+void Connection::add_to(CLI::App& command) {
+  const auto add = [&command](const char* option, auto& value, const char* environment, const char* help) {
+    return command.add_option(option, value, help)->envname(environment);
+  };
+  add("--cert-file", certificate_file, "WECHATPAY_CERT_FILE", "the merchant's certificate, apiclient_cert.pem")
+      ->type_name("FILE")
+      ->group("Who asks");
+  add("--key-file", key_file, "WECHATPAY_KEY_FILE", "the merchant's private key, apiclient_key.pem")
+      ->type_name("FILE")
+      ->group("Who asks");
+  add("--p12-file", p12_file, "WECHATPAY_P12_FILE", "both in one, apiclient_cert.p12")
+      ->type_name("FILE")
+      ->group("Who asks");
+  add("--passphrase-file", passphrase_file, "WECHATPAY_PASSPHRASE_FILE",
+      "a file whose first line is the passphrase of the key; without it, the one of a .p12 is --signing-mchid, as "
+      "WeChat Pay sets it")
+      ->type_name("FILE")
+      ->group("Who asks");
+  add("--signing-mchid", signing_mchid, "WECHATPAY_SIGNING_MCHID",
+      "the merchant id that signs, where there is no certificate file")
+      ->type_name("MCHID")
+      ->group("Who asks");
+  add("--serial-no", serial_no, "WECHATPAY_SERIAL_NO", "the serial number of its certificate, likewise")
+      ->type_name("HEX")
+      ->group("Who asks");
+
+  add("--public-key-file", public_key_file, "WECHATPAY_PUBLIC_KEY_FILE", "WeChat Pay's public key, pub_key.pem")
+      ->type_name("FILE")
+      ->group("Whom to believe");
+  add("--public-key-id", public_key_id, "WECHATPAY_PUBLIC_KEY_ID", "its id, PUB_KEY_ID_...")
+      ->type_name("ID")
+      ->group("Whom to believe");
+  add("--platform-cert-file", platform_certificate_files, "WECHATPAY_PLATFORM_CERT_FILE",
+      "a platform certificate, wechatpay_<serial>.pem; several with commas, or given several times")
+      ->type_name("FILE")
+      ->delimiter(',')
+      ->group("Whom to believe");
+
+  add("--origin", origins, "WECHATPAY_ORIGIN",
+      "the host, and its backup behind a comma; the sandbox's base URL stands here in tests")
+      ->type_name("URL")
+      ->delimiter(',')
+      ->capture_default_str()
+      ->group("Where to");
+  add("--ca-file", ca_file, "WECHATPAY_CA_FILE", "the certificate authorities to trust (default: the system's)")
+      ->type_name("FILE")
+      ->group("Where to");
+  add("--proxy", proxy, "WECHATPAY_PROXY", "an HTTP proxy; the environment's others are not heeded")
+      ->type_name("URL")
+      ->group("Where to");
+}
+
+Result<Credentials> Connection::credentials() const {
+  std::string passphrase;
+  if (!passphrase_file.empty()) {
+    std::ifstream file(passphrase_file);
+    if (!std::getline(file, passphrase)) {
+      return configuration_error("--passphrase-file " + passphrase_file + " cannot be read, or is empty");
+    }
+    if (!passphrase.empty() && passphrase.back() == '\r') passphrase.pop_back();
+  }
+  if (!p12_file.empty()) {
+    if (!key_file.empty() || !certificate_file.empty()) {
+      return configuration_error("--p12-file has key and certificate: leave out --key-file and --cert-file");
+    }
+    if (passphrase.empty() && signing_mchid.empty()) {
+      return configuration_error(
+          "--p12-file needs --signing-mchid (its passphrase, as WeChat Pay sets it) or "
+          "--passphrase-file");
+    }
+    return Credentials::from_p12_file(p12_file, passphrase.empty() ? signing_mchid : passphrase);
+  }
+  if (key_file.empty()) {
+    return configuration_error(
+        "who asks is missing: give --cert-file apiclient_cert.pem and --key-file apiclient_key.pem, or --p12-file");
+  }
+  if (!certificate_file.empty()) return Credentials::from_pem_files(certificate_file, key_file, passphrase);
+  if (signing_mchid.empty() || serial_no.empty()) {
+    return configuration_error("--key-file needs --cert-file, or both --signing-mchid and --serial-no");
+  }
+  return Credentials::from_key_file(signing_mchid, serial_no, key_file, passphrase);
+}
+
+Result<std::shared_ptr<PlatformKeys>> Connection::platform_keys() const {
+  auto keys = std::make_shared<PlatformKeys>();
+  for (const std::string& file : platform_certificate_files) {
+    if (auto added = keys->add_certificate_file(file); !added) return std::move(added).error();
+  }
+  if (public_key_file.empty() != public_key_id.empty()) {
+    return configuration_error(
+        "--public-key-file and --public-key-id belong together: the merchant platform shows both");
+  }
+  if (!public_key_file.empty()) {
+    if (auto added = keys->add_public_key_file(public_key_id, public_key_file); !added) return std::move(added).error();
+  }
+  if (keys->serials().empty()) {
+    return configuration_error(
+        "whom to believe is missing: give --public-key-file pub_key.pem and --public-key-id, or --platform-cert-file");
+  }
+  return keys;
+}
+
+Result<std::shared_ptr<CurlTransport>> Connection::transport() const {
+  CurlOptions options;
+  options.ca_bundle_file = ca_file;
+  options.proxy = proxy;
+  return CurlTransport::create(options);
+}
+
+Result<BonusCommitClient> Connection::client(ClientOptions options) const {
+  auto who = credentials();
+  if (!who) return std::move(who).error();
+  for (const std::string& warning : who->warnings()) std::cerr << "warning: " << warning << "\n";
+  auto keys = platform_keys();
+  if (!keys) return std::move(keys).error();
+  auto way = transport();
+  if (!way) return std::move(way).error();
+  options.origins = origins;
+  return BonusCommitClient::create(*std::move(who), *std::move(keys), *std::move(way), std::move(options));
+}

@@ -1,0 +1,36 @@
+// Who asks, whom to believe, and where requests go: the arguments that every command which sends has in common.
+#ifndef WECHATPAY_BONUS_COMMIT_CLI_CONNECTION_HPP
+#define WECHATPAY_BONUS_COMMIT_CLI_CONNECTION_HPP
+
+#include <wechatpay/bonus_commit.hpp>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+struct Connection {
+  std::string certificate_file;
+  std::string key_file;
+  std::string p12_file;
+  std::string passphrase_file;
+  std::string signing_mchid;
+  std::string serial_no;
+  std::string public_key_file;
+  std::string public_key_id;
+  std::vector<std::string> platform_certificate_files;
+  std::vector<std::string> origins = wechatpay::ClientOptions().origins;
+  std::string ca_file;
+  std::string proxy;
+
+  void add_to(CLI::App& command);
+
+  wechatpay::Result<wechatpay::Credentials> credentials() const;
+  wechatpay::Result<std::shared_ptr<wechatpay::PlatformKeys>> platform_keys() const;
+  wechatpay::Result<std::shared_ptr<wechatpay::CurlTransport>> transport() const;
+
+  /// All of it. `options` but for the origins, which are set here.
+  wechatpay::Result<wechatpay::BonusCommitClient> client(wechatpay::ClientOptions options) const;
+};
+
+#endif

@@ -1,0 +1,40 @@
+#include "interruption.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "commands.hpp"
+
+namespace {
+
+int signalled = -1;  // the end to write to
+volatile std::sig_atomic_t signals = 0;
+
+void note(int) {
+  const int before = errno;
+  if (signals != 0) _exit(ExitStatus::interrupted);
+  signals = 1;
+  static_cast<void>(!::write(signalled, "", 1));
+  errno = before;
+}
+
+}  // namespace
+
+int catch_interruptions() {
+  int ends[2];
+  if (::pipe(ends) != 0) return -1;
+  signalled = ends[1];
+  struct sigaction action {};
+  action.sa_handler = note;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  return ends[0];
+}
+
+bool interrupted_within(int descriptor, int milliseconds) {
+  pollfd watched{descriptor, POLLIN, 0};
+  return ::poll(&watched, 1, milliseconds) > 0;
+}

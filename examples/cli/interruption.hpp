@@ -1,0 +1,12 @@
+// Ctrl-C and SIGTERM, as something to read.
+#ifndef WECHATPAY_BONUS_COMMIT_CLI_INTERRUPTION_HPP
+#define WECHATPAY_BONUS_COMMIT_CLI_INTERRUPTION_HPP
+
+/// From now on the first SIGINT or SIGTERM makes the returned descriptor readable, for good, and a second one ends the
+/// process at once. -1 where there is no descriptor to be had.
+int catch_interruptions();
+
+/// Whether that has happened; waits so long for it.
+bool interrupted_within(int descriptor, int milliseconds);
+
+#endif

@@ -1,0 +1,40 @@
+// How far a backfill is, for whoever looks on: a bar on a terminal, a line now and then elsewhere.
+#ifndef WECHATPAY_BONUS_COMMIT_CLI_PROGRESS_HPP
+#define WECHATPAY_BONUS_COMMIT_CLI_PROGRESS_HPP
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <string>
+
+/// Where it stands at one moment.
+struct Standing {
+  std::chrono::steady_clock::time_point time{};
+  std::uint64_t done = 0;          ///< orders that have ended
+  std::uint64_t failed = 0;        ///< of these, and rows that are no orders
+  std::uint64_t skipped = 0;       ///< rows that needed no commit
+  std::uint64_t bytes = 0;         ///< of the file, read
+  std::uint64_t bytes_in_all = 0;  ///< 0: not known
+};
+
+/// 1234567 as 1,234,567.
+std::string with_commas(std::uint64_t number);
+
+/// 83 s as 1:23, 7,384 s as 2:03:04.
+std::string as_time(std::uint64_t seconds);
+
+/// Remembers the last ten seconds, for the rate. Not thread-safe.
+class Progress {
+ public:
+  /// `width` columns of a terminal; 0: no terminal.
+  explicit Progress(int width) : width_(width) {}
+
+  /// One line for `standing`, without its end; a bar only on a terminal.
+  std::string line(const Standing& standing);
+
+ private:
+  const int width_;
+  std::deque<Standing> recent_;
+};
+
+#endif

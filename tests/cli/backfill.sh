@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# A backfill as an operator runs it: killed, interrupted, refused, fed in again.
+#   backfill.sh TOOL
+set -euo pipefail
+tool=$1
+source "$(dirname "${BASH_SOURCE[0]}")/with_sandbox.sh"
+cd "$folder"
+
+# orders FILE COUNT
+orders() {
+  { echo card_id,code,out_trade_no,mchid,sub_mchid,bonus_value
+    seq -f "478515832665,478515832665,$1-%.0f,1230000109,1900000109,30" "$2"; } > "$1"
+}
+# So many lines of the sandbox's log.
+read_lines() {
+  local line
+  for _ in $(seq "$1"); do IFS= read -r line <&3 && echo "$line" >> log; done
+}
+# Of FILE's orders: the requests that were answered with 204, and the orders among them.
+requests() { grep "^204 .*\"out_trade_no\":\"$1-" log; }
+served() { requests "$1" | wc -l; }
+committed() { requests "$1" | grep -o '"out_trade_no":"[^"]*"' | sort -u | wc -l; }
+
+echo "-- killed half way, and started again: no order is lost, none repeated that was known to be credited"
+orders killed.csv 1000
+start
+"$tool" backfill killed.csv 2> killed.err &
+backfill=$!
+read_lines 200
+expect 2 "$tool" backfill killed.csv
+says err 'another backfill works on this file'
+kill -KILL $backfill
+wait $backfill 2> /dev/null || true
+read_log
+expect 0 "$tool" backfill killed.csv
+says err '^[0-9]* credited, 0 failed, [0-9]* settled by earlier runs$'
+[ ! -e killed.csv.failed ] || fail "$(< killed.csv.failed)"
+end
+[ "$(committed killed.csv)" = 1000 ] || fail "$(committed killed.csv) orders were committed"
+[ "$(served killed.csv)" -le 1064 ] || fail "$(served killed.csv) requests for 1000 orders, 64 at a time"
+
+echo "-- interrupted: what is under way ends, and nothing at all is repeated"
+orders interrupted.csv 1000
+start
+"$tool" backfill interrupted.csv 2> interrupted.err &
+backfill=$!
+read_lines 200
+kill -INT $backfill
+read_log
+status=0
+wait $backfill || status=$?
+[ $status = 130 ] || fail "exit status $status: $(< interrupted.err)"
+grep -q '^Interrupted. Start it again' interrupted.err || fail "$(< interrupted.err)"
+[ -e interrupted.csv.journal ] && [ ! -e interrupted.csv.failed ] || fail "$(ls)"
+expect 2 "$tool" backfill interrupted.csv --origin https://127.0.0.1:1
+says err 'is about https://127.0.0.1:[0-9]*, not https://127.0.0.1:1:.*--journal'
+expect 0 "$tool" backfill interrupted.csv
+end
+[ "$(committed interrupted.csv)" = 1000 ] || fail "$(committed interrupted.csv) orders were committed"
+[ "$(served interrupted.csv)" = 1000 ] || fail "$(served interrupted.csv) requests for 1000 orders"
+
+echo "-- bad rows and failures, and what failed fed in again"
+printf '%s\n' 400 ok drop-after drop-after drop-after drop-after > script  # the first one on a kept connection does not count
+start --script "$folder/script"
+read_log
+orders mixed.csv 4
+sed -i '3s/30$/0/' mixed.csv
+expect 3 "$tool" backfill mixed.csv --max-in-flight 1
+says err '^line 3: bonus_value must be 1 or more'
+says err '^out_trade_no mixed.csv-1: API error (outcome: refused)'
+says err '^1 credited, 2 failed, 1 rows that are no orders$'
+says err '1 x 400 SYSTEM_ERROR (refused), first on line 2: '
+says err '1 x connection closed (unknown), first on line 5: '
+[ "$(cut -d '"' -f 1 mixed.csv.failed)" = "$(sed '1s/$/,error/; 2,$s/$/,/; 4d' mixed.csv)" ] || fail "$(< mixed.csv.failed)"
+grep -q '^478515832665,478515832665,mixed.csv-1,.*,30,"refused: ' mixed.csv.failed || fail "$(< mixed.csv.failed)"
+grep -q '^478515832665,478515832665,mixed.csv-4,.*,30,"unknown: ' mixed.csv.failed || fail "$(< mixed.csv.failed)"
+expect 1 "$tool" backfill mixed.csv
+says err '^1 credited, 0 failed, 1 rows that are no orders, 2 settled by earlier runs$'
+[ "$(grep -c 'mixed.csv-[12],' mixed.csv.failed)" = 2 ] || fail "$(< mixed.csv.failed)"
+[ "$(wc -l < mixed.csv.failed)" = 3 ] || fail "$(< mixed.csv.failed)"
+sed -i 's/,0,/,30,/' mixed.csv.failed
+expect 0 "$tool" backfill mixed.csv.failed
+says err '^2 credited, 0 failed$'
+end
+[ "$(committed mixed.csv)" = 4 ] || fail "$(committed mixed.csv) orders were committed"
+
+echo "-- a wrong key stops it at once, and every order stays to be committed"
+start --folder "$folder/files"
+read_log
+orders stopped.csv 500
+openssl genrsa -out other.pem 2048 2> /dev/null
+serial_no=$(openssl x509 -in "$WECHATPAY_CERT_FILE" -noout -serial)
+expect 1 env -u WECHATPAY_CERT_FILE "$tool" backfill stopped.csv \
+  --key-file other.pem --signing-mchid 1900000001 --serial-no "${serial_no#*=}"
+says err '^Stopped: every further order would fail likewise: .*401'
+[ "$(grep -c '^401' log)" -le 64 ] || fail "$(grep -c '^401' log) requests with a wrong key"
+expect 0 "$tool" backfill stopped.csv
+says err '^500 credited, 0 failed$'
+[ ! -e stopped.csv.failed ] || fail "what failed was committed since"
+end
+
+echo "-- failures in a row stop it"
+for _ in $(seq 5); do echo 400; done > script
+start --script "$folder/script"
+read_log
+orders row.csv 20
+expect 1 "$tool" backfill row.csv --max-in-flight 1 --stop-after 5
+says err '^Stopped: 5 failures in a row (--stop-after)'
+expect 1 "$tool" backfill row.csv
+says err '^15 credited, 0 failed, 5 settled by earlier runs$'
+
+echo "-- standard input, the rate, and files in the way"
+orders piped.csv 6
+begin=$(date +%s%N)
+expect 0 "$tool" backfill - --rate 10 < piped.csv
+[ $(($(date +%s%N) - begin)) -ge 500000000 ] || fail "6 requests at 10 a second took less than 0.5 s"
+says err '^Standard input without --journal'
+says err '^6 credited, 0 failed$'
+expect 0 "$tool" backfill - --journal piped.journal < piped.csv
+expect 0 "$tool" backfill - --journal piped.journal < piped.csv
+says err '^0 credited, 0 failed, 6 settled by earlier runs$'
+expect 2 "$tool" backfill piped.csv --failed piped.csv
+says err 'must be different files'
+expect 2 "$tool" backfill piped.csv --journal script
+says err 'script is no journal'
+expect 2 "$tool" backfill none.csv
+says err '^none.csv: cannot be opened'
+orders bad.csv 1
+sed -i '2s/30$/0/' bad.csv
+expect 4 "$tool" backfill bad.csv --failed none/failed
+says err '^none/failed cannot be written: what failed is in the journal'
+
+echo "-- a bar on a terminal"
+orders shown.csv 3
+script --quiet --return --command "stty columns 90; '$tool' backfill shown.csv" /dev/null > shown.txt < /dev/null
+grep -q '\[#*\] 100 %  3 done, 0 failed' shown.txt || fail "$(cat -v shown.txt)"
+end
+echo "the backfill works"

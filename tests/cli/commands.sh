@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# commit, check, doctor and completion as a person uses them.
+#   commands.sh TOOL
+set -euo pipefail
+tool=$1
+manual=$(dirname "${BASH_SOURCE[0]}")/../../examples/cli/wechatpay-bonus-commit.1
+source "$(dirname "${BASH_SOURCE[0]}")/with_sandbox.sh"
+order=(--card-id 478515832665 --code 478515832665 --out-trade-no 1217 --mchid 1230000109 --sub-mchid 1900000109)
+
+printf 'ok\n400\ndrop-after\ndrop-after\ndrop-after\n' > "$folder/script"
+start --folder "$folder/files" --script "$folder/script"
+read_log
+
+echo "-- commit: what became of it is the exit status"
+expect 0 "$tool" commit "${order[@]}" --bonus-value 30
+says out '^credited: 30 points for out_trade_no 1217, Request-ID .'
+expect 1 "$tool" commit "${order[@]}" --bonus-value 30
+says err '^API error (outcome: refused): .*400'
+expect 3 "$tool" commit "${order[@]}" --bonus-value 30
+says err '^transport failed (outcome: unknown): '
+expect 0 "$tool" commit "${order[@]}" --bonus-value 30 --json
+says out '"outcome": "credited"'
+says out '"request_id": ".'
+expect 4 "$tool" commit "${order[@]}" --bonus-value 0 --json
+says out '"kind": "invalid_request"'
+says out '"field": "/bonus_value"'
+expect 4 "$tool" commit "${order[@]}" --bonus-value 30 --origin https://127.0.0.1:1
+says err 'outcome: not sent'
+expect 2 "$tool" commit "${order[@]}"
+says err '--bonus-value is required'
+expect 2 "$tool" commit "${order[@]}" --bonus-value many
+expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --merchant-mode all
+expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --key-file "$folder/none"
+says err "$folder/none: cannot be opened"
+expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --ca-file "$folder/none"
+says err '--ca-file'
+expect 2 "$tool"
+expect 0 env WECHATPAY_CARD_ID=1 WECHATPAY_CODE=2 WECHATPAY_OUT_TRADE_NO=3 WECHATPAY_BONUS_VALUE=30 \
+  WECHATPAY_MCHID=1900000001 WECHATPAY_MERCHANT_MODE=direct "$tool" commit
+says out 'out_trade_no 3'
+
+echo "-- who asks"
+mchid=1900000001
+serial_no=$(openssl x509 -in "$WECHATPAY_CERT_FILE" -noout -serial)
+expect 0 env -u WECHATPAY_CERT_FILE "$tool" commit "${order[@]}" --bonus-value 30 \
+  --signing-mchid $mchid --serial-no "${serial_no#*=}"
+expect 0 env -u WECHATPAY_CERT_FILE -u WECHATPAY_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30 \
+  --p12-file "$folder/files/apiclient_cert.p12" --signing-mchid $mchid
+printf '%s\r\n' $mchid > "$folder/passphrase"
+expect 0 env -u WECHATPAY_CERT_FILE -u WECHATPAY_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30 \
+  --p12-file "$folder/files/apiclient_cert.p12" --passphrase-file "$folder/passphrase"
+expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --p12-file "$folder/files/apiclient_cert.p12"
+expect 2 env -u WECHATPAY_CERT_FILE "$tool" commit "${order[@]}" --bonus-value 30
+says err 'both --signing-mchid and --serial-no'
+expect 2 env -u WECHATPAY_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30
+says err 'who asks is missing'
+expect 2 env -u WECHATPAY_PUBLIC_KEY_ID "$tool" commit "${order[@]}" --bonus-value 30
+says err 'belong together'
+expect 2 env -u WECHATPAY_PUBLIC_KEY_ID -u WECHATPAY_PUBLIC_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30
+says err 'whom to believe is missing'
+expect 0 env -u WECHATPAY_PUBLIC_KEY_ID -u WECHATPAY_PUBLIC_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30 \
+  --platform-cert-file "$(echo "$folder"/files/wechatpay_*.pem)"
+
+echo "-- check"
+printf 'card_id,code,out_trade_no,mchid,sub_mchid,bonus_value\n1,2,3,4,5,6\n1,2,3,4,5,6\n1,2,4,4,5,0\n1,2,3,4,5,7\n' \
+  > "$folder/orders.csv"
+expect 1 "$tool" check "$folder/orders.csv"
+says out '^line 4: bonus_value must be 1 or more (given: 0)$'
+says out '^line 5: out_trade_no 3 stands on line 2 with bonus_value 6, here with 7'
+says out '^1 orders, 1 repeated, 2 rows that are no orders$'
+expect 0 "$tool" check - <<< '{"card_id":"1","code":"2","out_trade_no":"3","mchid":"4","sub_mchid":"5","bonus_value":6}'
+expect 2 "$tool" check "$folder/none"
+[ "$(ls "$folder")" = "$(printf '%s\n' err files log orders.csv out output passphrase script)" ] || fail "$(ls "$folder")"
+
+echo "-- doctor"
+expect 0 "$tool" doctor
+says out '^ok    merchant.s key  *merchant 1900000001, serial_no [0-9A-F]*$'
+says out '^ok    its certificate  *the key belongs to it; valid until 20[0-9][0-9]-[01][0-9]-[0-3][0-9]$'
+says out '^ok    TLS '
+says out '^ok    clock  *0 s'
+says out '^ok    signed request '
+says out '^ok    signed answer  *verified with PUB_KEY_ID_'
+openssl genrsa -out "$folder/other.pem" 2048 2> /dev/null
+expect 1 "$tool" doctor --key-file "$folder/other.pem"
+says out "^BAD   merchant's key  *$folder/other.pem does not belong to $WECHATPAY_CERT_FILE"
+says out 'The hosts are looked at when'
+expect 1 "$tool" doctor --public-key-file "$WECHATPAY_CERT_FILE"
+says out '^BAD   platform keys '
+expect 1 env -u WECHATPAY_CERT_FILE "$tool" doctor --key-file "$folder/other.pem" \
+  --signing-mchid $mchid --serial-no "${serial_no#*=}"
+says out '^  ?   its certificate'
+says out '^BAD   signed request .*401'
+expect 1 "$tool" doctor --origin https://name.invalid
+says out '^BAD   name lookup .*name.invalid'
+expect 1 "$tool" doctor --origin https://127.0.0.1:1
+says out '^BAD   connection '
+expect 1 env -u WECHATPAY_CA_FILE "$tool" doctor
+says out '^ok    connection '
+says out '^BAD   TLS .*--ca-file'
+expect 0 "$tool" doctor --offline --origin https://name.invalid
+grep -q 'name lookup' <<< "$out" && fail "sent something: $out"
+end
+printf '%s\n' stale-timestamp unsigned 403 400 500 > "$folder/script"
+start --folder "$folder/files" --script "$folder/script"
+read_log
+expect 1 "$tool" doctor
+says out '^BAD   clock  *-*[56][0-9][0-9] s '
+expect 1 "$tool" doctor
+says out '^BAD   signed answer '
+expect 1 "$tool" doctor
+says out '^BAD   permission .*403'
+expect 0 "$tool" doctor
+says out '^ok    signed request  *understood: refused with 400'
+says out '^ok    signed answer  *verified$'
+expect 1 "$tool" doctor
+says out '^BAD   signed request .*500'
+
+echo "-- completion, and the manual page has all that it offers"
+expect 0 "$tool" completion bash
+source /dev/stdin <<< "$out"
+complete_words() { # WORD...: what bash would offer for the last one
+  COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+  _wechatpay_bonus_commit
+  echo "${COMPREPLY[*]}"
+}
+[ "$(complete_words wechatpay-bonus-commit do)" = doctor ] || fail "commands"
+[ "$(complete_words wechatpay-bonus-commit backfill --max)" = --max-in-flight ] || fail "options"
+[ "$(complete_words wechatpay-bonus-commit commit --merchant-mode d)" = direct ] || fail "modes"
+[ "$(complete_words wechatpay-bonus-commit commit --key-file "$folder/oth")" = "$folder/other.pem" ] || fail "files"
+[ "$(complete_words wechatpay-bonus-commit backfill "$folder/orders")" = "$folder/orders.csv" ] || fail "orders"
+[ -z "$(complete_words wechatpay-bonus-commit commit --code "$folder/oth")" ] || fail "a file for what is none"
+expect 0 "$tool" completion zsh
+says out '^#compdef'
+expect 0 "$tool" completion fish
+says out '-l max-in-flight'
+expect 2 "$tool" completion tcsh
+for command in commit backfill check doctor sandbox completion; do
+  grep -q "^\.SS $command" "$manual" || fail "the manual page has no $command"
+  for option in $(complete_words wechatpay-bonus-commit $command -); do
+    grep -q -e "^\.BI\? ${option//-/\\\\-}\b" "$manual" || fail "the manual page has no $option of $command"
+  done
+done
+echo "the commands work"

@@ -1,0 +1,279 @@
+#include "order_file.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "tests/support/support.hpp"
+
+namespace wechatpay {
+namespace {
+
+const std::string header = "card_id,code,out_trade_no,mchid,sub_mchid,bonus_value\n";
+
+class OrderFileTest : public ::testing::Test {
+ protected:
+  Result<OrderFile> open(const std::string& content, const BonusCommitRequest& defaults = {}) {
+    return OrderFile::open(folder_.write("orders", content), defaults);
+  }
+
+  std::vector<OrderRow> rows(const std::string& content, const BonusCommitRequest& defaults = {}) {
+    OrderFile file = open(content, defaults).value();
+    std::vector<OrderRow> all;
+    while (auto row = file.next()) all.push_back(*row);
+    return all;
+  }
+
+  std::string refusal(const std::string& content, const BonusCommitRequest& defaults = {}) {
+    const auto file = open(content, defaults);
+    return file ? "" : file.error().message;
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(OrderFileTest, ReadsCsvByItsHeader) {
+  const auto all = rows("bonus_value,remark,sub_mchid,mchid,out_trade_no,code,card_id\n30,x,5,4,3,2,1\n");
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].fault, "");
+  EXPECT_EQ(all[0].line, 2U);
+  EXPECT_EQ(all[0].text, "30,x,5,4,3,2,1");
+  EXPECT_EQ(all[0].request.card_id, "1");
+  EXPECT_EQ(all[0].request.code, "2");
+  EXPECT_EQ(all[0].request.out_trade_no, "3");
+  EXPECT_EQ(all[0].request.mchid, "4");
+  EXPECT_EQ(all[0].request.sub_mchid, "5");
+  EXPECT_EQ(all[0].request.bonus_value, 30);
+}
+
+TEST_F(OrderFileTest, ReadsJsonLines) {
+  const auto all = rows(
+      "{\"card_id\":\"1\",\"code\":\"2\",\"out_trade_no\":\"3\",\"mchid\":\"4\",\"bonus_value\":30,"
+      "\"merchant_mode\":\"direct\",\"remark\":[1]}\n");
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].fault, "");
+  EXPECT_EQ(all[0].request.out_trade_no, "3");
+  EXPECT_EQ(all[0].request.bonus_value, 30);
+  EXPECT_EQ(all[0].request.merchant_mode, MerchantMode::direct);
+}
+
+TEST_F(OrderFileTest, TakesTheFormsThatSpreadsheetsWrite) {
+  for (const std::string& content : {
+           "\xEF\xBB\xBF" + header + "1,2,3,4,5,6\n",  // a byte order mark
+           std::string("card_id;code;out_trade_no;mchid;sub_mchid;bonus_value\r\n1;2;3;4;5;6\r\n"),
+           std::string("card_id\tcode\tout_trade_no\tmchid\tsub_mchid\tbonus_value\n1\t2\t3\t4\t5\t6\n"),
+           "\n\n" + header + "\n\"1\",\"2\",\"3\",\"4\",\"5\",\"6\"\n\n",  // empty lines
+           header + "1,2,3,4,5,6",                                         // no end of the last line
+       }) {
+    const auto all = rows(content);
+    ASSERT_EQ(all.size(), 1U) << content;
+    EXPECT_EQ(all[0].fault, "") << content;
+    EXPECT_EQ(all[0].request.card_id, "1") << content;
+    EXPECT_EQ(all[0].request.bonus_value, 6) << content;
+  }
+}
+
+TEST_F(OrderFileTest, ReadsQuotedFields) {
+  const auto all = rows("remark," + header + "\"a, \"\"b\"\"\nc\",1,2,3,4,5,6\n,1,2,3,4,5,7\n");
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].fault, "");
+  EXPECT_EQ(all[0].text, "\"a, \"\"b\"\"\nc\",1,2,3,4,5,6");
+  EXPECT_EQ(all[0].request.bonus_value, 6);
+  EXPECT_EQ(all[1].line, 4U);
+  EXPECT_EQ(all[1].request.bonus_value, 7);
+}
+
+TEST_F(OrderFileTest, SaysWhatIsWrongWithARowAndGoesOn) {
+  const auto all = rows(header +
+                        "1,2,3,4,5,0\n"
+                        "1,2,3,4,5,thirty\n"
+                        "1,2,3,4,5,30.0\n"
+                        "1,2,3,4,5,9223372036854775808\n"
+                        "1,2,3,4\n"
+                        "1,2,3,4,5,6,7\n"
+                        "1,2,1.21775E+27,4,5,6\n"
+                        "1,\xD6\xD0,3,4,5,6\n"
+                        "1,2,3,,5,6\n"
+                        "1,2,3,4,5,6\n");
+  const char* faults[] = {"bonus_value must be 1 or more (given: 0)",
+                          "bonus_value must be a whole number, not thirty",
+                          "bonus_value must be a whole number, not 30.0",
+                          "bonus_value must be a whole number, not 9223372036854775808",
+                          "has 4 fields, the header 6",
+                          "has 7 fields, the header 6",
+                          "out_trade_no has lost digits in a spreadsheet: 1.21775E+27",
+                          "code must be valid UTF-8",
+                          "mchid is missing; --merchant-mode partner fits",
+                          ""};
+  ASSERT_EQ(all.size(), std::size(faults));
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(all[i].line, i + 2);
+    EXPECT_TRUE(contains(all[i].fault, faults[i])) << all[i].fault;
+    EXPECT_EQ(all[i].fault.empty(), faults[i][0] == '\0') << all[i].fault;
+  }
+}
+
+TEST_F(OrderFileTest, SaysWhatIsWrongWithAnObject) {
+  const std::string order = "\"card_id\":\"1\",\"code\":\"2\",\"mchid\":\"4\",\"sub_mchid\":\"5\",";
+  const auto all = rows("{" + order + "\"out_trade_no\":1217752501201407033233368018,\"bonus_value\":1}\n" +  //
+                        "{" + order + "\"out_trade_no\":\"3\",\"bonus_value\":1.5}\n" +                       //
+                        "{" + order + "\"out_trade_no\":\"3\",\"bonus_value\":\"1\"}\n" +                     //
+                        "{" + order + "\"out_trade_no\":\"3\"}\n" +                                           //
+                        "{" + order + "\"out_trade_no\":\"3\",\"bonus_value\":1,\"merchant_mode\":\"all\"}\n" + "{" +
+                        order + "\"out_trade_no\":\n" +  //
+                        "[]\n");
+  const char* faults[] = {"out_trade_no must be a string, since numbers lose digits",
+                          "bonus_value must be a whole number, not 1.5",
+                          "bonus_value must be a whole number, not \"1\"",
+                          "bonus_value must be 1 or more",
+                          "merchant_mode must be both, direct or partner, not all",
+                          "is not an object of JSON",
+                          "is not an object of JSON"};
+  ASSERT_EQ(all.size(), std::size(faults));
+  for (std::size_t i = 0; i < all.size(); ++i) EXPECT_TRUE(contains(all[i].fault, faults[i])) << all[i].fault;
+}
+
+TEST_F(OrderFileTest, SwallowsNoRowBehindAQuoteThatIsNotClosed) {
+  std::string content = header + "1,\"2,first,4,5,6\n";
+  for (int i = 0; i < 300; ++i) content += "1,2,order-" + std::to_string(i) + ",4,5,6\n";
+  content += "1,2\",last,4,5,6\n1,2,3,4,5,6\n";
+  const auto all = rows(content);
+  ASSERT_EQ(all.size(), 303U);
+  EXPECT_EQ(all[0].text, "1,\"2,first,4,5,6");
+  EXPECT_NE(all[0].fault, "");
+  for (std::size_t i = 1; i < 301; ++i) EXPECT_EQ(all[i].request.out_trade_no, "order-" + std::to_string(i - 1));
+  EXPECT_NE(all[301].fault, "");
+  EXPECT_EQ(all[302].line, 304U);
+  EXPECT_EQ(all[302].fault, "");
+}
+
+TEST_F(OrderFileTest, RefusesALineWithoutAnEndAndGoesOnBehindIt) {
+  const auto all = rows(header + std::string(200000, 'x') + "\n1,2,3,4,5,6\n");
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_TRUE(contains(all[0].fault, "longer than 64 KiB"));
+  EXPECT_LE(all[0].text.size(), 65536U);
+  EXPECT_EQ(all[1].fault, "");
+  EXPECT_EQ(all[1].line, 3U);
+}
+
+TEST_F(OrderFileTest, TakesWhatARowLeavesOutFromTheDefaults) {
+  BonusCommitRequest defaults;
+  defaults.card_id = "C";
+  defaults.mchid = "M";
+  defaults.merchant_mode = MerchantMode::direct;
+  const auto all = rows("code,out_trade_no,bonus_value,mchid\n2,3,6,\n2,3,6,4\n", defaults);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].fault, "");
+  EXPECT_EQ(all[0].request.card_id, "C");
+  EXPECT_EQ(all[0].request.mchid, "M");
+  EXPECT_EQ(all[1].request.mchid, "4");
+}
+
+TEST_F(OrderFileTest, RefusesAHeaderThatCannotWork) {
+  EXPECT_TRUE(
+      contains(refusal("card_id,code,mchid,sub_mchid,bonus_value\n"), "no column out_trade_no; its header has"));
+  EXPECT_TRUE(contains(refusal("card_id,code,out_trade_no,mchid,sub_mchid\n"), "no column bonus_value"));
+  EXPECT_TRUE(contains(refusal("code,out_trade_no,mchid,sub_mchid,bonus_value\n"), "--card-id"));
+  EXPECT_TRUE(contains(refusal("card_id,code,out_trade_no,sub_mchid,bonus_value\n"), "--merchant-mode partner"));
+  EXPECT_TRUE(contains(refusal("card_id,code,out_trade_no,mchid,bonus_value\n"), "--merchant-mode direct"));
+  EXPECT_TRUE(contains(refusal("code,code,card_id,out_trade_no,mchid,sub_mchid,bonus_value\n"), "code is there twice"));
+  EXPECT_TRUE(contains(refusal("\"card_id,code\n"), "quotes of its header"));
+}
+
+TEST_F(OrderFileTest, RefusesWhatIsNoFileOfOrders) {
+  EXPECT_TRUE(contains(refusal(""), "is empty"));
+  EXPECT_TRUE(contains(refusal("PK\x03\x04 and so on"), "a workbook or an archive"));
+  EXPECT_TRUE(contains(refusal("\x1F\x8B and so on"), "compressed"));
+  EXPECT_TRUE(contains(refusal("\xFF\xFE"
+                               "c"),
+                       "UTF-16"));
+  const auto missing = OrderFile::open("/none", {});
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().message, "/none: cannot be opened: No such file or directory");
+  const auto folder = OrderFile::open("/", {});
+  ASSERT_FALSE(folder);
+  EXPECT_TRUE(contains(folder.error().message, "/: cannot be read"));
+}
+
+/// Standard input while it lives: the reading end of a pipe.
+class PipedInput {
+ public:
+  PipedInput() : before_(::dup(STDIN_FILENO)) {
+    if (::pipe(ends_) != 0) throw std::runtime_error("no pipe");
+    ::dup2(ends_[0], STDIN_FILENO);
+  }
+  PipedInput(const PipedInput&) = delete;
+  PipedInput& operator=(const PipedInput&) = delete;
+  ~PipedInput() {
+    end();
+    ::dup2(before_, STDIN_FILENO);
+    ::close(before_);
+    ::close(ends_[0]);
+  }
+
+  void write(const std::string& text) {
+    ASSERT_EQ(::write(ends_[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  void end() {
+    if (ends_[1] >= 0) ::close(ends_[1]);
+    ends_[1] = -1;
+  }
+
+ private:
+  int before_;
+  int ends_[2];
+};
+
+TEST_F(OrderFileTest, DoesNotBelieveALastLineThatStandardInputDoesNotEnd) {
+  PipedInput input;
+  input.write(header + "1,2,3,4,5,6\n1,2,4,4,5,3");  // of 30, perhaps
+  input.end();
+  OrderFile file = OrderFile::open("-", {}).value();
+  EXPECT_EQ(file.next()->fault, "");
+  EXPECT_TRUE(contains(file.next()->fault, "was standard input cut off?"));
+  EXPECT_FALSE(file.next());
+}
+
+TEST_F(OrderFileTest, EndsItsWaitingForStandardInputWhenItIsWoken) {
+  int wake[2];
+  ASSERT_EQ(::pipe(wake), 0);
+  PipedInput input;
+  input.write(header + "1,2,3,4,5,6\n1,2,4,4,5,3");
+  OrderFile file = OrderFile::open("-", {}, wake[0]).value();
+  EXPECT_EQ(file.next()->request.out_trade_no, "3");
+  ASSERT_EQ(::write(wake[1], "", 1), 1);
+  EXPECT_FALSE(file.next());
+  EXPECT_EQ(file.error(), "");
+  ::close(wake[0]);
+  ::close(wake[1]);
+}
+
+TEST_F(OrderFileTest, WritesRowsThatItReadsAgain) {
+  const std::string error = "unknown: \"no answer\", line\nbroken";
+  const std::string row = "1,2,\"3\",4,5,6";
+  const OrderFile file = open(header + row + "\n").value();
+  const std::string first = file.header_with_error() + "\n" + file.with_error(row, error) + "\n";
+  const OrderFile again = open(first).value();
+  const std::string second = again.header_with_error() + "\n" + again.with_error(rows(first)[0].text, "other") + "\n";
+  for (const std::string& content : {first, second}) {
+    ASSERT_EQ(rows(content).size(), 1U) << content;
+    EXPECT_EQ(rows(content)[0].fault, "") << content;
+    EXPECT_EQ(rows(content)[0].request.out_trade_no, "3");
+  }
+  EXPECT_EQ(split_csv(rows(first)[0].text, ',').value().back(), error);
+  EXPECT_EQ(split_csv(rows(second)[0].text, ',').value().back(), "other");
+  EXPECT_EQ(split_csv(rows(second)[0].text, ',').value().size(), 7U);
+  EXPECT_EQ(file.with_error("not,\"a row", error), "not,\"a row");
+
+  const OrderFile json = open("{\"code\":\"2\"}").value();
+  EXPECT_EQ(json.header_with_error(), "");
+  EXPECT_EQ(json.with_error("{\"code\":\"2\",\"a\":1}", "why"), "{\"code\":\"2\",\"a\":1,\"error\":\"why\"}");
+  EXPECT_EQ(json.with_error("{\"code\":", "why"), "{\"code\":");
+}
+
+}  // namespace
+}  // namespace wechatpay
