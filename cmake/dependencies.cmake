@@ -6,13 +6,12 @@ set(WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL
     "Debian/Ubuntu: apt-get install libcurl4-openssl-dev libssl-dev; Fedora: dnf install libcurl-devel openssl-devel; \
 Alpine: apk add curl-dev openssl-dev; Arch: pacman -S curl openssl; macOS: brew install curl openssl@3")
 
-# The lowest versions that will do. tests/package/lowest_versions.sh holds the first against what is used.
-set(WECHATPAY_BONUS_COMMIT_CURL 7.80)
+# The lowest versions that will do; find_curl.cmake has libcurl's.
 set(WECHATPAY_BONUS_COMMIT_OPENSSL 3.0)
 set(WECHATPAY_BONUS_COMMIT_NLOHMANN_JSON 3.10)
 
 find_package(Threads REQUIRED)
-find_package(CURL ${WECHATPAY_BONUS_COMMIT_CURL})
+include(${CMAKE_CURRENT_LIST_DIR}/find_curl.cmake)
 find_package(OpenSSL ${WECHATPAY_BONUS_COMMIT_OPENSSL} COMPONENTS Crypto SSL)
 if(NOT CURL_FOUND)
   message(FATAL_ERROR "wechatpay_bonus_commit needs libcurl ${WECHATPAY_BONUS_COMMIT_CURL} or newer. "

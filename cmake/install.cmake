@@ -24,6 +24,7 @@ configure_package_config_file(cmake/wechatpay_bonus_commit-config.cmake.in wecha
   INSTALL_DESTINATION ${package_folder} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(wechatpay_bonus_commit-config-version.cmake COMPATIBILITY SameMajorVersion)
 install(FILES
+  cmake/find_curl.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/wechatpay_bonus_commit-config.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/wechatpay_bonus_commit-config-version.cmake
   DESTINATION ${package_folder} COMPONENT development)

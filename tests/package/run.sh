@@ -119,6 +119,18 @@ quietly clang++ -std=c++17 -stdlib=libc++ -DWITHOUT_SANDBOX -I"$source" \
 quietly "$build/libcxx_testing_support"
 unset PKG_CONFIG_PATH
 
+echo "-- the ports for vcpkg and Conan, as far as that goes without these"
+ports=$source/cmake/packaging
+quietly cmake -DSOURCE="$source" -DBUILD="$build/vcpkg" -P "$source/tests/package/vcpkg_port.cmake"
+for recipe in conanfile.py test_package/conanfile.py; do
+  quietly python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$ports/conan/all/$recipe"
+done
+for file in config.yml all/conandata.yml; do
+  grep -q "^  \"$version\":" "$ports/conan/$file" || fail "conan/$file does not name version $version"
+done
+build conan_test_package "$ports/conan/all/test_package" -DCMAKE_PREFIX_PATH="$build/vcpkg/packages"
+quietly "$build/conan_test_package/test_package"
+
 if command -v dpkg > /dev/null && [ "$(id -u)" = 0 ]; then
   echo "-- Debian's packages, installed and removed again"
   rm -rf "$build/debian"
