@@ -77,13 +77,15 @@ for shared in OFF ON; do
   compile "pkg_config_23_$shared" g++ -std=c++23
 done
 
-echo "-- versions that find_package() takes: the same major one, not newer"
+echo "-- versions that find_package() takes"
 version=$(pkg-config --modversion wechatpay_bonus_commit)
 major=${version%%.*}
 for wanted in "$version" "$major.0"; do
   quietly cmake -S "$source/tests/package/find_package" -B "$build/find_package_OFF" -DWANTED_VERSION="$wanted"
 done
-for wanted in "$version.1" "$((major + 1)).0"; do
+other_versions=("$version.1" "$((major + 1)).0")
+[ "$major" = 0 ] || other_versions+=("$((major - 1)).9")
+for wanted in "${other_versions[@]}"; do
   if cmake -S "$source/tests/package/find_package" -B "$build/find_package_OFF" -DWANTED_VERSION="$wanted" > "$build/log" 2>&1; then
     fail "version $version is taken for $wanted"
   fi
@@ -118,6 +120,9 @@ quietly clang++ -std=c++17 -stdlib=libc++ -DWITHOUT_SANDBOX -I"$source" \
   -o "$build/libcxx_testing_support" $flags
 quietly "$build/libcxx_testing_support"
 unset PKG_CONFIG_PATH
+
+echo "-- the lowest version of libcurl that is said to do"
+quietly bash "$source/tests/package/lowest_curl.sh" "$build/curl_pages"
 
 echo "-- the ports for vcpkg and Conan, as far as that goes without these"
 ports=$source/cmake/packaging
