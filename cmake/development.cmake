@@ -1,9 +1,11 @@
-# For our own builds alone: warnings that are errors, and sanitizers. Nothing here reaches a consumer.
+# For our own builds alone: warnings that are errors (with MSVC, only warnings), and sanitizers. Nothing here reaches a consumer.
 set(WECHATPAY_BONUS_COMMIT_SANITIZE "" CACHE STRING
   "Sanitizers for our own targets, such as address,undefined; with fuzzer-no-link (clang), tests/fuzz is built too")
 
 add_library(wechatpay_bonus_commit_development INTERFACE)
-if(NOT MSVC)
+if(MSVC)
+  target_compile_options(wechatpay_bonus_commit_development INTERFACE /W4 /permissive- /utf-8)
+else()
   target_compile_options(wechatpay_bonus_commit_development INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
   if(WECHATPAY_BONUS_COMMIT_SANITIZE)

@@ -76,7 +76,11 @@ class [[nodiscard]] CommitAwaiter {
 
   /// Another thread may resume the coroutine before this returns, and its frame, with *this, may be gone by then. Clang
   /// before 17 would keep locals in that frame if it inlined this function (llvm-project issue 56301).
-  [[gnu::noinline]] bool await_suspend(std::coroutine_handle<> coroutine) {
+#if defined(__clang__)
+  [[gnu::noinline]]
+#endif
+  bool
+  await_suspend(std::coroutine_handle<> coroutine) {
     resume_.arm(coroutine);
     if (future_.on_ready(std::move(listener_))) return true;
     if (!executor_) return false;
