@@ -262,8 +262,9 @@ TEST_F(BatchOfCommits, RefusesWhatCannotWorkAndTakesNothing) {
     EXPECT_TRUE(contains(summary.error().message, name)) << summary.error().message;
   }
   std::promise<ErrorKind> in_callback;
-  client().commit_async(seed_request(), [&](const CommitResult&) {
-    in_callback.set_value(commit_all(client(), orders(1), note()).error().kind);
+  const BonusCommitClient shared = client();  // made here, so that the transport is not let go of by its own thread
+  shared.commit_async(seed_request(), [&](const CommitResult&) {
+    in_callback.set_value(commit_all(shared, orders(1), note()).error().kind);
   });
   EXPECT_EQ(in_callback.get_future().get(), ErrorKind::misuse);
   EXPECT_EQ(given_, 0);
