@@ -12,8 +12,9 @@ bool takes_file(const CLI::Option& option) {
   return option.get_type_name() == "FILE" || option.get_type_name() == "FOLDER";
 }
 
+/// As far as no shell takes one of its characters for something else.
 std::string first_sentence(const std::string& text) {
-  std::string sentence = text.substr(0, text.find_first_of(".:\n"));
+  std::string sentence = text.substr(0, text.find_first_of(".:;[\n"));
   for (char& c : sentence) {
     if (c == '\'') c = '`';
   }
@@ -43,7 +44,6 @@ std::string names_of(const std::vector<const CLI::App*>& commands) {
 
 constexpr const char* modes = "both direct partner";
 
-/// bash, and zsh by its bashcompinit.
 std::string bash_script(const CLI::App& app) {
   const auto commands = commands_of(app);
   std::string script =
@@ -74,7 +74,48 @@ std::string bash_script(const CLI::App& app) {
 }
 
 std::string zsh_script(const CLI::App& app) {
-  return "#compdef wechatpay-bonus-commit\nautoload -U +X bashcompinit && bashcompinit\n" + bash_script(app);
+  const auto commands = commands_of(app);
+  std::string script =
+      "#compdef wechatpay-bonus-commit\n"
+      "_wechatpay_bonus_commit() {\n"
+      "  if ((CURRENT == 2)); then\n"
+      "    local -a commands=(\n";
+  for (const CLI::App* command : commands) {
+    script += "      '" + command->get_name() + ":" + first_sentence(command->get_description()) + "'\n";
+  }
+  script +=
+      "    )\n"
+      "    _describe command commands\n"
+      "    return\n"
+      "  fi\n"
+      "  shift words\n"
+      "  ((CURRENT--))\n"
+      "  case $words[1] in\n";
+  for (const CLI::App* command : commands) {
+    script += "    " + command->get_name() + ")\n      _arguments";
+    for (const CLI::Option* option : command->get_options()) {
+      if (option->get_lnames().empty()) continue;
+      script +=
+          " \\\n        '--" + option->get_lnames().front() + "[" + first_sentence(option->get_description()) + "]";
+      if (option->get_lnames().front() == "merchant-mode") {
+        script += std::string(":mode:(") + modes + ")";
+      } else if (option->get_expected_max() > 0) {
+        script += takes_file(*option) ? ":file:_files" : ":value: ";
+      }
+      script += "'";
+    }
+    script += command->get_name() == "completion" ? " '*:shell:(bash zsh fish)' ;;\n" : " '*:file:_files' ;;\n";
+  }
+  // Loaded from $fpath, it is called by the file's name; sourced, it makes itself known.
+  script +=
+      "  esac\n"
+      "}\n"
+      "if [[ $funcstack[1] == _wechatpay-bonus-commit ]]; then\n"
+      "  _wechatpay_bonus_commit \"$@\"\n"
+      "else\n"
+      "  compdef _wechatpay_bonus_commit wechatpay-bonus-commit\n"
+      "fi\n";
+  return script;
 }
 
 std::string fish_script(const CLI::App& app) {

@@ -156,7 +156,11 @@ if command -v dpkg > /dev/null && [ "$(id -u)" = 0 ]; then
   quietly "$build/find_package_debian/testing_support"
   flags=$(pkg-config --cflags --libs wechatpay_bonus_commit)
   compile pkg_config_debian g++ -std=c++17
-  if dpkg --status wechatpay-bonus-commit > /dev/null 2>&1; then quietly wechatpay-bonus-commit --help; fi
+  quietly wechatpay-bonus-commit sandbox --help
+  for file in man/man1/wechatpay-bonus-commit.1.gz bash-completion/completions/wechatpay-bonus-commit \
+      zsh/vendor-completions/_wechatpay-bonus-commit fish/vendor_completions.d/wechatpay-bonus-commit.fish; do
+    [ -s "/usr/share/$file" ] || fail "not installed: $file"
+  done
 else
   echo "-- Debian's packages: left out, since only root installs them"
 fi
