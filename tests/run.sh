@@ -60,6 +60,9 @@ if ! bash tests/benchmark/run.sh --short > build/benchmark/short.log 2>&1; then
   exit 1
 fi
 
+echo "== the API reference"
+bash tests/readme/doxygen.sh . build/api > build/api.log 2>&1 || { tail -n 50 build/api.log >&2; exit 1; }
+
 echo "== consumers"
 bash tests/package/run.sh build/package
 
