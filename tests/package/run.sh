@@ -94,7 +94,7 @@ done
 echo "-- what the shared library shows"
 library=$libraries/libwechatpay_bonus_commit.so
 soname=$(objdump -p "$library" | sed -n 's/^ *SONAME *//p')
-[ "$soname" = "libwechatpay_bonus_commit.so.$major" ] || fail "soname $soname"
+[ "$soname" = "libwechatpay_bonus_commit.so.${version%.*}" ] || fail "soname $soname"
 symbols=$(nm --dynamic --defined-only "$library" | sed 's/^[0-9a-f]* //')
 if [ "$(uname -m)" = x86_64 ]; then
   diff "$source/tests/package/exported_symbols.txt" <(sed -n 's/^T //p' <<< "$symbols" | LC_ALL=C sort) ||
