@@ -223,7 +223,7 @@ class Backfill {
     if (settled_before_ > 0) counts += ", " + with_commas(settled_before_) + " settled by earlier runs";
     if (repeated_ > 0) counts += ", " + with_commas(repeated_) + " repeated in the file";
     say(counts);
-    if (broken_) return ExitStatus::not_sent;
+    if (broken_) return ExitStatus::unknown;
     bool complete = false;
     try {
       journal_.for_each_kind_of_failure([this](const Journal::Failures& kind) {
