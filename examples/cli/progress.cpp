@@ -6,13 +6,15 @@ std::string with_commas(std::uint64_t number) {
   std::string text = std::to_string(number);
   for (std::size_t at = text.size(); at > 3;) {
     at -= 3;
-    text.insert(at, ",");
+    text.insert(at, 1, ',');
   }
   return text;
 }
 
 std::string as_time(std::uint64_t seconds) {
-  const auto two = [](std::uint64_t number) { return (number < 10 ? "0" : "") + std::to_string(number); };
+  const auto two = [](std::uint64_t number) {
+    return std::string(number < 10 ? 1 : 0, '0').append(std::to_string(number));
+  };
   const std::string minutes_and_seconds = two(seconds % 60);
   if (seconds < 3600) return std::to_string(seconds / 60) + ":" + minutes_and_seconds;
   return std::to_string(seconds / 3600) + ":" + two(seconds / 60 % 60) + ":" + minutes_and_seconds;
@@ -41,5 +43,7 @@ std::string Progress::line(const Standing& standing) {
   const int room = std::min(40, width_ - static_cast<int>(text.size()) - 4);
   if (room < 10) return text;
   const auto filled = static_cast<std::size_t>(part * room);
-  return "[" + std::string(filled, '#') + std::string(static_cast<std::size_t>(room) - filled, '.') + "] " + text;
+  std::string bar(1, '[');
+  bar.append(filled, '#').append(static_cast<std::size_t>(room) - filled, '.').append("] ").append(text);
+  return bar;
 }
