@@ -7,55 +7,36 @@
 using namespace wechatpay;
 
 void Connection::add_to(CLI::App& command) {
-  const auto add = [&command](const char* option, auto& value, const char* environment, const char* help) {
-    return command.add_option(option, value, help)->envname(environment);
+  std::string group = "Who asks";
+  const auto add = [&](const char* option, auto& value, const char* environment, const char* type, const char* help) {
+    return command.add_option(option, value, help)->envname(environment)->type_name(type)->group(group);
   };
-  add("--cert-file", certificate_file, "WECHATPAY_CERT_FILE", "the merchant's certificate, apiclient_cert.pem")
-      ->type_name("FILE")
-      ->group("Who asks");
-  add("--key-file", key_file, "WECHATPAY_KEY_FILE", "the merchant's private key, apiclient_key.pem")
-      ->type_name("FILE")
-      ->group("Who asks");
-  add("--p12-file", p12_file, "WECHATPAY_P12_FILE", "both in one, apiclient_cert.p12")
-      ->type_name("FILE")
-      ->group("Who asks");
-  add("--passphrase-file", passphrase_file, "WECHATPAY_PASSPHRASE_FILE",
+  add("--cert-file", certificate_file, "WECHATPAY_CERT_FILE", "FILE", "the merchant's certificate, apiclient_cert.pem");
+  add("--key-file", key_file, "WECHATPAY_KEY_FILE", "FILE", "the merchant's private key, apiclient_key.pem");
+  add("--p12-file", p12_file, "WECHATPAY_P12_FILE", "FILE", "both in one, apiclient_cert.p12");
+  add("--passphrase-file", passphrase_file, "WECHATPAY_PASSPHRASE_FILE", "FILE",
       "a file whose first line is the passphrase of the key; without it, the one of a .p12 is --signing-mchid, as "
-      "WeChat Pay sets it")
-      ->type_name("FILE")
-      ->group("Who asks");
-  add("--signing-mchid", signing_mchid, "WECHATPAY_SIGNING_MCHID",
-      "the merchant id that signs, where there is no certificate file")
-      ->type_name("MCHID")
-      ->group("Who asks");
-  add("--serial-no", serial_no, "WECHATPAY_SERIAL_NO", "the serial number of its certificate, likewise")
-      ->type_name("HEX")
-      ->group("Who asks");
+      "WeChat Pay sets it");
+  add("--signing-mchid", signing_mchid, "WECHATPAY_SIGNING_MCHID", "MCHID",
+      "the merchant id that signs, where there is no certificate file");
+  add("--serial-no", serial_no, "WECHATPAY_SERIAL_NO", "HEX", "the serial number of its certificate, likewise");
 
-  add("--public-key-file", public_key_file, "WECHATPAY_PUBLIC_KEY_FILE", "WeChat Pay's public key, pub_key.pem")
-      ->type_name("FILE")
-      ->group("Whom to believe");
-  add("--public-key-id", public_key_id, "WECHATPAY_PUBLIC_KEY_ID", "its id, PUB_KEY_ID_...")
-      ->type_name("ID")
-      ->group("Whom to believe");
-  add("--platform-cert-file", platform_certificate_files, "WECHATPAY_PLATFORM_CERT_FILE",
+  group = "Whom to believe";
+  add("--public-key-file", public_key_file, "WECHATPAY_PUBLIC_KEY_FILE", "FILE",
+      "WeChat Pay's public key, pub_key.pem");
+  add("--public-key-id", public_key_id, "WECHATPAY_PUBLIC_KEY_ID", "ID", "its id, PUB_KEY_ID_...");
+  add("--platform-cert-file", platform_certificate_files, "WECHATPAY_PLATFORM_CERT_FILE", "FILE",
       "a platform certificate, wechatpay_<serial>.pem; several with commas, or given several times")
-      ->type_name("FILE")
-      ->delimiter(',')
-      ->group("Whom to believe");
+      ->delimiter(',');
 
-  add("--origin", origins, "WECHATPAY_ORIGIN",
+  group = "Where to";
+  add("--origin", origins, "WECHATPAY_ORIGIN", "URL",
       "the host, and its backup behind a comma; the sandbox's base URL stands here in tests")
-      ->type_name("URL")
       ->delimiter(',')
-      ->capture_default_str()
-      ->group("Where to");
-  add("--ca-file", ca_file, "WECHATPAY_CA_FILE", "the certificate authorities to trust (default: the system's)")
-      ->type_name("FILE")
-      ->group("Where to");
-  add("--proxy", proxy, "WECHATPAY_PROXY", "an HTTP proxy; the environment's others are not heeded")
-      ->type_name("URL")
-      ->group("Where to");
+      ->capture_default_str();
+  add("--ca-file", ca_file, "WECHATPAY_CA_FILE", "FILE",
+      "the certificate authorities to trust (default: the system's)");
+  add("--proxy", proxy, "WECHATPAY_PROXY", "URL", "an HTTP proxy; the environment's others are not heeded");
 }
 
 Result<Credentials> Connection::credentials() const {
