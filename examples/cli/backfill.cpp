@@ -49,6 +49,13 @@ bool concerns_all_orders(const Error& error) {
          error.http_status == 401;
 }
 
+/// Whether another run would have no other result, as far as can be told.
+bool settled(const CommitResult& result) {
+  if (result) return true;
+  const Error& error = result.error();
+  return error.outcome == Outcome::refused && !worth_another_try(error) && !concerns_all_orders(error);
+}
+
 /// A file that takes its name's place only when it is complete.
 class FailedFile {
  public:
@@ -139,9 +146,8 @@ class Backfill {
 
   bool take(const BonusCommitRequest& request, const CommitResult& result) {
     if (!result && result.error().kind == ErrorKind::rate_limited && stop_->requested()) return false;
-    const bool of_no_order = !result && concerns_all_orders(result.error());
     try {
-      journal_.record(request, result, result || (result.error().outcome == Outcome::refused && !of_no_order));
+      journal_.record(request, result, settled(result));
     } catch (const JournalError& error) {
       say(error.what());
       broken_ = true;
@@ -166,7 +172,7 @@ class Backfill {
       case Outcome::not_sent: worst_ = worst_ == ExitStatus::unknown ? worst_ : ExitStatus::not_sent; break;
       case Outcome::refused: worst_ = worst_ == ExitStatus::success ? ExitStatus::refused : worst_; break;
     }
-    if (stopped_because_.empty() && of_no_order) {
+    if (stopped_because_.empty() && concerns_all_orders(result.error())) {
       stopped_because_ = "every further order would fail likewise: " + message;
     }
     if (stopped_because_.empty() && ++failures_in_a_row_ == options_.stop_after) {
