@@ -664,6 +664,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   }
 
   void end() {
+    take_incoming();
     complete_all(TransportFault::shut_down, "the transport was destroyed while the call was under way",
                  "the transport was destroyed before the request was sent");
     idle_.clear();
