@@ -8,6 +8,7 @@
 
 #include "commands.hpp"
 #include "connection.hpp"
+#include "order_file.hpp"
 #include "order_options.hpp"
 #include "wording.hpp"
 
@@ -84,7 +85,9 @@ void print(const nlohmann::ordered_json& json) {
 }
 
 int exit_status(const Error& error) {
-  if (error.kind == ErrorKind::invalid_configuration) return ExitStatus::usage;
+  if (error.kind == ErrorKind::invalid_configuration || error.kind == ErrorKind::invalid_request) {
+    return ExitStatus::usage;
+  }
   switch (error.outcome) {
     case Outcome::refused: return ExitStatus::refused;
     case Outcome::unknown: return ExitStatus::unknown;
@@ -96,22 +99,17 @@ int exit_status(const Error& error) {
 int run(const Options& options) {
   const auto client = options.connection.client({});
   const CommitResult result = client ? client->commit(options.request) : CommitResult(client.error());
-  if (result) {
-    if (options.json) {
-      print(as_json(*result));
-    } else {
-      std::cout << "credited: " << options.request.bonus_value << " points for out_trade_no "
-                << options.request.out_trade_no << ", Request-ID " << result->request_id << "\n";
-      if (!result->warning.empty()) std::cerr << "warning: " << result->warning << "\n";
-    }
-    return ExitStatus::success;
-  }
   if (options.json) {
-    print(as_json(result.error()));
+    print(result ? as_json(*result) : as_json(result.error()));
+  } else if (result) {
+    std::cout << "credited: " << options.request.bonus_value << " points for out_trade_no "
+              << options.request.out_trade_no << ", Request-ID " << result->request_id << "\n";
+    if (!result->warning.empty()) std::cerr << "warning: " << result->warning << "\n";
   } else {
     std::cerr << in_words_of_the_tool(result.error().to_string()) << "\n";
   }
-  return exit_status(result.error());
+  if (!std::cout.flush()) std::cerr << "standard output cannot be written; the exit status is still right\n";
+  return result ? static_cast<int>(ExitStatus::success) : exit_status(result.error());
 }
 
 }  // namespace
@@ -124,12 +122,24 @@ void add_commit(CLI::App& app, int& status) {
       "is "
       "`unknown`.");
   add_order_options(command, options->request);
-  const auto add = [&](const char* option, auto& value, const char* environment, const char* help) {
+  const auto add = [&](const char* option, std::string& value, const char* environment, const char* help) {
     command.add_option(option, value, help)->envname(environment)->required()->group("The order");
   };
   add("--code", options->request.code, "WECHATPAY_CODE", "the member's card code");
   add("--out-trade-no", options->request.out_trade_no, "WECHATPAY_OUT_TRADE_NO", "the merchant's order number");
-  add("--bonus-value", options->request.bonus_value, "WECHATPAY_BONUS_VALUE", "the points, 1 or more");
+  command
+      .add_option_function<std::string>(
+          "--bonus-value",
+          [options](const std::string& text) {
+            const auto points = parse_points(text);
+            if (!points) throw CLI::ValidationError("--bonus-value", "must be a whole number, not " + text);
+            options->request.bonus_value = *points;
+          },
+          "the points, 1 or more")
+      ->envname("WECHATPAY_BONUS_VALUE")
+      ->required()
+      ->type_name("POINTS")
+      ->group("The order");
   command.add_flag("--json", options->json, "print the receipt or the error as JSON, on standard output");
   options->connection.add_to(command);
   command.callback([options, &status] { status = run(*options); });

@@ -66,6 +66,7 @@ std::string bash_script(const CLI::App& app) {
       "  if [[ $word = -* ]]; then\n"
       "    COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
       "  elif [[ $before != --* || \" $files \" = *\" $before \"* ]]; then\n"
+      "    local IFS=$'\\n'\n"
       "    COMPREPLY=($(compgen -f -- \"$word\"))\n"
       "  fi\n"
       "}\n"

@@ -89,20 +89,21 @@ Result<std::shared_ptr<PlatformKeys>> Connection::platform_keys() const {
   return keys;
 }
 
-Result<std::shared_ptr<CurlTransport>> Connection::transport() const {
+Result<std::shared_ptr<CurlTransport>> Connection::transport(std::size_t max_connections) const {
   CurlOptions options;
+  options.max_connections = max_connections;
   options.ca_bundle_file = ca_file;
   options.proxy = proxy;
   return CurlTransport::create(options);
 }
 
-Result<BonusCommitClient> Connection::client(ClientOptions options) const {
+Result<BonusCommitClient> Connection::client(ClientOptions options, std::size_t max_connections) const {
   auto who = credentials();
   if (!who) return std::move(who).error();
   for (const std::string& warning : who->warnings()) std::cerr << "warning: " << warning << "\n";
   auto keys = platform_keys();
   if (!keys) return std::move(keys).error();
-  auto way = transport();
+  auto way = transport(max_connections);
   if (!way) return std::move(way).error();
   options.origins = origins;
   return BonusCommitClient::create(*std::move(who), *std::move(keys), *std::move(way), std::move(options));

@@ -5,6 +5,7 @@
 #include <wechatpay/bonus_commit.hpp>
 
 #include <CLI/CLI.hpp>
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,10 +28,12 @@ struct Connection {
 
   wechatpay::Result<wechatpay::Credentials> credentials() const;
   wechatpay::Result<std::shared_ptr<wechatpay::PlatformKeys>> platform_keys() const;
-  wechatpay::Result<std::shared_ptr<wechatpay::CurlTransport>> transport() const;
+  wechatpay::Result<std::shared_ptr<wechatpay::CurlTransport>> transport(
+      std::size_t max_connections = wechatpay::CurlOptions().max_connections) const;
 
   /// All of it. `options` but for the origins, which are set here.
-  wechatpay::Result<wechatpay::BonusCommitClient> client(wechatpay::ClientOptions options) const;
+  wechatpay::Result<wechatpay::BonusCommitClient> client(
+      wechatpay::ClientOptions options, std::size_t max_connections = wechatpay::CurlOptions().max_connections) const;
 };
 
 #endif

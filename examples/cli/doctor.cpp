@@ -162,16 +162,19 @@ void look_at_the_answer(const CommitResult& result, Findings& findings) {
     findings.bad("signed request", error.message);
     return;
   }
+  if (!error.verified) {
+    findings.open("signed request", "answered " + said + ", but by whom is not known");
+    findings.bad("signed answer", "WeChat Pay signs this answer, and it does not verify: " +
+                                      std::string(to_string(error.verification_fault)) +
+                                      "; look at the platform keys, the host, and proxies that strip headers");
+    return;
+  }
   if (error.http_status == 403) {
     findings.bad("permission", error.message);
   } else {
     findings.good("signed request", "understood: refused with " + said + ", as an order that does not exist should be");
   }
-  if (error.verified) {
-    findings.good("signed answer", "verified");
-  } else {
-    findings.doubtful("signed answer", "this answer was not signed, so the platform keys are not proved");
-  }
+  findings.good("signed answer", "verified");
 }
 
 void look_at_host(const Options& options, const std::string& origin, const Credentials& credentials,

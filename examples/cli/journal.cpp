@@ -8,6 +8,7 @@ namespace {
 
 /// Of SQLite's header, so that a database of somebody else's is told from a journal.
 constexpr int application_id = 0x57504243;  // "WPBC"
+constexpr int layout = 1;                   // of the tables
 
 constexpr const char* tables = R"(
   CREATE TABLE about (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -40,13 +41,18 @@ Journal::Journal(const std::string& file, const std::string& about) : file_(file
   const std::string id = text_of("PRAGMA application_id");
   const bool fresh = id == "0" && text_of("SELECT count(*) FROM sqlite_schema") == "0";
   if (fresh) {
-    run(("PRAGMA application_id = " + std::to_string(application_id)).c_str());
+    run(("PRAGMA application_id = " + std::to_string(application_id) +
+         "; PRAGMA user_version = " + std::to_string(layout))
+            .c_str());
     run(tables);
-    const Statement insert = prepare("INSERT INTO about VALUES ('about', ?), ('run', 0)");
+    const Statement insert = prepare("INSERT INTO about VALUES ('about', ?), ('run', 0), ('failed', '')");
     bind(insert, 1, about);
     step(insert);
   } else if (id != std::to_string(application_id)) {
     throw JournalError(file_ + " is a database, but no journal: choose another file with --journal");
+  }
+  if (text_of("PRAGMA user_version") != std::to_string(layout)) {
+    throw JournalError(file_ + " was made by a later version of this tool: use that one");
   }
   require_about(about);
   run("UPDATE about SET value = value + 1 WHERE key = 'run'; DELETE FROM bad_rows; COMMIT");
@@ -58,7 +64,8 @@ Journal::Journal(const std::string& file, const std::string& about) : file_(file
   note_ = prepare(
       "INSERT INTO orders VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', 0, ?7, ?8, '', '', '', ?9) "
       "ON CONFLICT DO UPDATE SET run = ?7, line = ?8, row = ?9, bonus_value = ?6, "
-      "outcome = iif(bonus_value = ?6, outcome, 'pending'), settled = iif(bonus_value = ?6, settled, 0)");
+      "outcome = iif(bonus_value = ?6 AND NOT ?10, outcome, 'pending'), "
+      "settled = iif(bonus_value = ?6 AND NOT ?10, settled, 0)");
   note_fault_ = prepare("INSERT OR REPLACE INTO bad_rows VALUES (?, ?, ?)");
   record_ = prepare(
       "UPDATE orders SET outcome = ?6, settled = ?7, label = ?8, message = ?9, request_id = ?10, "
@@ -66,7 +73,7 @@ Journal::Journal(const std::string& file, const std::string& about) : file_(file
       "WHERE out_trade_no = ?3 AND code = ?2 AND card_id = ?1 AND mchid = ?4 AND sub_mchid = ?5");
 }
 
-Journal::Sight Journal::see(OrderRow& row) {
+Journal::Sight Journal::see(OrderRow& row, bool again) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (row.fault.empty()) {
     bind_order(find_, row.request);
@@ -96,9 +103,10 @@ Journal::Sight Journal::see(OrderRow& row) {
       bind(note_, 7, run_);
       bind(note_, 8, static_cast<std::int64_t>(row.line));
       bind(note_, 9, row.text);
+      bind(note_, 10, settled && again ? 1 : 0);
       step(note_);
       sqlite3_reset(note_.get());
-      return known && settled && same_points ? Sight::settled : Sight::commit;
+      return known && settled && same_points && !again ? Sight::refused : Sight::commit;
     }
   }
   bind(note_fault_, 1, static_cast<std::int64_t>(row.line));
@@ -144,6 +152,18 @@ void Journal::for_each_failed_row(const std::function<void(const std::string& te
   while (step(rows)) take(column(rows.get(), 1), column(rows.get(), 2));
 }
 
+bool Journal::owns(const std::string& file) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return text_of("SELECT value FROM about WHERE key = 'failed'") == file;
+}
+
+void Journal::own(const std::string& file) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const Statement update = prepare("UPDATE about SET value = ? WHERE key = 'failed'");
+  bind(update, 1, file);
+  step(update);
+}
+
 void Journal::run(const char* sql) {
   if (sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail();
 }
@@ -175,6 +195,7 @@ bool Journal::step(const Statement& statement) {
   const int result = sqlite3_step(statement.get());
   if (result == SQLITE_ROW) return true;
   if (result == SQLITE_DONE) return false;
+  sqlite3_reset(statement.get());
   fail();
 }
 
@@ -194,7 +215,7 @@ void Journal::require_about(const std::string& about) {
 void Journal::fail() const {
   const int code = sqlite3_errcode(database_.get());
   std::string message = file_ + ": " + sqlite3_errmsg(database_.get());
-  if (code == SQLITE_BUSY) message = file_ + " is in use: another backfill works on this file";
+  if (code == SQLITE_BUSY) message = file_ + " is in use by another process, such as a backfill of the same file";
   if (code == SQLITE_NOTADB) message = file_ + " is no journal: choose another file with --journal";
   if (code == SQLITE_CANTOPEN) message += "; can files be made in its folder? --journal puts it elsewhere";
   if (code == SQLITE_FULL) message += "; make room and start again: it goes on where it was";

@@ -36,16 +36,22 @@ class Journal {
   /// What is to be done with a row.
   enum class Sight {
     commit,    ///< it is not known to be settled
-    settled,   ///< by an earlier run
+    settled,   ///< credited by an earlier run
+    refused,   ///< by an earlier run, for good
     repeated,  ///< the same order stood in the file before, with the same points
     fault,     ///< the row is in the journal with what is wrong with it
   };
 
-  /// Notes that `row` has been read. Its fault, where it has none and is no order to commit, is set.
-  Sight see(OrderRow& row);
+  /// Notes that `row` has been read. Its fault, where it has none and is no order to commit, is set. What was refused
+  /// is to be committed `again`, if that is asked for.
+  Sight see(OrderRow& row, bool again = false);
 
   /// Notes how the commit of an order ended. Settled is what would have no other result next time.
   void record(const wechatpay::BonusCommitRequest& request, const wechatpay::CommitResult& result, bool settled);
+
+  /// Whether an earlier run, or this one, has written, or was about to write, what failed to `file`.
+  bool owns(const std::string& file);
+  void own(const std::string& file);
 
   /// One kind of failure among the rows of this run.
   struct Failures {
@@ -74,7 +80,6 @@ class Journal {
   void bind(const Statement& statement, int at, std::int64_t number);
   void bind_order(const Statement& statement, const wechatpay::BonusCommitRequest& request);
   bool step(const Statement& statement);
-  void note_fault(const OrderRow& row);
   std::string text_of(const char* query);
   void require_about(const std::string& about);
   [[noreturn]] void fail() const;

@@ -1,4 +1,6 @@
 // wechatpay-bonus-commit: the library in an operator's hands.
+#include <fcntl.h>
+#include <unistd.h>
 #include <wechatpay/bonus_commit/version.hpp>
 
 #include <algorithm>
@@ -41,9 +43,17 @@ class WrappingFormatter : public CLI::Formatter {
   }
 };
 
+/// Where 0, 1 or 2 is closed, the next file or socket would take its place.
+void open_standard_descriptors() {
+  int descriptor = 0;
+  while (descriptor >= 0 && descriptor <= STDERR_FILENO) descriptor = ::open("/dev/null", O_RDWR);
+  if (descriptor >= 0) ::close(descriptor);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
+  open_standard_descriptors();
   CLI::App app(
       "Marks the bonus points that WeChat Pay shows after a payment as credited.\n\n"
       "To begin, without WeChat Pay: start `wechatpay-bonus-commit sandbox` in one terminal, and give what it prints "

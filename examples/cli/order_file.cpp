@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::size_t longest_line = 64 * 1024;
 constexpr std::size_t most_lines_of_a_row = 100;
+constexpr const char* blanks = " \t";
 constexpr std::string_view fields[] = {"card_id",   "code",        "out_trade_no", "mchid",
                                        "sub_mchid", "bonus_value", "merchant_mode"};
 constexpr const char* error_column = "error";
@@ -35,11 +36,9 @@ std::string set_field(BonusCommitRequest& request, std::string_view name, std::s
   if (name == "mchid") request.mchid = std::move(value);
   if (name == "sub_mchid") request.sub_mchid = std::move(value);
   if (name == "bonus_value") {
-    const char* end = value.data() + value.size();
-    const auto [stop, failure] = std::from_chars(value.data(), end, request.bonus_value);
-    if (failure != std::errc() || stop != end) {
-      return "bonus_value must be a whole number, not " + printable(value, 40);
-    }
+    const auto points = parse_points(value);
+    if (!points) return "bonus_value must be a whole number, not " + printable(value, 40);
+    request.bonus_value = *points;
   }
   if (name == "merchant_mode") {
     for (const MerchantMode mode : {MerchantMode::both, MerchantMode::direct, MerchantMode::partner}) {
@@ -63,10 +62,26 @@ bool lost_its_digits(std::string_view text) {
 std::string joined(const std::vector<std::string>& words) {
   std::string all;
   for (const std::string& word : words) all += (all.empty() ? "" : ", ") + printable(word, 40);
-  return all;
+  return printable(all, 300);
+}
+
+bool is_blank(std::string_view text) { return text.find_first_not_of(blanks) == std::string_view::npos; }
+
+std::string trimmed(const std::string& text) {
+  if (is_blank(text)) return "";
+  const std::size_t begin = text.find_first_not_of(blanks);
+  return text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
 }
 
 }  // namespace
+
+std::optional<std::int64_t> parse_points(std::string_view text) {
+  std::int64_t points = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, failure] = std::from_chars(text.data(), end, points);
+  if (failure != std::errc() || stop != end) return std::nullopt;
+  return points;
+}
 
 std::optional<std::vector<std::string>> split_csv(std::string_view text, char delimiter) {
   std::vector<std::string> found;
@@ -117,41 +132,26 @@ Result<OrderFile> OrderFile::open(const std::string& name, BonusCommitRequest de
 OrderFile::OrderFile(std::string name, int descriptor, BonusCommitRequest defaults, int wake)
     : name_(std::move(name)), descriptor_(descriptor), wake_(wake), defaults_(std::move(defaults)) {}
 
-OrderFile::OrderFile(OrderFile&& other) noexcept
-    : name_(std::move(other.name_)),
-      descriptor_(std::exchange(other.descriptor_, -1)),
-      wake_(other.wake_),
-      defaults_(std::move(other.defaults_)),
-      buffer_(std::move(other.buffer_)),
-      at_(other.at_),
-      put_back_(std::move(other.put_back_)),
-      lines_(other.lines_),
-      bytes_read_(other.bytes_read_),
-      bytes_in_all_(other.bytes_in_all_),
-      error_(std::move(other.error_)),
-      json_(other.json_),
-      delimiter_(other.delimiter_),
-      header_(std::move(other.header_)),
-      columns_(std::move(other.columns_)),
-      error_at_(other.error_at_) {}
-
-OrderFile::~OrderFile() {
-  if (descriptor_ > STDIN_FILENO) ::close(descriptor_);
+OrderFile::Descriptor::~Descriptor() {
+  if (number_ > STDIN_FILENO) ::close(number_);
 }
 
 std::optional<Error> OrderFile::read_header() {
   const auto wrong = [this](const std::string& why) { return configuration_error(name_ + ": " + why); };
   auto line = next_line();
+  if (line && line->text.compare(0, 3, "\xEF\xBB\xBF") == 0) line->text.erase(0, 3);
+  while (line && is_blank(line->text)) line = next_line();
   if (!error_.empty()) return configuration_error(error_);
-  while (line && line->text.empty()) line = next_line();
   if (!line) return wrong("is empty: a header, or an object of JSON on each line, belongs here");
   std::string& text = line->text;
-  if (text.compare(0, 3, "\xEF\xBB\xBF") == 0) text.erase(0, 3);
   if (text.compare(0, 4, "PK\x03\x04") == 0) return wrong("is a workbook or an archive: save it as CSV in UTF-8");
   if (text.compare(0, 2, "\x1F\x8B") == 0) return wrong("is compressed: zcat FILE | wechatpay-bonus-commit ... -");
   if (text.find('\0') != std::string::npos || text.compare(0, 2, "\xFF\xFE") == 0) {
     return wrong("is not UTF-8 (UTF-16, or no text at all): save it as CSV in UTF-8");
   }
+  text.erase(0, text.find_first_not_of(blanks));
+  if (text.front() == '[')
+    return wrong("is an array of JSON; one object on each line is wanted: jq -c '.[]' makes it so");
   if (text.front() == '{') {
     json_ = true;
     put_back_.push_front(*std::move(line));
@@ -165,6 +165,7 @@ std::optional<Error> OrderFile::read_header() {
   const auto columns = split_csv(text, delimiter_);
   if (!columns) return wrong("the quotes of its header are not in order");
   columns_ = *columns;
+  for (std::string& column : columns_) column = trimmed(column);
   const std::string has = "; its header has: " + joined(columns_);
   for (const std::string& column : columns_) {
     if (std::count(columns_.begin(), columns_.end(), column) > 1 && !column.empty()) {
@@ -198,7 +199,7 @@ std::optional<Error> OrderFile::read_header() {
 
 std::optional<OrderRow> OrderFile::next() {
   auto line = next_line();
-  while (line && line->text.find_first_not_of(" \t") == std::string::npos && !line->too_long) line = next_line();
+  while (line && is_blank(line->text)) line = next_line();
   if (!line) return std::nullopt;
   OrderRow row;
   row.line = line->number;
@@ -206,15 +207,17 @@ std::optional<OrderRow> OrderFile::next() {
   if (line->too_long) {
     row.text = std::move(line->text);
     row.fault = "the line is longer than 64 KiB; its end is left out here";
-  } else if (!line->ended && !json_ && bytes_in_all_ == 0) {
+  } else if (!line->ended && !json_) {
     row.text = std::move(line->text);
-    row.fault = "the last line is not ended: was " + name_ + " cut off? A value may be incomplete";
+    row.fault = "the last line does not end with a newline: if " + name_ +
+                " is complete, add one; if it was cut off, so may a value be";
   } else if (json_) {
     row.text = std::move(line->text);
     read_json_row(row);
   } else {
     read_csv_row(*std::move(line), row);
   }
+  if (woken_) return std::nullopt;  // perhaps in the middle of a row
   if (row.fault.empty()) check_row(row);
   return row;
 }
@@ -281,7 +284,9 @@ void OrderFile::check_row(OrderRow& row) {
                                                             {"mchid", row.request.mchid},
                                                             {"sub_mchid", row.request.sub_mchid}};
   for (const auto& [name, value] : ids) {
-    if (!row.fault.empty() || !lost_its_digits(value)) continue;
+    if (!row.fault.empty()) return;
+    if (trimmed(value) != value) row.fault = std::string(name) + " has blanks at its ends: \"" + value + "\"";
+    if (!lost_its_digits(value)) continue;
     row.fault = std::string(name) + " has lost digits in a spreadsheet: " + value + "; export the column as text";
   }
 }
@@ -315,14 +320,14 @@ std::optional<OrderFile::Line> OrderFile::read_line() {
 
 /// More bytes into the empty buffer; false at the end.
 bool OrderFile::fill() {
-  pollfd descriptors[] = {{descriptor_, POLLIN, 0}, {wake_, POLLIN, 0}};
+  pollfd descriptors[] = {{descriptor_.number(), POLLIN, 0}, {wake_, POLLIN, 0}};
   ssize_t count = -1;
   do {
     if (::poll(descriptors, 2, -1) < 0) continue;
     woken_ = (descriptors[1].revents & POLLIN) != 0;
     if (woken_) return false;
     buffer_.resize(longest_line);
-    count = ::read(descriptor_, buffer_.data(), buffer_.size());
+    count = ::read(descriptor_.number(), buffer_.data(), buffer_.size());
   } while (count < 0 && errno == EINTR);
   if (count < 0) error_ = name_ + ": cannot be read: " + std::strerror(errno);
   buffer_.resize(count > 0 ? static_cast<std::size_t>(count) : 0);

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 /// One order of a file, or why it is none.
@@ -19,6 +20,9 @@ struct OrderRow {
   wechatpay::BonusCommitRequest request;
   std::string fault;  ///< empty, or what is wrong with it
 };
+
+/// `text` as a number of points: decimal digits alone; nothing where it is none.
+std::optional<std::int64_t> parse_points(std::string_view text);
 
 /// The fields of a line of CSV (RFC 4180); nothing where its quotes are not closed or stand in the wrong place.
 std::optional<std::vector<std::string>> split_csv(std::string_view text, char delimiter);
@@ -31,19 +35,14 @@ std::string csv_field(std::string_view value);
 /// CSV has a header with the fields' names, in any order; other columns are passed over, and commas may be semicolons
 /// or tabs. JSON Lines has one object on each line. Fields that are absent, or empty, are taken from `defaults`. A row
 /// that cannot be read is given with its fault, and reading goes on behind it; where quotes go wrong, behind its first
-/// line, so that none of the following rows is swallowed. (RFC 4180 lets the last line of CSV go without its end. A
-/// file's may; from standard input it is a fault, since whoever wrote there may have been ended in the middle of a
-/// value.)
+/// line, so that none of the following rows is swallowed. RFC 4180 lets the last line of CSV go without its end; here
+/// that is a fault, since whoever writes or copies the file may be in the middle of a value.
 class OrderFile {
  public:
   /// Opens `name`, "-" for standard input, and reads the header. Fails with an error that names the file. While it
   /// waits for standard input, something to read on the descriptor `wake` ends the file; -1: nothing does.
   static wechatpay::Result<OrderFile> open(const std::string& name, wechatpay::BonusCommitRequest defaults,
                                            int wake = -1);
-  OrderFile(OrderFile&& other) noexcept;
-  OrderFile& operator=(OrderFile&&) = delete;
-  ~OrderFile();
-
   /// The next row; nothing at the end, or where reading fails: see error().
   std::optional<OrderRow> next();
 
@@ -60,6 +59,19 @@ class OrderFile {
   std::string with_error(const std::string& text, const std::string& error) const;
 
  private:
+  /// Closes a file, but not standard input.
+  class Descriptor {
+   public:
+    explicit Descriptor(int number) : number_(number) {}
+    Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    Descriptor& operator=(Descriptor&&) = delete;
+    ~Descriptor();
+    int number() const { return number_; }
+
+   private:
+    int number_;
+  };
+
   struct Line {
     std::string text;
     std::uint64_t number;
@@ -78,7 +90,7 @@ class OrderFile {
   void check_row(OrderRow& row);
 
   std::string name_;
-  int descriptor_;
+  Descriptor descriptor_;
   int wake_;
   wechatpay::BonusCommitRequest defaults_;
   std::string buffer_;

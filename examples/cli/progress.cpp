@@ -20,7 +20,16 @@ std::string as_time(std::uint64_t seconds) {
   return std::to_string(seconds / 3600) + ":" + two(seconds / 60 % 60) + ":" + minutes_and_seconds;
 }
 
-std::string Progress::line(const Standing& standing) {
+namespace {
+
+std::string cut(std::string text, int width) {
+  if (width > 0 && text.size() >= static_cast<std::size_t>(width)) text.resize(static_cast<std::size_t>(width) - 1);
+  return text;
+}
+
+}  // namespace
+
+std::string Progress::line(const Standing& standing, int width) {
   recent_.push_back(standing);
   while (recent_.size() > 2 && standing.time - recent_.front().time > std::chrono::seconds(10)) recent_.pop_front();
   const Standing& then = recent_.front();
@@ -31,7 +40,7 @@ std::string Progress::line(const Standing& standing) {
   std::string text = with_commas(standing.done) + " done, " + with_commas(standing.failed) + " failed";
   if (standing.skipped > 0) text += ", " + with_commas(standing.skipped) + " skipped";
   text += "  " + with_commas(static_cast<std::uint64_t>(rate + 0.5)) + "/s";
-  if (standing.bytes_in_all == 0) return text;
+  if (standing.bytes_in_all == 0) return cut(text, width);
 
   const double part = std::min(1.0, static_cast<double>(standing.bytes) / static_cast<double>(standing.bytes_in_all));
   const std::string percent = std::to_string(static_cast<int>(100 * part)) + " %  ";
@@ -40,8 +49,8 @@ std::string Progress::line(const Standing& standing) {
     text += "  " + as_time(static_cast<std::uint64_t>(left / bytes_per_second + 0.5)) + " left";
   }
   text.insert(0, percent);
-  const int room = std::min(40, width_ - static_cast<int>(text.size()) - 4);
-  if (room < 10) return text;
+  const int room = std::min(40, width - static_cast<int>(text.size()) - 4);
+  if (room < 10) return cut(text, width);
   const auto filled = static_cast<std::size_t>(part * room);
   std::string bar(1, '[');
   bar.append(filled, '#').append(static_cast<std::size_t>(room) - filled, '.').append("] ").append(text);

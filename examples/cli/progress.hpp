@@ -26,14 +26,11 @@ std::string as_time(std::uint64_t seconds);
 /// Remembers the last ten seconds, for the rate. Not thread-safe.
 class Progress {
  public:
-  /// `width` columns of a terminal; 0: no terminal.
-  explicit Progress(int width) : width_(width) {}
-
-  /// One line for `standing`, without its end; a bar only on a terminal.
-  std::string line(const Standing& standing);
+  /// One line for `standing`, without its end. On a terminal of `width` columns it has a bar, where there is room, and
+  /// is no longer than that; 0: no terminal.
+  std::string line(const Standing& standing, int width);
 
  private:
-  const int width_;
   std::deque<Standing> recent_;
 };
 

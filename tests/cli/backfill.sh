@@ -28,12 +28,12 @@ start
 backfill=$!
 read_lines 200
 expect 2 "$tool" backfill killed.csv
-says err 'another backfill works on this file'
+says err 'is in use by another process'
 kill -KILL $backfill
 wait $backfill 2> /dev/null || true
 read_log
 expect 0 "$tool" backfill killed.csv
-says err '^[0-9]* credited, 0 failed, [0-9]* settled by earlier runs$'
+says err '^[0-9]* credited, 0 failed, [0-9]* credited by earlier runs$'
 [ ! -e killed.csv.failed ] || fail "$(< killed.csv.failed)"
 end
 [ "$(committed killed.csv)" = 1000 ] || fail "$(committed killed.csv) orders were committed"
@@ -75,7 +75,7 @@ says err '1 x connection closed (unknown), first on line 5: '
 grep -q '^478515832665,478515832665,mixed.csv-1,.*,30,"refused: ' mixed.csv.failed || fail "$(< mixed.csv.failed)"
 grep -q '^478515832665,478515832665,mixed.csv-4,.*,30,"unknown: ' mixed.csv.failed || fail "$(< mixed.csv.failed)"
 expect 1 "$tool" backfill mixed.csv
-says err '^1 credited, 0 failed, 1 rows that are no orders, 2 settled by earlier runs$'
+says err '^1 credited, 0 failed, 1 rows that are no orders, 1 credited by earlier runs, 1 refused by earlier runs (--again'
 [ "$(grep -c 'mixed.csv-[12],' mixed.csv.failed)" = 2 ] || fail "$(< mixed.csv.failed)"
 [ "$(wc -l < mixed.csv.failed)" = 3 ] || fail "$(< mixed.csv.failed)"
 sed -i 's/,0,/,30,/' mixed.csv.failed
@@ -90,26 +90,49 @@ read_log
 orders stopped.csv 500
 openssl genrsa -out other.pem 2048 2> /dev/null
 serial_no=$(openssl x509 -in "$WECHATPAY_CERT_FILE" -noout -serial)
-expect 1 env -u WECHATPAY_CERT_FILE "$tool" backfill stopped.csv \
+expect 4 env -u WECHATPAY_CERT_FILE "$tool" backfill stopped.csv \
   --key-file other.pem --signing-mchid 1900000001 --serial-no "${serial_no#*=}"
 says err '^Stopped: every further order would fail likewise: .*401'
 [ "$(grep -c '^401' log)" -le 64 ] || fail "$(grep -c '^401' log) requests with a wrong key"
+expect 4 env -u WECHATPAY_CA_FILE "$tool" backfill stopped.csv
+says err '^Stopped: every further order would fail likewise: .*--ca-file'
+says err '^Not all of the file was done. Start it again'
 expect 0 "$tool" backfill stopped.csv
 says err '^500 credited, 0 failed$'
 [ ! -e stopped.csv.failed ] || fail "what failed was committed since"
 end
 
-echo "-- failures in a row stop it"
-printf '%s\n' 503 503 503 400 400 400 400 > script  # the first order is refused for now, four for good
+end
+
+echo "-- failures in a row stop it; what was refused is committed again if that is asked for"
+printf '%s\n' 503 503 503 400 400 400 400 ok 400 ok 403 ok 400 > script  # the first order: refused for now
 start --script "$folder/script"
 read_log
-orders row.csv 20
-expect 1 "$tool" backfill row.csv --max-in-flight 1 --stop-after 5
+orders row.csv 9
+expect 4 "$tool" backfill row.csv --max-in-flight 1 --stop-after 5
 says err '^Stopped: 5 failures in a row (--stop-after)'
-expect 1 "$tool" backfill row.csv
-says err '^16 credited, 0 failed, 4 settled by earlier runs$'
+[ ! -e row.csv.failed ] || fail "written before the file was read to its end"
+expect 1 "$tool" backfill row.csv --max-in-flight 1 --stop-after 2
+says err '^3 credited, 2 failed, 4 refused by earlier runs (--again'
+expect 1 "$tool" backfill row.csv --max-in-flight 1
+says err '^0 credited, 1 failed, 3 credited by earlier runs, 5 refused by earlier runs (--again'
+expect 0 "$tool" backfill row.csv --again
+says err '^6 credited, 0 failed, 3 credited by earlier runs$'
+[ ! -e row.csv.failed ] || fail "$(< row.csv.failed)"
+
+echo "-- a journal without room stops it, and loses no order"
+orders full.csv 2000
+status=0
+(trap '' XFSZ; ulimit -f 400; exec "$tool" backfill full.csv 2> full.err) || status=$?
+[ $status = 3 ] || fail "exit status $status: $(tail -n 3 full.err)"
+[ "$(grep -c 'full.csv.journal: ' full.err)" = 1 ] || fail "$(grep 'journal: ' full.err)"
+expect 0 "$tool" backfill full.csv
+end
+[ "$(committed full.csv)" = 2000 ] || fail "$(committed full.csv) orders were committed"
 
 echo "-- standard input, the rate, and files in the way"
+start --folder "$folder/files"
+read_log
 orders piped.csv 6
 begin=$(date +%s%N)
 expect 0 "$tool" backfill - --rate 10 < piped.csv
@@ -118,13 +141,16 @@ says err '^Standard input without --journal'
 says err '^6 credited, 0 failed$'
 expect 0 "$tool" backfill - --journal piped.journal < piped.csv
 expect 0 "$tool" backfill - --journal piped.journal < piped.csv
-says err '^0 credited, 0 failed, 6 settled by earlier runs$'
+says err '^0 credited, 0 failed, 6 credited by earlier runs$'
 expect 2 "$tool" backfill piped.csv --failed piped.csv
 says err 'must be different files'
 expect 2 "$tool" backfill piped.csv --journal script
 says err 'script is no journal'
 expect 2 "$tool" backfill none.csv
 says err '^none.csv: cannot be opened'
+expect 2 "$tool" backfill piped.csv --failed ./piped.csv
+expect 2 "$tool" backfill piped.csv --failed script
+says err 'script is there already, and not from this journal'
 orders bad.csv 1
 sed -i '2s/30$/0/' bad.csv
 expect 4 "$tool" backfill bad.csv --failed none/failed

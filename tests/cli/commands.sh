@@ -21,14 +21,20 @@ says err '^transport failed (outcome: unknown): '
 expect 0 "$tool" commit "${order[@]}" --bonus-value 30 --json
 says out '"outcome": "credited"'
 says out '"request_id": ".'
-expect 4 "$tool" commit "${order[@]}" --bonus-value 0 --json
+expect 2 "$tool" commit "${order[@]}" --bonus-value 0 --json
+says out '"outcome": "not_sent"'
 says out '"kind": "invalid_request"'
 says out '"field": "/bonus_value"'
 expect 4 "$tool" commit "${order[@]}" --bonus-value 30 --origin https://127.0.0.1:1
 says err 'outcome: not sent'
 expect 2 "$tool" commit "${order[@]}"
 says err '--bonus-value is required'
-expect 2 "$tool" commit "${order[@]}" --bonus-value many
+for points in many 0x10 1e3 30.0; do
+  expect 2 "$tool" commit "${order[@]}" --bonus-value $points
+  says err "must be a whole number, not $points"
+done
+expect 0 "$tool" commit "${order[@]}" --bonus-value 010
+says out '^credited: 10 points'
 expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --merchant-mode all
 expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --key-file "$folder/none"
 says err "$folder/none: cannot be opened"
@@ -100,7 +106,7 @@ says out '^BAD   TLS .*--ca-file'
 expect 0 "$tool" doctor --offline --origin https://name.invalid
 grep -q 'name lookup' <<< "$out" && fail "sent something: $out"
 end
-printf '%s\n' stale-timestamp unsigned 403 400 500 > "$folder/script"
+printf '%s\n' stale-timestamp unsigned 403 400 400 400 500 > "$folder/script"
 start --folder "$folder/files" --script "$folder/script"
 read_log
 expect 1 "$tool" doctor
@@ -112,6 +118,12 @@ says out '^BAD   permission .*403'
 expect 0 "$tool" doctor
 says out '^ok    signed request  *understood: refused with 400'
 says out '^ok    signed answer  *verified$'
+expect 1 "$tool" doctor --public-key-id PUB_KEY_ID_0100000000000000000000000000
+says out '^  ?   signed request  *answered 400'
+says out '^BAD   signed answer .*serial unknown'
+openssl rsa -in "$folder/other.pem" -pubout -out "$folder/wrong_pub.pem" 2> /dev/null
+expect 1 "$tool" doctor --public-key-file "$folder/wrong_pub.pem"
+says out '^BAD   signed answer .*signature mismatch'
 expect 1 "$tool" doctor
 says out '^BAD   signed request .*500'
 
@@ -128,6 +140,10 @@ complete_words() { # WORD...: what bash would offer for the last one
 [ "$(complete_words wechatpay-bonus-commit commit --merchant-mode d)" = direct ] || fail "modes"
 [ "$(complete_words wechatpay-bonus-commit commit --key-file "$folder/oth")" = "$folder/other.pem" ] || fail "files"
 [ "$(complete_words wechatpay-bonus-commit backfill "$folder/orders")" = "$folder/orders.csv" ] || fail "orders"
+echo > "$folder/with blanks"
+COMP_WORDS=(wechatpay-bonus-commit backfill "$folder/with") COMP_CWORD=2 COMPREPLY=()
+_wechatpay_bonus_commit
+[ "${#COMPREPLY[@]}" = 1 ] || fail "a name with blanks: ${COMPREPLY[*]}"
 [ -z "$(complete_words wechatpay-bonus-commit commit --code "$folder/oth")" ] || fail "a file for what is none"
 expect 0 "$tool" completion zsh
 says out '^#compdef'

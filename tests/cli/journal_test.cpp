@@ -24,6 +24,15 @@ CommitResult failure(Outcome outcome) {
   return error;
 }
 
+std::string refusal(const std::string& file, const std::string& about) {
+  try {
+    const Journal journal(file, about);
+  } catch (const JournalError& error) {
+    return error.what();
+  }
+  return "";
+}
+
 class JournalTest : public ::testing::Test {
  protected:
   const TemporaryFolder folder_;
@@ -52,7 +61,7 @@ TEST_F(JournalTest, GivesAnOrderAgainUntilItIsSettled) {
   }
   Journal second(file_, "here");
   EXPECT_EQ(see(second, order(1, "credited")), Journal::Sight::settled);
-  EXPECT_EQ(see(second, order(2, "refused")), Journal::Sight::settled);
+  EXPECT_EQ(see(second, order(2, "refused")), Journal::Sight::refused);
   EXPECT_EQ(see(second, order(3, "unknown")), Journal::Sight::commit);
   EXPECT_EQ(see(second, order(4, "not sent")), Journal::Sight::commit);
   EXPECT_EQ(see(second, order(5, "under way")), Journal::Sight::commit);
@@ -68,6 +77,41 @@ TEST_F(JournalTest, CommitsARefusedOrderWithOtherPointsAndKeepsThatUntilItIsDone
     Journal later(file_, "here");
     EXPECT_EQ(see(later, order(1, "a", 40)), Journal::Sight::commit) << run;
   }
+}
+
+TEST_F(JournalTest, CommitsARefusedOrderAgainIfAskedToAndKeepsThatUntilItIsDone) {
+  {
+    Journal first(file_, "here");
+    EXPECT_EQ(see(first, order(1, "a")), Journal::Sight::commit);
+    first.record(order(1, "a").request, failure(Outcome::refused), true);
+  }
+  {
+    Journal second(file_, "here");
+    OrderRow row = order(1, "a");
+    EXPECT_EQ(second.see(row, true), Journal::Sight::commit);
+  }
+  Journal third(file_, "here");  // the second one ended without a result
+  EXPECT_EQ(see(third, order(1, "a")), Journal::Sight::commit);
+}
+
+TEST_F(JournalTest, RemembersWhichFileOfFailuresIsItsOwn) {
+  {
+    Journal first(file_, "here");
+    EXPECT_FALSE(first.owns("failed"));
+    first.own("failed");
+  }
+  Journal second(file_, "here");
+  EXPECT_TRUE(second.owns("failed"));
+  EXPECT_FALSE(second.owns("other"));
+}
+
+TEST_F(JournalTest, OfALaterLayoutIsLeftAlone) {
+  { const Journal journal(file_, "here"); }
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(file_.c_str(), &database), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 2", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(database);
+  EXPECT_TRUE(contains(refusal(file_, "here"), "by a later version"));
 }
 
 TEST_F(JournalTest, FindsAnOrderThatStandsTwiceInTheFile) {
@@ -124,17 +168,8 @@ TEST_F(JournalTest, ForgetsBadRowsOfEarlierRunsAndKeepsRefusedOrders) {
   }
   Journal second(file_, "here");
   EXPECT_EQ(failed_rows(second), std::vector<std::string>{});
-  EXPECT_EQ(see(second, order(2, "a")), Journal::Sight::settled);
+  EXPECT_EQ(see(second, order(2, "a")), Journal::Sight::refused);
   EXPECT_EQ(failed_rows(second), std::vector<std::string>{"the row of a | refused: no answer in time"});
-}
-
-std::string refusal(const std::string& file, const std::string& about) {
-  try {
-    const Journal journal(file, about);
-  } catch (const JournalError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 TEST_F(JournalTest, IsRefusedWhereItIsAboutAnotherHost) {
@@ -145,7 +180,7 @@ TEST_F(JournalTest, IsRefusedWhereItIsAboutAnotherHost) {
 
 TEST_F(JournalTest, IsRefusedWhereAnotherProcessUsesIt) {
   const Journal journal(file_, "here");
-  EXPECT_TRUE(contains(refusal(file_, "here"), "another backfill works on this file"));
+  EXPECT_TRUE(contains(refusal(file_, "here"), "is in use by another process"));
 }
 
 TEST_F(JournalTest, LeavesFilesAloneThatAreNoJournals) {

@@ -67,7 +67,9 @@ TEST_F(OrderFileTest, TakesTheFormsThatSpreadsheetsWrite) {
            std::string("card_id;code;out_trade_no;mchid;sub_mchid;bonus_value\r\n1;2;3;4;5;6\r\n"),
            std::string("card_id\tcode\tout_trade_no\tmchid\tsub_mchid\tbonus_value\n1\t2\t3\t4\t5\t6\n"),
            "\n\n" + header + "\n\"1\",\"2\",\"3\",\"4\",\"5\",\"6\"\n\n",  // empty lines
-           header + "1,2,3,4,5,6",                                         // no end of the last line
+           header + "1,2,3,4,5,6\r\n",
+           std::string("card_id, code ,out_trade_no,mchid,sub_mchid,bonus_value\n1,2,3,4,5,6\n"),
+           "\xEF\xBB\xBF\n" + header + "1,2,3,4,5,6\n",
        }) {
     const auto all = rows(content);
     ASSERT_EQ(all.size(), 1U) << content;
@@ -98,6 +100,7 @@ TEST_F(OrderFileTest, SaysWhatIsWrongWithARowAndGoesOn) {
                         "1,2,1.21775E+27,4,5,6\n"
                         "1,\xD6\xD0,3,4,5,6\n"
                         "1,2,3,,5,6\n"
+                        "1,2,3 ,4,5,6\n"
                         "1,2,3,4,5,6\n");
   const char* faults[] = {"bonus_value must be 1 or more (given: 0)",
                           "bonus_value must be a whole number, not thirty",
@@ -108,6 +111,7 @@ TEST_F(OrderFileTest, SaysWhatIsWrongWithARowAndGoesOn) {
                           "out_trade_no has lost digits in a spreadsheet: 1.21775E+27",
                           "code must be valid UTF-8",
                           "mchid is missing; --merchant-mode partner fits",
+                          "out_trade_no has blanks at its ends: \"3 \"",
                           ""};
   ASSERT_EQ(all.size(), std::size(faults));
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -151,6 +155,14 @@ TEST_F(OrderFileTest, SwallowsNoRowBehindAQuoteThatIsNotClosed) {
   EXPECT_EQ(all[302].fault, "");
 }
 
+TEST_F(OrderFileTest, KeepsTheOrderOfRowsBehindTwoQuotesThatAreNotClosed) {
+  const auto all = rows(header + "1,\"a,3,4,5,6\n1,b,3,4,5,6\n1,\"c,3,4,5,6,x\"\"\n1,d,3,4,5,6\n1,e,3,4,5,6\n");
+  std::string lines;
+  for (const OrderRow& row : all)
+    lines += std::to_string(row.line) + (row.fault.empty() ? row.request.code : "?") + " ";
+  EXPECT_EQ(lines, "2? 3b 4? 5d 6e ");
+}
+
 TEST_F(OrderFileTest, RefusesALineWithoutAnEndAndGoesOnBehindIt) {
   const auto all = rows(header + std::string(200000, 'x') + "\n1,2,3,4,5,6\n");
   ASSERT_EQ(all.size(), 2U);
@@ -186,6 +198,8 @@ TEST_F(OrderFileTest, RefusesAHeaderThatCannotWork) {
 
 TEST_F(OrderFileTest, RefusesWhatIsNoFileOfOrders) {
   EXPECT_TRUE(contains(refusal(""), "is empty"));
+  EXPECT_TRUE(contains(refusal("\xEF\xBB\xBF"), "is empty"));
+  EXPECT_TRUE(contains(refusal(" [{}]"), "is an array of JSON"));
   EXPECT_TRUE(contains(refusal("PK\x03\x04 and so on"), "a workbook or an archive"));
   EXPECT_TRUE(contains(refusal("\x1F\x8B and so on"), "compressed"));
   EXPECT_TRUE(contains(refusal("\xFF\xFE"
@@ -228,13 +242,19 @@ class PipedInput {
   int ends_[2];
 };
 
-TEST_F(OrderFileTest, DoesNotBelieveALastLineThatStandardInputDoesNotEnd) {
+TEST_F(OrderFileTest, DoesNotBelieveALastLineWithoutAnEnd) {
+  const std::string cut = header + "1,2,3,4,5,6\n1,2,4,4,5,3";  // of 30, perhaps
+  const auto all = rows(cut);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].fault, "");
+  EXPECT_TRUE(contains(all[1].fault, "does not end with a newline")) << all[1].fault;
+
   PipedInput input;
-  input.write(header + "1,2,3,4,5,6\n1,2,4,4,5,3");  // of 30, perhaps
+  input.write(cut);
   input.end();
   OrderFile file = OrderFile::open("-", {}).value();
   EXPECT_EQ(file.next()->fault, "");
-  EXPECT_TRUE(contains(file.next()->fault, "was standard input cut off?"));
+  EXPECT_TRUE(contains(file.next()->fault, "if standard input is complete"));
   EXPECT_FALSE(file.next());
 }
 
@@ -242,7 +262,7 @@ TEST_F(OrderFileTest, EndsItsWaitingForStandardInputWhenItIsWoken) {
   int wake[2];
   ASSERT_EQ(::pipe(wake), 0);
   PipedInput input;
-  input.write(header + "1,2,3,4,5,6\n1,2,4,4,5,3");
+  input.write(header + "1,2,3,4,5,6\n1,\"2,4,4,5,3\n");  // in the middle of a row in quotes
   OrderFile file = OrderFile::open("-", {}, wake[0]).value();
   EXPECT_EQ(file.next()->request.out_trade_no, "3");
   ASSERT_EQ(::write(wake[1], "", 1), 1);

@@ -51,7 +51,8 @@ quietly cmake --install "$build/testing_support" --prefix "$build/prefix_testing
 
 build library_OFF "$source" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
   -DWECHATPAY_BONUS_COMMIT_BUILD_TESTS=OFF
-build library_ON "$source" -DBUILD_SHARED_LIBS=ON -DWECHATPAY_BONUS_COMMIT_BUILD_EXAMPLES=OFF
+# With the examples: that the tool and they find in the shared library all that they use.
+build library_ON "$source" -DBUILD_SHARED_LIBS=ON
 for shared in OFF ON; do
   echo "-- installed to a prefix and moved from there: BUILD_SHARED_LIBS=$shared"
   prefix=$build/prefix_$shared

@@ -74,7 +74,8 @@ class PlatformKeys {
 
   /// Platform certificates that have expired, are not valid yet, or expire within 30 days; public keys have no end. Not
   /// errors, since it is the signature that counts. Log them at start-up and once a day.
-  std::vector<std::string> warnings(std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const;
+  WECHATPAY_BONUS_COMMIT_EXPORT std::vector<std::string> warnings(
+      std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const;
 
  private:
   struct Entry {
