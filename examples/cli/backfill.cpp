@@ -378,10 +378,9 @@ void add_backfill(CLI::App& app, int& status) {
   command.footer(
       "FILE is CSV with a header (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, in any order; other "
       "columns are passed over) or JSON Lines with these members. What became of each order is kept in a journal "
-      "beside "
-      "it. Interrupted, by Ctrl-C, kill -9 or a power cut, and started again in the same way, it goes on where it was "
-      "and repeats only what is not known to be settled. What failed is written to FILE.failed, with the cause in a "
-      "column `error`, ready to be fed in again.");
+      "beside it. Interrupted, by Ctrl-C, kill -9 or a power cut, and started again in the same way, it goes on where "
+      "it was and repeats only what is not known to be settled. When the file has been read to its end, what failed is "
+      "written to FILE.failed, with the cause in a column `error`, ready to be fed in again.");
   command.add_option("FILE", options->file, "the orders; - is standard input")->required();
   command.add_option("--max-in-flight", options->max_in_flight, "so many commits at a time")
       ->check(CLI::Range(1, 1000))
