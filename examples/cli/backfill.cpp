@@ -124,7 +124,7 @@ class Backfill {
           [this](const BonusCommitRequest& request, const CommitResult& result) { return take(request, result); },
           batch);
     } catch (const JournalError& error) {
-      say(error.what());
+      if (!broken_) say(error.what());
       broken_ = true;
     }
     ended_ = true;
