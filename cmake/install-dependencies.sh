@@ -26,6 +26,8 @@ clang++|command clang++|clang|clang|clang|clang|llvm
 libc++|libcxx|libc++-dev libc++abi-dev|libcxx-devel libcxxabi-devel|libc++-dev|libc++|-
 its sanitizers|sanitizers|libclang-rt-dev|compiler-rt|compiler-rt|compiler-rt|llvm
 gcovr|command gcovr|gcovr|gcovr|gcovr|gcovr|gcovr
+dpkg-shlibdeps|of_debian dpkg-shlibdeps|dpkg-dev|-|-|-|-
+file|of_debian file|file|-|-|-|-
 Doxygen|command doxygen|doxygen|doxygen|doxygen|doxygen|doxygen
 Ninja|command ninja|ninja-build|ninja-build|samurai|ninja|ninja
 openssl|command openssl|openssl|openssl|openssl|openssl|openssl@3
@@ -46,6 +48,7 @@ esac
 there() {
   case "$1" in
     command) command -v "$2" > /dev/null ;;
+    of_debian) command -v "$2" > /dev/null || ! command -v dpkg > /dev/null ;;
     cmake)
       command -v cmake > /dev/null &&
         [ "$(printf '%s\n' "$2" "$(cmake --version | sed -n '1s/[^0-9]*//p')" | sort -V | head -n 1)" = "$2" ] ;;
