@@ -21,13 +21,17 @@ std::string first_sentence(const std::string& text) {
   return sentence;
 }
 
+/// The options of `command` that have a long name, which is the first one; positional arguments have none.
+std::vector<const CLI::Option*> long_options_of(const CLI::App& command) {
+  return command.get_options([](const CLI::Option* option) { return !option->get_lnames().empty(); });
+}
+
 /// All long options of `command` that `wanted` takes, with spaces between them.
 template <typename Predicate>
 std::string options_of(const CLI::App& command, Predicate wanted) {
   std::string all;
-  for (const CLI::Option* option : command.get_options()) {
-    if (option->get_lnames().empty() || !wanted(*option)) continue;
-    all += (all.empty() ? "--" : " --") + option->get_lnames().front();
+  for (const CLI::Option* option : long_options_of(command)) {
+    if (wanted(*option)) all += (all.empty() ? "--" : " --") + option->get_lnames().front();
   }
   return all;
 }
@@ -94,8 +98,7 @@ std::string zsh_script(const CLI::App& app) {
       "  case $words[1] in\n";
   for (const CLI::App* command : commands) {
     script += "    " + command->get_name() + ")\n      _arguments";
-    for (const CLI::Option* option : command->get_options()) {
-      if (option->get_lnames().empty()) continue;
+    for (const CLI::Option* option : long_options_of(*command)) {
       script +=
           " \\\n        '--" + option->get_lnames().front() + "[" + first_sentence(option->get_description()) + "]";
       if (option->get_lnames().front() == "merchant-mode") {
@@ -126,8 +129,7 @@ std::string fish_script(const CLI::App& app) {
     const std::string name = command->get_name();
     script +=
         begin + "-f -n __fish_use_subcommand -a " + name + " -d '" + first_sentence(command->get_description()) + "'\n";
-    for (const CLI::Option* option : command->get_options()) {
-      if (option->get_lnames().empty()) continue;
+    for (const CLI::Option* option : long_options_of(*command)) {
       script += begin + "-n '__fish_seen_subcommand_from " + name + "' -l " + option->get_lnames().front();
       if (takes_file(*option)) script += " -r -F";
       if (option->get_lnames().front() == "merchant-mode") script += std::string(" -x -a '") + modes + "'";

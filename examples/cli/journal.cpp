@@ -104,16 +104,14 @@ Journal::Sight Journal::see(OrderRow& row, bool again) {
       bind(note_, 8, static_cast<std::int64_t>(row.line));
       bind(note_, 9, row.text);
       bind(note_, 10, settled && again ? 1 : 0);
-      step(note_);
-      sqlite3_reset(note_.get());
+      execute(note_);
       return known && settled && same_points && !again ? Sight::refused : Sight::commit;
     }
   }
   bind(note_fault_, 1, static_cast<std::int64_t>(row.line));
   bind(note_fault_, 2, row.fault);
   bind(note_fault_, 3, row.text);
-  step(note_fault_);
-  sqlite3_reset(note_fault_.get());
+  execute(note_fault_);
   return Sight::fault;
 }
 
@@ -125,8 +123,7 @@ void Journal::record(const BonusCommitRequest& request, const CommitResult& resu
   bind(record_, 8, result ? std::string() : label(result.error()));
   bind(record_, 9, result ? std::string() : in_words_of_the_tool(result.error().message));
   bind(record_, 10, result ? result->request_id : result.error().request_id);
-  step(record_);
-  sqlite3_reset(record_.get());
+  execute(record_);
 }
 
 void Journal::for_each_kind_of_failure(const std::function<void(const Failures&)>& take) {
@@ -197,6 +194,11 @@ bool Journal::step(const Statement& statement) {
   if (result == SQLITE_DONE) return false;
   sqlite3_reset(statement.get());
   fail();
+}
+
+void Journal::execute(const Statement& statement) {
+  step(statement);
+  sqlite3_reset(statement.get());
 }
 
 std::string Journal::text_of(const char* query) {

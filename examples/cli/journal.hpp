@@ -80,6 +80,7 @@ class Journal {
   void bind(const Statement& statement, int at, std::int64_t number);
   void bind_order(const Statement& statement, const wechatpay::BonusCommitRequest& request);
   bool step(const Statement& statement);
+  void execute(const Statement& statement);  ///< one without rows, to be used again
   std::string text_of(const char* query);
   void require_about(const std::string& about);
   [[noreturn]] void fail() const;
