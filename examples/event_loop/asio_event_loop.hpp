@@ -47,10 +47,13 @@ class AsioEventLoop final : public wechatpay::EventLoop {
 
   void set_timer(std::chrono::milliseconds delay, std::function<void()> expired) override {
     timer_.cancel();
+    expired_.reset();
     if (expired == nullptr) return;
+    expired_ = std::make_shared<std::function<void()>>(std::move(expired));
     timer_.expires_after(delay);
-    timer_.async_wait([expired = std::move(expired)](std::error_code cancelled) {
-      if (!cancelled) expired();
+    // A time that was up already cannot be cancelled any more: Asio still calls, and finds nothing.
+    timer_.async_wait([set = std::weak_ptr<std::function<void()>>(expired_)](std::error_code) {
+      if (const auto due = set.lock()) (*due)();
     });
   }
 
@@ -87,6 +90,7 @@ class AsioEventLoop final : public wechatpay::EventLoop {
 
   asio::io_context& io_;
   asio::steady_timer timer_;
+  std::shared_ptr<std::function<void()>> expired_;
   std::map<Socket, std::shared_ptr<Watched>> watched_;
 };
 

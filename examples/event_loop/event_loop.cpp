@@ -32,19 +32,19 @@ int main() {
                                 CurlTransport::create(curl_options).value(), options)
           .value();
 
+  int under_way = 3;
+
   // What else the program does.
   int ticks = 0;
   asio::steady_timer clock(io);
   const std::function<void()> tick = [&] {
+    if (under_way == 0) return;
     ++ticks;
     clock.expires_after(std::chrono::milliseconds(10));
-    clock.async_wait([&](std::error_code stopped) {
-      if (!stopped) tick();
-    });
+    clock.async_wait([&](std::error_code) { tick(); });
   };
   tick();
 
-  int under_way = 3;
   for (int order = 1; order <= 3; ++order) {
     const BonusCommitRequest request{"478515832665", "478515832665", "order-" + std::to_string(order),
                                      "1230000109",   "1900000109",   30};
@@ -52,13 +52,11 @@ int main() {
       std::cout << "order-" << order << ": "
                 << (result ? "credited after " + std::to_string(result->tries) + " tries" : result.error().to_string())
                 << "\n";
-      if (--under_way > 0) return;
-      client.reset();  // its idle connections would keep run() from returning for some seconds
-      clock.cancel();
+      if (--under_way == 0) client.reset();  // its idle connections would keep run() from returning for some seconds
     });
   }
 
   io.run();
-  std::cout << "the clock went on: " << (ticks > 10 ? "yes" : "no") << "\n";
+  std::cout << "the clock went on: " << (ticks > 2 ? "yes" : "no") << "\n";
   return EXIT_SUCCESS;
 }

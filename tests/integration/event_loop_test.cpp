@@ -5,12 +5,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <asio.hpp>
 #include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <future>
 #include <thread>
 
+#include "examples/event_loop/asio_event_loop.hpp"
 #include "tests/support/polling_loop.hpp"
 #include "tests/support/raw_server.hpp"
 #include "tests/support/support.hpp"
@@ -282,6 +284,17 @@ TEST_F(OwnLoop, IsLeftToTheParentByAChildProcess) {
   child_has_ended.set_value();
   loop_->run_until([&] { return ended == 1; });
   EXPECT_EQ(status, 404) << "the connection is the parent's alone";
+}
+
+TEST(AsioEventLoop, DoesNotCallForATimerThatIsReplacedAfterItsTime) {
+  asio::io_context io;
+  AsioEventLoop loop(io);
+  std::string expired;
+  loop.set_timer(milliseconds(0), [&] { expired += "first "; });
+  // Runs when Asio has seen that the time is up, and has not called yet.
+  loop.post([&] { loop.set_timer(milliseconds(1), [&] { expired += "second"; }); });
+  io.run();
+  EXPECT_EQ(expired, "second");
 }
 
 /// A transport with a thread of its own, and callers that wait.
