@@ -23,7 +23,12 @@ build() {
 # run_tests NAME: one after the other, since some count threads or connections.
 run_tests() {
   echo "== $1: tests"
-  ctest --test-dir "build/$1" --output-on-failure --no-tests=error --timeout 300 | tail -n 20
+  local log=build/$1/tests.log
+  if ! ctest --test-dir "build/$1" --output-on-failure --no-tests=error --timeout 300 > "$log" 2>&1; then
+    tail -n 300 "$log" >&2
+    exit 1
+  fi
+  tail -n 20 "$log"
 }
 
 build gcc-17 g++ 17 -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS=--coverage -fprofile-update=atomic"

@@ -91,24 +91,26 @@ void look_at_platform_keys(const Result<std::shared_ptr<PlatformKeys>>& keys, Fi
 
 std::string milliseconds(std::chrono::microseconds time) { return std::to_string(time.count() / 1000) + " ms"; }
 
-/// How far a try came over the network; true where an answer came.
-bool look_at_the_way(const Try& made, const std::string& message, Findings& findings) {
+/// How far a try came over the network; true where an answer came. Through a proxy, it is the proxy that is looked up.
+bool look_at_the_way(const Try& made, bool through_proxy, const std::string& message, Findings& findings) {
   const TransferInfo& transfer = made.transfer;
   const TransportFault fault = made.transport_fault;
+  const std::string_view name_lookup = through_proxy ? "proxy's name lookup" : "name lookup";
+  const std::string_view connection = through_proxy ? "connection to proxy" : "connection";
   if (fault == TransportFault::name_lookup) {
-    findings.bad("name lookup", message);
+    findings.bad(name_lookup, message);
     return false;
   }
-  if (transfer.name_lookup.count() > 0) findings.good("name lookup", milliseconds(transfer.name_lookup));
+  if (transfer.name_lookup.count() > 0) findings.good(name_lookup, milliseconds(transfer.name_lookup));
   if (fault == TransportFault::connect || (fault == TransportFault::timeout && transfer.connect.count() == 0)) {
-    findings.bad("connection", message);
+    findings.bad(connection, message);
     return false;
   }
   const bool tls_failed = fault == TransportFault::tls || fault == TransportFault::tls_verification;
   if (transfer.connect.count() > 0) {
-    findings.good("connection", "after " + milliseconds(transfer.connect));
+    findings.good(connection, "after " + milliseconds(transfer.connect));
   } else if (tls_failed) {
-    findings.good("connection", "stands");  // libcurl does not tell when, if TLS fails
+    findings.good(connection, "stands");  // libcurl does not tell when, if TLS fails
   }
   if (tls_failed || (fault == TransportFault::timeout && transfer.tls.count() == 0)) {
     findings.bad("TLS", message);
@@ -208,7 +210,8 @@ void look_at_host(const Options& options, const std::string& origin, const Crede
     findings.bad("request", result ? "nothing was sent" : result.error().message);
     return;
   }
-  if (!look_at_the_way(*made, result ? "" : result.error().message, findings)) return;
+  const bool through_proxy = !options.connection.proxy.empty();
+  if (!look_at_the_way(*made, through_proxy, result ? "" : result.error().message, findings)) return;
   look_at_the_clock(result ? std::optional(result->clock_offset) : result.error().clock_offset, findings);
   look_at_the_answer(result, findings);
 }

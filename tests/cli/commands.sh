@@ -98,6 +98,8 @@ says out '^  ?   its certificate'
 says out '^BAD   signed request .*401'
 expect 1 "$tool" doctor --origin https://name.invalid
 says out '^BAD   name lookup .*name.invalid'
+expect 1 "$tool" doctor --proxy http://name.invalid:3128
+says out "^BAD   proxy's name lookup "
 expect 1 "$tool" doctor --origin https://127.0.0.1:1
 says out '^BAD   connection '
 expect 1 env -u WECHATPAY_CA_FILE "$tool" doctor
