@@ -176,7 +176,7 @@ TEST_F(Commit, QuotesAnHtmlErrorPage) {
 TEST_F(Commit, FollowsNoRedirect) {
   const std::string elsewhere = sandbox_->origin() + "/elsewhere";
   std::atomic<int> requests{0};
-  const Error error = error_of([&](const HttpRequest&) {
+  const Error error = error_of([&requests, elsewhere](const HttpRequest&) {
     ++requests;
     return HttpResponse{307, {{"Location", elsewhere}}, ""};
   });

@@ -77,7 +77,8 @@ class Sandbox {
   /// Who answers, unless answer_with() says otherwise.
   FakeWechatPay& wechat_pay() noexcept;
 
-  /// From now on `handler` answers; empty: wechat_pay() again. It is called from several threads at once.
+  /// From now on `handler` answers; empty: wechat_pay() again. It is called from several threads at once, and what it
+  /// refers to must outlive the sandbox: a call of it may end after the client has got its answer.
   void answer_with(Handler handler);
 
   /// The next request that has no fault yet gets this one.
