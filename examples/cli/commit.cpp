@@ -119,8 +119,7 @@ void add_commit(CLI::App& app, int& status) {
   CLI::App& command = *app.add_subcommand("commit", "Commits one order and waits for the answer.");
   command.footer(
       "Up to 3 tries within 30 s. It is safe to repeat it with the same values, and the thing to do where the outcome "
-      "is "
-      "`unknown`.");
+      "is `unknown`.");
   add_order_options(command, options->request);
   const auto add = [&](const char* option, std::string& value, const char* environment, const char* help) {
     command.add_option(option, value, help)->envname(environment)->required()->group("The order");

@@ -150,17 +150,14 @@ void look_at_the_answer(const CommitResult& result, Findings& findings) {
     return;
   }
   const Error& error = result.error();
-  const std::string said = std::to_string(error.http_status) + (error.code.empty() ? "" : " " + error.code);
+  const int status = error.http_status;
+  const std::string said = std::to_string(status) + (error.code.empty() ? "" : " " + error.code);
   if (error.kind == ErrorKind::unverified_answer) {
     findings.good("signed request", "understood: answered " + said);
     findings.bad("signed answer", error.message);
     return;
   }
-  if (error.http_status == 401) {
-    findings.bad("signed request", error.message);
-    return;
-  }
-  if (error.kind != ErrorKind::api_error || error.http_status >= 500 || error.http_status == 429) {
+  if (error.kind != ErrorKind::api_error || status == 401 || status == 429 || status >= 500) {
     findings.bad("signed request", error.message);
     return;
   }
@@ -171,7 +168,7 @@ void look_at_the_answer(const CommitResult& result, Findings& findings) {
                                       "; look at the platform keys, the host, and proxies that strip headers");
     return;
   }
-  if (error.http_status == 403) {
+  if (status == 403) {
     findings.bad("permission", error.message);
   } else {
     findings.good("signed request", "understood: refused with " + said + ", as an order that does not exist should be");
@@ -245,9 +242,8 @@ void add_doctor(CLI::App& app, int& status) {
       *app.add_subcommand("doctor", "Looks at a set of keys and the hosts, step by step, and says what is wrong.");
   command.footer(
       "Files, key and certificate, dates, serial numbers, name lookup, connection, TLS, clock, and whether a signed "
-      "request "
-      "is understood. For that it commits one point to an order, a card and a member called `doctor`, which WeChat Pay "
-      "refuses, since there are none; that it says so is the proof.");
+      "request is understood. For that it commits one point to an order, a card and a member called `doctor`, which "
+      "WeChat Pay refuses, since there are none; that it says so is the proof.");
   command.add_flag("--offline", options->offline, "look at the files alone, and send nothing");
   options->connection.add_to(command);
   command.callback([options, &status] { status = run(*options); });

@@ -203,27 +203,25 @@ std::optional<OrderRow> OrderFile::next() {
   if (!line) return std::nullopt;
   OrderRow row;
   row.line = line->number;
+  row.text = std::move(line->text);
   row.request = defaults_;
   if (line->too_long) {
-    row.text = std::move(line->text);
     row.fault = "the line is longer than 64 KiB; its end is left out here";
   } else if (!line->ended && !json_) {
-    row.text = std::move(line->text);
     row.fault = "the last line does not end with a newline: if " + name_ +
                 " is complete, add one; if it was cut off, so may a value be";
   } else if (json_) {
-    row.text = std::move(line->text);
     read_json_row(row);
   } else {
-    read_csv_row(*std::move(line), row);
+    read_csv_row(row);
   }
   if (woken_) return std::nullopt;  // perhaps in the middle of a row
   if (row.fault.empty()) check_row(row);
   return row;
 }
 
-void OrderFile::read_csv_row(Line first, OrderRow& row) {
-  row.text = first.text;
+void OrderFile::read_csv_row(OrderRow& row) {
+  const std::size_t end_of_first_line = row.text.size();
   auto values = split_csv(row.text, delimiter_);
   std::deque<Line> further;
   const auto open_quote = [&row] { return std::count(row.text.begin(), row.text.end(), '"') % 2 != 0; };
@@ -240,7 +238,7 @@ void OrderFile::read_csv_row(Line first, OrderRow& row) {
     row.fault = "has " + std::to_string(values->size()) + " fields, the header " + std::to_string(columns_.size());
   }
   if (!row.fault.empty()) {
-    row.text = std::move(first.text);
+    row.text.resize(end_of_first_line);
     put_back_.insert(put_back_.begin(), std::make_move_iterator(further.begin()),
                      std::make_move_iterator(further.end()));
     return;

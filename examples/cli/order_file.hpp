@@ -85,7 +85,7 @@ class OrderFile {
   std::optional<Line> next_line();
   std::optional<Line> read_line();
   bool fill();
-  void read_csv_row(Line first, OrderRow& row);
+  void read_csv_row(OrderRow& row);
   void read_json_row(OrderRow& row);
   void check_row(OrderRow& row);
 

@@ -102,8 +102,6 @@ says err '^500 credited, 0 failed$'
 [ ! -e stopped.csv.failed ] || fail "what failed was committed since"
 end
 
-end
-
 echo "-- failures in a row stop it; what was refused is committed again if that is asked for"
 printf '%s\n' 503 503 503 400 400 400 400 ok 400 ok 403 ok 400 > script  # the first order: refused for now
 start --script "$folder/script"
