@@ -33,6 +33,15 @@ enum class Outcome {
   unknown,   ///< it may have been done: commit again with the same values, which is safe, or look it up
 };
 
+/// What to do next.
+enum class Remedy {
+  retry_later,          ///< commit the same values again later, which is safe: the order may be right as it is
+  correct_request,      ///< correct the order, or drop it: the same values would be refused again
+  correct_setup,        ///< correct credentials, keys, options, clock or trust: every order would fail in the same way
+  ask_wechat_pay,       ///< the merchant lacks a permission: ask WeChat Pay, then commit the same values again
+  correct_the_program,  ///< the library was called in a way that cannot work
+};
+
 /// Why no complete answer arrived.
 enum class TransportFault {
   none,                ///< an answer arrived, or nothing was sent
@@ -90,6 +99,18 @@ constexpr std::string_view to_string(Outcome outcome) noexcept {
     case Outcome::unknown: return "unknown";
   }
   return "unknown";
+}
+
+/// In words: "retry later".
+constexpr std::string_view to_string(Remedy remedy) noexcept {
+  switch (remedy) {
+    case Remedy::retry_later: return "retry later";
+    case Remedy::correct_request: return "correct the request";
+    case Remedy::correct_setup: return "correct the set-up";
+    case Remedy::ask_wechat_pay: return "ask WeChat Pay";
+    case Remedy::correct_the_program: return "correct the program";
+  }
+  return "retry later";
 }
 
 /// In words: "connection closed".
@@ -172,6 +193,7 @@ struct Try {
 struct Error {
   ErrorKind kind = ErrorKind::internal_error;  ///< the stage at which the call ended
   Outcome outcome = Outcome::not_sent;         ///< what became of the commit, over all tries
+  Remedy remedy = Remedy::retry_later;         ///< what to do next
   std::string message;                         ///< for a person: what happened and what to do; UTF-8, one line
 
   std::vector<Fault> faults;  ///< check()'s, all of them; or the one that WeChat Pay's `detail` tells
@@ -213,6 +235,7 @@ struct Error {
 inline Error configuration_error(std::string message) {
   Error error;
   error.kind = ErrorKind::invalid_configuration;
+  error.remedy = Remedy::correct_setup;
   error.message = std::move(message);
   return error;
 }

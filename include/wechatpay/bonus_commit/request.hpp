@@ -114,6 +114,7 @@ inline std::vector<Fault> check(const BonusCommitRequest& request) {
 inline Error invalid_request(std::vector<Fault> faults) {
   Error error;
   error.kind = ErrorKind::invalid_request;
+  error.remedy = Remedy::correct_request;
   error.message = "the request was not sent:";
   for (const Fault& fault : faults) {
     error.message += (&fault == &faults.front() ? " " : "; ") + fault.field + " " + fault.issue;
