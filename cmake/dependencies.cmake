@@ -1,18 +1,17 @@
-# What the library needs. libcurl and OpenSSL are only found, since they come with the system and its security updates;
-# the others are found first and fetched second, pinned by hash. cmake/install-dependencies.sh installs them all.
+# What the library needs. libcurl and OpenSSL are only found, since they come with the system and its security updates,
+# or are the targets that a project has already; the others are found first and fetched second, pinned by hash. cmake/install-dependencies.sh installs them all.
 include(FetchContent)
 
 set(WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL
     "Debian/Ubuntu: apt-get install libcurl4-openssl-dev libssl-dev; Fedora: dnf install libcurl-devel openssl-devel; \
 Alpine: apk add curl-dev openssl-dev; Arch: pacman -S curl openssl; macOS: brew install curl openssl@3")
 
-# The lowest versions that will do; find_curl.cmake has libcurl's.
-set(WECHATPAY_BONUS_COMMIT_OPENSSL 3.0)
+# The lowest version that will do; find_curl.cmake and find_openssl.cmake have theirs.
 set(WECHATPAY_BONUS_COMMIT_NLOHMANN_JSON 3.10)
 
 find_package(Threads REQUIRED)
 include(${CMAKE_CURRENT_LIST_DIR}/find_curl.cmake)
-find_package(OpenSSL ${WECHATPAY_BONUS_COMMIT_OPENSSL} COMPONENTS Crypto SSL)
+include(${CMAKE_CURRENT_LIST_DIR}/find_openssl.cmake)
 if(NOT CURL_FOUND)
   message(FATAL_ERROR "wechatpay_bonus_commit needs libcurl ${WECHATPAY_BONUS_COMMIT_CURL} or newer. "
     "${WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL}")

@@ -16,6 +16,12 @@ if(TARGET wechatpay_bonus_commit_testing)
     ARCHIVE COMPONENT development)
   install(EXPORT wechatpay_bonus_commit_testing
     DESTINATION ${package_folder} FILE wechatpay_bonus_commit-testing.cmake NAMESPACE wechatpay:: COMPONENT development)
+endif()
+if(TARGET wechatpay_bonus_commit_sandbox)
+  install(TARGETS wechatpay_bonus_commit_sandbox EXPORT wechatpay_bonus_commit_sandbox
+    ARCHIVE COMPONENT development)
+  install(EXPORT wechatpay_bonus_commit_sandbox
+    DESTINATION ${package_folder} FILE wechatpay_bonus_commit-sandbox.cmake NAMESPACE wechatpay:: COMPONENT development)
   install(FILES cmake/find_httplib.cmake DESTINATION ${package_folder} COMPONENT development)
 endif()
 
@@ -25,6 +31,7 @@ configure_package_config_file(cmake/wechatpay_bonus_commit-config.cmake.in wecha
 write_basic_package_version_file(wechatpay_bonus_commit-config-version.cmake COMPATIBILITY SameMajorVersion)
 install(FILES
   cmake/find_curl.cmake
+  cmake/find_openssl.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/wechatpay_bonus_commit-config.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/wechatpay_bonus_commit-config-version.cmake
   DESTINATION ${package_folder} COMPONENT development)
@@ -34,10 +41,21 @@ set(pkg_config_folder ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 string(REGEX REPLACE "[^/]+" ".." to_prefix ${pkg_config_folder})
 # Public for a static library, although its users do not call them: `--static` would have them link all that libcurl
 # itself could be linked to, for which few systems have the libraries.
-set(requires Requires)
+set(needed "libcurl >= ${WECHATPAY_BONUS_COMMIT_CURL}, openssl >= ${WECHATPAY_BONUS_COMMIT_OPENSSL}")
+set(public "Requires: ${needed}\n")
 if(library_type STREQUAL "SHARED_LIBRARY")
-  set(requires Requires.private)
+  set(public "Requires.private: ${needed}\n")
 endif()
-configure_file(cmake/wechatpay_bonus_commit.pc.in wechatpay_bonus_commit.pc @ONLY)
-install(FILES ${CMAKE_CURRENT_BINARY_DIR}/wechatpay_bonus_commit.pc
-  DESTINATION ${pkg_config_folder} COMPONENT development)
+
+# A module of pkg-config for the target `name`; `requires` are lines of its file.
+function(wechatpay_bonus_commit_pkg_config name description requires)
+  if(TARGET ${name})
+    configure_file(cmake/pkg_config.pc.in ${name}.pc @ONLY)
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.pc DESTINATION ${pkg_config_folder} COMPONENT development)
+  endif()
+endfunction()
+wechatpay_bonus_commit_pkg_config(wechatpay_bonus_commit "${PROJECT_DESCRIPTION}" "${public}")
+wechatpay_bonus_commit_pkg_config(wechatpay_bonus_commit_testing "WeChat Pay's side of the call, for unit tests"
+  "Requires: wechatpay_bonus_commit = ${PROJECT_VERSION}, openssl\n")
+wechatpay_bonus_commit_pkg_config(wechatpay_bonus_commit_sandbox "WeChat Pay on this machine, for integration tests"
+  "Requires: wechatpay_bonus_commit_testing = ${PROJECT_VERSION}, cpp-httplib >= 0.11, openssl\n")

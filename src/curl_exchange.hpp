@@ -2,6 +2,8 @@
 #ifndef WECHATPAY_SRC_CURL_EXCHANGE_HPP
 #define WECHATPAY_SRC_CURL_EXCHANGE_HPP
 
+#include "src/third_parties.hpp"
+//
 #include <curl/curl.h>
 #include <openssl/ssl.h>
 

@@ -2,6 +2,8 @@
 #ifndef WECHATPAY_SRC_OPENSSL_HPP
 #define WECHATPAY_SRC_OPENSSL_HPP
 
+#include "src/third_parties.hpp"
+//
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>

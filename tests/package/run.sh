@@ -47,7 +47,30 @@ done
 echo "-- the testing target, and an install from within a project with its own nlohmann/json"
 build testing_support "$source/tests/package/testing_support" -DWECHATPAY_SOURCE="$source"
 quietly "$build/testing_support/testing_support"
+quietly "$build/testing_support/sandbox"
 quietly cmake --install "$build/testing_support" --prefix "$build/prefix_testing_support"
+
+echo "-- a plugin that has the static libraries in it, loaded and unloaded"
+build plugin "$source/tests/package/plugin" -DWECHATPAY_SOURCE="$source"
+quietly "$build/plugin/host" "$(find "$build/plugin" -maxdepth 1 -name 'libplugin.*')"
+
+for as_subdirectories in OFF ON; do
+  echo "-- a project with libcurl and OpenSSL as targets of its own: AS_SUBDIRECTORIES=$as_subdirectories"
+  name=own_third_parties_$as_subdirectories
+  options=(-DWECHATPAY_SOURCE="$source" -DAS_SUBDIRECTORIES=$as_subdirectories)
+  build "$name" "$source/tests/package/own_third_parties" "${options[@]}"
+  quietly "$build/$name/consumer" "$vectors"
+  for too_old in curl openssl; do
+    quietly cmake -S "$source/tests/package/own_third_parties" -B "$build/${name}_$too_old" "${options[@]}" \
+      -DTOO_OLD=$too_old
+    if cmake --build "$build/${name}_$too_old" > "$build/log" 2>&1; then fail "an old $too_old is taken"; fi
+    grep -qi "error.*wechatpay_bonus_commit needs \(lib\)\?$too_old .* or newer" "$build/log" || fail "$(cat "$build/log")"
+  done
+done
+quietly cmake --install "$build/own_third_parties_OFF" --prefix "$build/prefix_own_third_parties"
+build find_package_own_third_parties "$source/tests/package/find_package" \
+  -DCMAKE_PREFIX_PATH="$build/prefix_own_third_parties"
+quietly "$build/find_package_own_third_parties/consumer" "$vectors"
 
 build library_OFF "$source" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
   -DWECHATPAY_BONUS_COMMIT_BUILD_TESTS=OFF
@@ -66,12 +89,25 @@ for shared in OFF ON; do
 
   rm -rf "$build/find_package_$shared"
   build "find_package_$shared" "$source/tests/package/find_package" -DCMAKE_PREFIX_PATH="$prefix" \
-    -DWITH_TESTING_SUPPORT=ON
+    "-DCOMPONENTS=testing;sandbox"
   quietly "$build/find_package_$shared/consumer" "$vectors"
   quietly "$build/find_package_$shared/testing_support"
+  quietly "$build/find_package_$shared/sandbox"
+  build "find_package_testing_$shared" "$source/tests/package/find_package" -DCMAKE_PREFIX_PATH="$prefix" \
+    -DCOMPONENTS=testing
+  quietly "$build/find_package_testing_$shared/testing_support"
 
   export PKG_CONFIG_PATH=$libraries/pkgconfig
-  quietly pkg-config --validate wechatpay_bonus_commit
+  for module in "" _testing _sandbox; do quietly pkg-config --validate "wechatpay_bonus_commit$module"; done
+  for program in testing_support=main sandbox=sandbox; do
+    module=wechatpay_bonus_commit_${program%%=*}
+    flags=$(pkg-config --cflags --libs "${module%_support}")
+    if [ "$program" = testing_support=main ] && [[ $flags == *httplib* ]]; then fail "$module needs cpp-httplib"; fi
+    # shellcheck disable=SC2086  # the flags are several words
+    quietly g++ -std=c++17 "$source/tests/package/testing_support/${program#*=}.cpp" \
+      -o "$build/pkg_config_$program" $flags "-Wl,-rpath,$libraries"
+    quietly "$build/pkg_config_$program"
+  done
   flags="$(pkg-config --cflags --libs wechatpay_bonus_commit) -Wl,-rpath,$libraries"
   compile "pkg_config_17_$shared" g++ -std=c++17
   compile "pkg_config_20_$shared" clang++ -std=c++20
@@ -109,14 +145,14 @@ others=$(sed -n '/^T /!s/^. //p' <<< "$symbols" | grep -vxE "$types|_Z(T[ISV]|GV
 echo "-- libc++"
 build library_libcxx "$source" -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS=-stdlib=libc++ \
   -DCMAKE_CXX_STANDARD=20 -DCMAKE_INSTALL_PREFIX="$build/prefix_libcxx" \
-  -DWECHATPAY_BONUS_COMMIT_BUILD_TESTING_SUPPORT=OFF \
+  -DWECHATPAY_BONUS_COMMIT_BUILD_TESTING_SUPPORT=OFF -DWECHATPAY_BONUS_COMMIT_BUILD_SANDBOX=OFF \
   -DWECHATPAY_BONUS_COMMIT_BUILD_TESTS=OFF -DWECHATPAY_BONUS_COMMIT_BUILD_EXAMPLES=OFF
 quietly cmake --install "$build/library_libcxx"
 export PKG_CONFIG_PATH=$build/prefix_libcxx/lib/pkgconfig
 flags=$(pkg-config --cflags --libs wechatpay_bonus_commit)
 compile libcxx clang++ -std=c++17 -stdlib=libc++
 # The sandbox stands on cpp-httplib, which Debian has for libstdc++ alone; the rest of the testing support does not.
-quietly clang++ -std=c++17 -stdlib=libc++ -DWITHOUT_SANDBOX -I"$source" \
+quietly clang++ -std=c++17 -stdlib=libc++ -I"$source" \
   "$source"/src/testing/{fake_wechat_pay,pki}.cpp "$source/tests/package/testing_support/main.cpp" \
   -o "$build/libcxx_testing_support" $flags
 quietly "$build/libcxx_testing_support"
@@ -150,11 +186,12 @@ if command -v dpkg > /dev/null && [ "$(id -u)" = 0 ]; then
   trap 'dpkg --remove "${packages[@]}" > /dev/null 2>&1' EXIT
   quietly dpkg --install "$build"/debian/*.deb
   rm -rf "$build/find_package_debian"
-  build find_package_debian "$source/tests/package/find_package" -DWITH_TESTING_SUPPORT=ON
+  build find_package_debian "$source/tests/package/find_package" "-DCOMPONENTS=testing;sandbox"
   grep -q '^wechatpay_bonus_commit_DIR:PATH=/usr/lib/' "$build/find_package_debian/CMakeCache.txt" ||
     fail "what is found is not the installed package"
   quietly "$build/find_package_debian/consumer" "$vectors"
   quietly "$build/find_package_debian/testing_support"
+  quietly "$build/find_package_debian/sandbox"
   flags=$(pkg-config --cflags --libs wechatpay_bonus_commit)
   compile pkg_config_debian g++ -std=c++17
   quietly wechatpay-bonus-commit sandbox --help

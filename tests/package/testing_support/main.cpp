@@ -1,7 +1,6 @@
 #include <wechatpay/bonus_commit.hpp>
 #include <wechatpay/bonus_commit/testing/fake_wechat_pay.hpp>
 #include <wechatpay/bonus_commit/testing/mock_transport.hpp>
-#include <wechatpay/bonus_commit/testing/sandbox.hpp>
 
 #include <memory>
 
@@ -13,10 +12,5 @@ int main() {
   transport->otherwise([&](const HttpRequest& request) { return wechat_pay.answer(request); });
   const auto client = BonusCommitClient::create(wechat_pay.credentials(), wechat_pay.platform_keys(), transport);
   const BonusCommitRequest request{"1", "2", "3", "4", "5", 30, MerchantMode::both};
-  const bool credited = client.value().commit(request).has_value();
-#ifndef WITHOUT_SANDBOX
-  return credited && Sandbox::start() ? 0 : 1;
-#else
-  return credited ? 0 : 1;
-#endif
+  return client.value().commit(request) ? 0 : 1;
 }
