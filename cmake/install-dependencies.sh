@@ -4,6 +4,7 @@
 #
 #   bash cmake/install-dependencies.sh quickstart    to build the library, the sandbox and the examples
 #   bash cmake/install-dependencies.sh tests         to build and run the tests, too
+#   bash cmake/install-dependencies.sh matrix        to run everything that a change must pass
 #   bash cmake/install-dependencies.sh benchmark     to build and run the benchmarks
 set -euo pipefail
 
@@ -22,17 +23,22 @@ SQLite|header sqlite3.h|libsqlite3-dev|sqlite-devel|sqlite-dev|sqlite|-'
 tests='
 GoogleTest|header gtest/gtest.h|libgtest-dev|gtest-devel|gtest-dev|gtest|googletest
 Asio|header asio.hpp|libasio-dev|asio-devel|asio-dev|asio|asio
-clang++|command clang++|clang|clang|clang|clang|llvm
-libc++|libcxx|libc++-dev libc++abi-dev|libcxx-devel libcxxabi-devel|libc++-dev|libc++|-
-its sanitizers|sanitizers|libclang-rt-dev|compiler-rt|compiler-rt|compiler-rt|llvm
-gcovr|command gcovr|gcovr|gcovr|gcovr|gcovr|gcovr
-dpkg-shlibdeps|of_debian dpkg-shlibdeps|dpkg-dev|-|-|-|-
-file|of_debian file|file|-|-|-|-
-Doxygen|command doxygen|doxygen|doxygen|doxygen|doxygen|doxygen
 Ninja|command ninja|ninja-build|ninja-build|samurai|ninja|ninja
 openssl|command openssl|openssl|openssl|openssl|openssl|openssl@3
 curl|command curl|curl|curl|curl|curl|curl
 Apache httpd|file /usr/sbin/apache2 /usr/sbin/httpd /usr/bin/httpd|apache2-bin|httpd|apache2|apache|httpd'
+matrix='
+clang++|command clang++|clang|clang|clang|clang|llvm
+libc++|libcxx|libc++-dev libc++abi-dev|libcxx-devel libcxxabi-devel|libc++-dev|libc++|-
+its sanitizers|sanitizers|libclang-rt-dev|compiler-rt|compiler-rt|compiler-rt|llvm
+clang-format|command clang-format|clang-format|clang-tools-extra|clang-extra-tools|clang|clang-format
+clang-tidy|command clang-tidy|clang-tidy|clang-tools-extra|clang-extra-tools|clang|llvm
+ShellCheck|command shellcheck|shellcheck|ShellCheck|shellcheck|shellcheck|shellcheck
+codespell|command codespell|codespell|codespell|codespell|codespell|codespell
+gcovr|command gcovr|gcovr|gcovr|gcovr|gcovr|gcovr
+dpkg-shlibdeps|of_debian dpkg-shlibdeps|dpkg-dev|-|-|-|-
+file|of_debian file|file|-|-|-|-
+Doxygen|command doxygen|doxygen|doxygen|doxygen|doxygen|doxygen'
 benchmark='
 GoogleTest|header gtest/gtest.h|libgtest-dev|gtest-devel|gtest-dev|gtest|googletest
 Google Benchmark|header benchmark/benchmark.h|libbenchmark-dev|google-benchmark-devel|benchmark-dev|benchmark|google-benchmark
@@ -41,8 +47,9 @@ Ninja|command ninja|ninja-build|ninja-build|samurai|ninja|ninja'
 case "${1:-}" in
   quickstart) wanted=$quickstart ;;
   tests) wanted=$quickstart$tests ;;
+  matrix) wanted=$quickstart$tests$matrix ;;
   benchmark) wanted=$quickstart$benchmark ;;
-  *) sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 
 there() {

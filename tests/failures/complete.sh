@@ -21,5 +21,5 @@ called=$(nm --undefined-only "$library" 2> /dev/null | awk '$1 == "U" { print $2
 wrapped=$(sed -n 's/^WRAP[A-Z_]*([^,]*, \([A-Za-z0-9_]*\).*/\1/p' third_parties.inc | sort)
 missing=$(comm -23 <(echo "$called") <(tr -s ' ' '\n' <<< "$wrapped $cannot_fail" | sort -u))
 [ -n "$called" ] || { echo "no calls are found in $library" >&2; exit 1; }
-[ -z "$missing" ] || { echo "without a wrapper in third_parties.inc:" $missing >&2; exit 1; }
+[ -z "$missing" ] || { echo "without a wrapper in third_parties.inc: $missing" >&2; exit 1; }
 echo "$(wc -l <<< "$wrapped") functions fail in the tests, all that can"

@@ -21,11 +21,17 @@ build() {
   quietly cmake --build "$build/$name" --parallel 2
 }
 
+# flags_of MODULE [FLAG...]: into the array `flags`.
+flags_of() {
+  read -ra flags <<< "$(pkg-config --cflags --libs "$1")"
+  flags+=("${@:2}")
+}
+
 # compile PROGRAM COMPILER [FLAG...]: the consumer, without CMake; runs it.
 compile() {
   local program=$build/$1
   shift
-  quietly "$@" -Wall -Wextra "$source/tests/package/consumer.cpp" -o "$program" $flags
+  quietly "$@" -Wall -Wextra "$source/tests/package/consumer.cpp" -o "$program" "${flags[@]}"
   quietly "$program" "$vectors"
 }
 
@@ -57,7 +63,7 @@ quietly "$build/plugin/host" "$(find "$build/plugin" -maxdepth 1 -name 'libplugi
 for as_subdirectories in OFF ON; do
   echo "-- a project with libcurl and OpenSSL as targets of its own: AS_SUBDIRECTORIES=$as_subdirectories"
   name=own_third_parties_$as_subdirectories
-  options=(-DWECHATPAY_SOURCE="$source" -DAS_SUBDIRECTORIES=$as_subdirectories)
+  options=(-DWECHATPAY_SOURCE="$source" "-DAS_SUBDIRECTORIES=$as_subdirectories")
   build "$name" "$source/tests/package/own_third_parties" "${options[@]}"
   quietly "$build/$name/consumer" "$vectors"
   for too_old in curl openssl; do
@@ -101,14 +107,13 @@ for shared in OFF ON; do
   for module in "" _testing _sandbox; do quietly pkg-config --validate "wechatpay_bonus_commit$module"; done
   for program in testing_support=main sandbox=sandbox; do
     module=wechatpay_bonus_commit_${program%%=*}
-    flags=$(pkg-config --cflags --libs "${module%_support}")
-    if [ "$program" = testing_support=main ] && [[ $flags == *httplib* ]]; then fail "$module needs cpp-httplib"; fi
-    # shellcheck disable=SC2086  # the flags are several words
+    flags_of "${module%_support}"
+    if [ "$program" = testing_support=main ] && [[ ${flags[*]} == *httplib* ]]; then fail "$module needs cpp-httplib"; fi
     quietly g++ -std=c++17 "$source/tests/package/testing_support/${program#*=}.cpp" \
-      -o "$build/pkg_config_$program" $flags "-Wl,-rpath,$libraries"
+      -o "$build/pkg_config_$program" "${flags[@]}" "-Wl,-rpath,$libraries"
     quietly "$build/pkg_config_$program"
   done
-  flags="$(pkg-config --cflags --libs wechatpay_bonus_commit) -Wl,-rpath,$libraries"
+  flags_of wechatpay_bonus_commit "-Wl,-rpath,$libraries"
   compile "pkg_config_17_$shared" g++ -std=c++17
   compile "pkg_config_20_$shared" clang++ -std=c++20
   compile "pkg_config_23_$shared" g++ -std=c++23
@@ -149,12 +154,12 @@ build library_libcxx "$source" -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS=-s
   -DWECHATPAY_BONUS_COMMIT_BUILD_TESTS=OFF -DWECHATPAY_BONUS_COMMIT_BUILD_EXAMPLES=OFF
 quietly cmake --install "$build/library_libcxx"
 export PKG_CONFIG_PATH=$build/prefix_libcxx/lib/pkgconfig
-flags=$(pkg-config --cflags --libs wechatpay_bonus_commit)
+flags_of wechatpay_bonus_commit
 compile libcxx clang++ -std=c++17 -stdlib=libc++
 # The sandbox stands on cpp-httplib, which Debian has for libstdc++ alone; the rest of the testing support does not.
 quietly clang++ -std=c++17 -stdlib=libc++ -I"$source" \
   "$source"/src/testing/{fake_wechat_pay,pki}.cpp "$source/tests/package/testing_support/main.cpp" \
-  -o "$build/libcxx_testing_support" $flags
+  -o "$build/libcxx_testing_support" "${flags[@]}"
 quietly "$build/libcxx_testing_support"
 unset PKG_CONFIG_PATH
 
@@ -192,7 +197,7 @@ if command -v dpkg > /dev/null && [ "$(id -u)" = 0 ]; then
   quietly "$build/find_package_debian/consumer" "$vectors"
   quietly "$build/find_package_debian/testing_support"
   quietly "$build/find_package_debian/sandbox"
-  flags=$(pkg-config --cflags --libs wechatpay_bonus_commit)
+  flags_of wechatpay_bonus_commit
   compile pkg_config_debian g++ -std=c++17
   quietly wechatpay-bonus-commit sandbox --help
   for file in man/man1/wechatpay-bonus-commit.1.gz bash-completion/completions/wechatpay-bonus-commit \

@@ -66,6 +66,7 @@ examples/production/README.md examples/zh-CN/production.md'
 
 # The guide to errors has a row for each enumerator, under its enumeration, and for each code that the library knows.
 guide=examples/errors/README.md
+# shellcheck disable=SC2016  # the back-quotes are Markdown's
 rows() { awk -v head="^\\\\| \`$1\`" '$0 ~ head { on = 1; next } !/^\|/ { on = 0 } on' "$guide" | sed -n 's/^| `\([^`]*\)`.*/\1/p'; }
 enumerators() {
   awk -v open="^enum class $1 " '$0 ~ open { on = 1; next } /^};/ { on = 0 } on { sub(/,.*/, ""); print $1 }' \

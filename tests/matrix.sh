@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# What run.sh leaves out: further compilers and standards, coverage, sanitizers, fuzzing, static analysis, the soak in its
+# short form, benchmarks, the API reference, and consumers. About half an hour on two cores.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tests/suite.sh
+
+bash cmake/install-dependencies.sh matrix
+
+echo "== format"
+git ls-files '*.cpp' '*.hpp' '*.ipp' | xargs clang-format --dry-run --Werror
+echo "== scripts"
+git ls-files '*.sh' .ci/run | xargs shellcheck --external-sources --source-path=SCRIPTDIR
+echo "== spelling"
+git ls-files '*.md' '*.cpp' '*.hpp' '*.ipp' '*.sh' '*.txt' '*.cmake' '*.1' | grep -v '^tests/package/exported_symbols.txt$' |
+  xargs codespell
+
+build gcc-23-coverage g++ 23 -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS=--coverage -fprofile-update=atomic"
+find build/gcc-23-coverage -name '*.gcda' -delete
+run_tests gcc-23-coverage
+echo "== coverage by lines"
+gcovr --root . --filter include/ --filter src/ --exclude-unreachable-branches --fail-under-line 95 build/gcc-23-coverage |
+  sed -n '/^File/,$p'
+
+build clang-20-sanitized clang++ 20 -DCMAKE_BUILD_TYPE=Debug -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
+  -DWECHATPAY_BONUS_COMMIT_SANITIZE=address,undefined
+run_tests clang-20-sanitized
+
+build clang-17-threads clang++ 17 -DCMAKE_BUILD_TYPE=Debug -DWECHATPAY_BONUS_COMMIT_SANITIZE=thread
+# The tests fork while there are threads; a child that starts threads of its own is what they are about.
+TSAN_OPTIONS="die_after_fork=0 suppressions=$PWD/tests/support/tsan_suppressions.txt" run_tests clang-17-threads
+
+echo "== static analysis"
+bash tests/clang_tidy.sh build/clang-20-sanitized
+
+targets="answer_fuzz keys_fuzz request_fuzz retry_after_fuzz" build fuzz clang++ 17 -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+  -DWECHATPAY_BONUS_COMMIT_SANITIZE=address,undefined,fuzzer-no-link
+echo "== fuzzing"
+bash tests/fuzz/run.sh build/fuzz 25
+
+# What users compile, in the settings that are left.
+for_users="wechatpay_bonus_commit wechatpay_bonus_commit_testing wechatpay_bonus_commit_sandbox examples/all
+  headers_stand_alone_17 headers_stand_alone_20 readme_snippets_17 readme_snippets_20"
+targets=$for_users build gcc-20 g++ 20 -DCMAKE_BUILD_TYPE=Release
+targets=$for_users build clang-23 clang++ 23
+
+echo "== benchmarks, in their short form: that they work, not how fast"
+quietly build/benchmark/short.log bash tests/benchmark/run.sh --short
+
+echo "== the API reference"
+quietly build/api.log bash tests/readme/doxygen.sh . build/api
+
+echo "== consumers"
+bash tests/package/run.sh build/package
+
+echo "All of the matrix passed."
