@@ -5,15 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
-/// How the tool ends, for scripts. The manual page has the same table.
-enum ExitStatus {
-  success = 0,        ///< credited; of several, all; nothing wrong
-  refused = 1,        ///< WeChat Pay says no; or something is wrong that `check` or `doctor` found
-  usage = 2,          ///< arguments, a key file or an option cannot work: nothing was sent
-  unknown = 3,        ///< it may have been done: start again with the same values
-  not_sent = 4,       ///< nothing was sent
-  interrupted = 130,  ///< Ctrl-C or SIGTERM, as shells count
-};
+#include "exit_status.hpp"
 
 void add_commit(CLI::App& app, int& status);
 void add_backfill(CLI::App& app, int& status);

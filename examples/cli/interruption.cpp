@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <csignal>
 
-#include "commands.hpp"
+#include "exit_status.hpp"
 
 namespace {
 
@@ -31,6 +31,9 @@ int catch_interruptions() {
   action.sa_handler = note;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  struct sigaction hangup {};
+  sigaction(SIGHUP, nullptr, &hangup);
+  if (hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);  // nohup
   return ends[0];
 }
 

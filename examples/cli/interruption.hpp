@@ -1,9 +1,9 @@
-// Ctrl-C and SIGTERM, as something to read.
+// Ctrl-C, SIGTERM and SIGHUP, as something to read.
 #ifndef WECHATPAY_BONUS_COMMIT_CLI_INTERRUPTION_HPP
 #define WECHATPAY_BONUS_COMMIT_CLI_INTERRUPTION_HPP
 
-/// From now on the first SIGINT or SIGTERM makes the returned descriptor readable, for good, and a second one ends the
-/// process at once. -1 where there is no descriptor to be had.
+/// From now on the first SIGINT, SIGTERM or SIGHUP makes the returned descriptor readable, for good, and a second one
+/// ends the process at once. -1 where there is no descriptor to be had.
 int catch_interruptions();
 
 /// Whether that has happened; waits so long for it.

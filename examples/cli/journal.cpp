@@ -21,7 +21,7 @@ constexpr const char* tables = R"(
     label TEXT, message TEXT, request_id TEXT,
     row TEXT,         -- as it stands in the file; empty once credited
     PRIMARY KEY (out_trade_no, code, card_id, mchid, sub_mchid)) WITHOUT ROWID;
-  CREATE TABLE bad_rows (line INTEGER PRIMARY KEY, message TEXT, row TEXT);
+  CREATE TABLE bad_rows (line INTEGER PRIMARY KEY, run INTEGER, message TEXT, row TEXT);
 )";
 
 std::string column(sqlite3_stmt* statement, int at) {
@@ -55,7 +55,7 @@ Journal::Journal(const std::string& file, const std::string& about) : file_(file
     throw JournalError(file_ + " was made by a later version of this tool: use that one");
   }
   require_about(about);
-  run("UPDATE about SET value = value + 1 WHERE key = 'run'; DELETE FROM bad_rows; COMMIT");
+  run("UPDATE about SET value = value + 1 WHERE key = 'run'; COMMIT");
   run_ = std::stoll(text_of("SELECT value FROM about WHERE key = 'run'"));
 
   find_ = prepare(
@@ -66,7 +66,7 @@ Journal::Journal(const std::string& file, const std::string& about) : file_(file
       "ON CONFLICT DO UPDATE SET run = ?7, line = ?8, row = ?9, bonus_value = ?6, "
       "outcome = iif(bonus_value = ?6 AND NOT ?10, outcome, 'pending'), "
       "settled = iif(bonus_value = ?6 AND NOT ?10, settled, 0)");
-  note_fault_ = prepare("INSERT OR REPLACE INTO bad_rows VALUES (?, ?, ?)");
+  note_fault_ = prepare("INSERT OR REPLACE INTO bad_rows VALUES (?, ?, ?, ?)");
   record_ = prepare(
       "UPDATE orders SET outcome = ?6, settled = ?7, label = ?8, message = ?9, request_id = ?10, "
       "row = iif(?6 = 'credited', '', row) "
@@ -109,8 +109,9 @@ Journal::Sight Journal::see(OrderRow& row, bool again) {
     }
   }
   bind(note_fault_, 1, static_cast<std::int64_t>(row.line));
-  bind(note_fault_, 2, row.fault);
-  bind(note_fault_, 3, row.text);
+  bind(note_fault_, 2, run_);
+  bind(note_fault_, 3, row.fault);
+  bind(note_fault_, 4, row.text);
   execute(note_fault_);
   return Sight::fault;
 }
@@ -139,13 +140,15 @@ void Journal::for_each_kind_of_failure(const std::function<void(const Failures&)
   }
 }
 
-void Journal::for_each_failed_row(const std::function<void(const std::string& text, const std::string& error)>& take) {
+void Journal::for_each_failed_row(std::int64_t last,
+                                  const std::function<void(const std::string& text, const std::string& error)>& take) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const Statement rows = prepare(
       "SELECT line, row, outcome || ': ' || message FROM orders "
-      "WHERE run = ?1 AND outcome NOT IN ('credited', 'pending') "
-      "UNION ALL SELECT line, row, message FROM bad_rows ORDER BY line");
+      "WHERE (run = ?1 OR line > ?2) AND outcome NOT IN ('credited', 'pending') "
+      "UNION ALL SELECT line, row, message FROM bad_rows WHERE run = ?1 OR line > ?2 ORDER BY line");
   bind(rows, 1, run_);
+  bind(rows, 2, last);
   while (step(rows)) take(column(rows.get(), 1), column(rows.get(), 2));
 }
 

@@ -11,6 +11,10 @@ std::string with_commas(std::uint64_t number) {
   return text;
 }
 
+std::string counted(std::uint64_t number, const char* one, const char* several) {
+  return with_commas(number) + " " + (number == 1 ? one : several);
+}
+
 std::string as_time(std::uint64_t seconds) {
   const auto two = [](std::uint64_t number) {
     return std::string(number < 10 ? 1 : 0, '0').append(std::to_string(number));

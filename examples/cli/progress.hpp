@@ -20,6 +20,9 @@ struct Standing {
 /// 1234567 as 1,234,567.
 std::string with_commas(std::uint64_t number);
 
+/// `number` of something: "1 order", "1,234 orders".
+std::string counted(std::uint64_t number, const char* one, const char* several);
+
 /// 83 s as 1:23, 7,384 s as 2:03:04.
 std::string as_time(std::uint64_t seconds);
 

@@ -11,6 +11,7 @@
 
 #include "commands.hpp"
 #include "interruption.hpp"
+#include "progress.hpp"
 
 using namespace wechatpay;
 
@@ -128,7 +129,7 @@ int run(const Options& given) {
 
   while (!interrupted_within(interruption, -1)) {
   }
-  std::cout << wechat_pay.committed().size() << " orders committed\n";
+  std::cout << counted(wechat_pay.committed().size(), "order", "orders") << " committed\n";
   return ExitStatus::success;
 }
 

@@ -22,13 +22,22 @@ inline std::string in_words_of_the_tool(std::string message) {
   return message;
 }
 
-/// What went wrong in one or two words, to count by: "400 PARAM_ERROR", "timeout", "signature mismatch".
+/// What went wrong in a few words, to count by: "400 PARAM_ERROR", "timeout", "204, signature mismatch". The status and
+/// WeChat Pay's code come first: what it says of a failed authentication has no signature.
 inline std::string label(const wechatpay::Error& error) {
   if (error.transport_fault != wechatpay::TransportFault::none) return std::string(to_string(error.transport_fault));
-  if (error.verification_fault != wechatpay::VerificationFault::none)
-    return std::string(to_string(error.verification_fault));
-  if (error.http_status != 0) return std::to_string(error.http_status) + (error.code.empty() ? "" : " " + error.code);
-  return std::string(to_string(error.kind));
+  if (error.http_status == 0) return std::string(to_string(error.kind));
+  std::string text = std::to_string(error.http_status);
+  if (!error.code.empty()) return text + " " + error.code;
+  if (error.http_status < 300 && error.verification_fault != wechatpay::VerificationFault::none) {
+    text.append(", ").append(to_string(error.verification_fault));
+  }
+  return text;
+}
+
+/// The same with what became of the commit: "401 SIGN_ERROR (refused)".
+inline std::string label_with_outcome(const wechatpay::Error& error) {
+  return label(error) + " (" + std::string(to_string(error.outcome)) + ")";
 }
 
 #endif

@@ -68,14 +68,14 @@ sed -i '3s/30$/0/' mixed.csv
 expect 3 "$tool" backfill mixed.csv --max-in-flight 1
 says err '^line 3: bonus_value must be 1 or more'
 says err '^out_trade_no mixed.csv-1: API error (outcome: refused)'
-says err '^1 credited, 2 failed, 1 rows that are no orders$'
+says err '^1 credited, 2 failed, 1 row that is no order$'
 says err '1 x 400 SYSTEM_ERROR (refused), first on line 2: '
 says err '1 x connection closed (unknown), first on line 5: '
 [ "$(cut -d '"' -f 1 mixed.csv.failed)" = "$(sed '1s/$/,error/; 2,$s/$/,/; 4d' mixed.csv)" ] || fail "$(< mixed.csv.failed)"
 grep -q '^478515832665,478515832665,mixed.csv-1,.*,30,"refused: ' mixed.csv.failed || fail "$(< mixed.csv.failed)"
 grep -q '^478515832665,478515832665,mixed.csv-4,.*,30,"unknown: ' mixed.csv.failed || fail "$(< mixed.csv.failed)"
 expect 1 "$tool" backfill mixed.csv
-says err '^1 credited, 0 failed, 1 rows that are no orders, 1 credited by earlier runs, 1 refused by earlier runs (--again'
+says err '^1 credited, 0 failed, 1 row that is no order, 1 credited by earlier runs, 1 refused by earlier runs (--again'
 [ "$(grep -c 'mixed.csv-[12],' mixed.csv.failed)" = 2 ] || fail "$(< mixed.csv.failed)"
 [ "$(wc -l < mixed.csv.failed)" = 3 ] || fail "$(< mixed.csv.failed)"
 sed -i 's/,0,/,30,/' mixed.csv.failed

@@ -73,7 +73,7 @@ printf 'card_id,code,out_trade_no,mchid,sub_mchid,bonus_value\n1,2,3,4,5,6\n1,2,
 expect 1 "$tool" check "$folder/orders.csv"
 says out '^line 4: bonus_value must be 1 or more (given: 0)$'
 says out '^line 5: out_trade_no 3 stands on line 2 with bonus_value 6, here with 7'
-says out '^1 orders, 1 repeated, 2 rows that are no orders$'
+says out '^1 order, 1 repeated, 2 rows that are no orders$'
 expect 0 "$tool" check - <<< '{"card_id":"1","code":"2","out_trade_no":"3","mchid":"4","sub_mchid":"5","bonus_value":6}'
 expect 2 "$tool" check "$folder/none"
 [ "$(ls "$folder")" = "$(printf '%s\n' err files log orders.csv out output passphrase script)" ] || fail "$(ls "$folder")"

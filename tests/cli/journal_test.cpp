@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -40,10 +41,11 @@ class JournalTest : public ::testing::Test {
 
   static Journal::Sight see(Journal& journal, OrderRow row) { return journal.see(row); }
 
-  static std::vector<std::string> failed_rows(Journal& journal) {
+  static std::vector<std::string> failed_rows(Journal& journal,
+                                              std::int64_t last = std::numeric_limits<std::int64_t>::max()) {
     std::vector<std::string> rows;
     journal.for_each_failed_row(
-        [&rows](const std::string& text, const std::string& error) { rows.push_back(text + " | " + error); });
+        last, [&rows](const std::string& text, const std::string& error) { rows.push_back(text + " | " + error); });
     return rows;
   }
 };
@@ -170,6 +172,49 @@ TEST_F(JournalTest, ForgetsBadRowsOfEarlierRunsAndKeepsRefusedOrders) {
   EXPECT_EQ(failed_rows(second), std::vector<std::string>{});
   EXPECT_EQ(see(second, order(2, "a")), Journal::Sight::refused);
   EXPECT_EQ(failed_rows(second), std::vector<std::string>{"the row of a | refused: no answer in time"});
+}
+
+TEST_F(JournalTest, ListsWhatFailedBeforeBehindTheLineThatARunHasComeTo) {
+  OrderRow bad = order(4, "bad");
+  bad.fault = "is none";
+  {
+    Journal first(file_, "here");
+    for (const OrderRow& row : {order(1, "a"), order(2, "b"), order(3, "c")}) {
+      see(first, row);
+      first.record(row.request, failure(Outcome::unknown), false);
+    }
+    EXPECT_EQ(first.see(bad), Journal::Sight::fault);
+  }
+  Journal second(file_, "here");
+  see(second, order(1, "a"));
+  second.record(order(1, "a").request, CommitReceipt{}, true);
+  see(second, order(2, "b"));
+  second.record(order(2, "b").request, failure(Outcome::unknown), false);
+  EXPECT_EQ(failed_rows(second, 2),
+            (std::vector<std::string>{"the row of b | unknown: no answer in time",
+                                      "the row of c | unknown: no answer in time", "the row of bad | is none"}));
+  EXPECT_EQ(failed_rows(second), std::vector<std::string>{"the row of b | unknown: no answer in time"});
+}
+
+TEST_F(JournalTest, LabelsAFailureByStatusAndCodeFirst) {
+  Journal journal(file_, "here");
+  see(journal, order(1, "a"));
+  Error error;
+  error.kind = ErrorKind::api_error;
+  error.outcome = Outcome::refused;
+  error.http_status = 401;
+  error.code = "SIGN_ERROR";
+  error.verification_fault = VerificationFault::header_missing;
+  journal.record(order(1, "a").request, error, false);
+  see(journal, order(2, "b"));
+  error.kind = ErrorKind::unverified_answer;
+  error.outcome = Outcome::unknown;
+  error.http_status = 204;
+  error.code = "";
+  journal.record(order(2, "b").request, error, false);
+  std::vector<std::string> labels;
+  journal.for_each_kind_of_failure([&labels](const Journal::Failures& kind) { labels.push_back(kind.label); });
+  EXPECT_EQ(labels, (std::vector<std::string>{"204, header missing (unknown)", "401 SIGN_ERROR (refused)"}));
 }
 
 TEST_F(JournalTest, IsRefusedWhereItIsAboutAnotherHost) {

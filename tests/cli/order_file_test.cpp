@@ -6,8 +6,10 @@
 #include <iterator>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "csv.hpp"
 #include "tests/support/support.hpp"
 
 namespace wechatpay {
@@ -68,6 +70,10 @@ TEST_F(OrderFileTest, TakesTheFormsThatSpreadsheetsWrite) {
            std::string("card_id\tcode\tout_trade_no\tmchid\tsub_mchid\tbonus_value\n1\t2\t3\t4\t5\t6\n"),
            "\n\n" + header + "\n\"1\",\"2\",\"3\",\"4\",\"5\",\"6\"\n\n",  // empty lines
            header + "1,2,3,4,5,6\r\n",
+           header + "1,2,3,4,5,6\r\r\n",  // converted twice
+           "\xEF\xBB\xBF\xEF\xBB\xBF" + header + "1,2,3,4,5,6\n",
+           std::string("card_id,\xC2\xA0"
+                       "code,out_trade_no,mchid,sub_mchid,bonus_value\n1,2,3,4,5,6\n"),
            std::string("card_id, code ,out_trade_no,mchid,sub_mchid,bonus_value\n1,2,3,4,5,6\n"),
            "\xEF\xBB\xBF\n" + header + "1,2,3,4,5,6\n",
        }) {
@@ -109,7 +115,7 @@ TEST_F(OrderFileTest, SaysWhatIsWrongWithARowAndGoesOn) {
                           "has 4 fields, the header 6",
                           "has 7 fields, the header 6",
                           "out_trade_no has lost digits in a spreadsheet: 1.21775E+27",
-                          "code must be valid UTF-8",
+                          "code is not UTF-8: \\xD6\\xD0; save as UTF-8 (CSV UTF-8), or: iconv -f GB18030 -t UTF-8",
                           "mchid is missing; --merchant-mode partner fits",
                           "out_trade_no has blanks at its ends: \"3 \"",
                           ""};
@@ -127,6 +133,12 @@ TEST_F(OrderFileTest, SaysWhatIsWrongWithAnObject) {
                         "{" + order + "\"out_trade_no\":\"3\",\"bonus_value\":1.5}\n" +                       //
                         "{" + order + "\"out_trade_no\":\"3\",\"bonus_value\":\"1\"}\n" +                     //
                         "{" + order + "\"out_trade_no\":\"3\"}\n" +                                           //
+                        "{" + order + "\"out_trade_no\":true,\"bonus_value\":1}\n" +                          //
+                        "{" + order + "\"out_trade_no\":\"NULL\",\"bonus_value\":1}\n" +                      //
+                        "{" + order + "\"outTradeNo\":\"3\",\"bonus_value\":1}\n" +                           //
+                        "{" + order + "\"out_trade_no\":\"\xBB\xE1\",\"bonus_value\":1}\n" +                  //
+                        "{" + order + "\"out_trade_no\":\"3\",\"bonus_value\":1},\n" +                        //
+                        "{\"orders\":[]}\n" +                                                                 //
                         "{" + order + "\"out_trade_no\":\"3\",\"bonus_value\":1,\"merchant_mode\":\"all\"}\n" + "{" +
                         order + "\"out_trade_no\":\n" +  //
                         "[]\n");
@@ -134,11 +146,113 @@ TEST_F(OrderFileTest, SaysWhatIsWrongWithAnObject) {
                           "bonus_value must be a whole number, not 1.5",
                           "bonus_value must be a whole number, not \"1\"",
                           "bonus_value must be 1 or more",
+                          "out_trade_no must be a string",
+                          "out_trade_no is NULL, which stands for no value",
+                          "out_trade_no must not be empty (is it outTradeNo?)",
+                          "is not UTF-8: save as UTF-8",
+                          "is not an object of JSON: one object a line: jq -c . FILE",
+                          "has none of an order's members, but: orders",
                           "merchant_mode must be both, direct or partner, not all",
                           "is not an object of JSON",
                           "is not an object of JSON"};
   ASSERT_EQ(all.size(), std::size(faults));
   for (std::size_t i = 0; i < all.size(); ++i) EXPECT_TRUE(contains(all[i].fault, faults[i])) << all[i].fault;
+}
+
+/// Files of shared/cases, and of their kinds.
+TEST_F(OrderFileTest, FindsWhatSpreadsheetsAndDumpsDoToValuesOfAnyColumn) {
+  const std::string semicolons = "card_id;code;out_trade_no;mchid;sub_mchid;bonus_value\n";
+  const std::pair<std::string, const char*> files[] = {
+      {header + "1,2,'1217,4,5,6\n", "out_trade_no has a mark '"},
+      {header + "1,2,`1217,`4,5,6\n", "out_trade_no has a mark `"},
+      {header + "1,2,3,`4,5,6\n", "mchid has a mark `"},
+      {header + "1,2,\"=\"\"1217\"\"\",4,5,6\n", "out_trade_no is a formula"},
+      {header + "1,2,=\"1217\",4,5,6\n", "has a formula of a spreadsheet"},
+      {header + "1,2,3,1230000109.0,5,6\n", "mchid has a decimal point"},
+      {semicolons + "1;2;3;1230000109,0;5;6\n", "mchid has a decimal point or comma: 1230000109,0"},
+      {semicolons + "1;2;3;4;5;30,0\n", "bonus_value must be a whole number, not 30,0: it has a decimal point"},
+      {semicolons + "1;2;1,21775E+27;4;5;6\n", "out_trade_no has lost digits"},
+      {header + "1,2,3,4,5,\"1,000\"\n", "bonus_value must be a whole number, not 1,000"},
+      {header + "1,2,NULL,4,5,6\n", "out_trade_no is NULL, which stands for no value"},
+      {header + "1,2,3,4,5,\\N\n", "bonus_value must be a whole number, not \\N: it is \\N, which stands for no"},
+      {header + "#N/A,2,3,4,5,6\n", "card_id is an error of a spreadsheet"},
+      {header + "1,2,3\xC2\xA0,4,5,6\n", "out_trade_no has blanks at its ends: \"3\\xC2\\xA0\""},
+      {header + "1,2,3,4,5,6\xC2\xA0\n", "bonus_value must be a whole number, not 6\\xC2\\xA0: it has blanks"},
+      {header + "\xBB\xE1\xD4\xB1,2,3,4,5,6\n", "card_id is not UTF-8"},
+      {header + "1,2,3,\xEF\xBC\x91,5,6\n", "mchid has full-width digits"},
+      {header + std::string("1,2,3\0,4,5,6\n", 13), "holds NUL bytes"},
+  };
+  for (const auto& [content, fault] : files) {
+    const auto all = rows(content);
+    ASSERT_EQ(all.size(), 1U) << content;
+    EXPECT_TRUE(contains(all[0].fault, fault)) << all[0].fault;
+  }
+}
+
+TEST_F(OrderFileTest, PassesOverRowsOfDelimitersAloneAndAForeignColumnInAnotherEncoding) {
+  const auto all = rows("\xBF\xA8\xBA\xC5," + header +
+                        "\xBB\xE1\xD4\xB1,1,2,3,4,5,6\n,,,,,,\n , ,\xC2\xA0,,,,\n\"\",\"\",,,,,\n,,\n\xC2\xA0\n,,,,,,");
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].fault, "");
+  const auto cut = rows(header + "1,2,3,4,5,6\n,,");
+  ASSERT_EQ(cut.size(), 2U);  // the beginning of a row, perhaps
+  EXPECT_TRUE(contains(cut[1].fault, "does not end with a newline"));
+}
+
+TEST_F(OrderFileTest, PassesOverASpreadsheetsFirstLineAndHeedsIt) {
+  const std::string columns = "card_id;code;out_trade_no;mchid;sub_mchid;bonus_value";
+  for (const std::string& first : {std::string("sep=;\r\n"), std::string("\xEF\xBB\xBFSEP=;\n"),
+                                   std::string("\"sep=;\"\n"), std::string("sep=;;;;;;\n")}) {
+    const auto all = rows(first + columns + "\n1;2;3;4;5;6\n");
+    ASSERT_EQ(all.size(), 1U) << first;
+    EXPECT_EQ(all[0].fault, "");
+    EXPECT_EQ(all[0].request.out_trade_no, "3");
+  }
+  EXPECT_EQ(rows("sep=,\n" + header + "1,2,3,4,5,6\n").size(), 1U);
+}
+
+TEST_F(OrderFileTest, TakesTheDelimiterThatFitsTheHeader) {
+  const auto all = rows("why, if at all;card_id;code;out_trade_no;mchid;sub_mchid;bonus_value\n;1;2;3;4;5;6\n");
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].fault, "");
+  const auto tabs = rows("\tcard_id\tcode\tout_trade_no\tmchid\tsub_mchid\tbonus_value\n\t1\t2\t3\t4\t5\t6\n");
+  ASSERT_EQ(tabs.size(), 1U);
+  EXPECT_EQ(tabs[0].fault, "");
+}
+
+TEST_F(OrderFileTest, PassesOverItsHeaderInTheMiddleAndTakesNoRowUnderAnotherOne) {
+  const auto all =
+      rows(header + "1,2,3,4,5,6\n" + header + "1,2,4,4,5,6\n" +
+           "out_trade_no,code,card_id,mchid,sub_mchid,bonus_value\n3,2,1,4,5,6\n" + header + "1,2,5,4,5,6\n");
+  ASSERT_EQ(all.size(), 5U);
+  EXPECT_EQ(all[0].fault + all[1].fault + all[4].fault, "");
+  EXPECT_TRUE(contains(all[2].fault, "is another header"));
+  EXPECT_EQ(all[3].fault, "stands under the other header on line 5");
+}
+
+TEST_F(OrderFileTest, WarnsOfNumbersThatASpreadsheetMayHaveRounded) {
+  const auto all = rows(header + "1,2,1217752501201410000000000000,4,5,6\n1,2,1217752501201407033233368018,4,5,6\n");
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].fault, "");
+  EXPECT_TRUE(contains(all[0].warning, "out_trade_no may have been rounded to 15 digits by a spreadsheet: 1217"));
+  EXPECT_EQ(all[1].warning, "");
+}
+
+TEST_F(OrderFileTest, RefusesAnObjectWithAMemberTwice) {
+  const std::string order = "\"card_id\":\"1\",\"code\":\"2\",\"mchid\":\"4\",\"sub_mchid\":\"5\",\"bonus_value\":1";
+  const auto all = rows("{" + order + ",\"out_trade_no\":\"A\",\"out_trade_no\":\"B\"}\n" +        //
+                        "{" + order + ",\"out_trade_no\":\"A\",\"out_trade\\u005fno\":\"A\"}\n" +  //
+                        "{" + order + ",\"out_trade_no\":\"A\",\"x\":1,\"x\":{\"code\":1}}\n");
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0].fault, "has the member out_trade_no twice: which one is right?");
+  EXPECT_EQ(all[1].fault, "has the member out_trade_no twice: which one is right?");
+  EXPECT_EQ(all[2].fault, "");  // of others, which nobody reads
+}
+
+TEST_F(OrderFileTest, RefusesDefaultsThatCannotWork) {
+  BonusCommitRequest defaults;
+  defaults.mchid = "1230000109.0";
+  EXPECT_TRUE(contains(refusal(header, defaults), "--mchid has a decimal point"));
 }
 
 TEST_F(OrderFileTest, SwallowsNoRowBehindAQuoteThatIsNotClosed) {
@@ -175,13 +289,13 @@ TEST_F(OrderFileTest, RefusesALineWithoutAnEndAndGoesOnBehindIt) {
 TEST_F(OrderFileTest, TakesWhatARowLeavesOutFromTheDefaults) {
   BonusCommitRequest defaults;
   defaults.card_id = "C";
-  defaults.mchid = "M";
+  defaults.mchid = "7";
   defaults.merchant_mode = MerchantMode::direct;
   const auto all = rows("code,out_trade_no,bonus_value,mchid\n2,3,6,\n2,3,6,4\n", defaults);
   ASSERT_EQ(all.size(), 2U);
   EXPECT_EQ(all[0].fault, "");
   EXPECT_EQ(all[0].request.card_id, "C");
-  EXPECT_EQ(all[0].request.mchid, "M");
+  EXPECT_EQ(all[0].request.mchid, "7");
   EXPECT_EQ(all[1].request.mchid, "4");
 }
 
@@ -192,6 +306,24 @@ TEST_F(OrderFileTest, RefusesAHeaderThatCannotWork) {
   EXPECT_TRUE(contains(refusal("code,out_trade_no,mchid,sub_mchid,bonus_value\n"), "--card-id"));
   EXPECT_TRUE(contains(refusal("card_id,code,out_trade_no,sub_mchid,bonus_value\n"), "--merchant-mode partner"));
   EXPECT_TRUE(contains(refusal("card_id,code,out_trade_no,mchid,bonus_value\n"), "--merchant-mode direct"));
+  const std::string several = refusal("\"Card ID\",mchid,submchid\n");
+  EXPECT_TRUE(contains(several,
+                       "there are no columns card_id: is it Card ID? (or --card-id for all rows), code, "
+                       "out_trade_no, sub_mchid: is it submchid?"))
+      << several;
+  EXPECT_TRUE(contains(several, ", bonus_value; its header has: Card ID, mchid, submchid")) << several;
+  EXPECT_TRUE(
+      contains(refusal("\xE4\xBC\x9A\xE5\x91\x98\xE5\x8D\xA1\xE5\x8F\xB7,card_id,mchid,sub_mchid,"
+                       "bonus_value,\xE5\x95\x86\xE6\x88\xB7\xE8\xAE\xA2\xE5\x8D\x95\xE5\x8F\xB7\n"),
+               "no columns code: is it \xE4\xBC\x9A\xE5\x91\x98\xE5\x8D\xA1\xE5\x8F\xB7?, out_trade_no: is it \xE5"));
+  EXPECT_TRUE(contains(refusal("card_id|code|out_trade_no|mchid|sub_mchid|bonus_value\n"), "\"|\" separates them"));
+  EXPECT_TRUE(contains(refusal("card_id\xEF\xBC\x8C"
+                               "code\n"),
+                       "\"\xEF\xBC\x8C\" separates them"));
+  EXPECT_TRUE(contains(refusal("card_id,code\r1,2\r"), "lines end with CR alone"));
+  EXPECT_TRUE(contains(refusal("\xBF\xA8\xBA\xC5,card_id,mchid\n"), "it is not UTF-8: save as UTF-8"));
+  EXPECT_TRUE(contains(refusal("sep=|\ncard_id|code|out_trade_no|mchid|sub_mchid|bonus_value\n"), "announces \"|\""));
+  EXPECT_TRUE(contains(refusal("sep=;\n"), "has no header"));
   EXPECT_TRUE(contains(refusal("code,code,card_id,out_trade_no,mchid,sub_mchid,bonus_value\n"), "code is there twice"));
   EXPECT_TRUE(contains(refusal("\"card_id,code\n"), "quotes of its header"));
 }
@@ -200,6 +332,17 @@ TEST_F(OrderFileTest, RefusesWhatIsNoFileOfOrders) {
   EXPECT_TRUE(contains(refusal(""), "is empty"));
   EXPECT_TRUE(contains(refusal("\xEF\xBB\xBF"), "is empty"));
   EXPECT_TRUE(contains(refusal(" [{}]"), "is an array of JSON"));
+  for (const char* pretty : {"{\n  \"card_id\": \"1\"\n}\n", "\xEF\xBB\xBF{\n",
+                             "{\"card_id\": \"1\",\n\"code\": \"2\"}\n", "{ \"orders\": [\n"}) {
+    EXPECT_TRUE(contains(refusal(pretty), "one object a line: jq -c .")) << pretty;
+  }
+  EXPECT_TRUE(contains(refusal("\xD0\xCF\x11\xE0"), "a workbook"));
+  EXPECT_TRUE(contains(refusal("<html>"), "is HTML"));
+  EXPECT_TRUE(contains(refusal("\xFE\xFF"
+                               "c"),
+                       "UTF-16"));
+  EXPECT_TRUE(contains(refusal(std::string("c\0o\0", 4)), "UTF-16"));
+  EXPECT_TRUE(contains(refusal("-----BEGIN PRIVATE KEY-----\n"), "is a key or a certificate"));
   EXPECT_TRUE(contains(refusal("PK\x03\x04 and so on"), "a workbook or an archive"));
   EXPECT_TRUE(contains(refusal("\x1F\x8B and so on"), "compressed"));
   EXPECT_TRUE(contains(refusal("\xFF\xFE"
@@ -208,6 +351,10 @@ TEST_F(OrderFileTest, RefusesWhatIsNoFileOfOrders) {
   const auto missing = OrderFile::open("/none", {});
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().message, "/none: cannot be opened: No such file or directory");
+  const auto key = OrderFile::open("-----BEGIN PRIVATE KEY-----\nMIIE", {});
+  ASSERT_FALSE(key);
+  EXPECT_TRUE(contains(key.error().message, "this is the key itself")) << key.error().message;
+  EXPECT_FALSE(contains(key.error().message, "MII")) << key.error().message;
   const auto folder = OrderFile::open("/", {});
   ASSERT_FALSE(folder);
   EXPECT_TRUE(contains(folder.error().message, "/: cannot be read"));

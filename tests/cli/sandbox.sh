@@ -28,7 +28,7 @@ done
 
 kill -TERM "$server"
 IFS= read -r line <&3
-[ "$line" = "1 orders committed" ] || fail "last line: $line"
+[ "$line" = "1 order committed" ] || fail "last line: $line"
 wait "$server" || fail "exit status $?"
 
 "$tool" sandbox --help | grep -q 'drop-after ' || fail "the faults are not told"
@@ -44,7 +44,7 @@ grep -q ' 429' <<< "$answer" && grep -qi '^retry-after: 7' <<< "$answer" || fail
 [ "$(status "$command")" = 204 ] || fail "after the script"
 [ "$(status "${command/$origin/$backup}")" = 204 ] || fail "the backup host"
 kill -TERM "$server"
-grep -q '^1 orders committed' <&3 || fail "main and backup do not share their orders"
+grep -q '^1 order committed' <&3 || fail "main and backup do not share their orders"
 wait "$server" || fail "exit status $?"
 
 start --fault 503 --fault drop-before

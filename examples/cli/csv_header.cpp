@@ -1,0 +1,161 @@
+#include "csv_header.hpp"
+
+#include <wechatpay/bonus_commit/text.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "csv.hpp"
+#include "order_values.hpp"
+#include "similar_names.hpp"
+
+using namespace wechatpay;
+
+namespace {
+
+bool has(const std::vector<std::string>& columns, std::string_view name) {
+  return std::find(columns.begin(), columns.end(), name) != columns.end();
+}
+
+std::optional<std::vector<std::string>> columns_of(std::string_view text, char delimiter) {
+  auto columns = split_csv(text, delimiter);
+  if (!columns) return std::nullopt;
+  for (std::string& column : *columns) column = without_blanks(column);
+  return columns;
+}
+
+char best_delimiter(std::string_view text) {
+  char best = ',';
+  std::size_t most = 0;
+  for (const char candidate : {',', ';', '\t'}) {
+    const auto columns = columns_of(text, candidate);
+    const std::size_t found = columns ? 2 * fields_among(*columns) + (columns->size() > 1 ? 1 : 0) : 0;
+    if (found <= most) continue;
+    most = found;
+    best = candidate;
+  }
+  return best;
+}
+
+/// What separates the columns, where that is none of the delimiters that are read; empty where it is not seen.
+std::string foreign_delimiter(const std::string& text) {
+  for (const std::string delimiter :
+       {"||", "|", "\x01", "\x1F", "^", "~", ":", "#", "\uFF0C", "\uFF1B", "\u3001", " "}) {
+    std::vector<std::string> columns;
+    std::size_t begin = 0;
+    for (std::size_t end = 0; end != std::string::npos; begin = end + delimiter.size()) {
+      end = text.find(delimiter, begin);
+      columns.emplace_back(without_blanks(std::string_view(text).substr(begin, end - begin)));
+    }
+    if (fields_among(columns) > 1) return delimiter;
+  }
+  return "";
+}
+
+/// The column that may be meant by `field`, under another name.
+std::string column_like(const std::string& field, const std::vector<std::string>& columns) {
+  constexpr std::pair<std::string_view, std::string_view> names[] = {{"card_id", "\u4F1A\u5458\u5361\u6A21\u677Fid"},
+                                                                     {"card_id", "\u4F1A\u5458\u5361id"},
+                                                                     {"code", "\u4F1A\u5458\u5361code"},
+                                                                     {"code", "\u4F1A\u5458\u5361\u53F7"},
+                                                                     {"out_trade_no", "\u5546\u6237\u8BA2\u5355\u53F7"},
+                                                                     {"out_trade_no", "\u8BA2\u5355\u53F7"},
+                                                                     {"mchid", "\u76F4\u8FDE\u5546\u6237\u53F7"},
+                                                                     {"mchid", "\u5546\u6237\u53F7"},
+                                                                     {"sub_mchid", "\u5B50\u5546\u6237\u53F7"},
+                                                                     {"sub_mchid", "\u7279\u7EA6\u5546\u6237\u53F7"},
+                                                                     {"bonus_value", "\u79EF\u5206"},
+                                                                     {"bonus_value", "\u79EF\u5206\u503C"}};
+  std::vector<std::string> others;
+  for (const std::string& column : columns) {
+    if (std::find(order_fields.begin(), order_fields.end(), column) != order_fields.end()) continue;
+    others.push_back(column);
+    for (const auto& [meant, name] : names) {
+      if (meant == field && plain_name(column) == name) return column;
+    }
+  }
+  return similar_name(field, others);
+}
+
+/// Each field that no column and no default gives, with what can be done about it.
+std::vector<std::string> missing_fields(const std::vector<std::string>& columns, const BonusCommitRequest& defaults) {
+  std::vector<std::string> missing;
+  const auto require = [&](const std::string& field, const std::string& help) {
+    if (has(columns, field)) return;
+    const std::string like = column_like(field, columns);
+    missing.push_back(field + (like.empty() ? "" : ": is it " + printable(like, 40) + "?") +
+                      (help.empty() ? "" : " (" + help + ")"));
+  };
+  if (defaults.card_id.empty()) require("card_id", "or --card-id for all rows");
+  require("code", "");
+  require("out_trade_no", "");
+  const bool one_mode = !has(columns, "merchant_mode");
+  if (one_mode && defaults.mchid.empty() && defaults.merchant_mode != MerchantMode::partner) {
+    require("mchid", "or --mchid for all rows, or --merchant-mode partner for sub_mchid alone");
+  }
+  if (one_mode && defaults.sub_mchid.empty() && defaults.merchant_mode != MerchantMode::direct) {
+    require("sub_mchid", "or --sub-mchid for all rows, or --merchant-mode direct for mchid alone");
+  }
+  require("bonus_value", "");
+  return missing;
+}
+
+}  // namespace
+
+std::size_t fields_among(const std::vector<std::string>& columns) {
+  return static_cast<std::size_t>(std::count_if(order_fields.begin(), order_fields.end(),
+                                                [&columns](std::string_view field) { return has(columns, field); }));
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + shown_value(name);
+  return printable(all, 300);
+}
+
+char announced_delimiter(std::string_view line) {
+  if (!line.empty() && line.front() == '"') line.remove_prefix(1);
+  if (line.size() < 5 || plain_name(line.substr(0, 3)) != "sep" || line[3] != '=') return 0;
+  const char delimiter = line[4];
+  const bool only_that = line.find_first_not_of(std::string("\" \r") + delimiter, 5) == std::string_view::npos;
+  return only_that ? delimiter : '\0';
+}
+
+Result<CsvHeader> CsvHeader::read(std::string text, char announced, const BonusCommitRequest& defaults) {
+  CsvHeader header;
+  header.delimiter = announced != 0 ? announced : best_delimiter(text);
+  auto columns = columns_of(text, header.delimiter);
+  if (!columns) return configuration_error("the quotes of its header are not in order");
+  header.columns = *std::move(columns);
+  const std::string has_columns = "; its header has: " + listed(header.columns);
+  for (const std::string& column : header.columns) {
+    const bool is_read =
+        column == "error" || std::find(order_fields.begin(), order_fields.end(), column) != order_fields.end();
+    if (is_read && std::count(header.columns.begin(), header.columns.end(), column) > 1) {
+      return configuration_error("the column " + column + " is there twice" + has_columns);
+    }
+  }
+  if (const auto missing = missing_fields(header.columns, defaults); !missing.empty()) {
+    std::string message = missing.size() == 1 ? "there is no column " : "there are no columns ";
+    for (const std::string& field : missing) message += (&field == &missing.front() ? "" : ", ") + field;
+    message += has_columns;
+    const std::string delimiter = foreign_delimiter(text);
+    if (text.find('\r') != std::string::npos) {
+      message += "; its lines end with CR alone: tr '\\r' '\\n' < FILE mends that";
+    } else if (!delimiter.empty()) {
+      message += "; \"" + printable(delimiter, 4) + "\" separates them: commas, semicolons and tabs are read";
+    } else if (!is_utf8(text)) {
+      message += std::string("; it is not UTF-8: ") + utf8_advice;
+    }
+    return configuration_error(message);
+  }
+  if (std::string(",;\t").find(header.delimiter) == std::string::npos) {
+    return configuration_error("its first line announces \"" + printable(std::string(1, header.delimiter), 4) +
+                               "\" between columns: commas, semicolons and tabs are read");
+  }
+  header.error_at = static_cast<std::size_t>(std::find(header.columns.begin(), header.columns.end(), "error") -
+                                             header.columns.begin());
+  header.text = std::move(text);
+  return header;
+}

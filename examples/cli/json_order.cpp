@@ -1,0 +1,86 @@
+#include "json_order.hpp"
+
+#include <wechatpay/bonus_commit/text.hpp>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "order_values.hpp"
+
+using namespace wechatpay;
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* one_a_line = "one object a line: jq -c . FILE makes it so";
+constexpr std::size_t most_others = 20;
+
+bool is_field(std::string_view name) {
+  return std::find(order_fields.begin(), order_fields.end(), name) != order_fields.end();
+}
+
+/// The object of `line`, its members' names as they came.
+json parse(const std::string& line, std::vector<std::string>& names) {
+  const auto note_name = [&names](int depth, json::parse_event_t event, json& parsed) {
+    if (event == json::parse_event_t::key && depth == 1) names.push_back(parsed.get<std::string>());
+    return true;
+  };
+  return json::parse(line, note_name, false);
+}
+
+std::string fault_of_member(std::string_view name, const json& member) {
+  if (name == "bonus_value") {
+    if (member.is_number_integer()) return "";
+    return "bonus_value must be a whole number, not " + shown_value(member.dump(-1, ' ', true));
+  }
+  if (member.is_string()) return "";
+  return std::string(name) + " must be a string" + (member.is_number() ? ", since numbers lose digits" : "");
+}
+
+}  // namespace
+
+JsonOrder read_json_order(const std::string& line) {
+  JsonOrder order;
+  std::vector<std::string> names;
+  const json object = parse(line, names);
+  if (!is_utf8(line)) {
+    order.fault = std::string("is not UTF-8: ") + utf8_advice;
+  } else if (!object.is_object()) {
+    order.fault = std::string("is not an object of JSON: ") + one_a_line;
+  }
+  if (!order.fault.empty()) return order;
+  for (const std::string& name : names) {
+    if (!is_field(name)) {
+      if (order.others.size() < most_others) order.others.push_back(name);
+    } else if (std::count(names.begin(), names.end(), name) > 1) {
+      order.fault = "has the member " + name + " twice: which one is right?";
+      return order;
+    }
+  }
+  for (const std::string_view name : order_fields) {
+    const auto member = object.find(std::string(name));
+    if (member == object.end() || member->is_null()) continue;
+    order.fault = fault_of_member(name, *member);
+    if (!order.fault.empty()) return order;
+    order.values.emplace_back(name, member->is_string() ? member->get<std::string>() : member->dump());
+  }
+  return order;
+}
+
+std::string fault_of_json_lines(const std::string& first_line) {
+  const std::string_view text = without_blanks(first_line);
+  if (text.front() == '[') return "is an array of JSON; one object a line is wanted: jq -c '.[]' FILE makes it so";
+  std::vector<std::string> names;
+  const bool goes_on = text.back() == '{' || text.back() == '[' || text.back() == ',' || text.back() == ':';
+  if (goes_on && !parse(first_line, names).is_object()) {
+    return std::string("has an object of JSON over several lines; wanted is ") + one_a_line;
+  }
+  return "";
+}
+
+std::string json_with_error(const std::string& line, const std::string& error) {
+  auto object = nlohmann::ordered_json::parse(line, nullptr, false);
+  if (!object.is_object()) return line;
+  object["error"] = error;
+  return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
