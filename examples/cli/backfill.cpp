@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "arguments.hpp"
 #include "backfill_run.hpp"
 #include "commands.hpp"
 #include "connection.hpp"
@@ -49,7 +50,7 @@ int run_with_journal(const Options& options, OrderFile file, const BonusCommitCl
   Journal journal(options.run.journal, about);
   const std::string& failed = options.run.failed;
   if (fs::exists(fs::symlink_status(failed)) && !journal.owns(failed)) {
-    report_error(configuration_error(shown_file_name(failed) +
+    report_error(configuration_error(file_in_message(failed, "--failed") +
                                      " is there already, and not from this journal: move it away, or choose another "
                                      "with --failed"),
                  options.json);
@@ -112,7 +113,7 @@ void add_backfill(CLI::App& app, int& status) {
       "it was and repeats only what is not known to be settled. What failed is written to FILE.failed, with the cause "
       "in "
       "a column `error`, ready to be fed in again.");
-  command.add_option("FILE", options->file, "the orders; - is standard input")->required();
+  takes_file_name(command.add_option("FILE", options->file, "the orders; - is standard input"))->required();
   command.add_option("--max-in-flight", options->run.max_in_flight, "so many commits at a time")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
@@ -127,11 +128,12 @@ void add_backfill(CLI::App& app, int& status) {
   command.add_flag("--again", options->run.again, "commit again what earlier runs were refused for good, too");
   command.add_flag("--allow-rounded", options->run.allow_rounded,
                    "commit rows, too, with numbers that a spreadsheet may have rounded to 15 digits");
-  command
-      .add_option("--journal", options->run.journal,
-                  "where to keep what became of each order (default: FILE.journal; none for standard input)")
+  takes_file_name(
+      command.add_option("--journal", options->run.journal,
+                         "where to keep what became of each order (default: FILE.journal; none for standard input)"))
       ->type_name("FILE");
-  command.add_option("--failed", options->run.failed, "where to write what failed (default: FILE.failed)")
+  takes_file_name(
+      command.add_option("--failed", options->run.failed, "where to write what failed (default: FILE.failed)"))
       ->type_name("FILE");
   command.add_flag("--json", options->json, "print the summary as JSON, on standard output");
   add_order_options(command, options->defaults);

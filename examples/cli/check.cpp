@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "arguments.hpp"
 #include "commands.hpp"
 #include "journal.hpp"
 #include "json_output.hpp"
@@ -111,7 +112,7 @@ void add_check(CLI::App& app, int& status) {
   command.footer(
       "Says which rows are no orders, which orders stand there twice with different points, and which numbers a "
       "spreadsheet may have rounded.");
-  command.add_option("FILE", options->file, "the orders; - is standard input")->required();
+  takes_file_name(command.add_option("FILE", options->file, "the orders; - is standard input"))->required();
   command.add_flag("--json", options->json, "print what was found as JSON, on standard output");
   add_order_options(command, options->defaults);
   command.callback([options, &status] { status = run(*options); });

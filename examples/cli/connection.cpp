@@ -1,15 +1,22 @@
 #include "connection.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <iostream>
+#include <string_view>
 #include <utility>
+
+#include "arguments.hpp"
+#include "order_values.hpp"
 
 using namespace wechatpay;
 
 void Connection::add_to(CLI::App& command) {
   std::string group = "Who asks";
   const auto add = [&](const char* option, auto& value, const char* environment, const char* type, const char* help) {
-    return command.add_option(option, value, help)->envname(environment)->type_name(type)->group(group);
+    CLI::Option* const added = command.add_option(option, value, help);
+    added->envname(environment)->type_name(type)->group(group);
+    return type == std::string_view("FILE") ? takes_file_name(added) : added;
   };
   add("--cert-file", certificate_file, "WECHATPAY_CERT_FILE", "FILE", "the merchant's certificate, apiclient_cert.pem");
   add("--key-file", key_file, "WECHATPAY_KEY_FILE", "FILE", "the merchant's private key, apiclient_key.pem");
@@ -39,14 +46,67 @@ void Connection::add_to(CLI::App& command) {
   add("--proxy", proxy, "WECHATPAY_PROXY", "URL", "an HTTP proxy; the environment's others are not heeded");
 }
 
+namespace {
+
+/// The first line of the file, as it is. A message quotes nothing of it, nor the file's name, which may be the
+/// passphrase itself.
+Result<std::string> read_passphrase(const std::string& name) {
+  constexpr std::size_t most = 4096;
+  const auto wrong = [](const char* what) {
+    return configuration_error(std::string("the file of --passphrase-file ") + what);
+  };
+  std::ifstream file(name, std::ios::binary);
+  std::string text(most, '\0');
+  file.read(text.data(), most);
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.empty()) return wrong("cannot be read, or is empty");
+  const std::size_t end = text.find('\n');
+  if (end == std::string::npos && text.size() == most) return wrong("has no line end within 4 KiB: it is another file");
+  text.resize(std::min(end, text.size()));
+  if (!text.empty() && text.back() == '\r') text.pop_back();
+  if (text.empty()) return wrong("has an empty first line: the passphrase belongs there");
+  if (text.compare(0, 3, "\xEF\xBB\xBF") == 0) return wrong("begins with a byte order mark: save it without one");
+  if (text.find('\0') != std::string::npos || text.compare(0, 2, "\xFF\xFE") == 0) {
+    return wrong("is UTF-16, or no text at all: save it as UTF-8");
+  }
+  if (text.compare(0, 10, "-----BEGIN") == 0) return wrong("is a key or a certificate: it is to hold the passphrase");
+  return text;
+}
+
+/// An option that would be passed over in silence beside the others; empty where there is none.
+std::string superfluous_option(const Connection& given) {
+  const std::string in_certificate = " is in the certificate: leave it out, or leave out ";
+  if (!given.p12_file.empty()) {
+    if (!given.serial_no.empty()) return "--serial-no" + in_certificate + "--p12-file";
+    if (!given.signing_mchid.empty() && !given.passphrase_file.empty()) {
+      return "--signing-mchid is the passphrase of --p12-file: leave it out, or leave out --passphrase-file";
+    }
+  } else if (!given.certificate_file.empty()) {
+    if (!given.serial_no.empty()) return "--serial-no" + in_certificate + "--cert-file";
+    if (!given.signing_mchid.empty()) return "--signing-mchid" + in_certificate + "--cert-file";
+  }
+  return "";
+}
+
+/// Names what nobody sees in a passphrase that did not fit.
+Result<Credentials> with_hint(Result<Credentials> credentials, const std::string& passphrase) {
+  if (credentials || passphrase.empty() || without_blanks(passphrase) == passphrase) return credentials;
+  Error error = std::move(credentials).error();
+  error.message += "; the passphrase in --passphrase-file begins or ends with a blank";
+  return error;
+}
+
+}  // namespace
+
 Result<Credentials> Connection::credentials() const {
+  if (const std::string superfluous = superfluous_option(*this); !superfluous.empty()) {
+    return configuration_error(superfluous);
+  }
   std::string passphrase;
   if (!passphrase_file.empty()) {
-    std::ifstream file(passphrase_file);
-    if (!std::getline(file, passphrase)) {
-      return configuration_error("--passphrase-file " + passphrase_file + " cannot be read, or is empty");
-    }
-    if (!passphrase.empty() && passphrase.back() == '\r') passphrase.pop_back();
+    auto read = read_passphrase(passphrase_file);
+    if (!read) return std::move(read).error();
+    passphrase = *std::move(read);
   }
   if (!p12_file.empty()) {
     if (!key_file.empty() || !certificate_file.empty()) {
@@ -54,20 +114,21 @@ Result<Credentials> Connection::credentials() const {
     }
     if (passphrase.empty() && signing_mchid.empty()) {
       return configuration_error(
-          "--p12-file needs --signing-mchid (its passphrase, as WeChat Pay sets it) or "
-          "--passphrase-file");
+          "--p12-file needs --signing-mchid (its passphrase, as WeChat Pay sets it) or --passphrase-file");
     }
-    return Credentials::from_p12_file(p12_file, passphrase.empty() ? signing_mchid : passphrase);
+    return with_hint(Credentials::from_p12_file(p12_file, passphrase.empty() ? signing_mchid : passphrase), passphrase);
   }
   if (key_file.empty()) {
     return configuration_error(
         "who asks is missing: give --cert-file apiclient_cert.pem and --key-file apiclient_key.pem, or --p12-file");
   }
-  if (!certificate_file.empty()) return Credentials::from_pem_files(certificate_file, key_file, passphrase);
+  if (!certificate_file.empty()) {
+    return with_hint(Credentials::from_pem_files(certificate_file, key_file, passphrase), passphrase);
+  }
   if (signing_mchid.empty() || serial_no.empty()) {
     return configuration_error("--key-file needs --cert-file, or both --signing-mchid and --serial-no");
   }
-  return Credentials::from_key_file(signing_mchid, serial_no, key_file, passphrase);
+  return with_hint(Credentials::from_key_file(signing_mchid, serial_no, key_file, passphrase), passphrase);
 }
 
 Result<std::shared_ptr<PlatformKeys>> Connection::platform_keys() const {
@@ -103,6 +164,7 @@ Result<BonusCommitClient> Connection::client(ClientOptions options, std::size_t 
   for (const std::string& warning : who->warnings()) std::cerr << "warning: " << warning << "\n";
   auto keys = platform_keys();
   if (!keys) return std::move(keys).error();
+  for (const std::string& warning : (*keys)->warnings()) std::cerr << "warning: " << warning << "\n";
   auto way = transport(max_connections);
   if (!way) return std::move(way).error();
   options.origins = origins;

@@ -8,16 +8,21 @@
 #include <string>
 #include <string_view>
 
-/// Why `name` is not the name of a file, without quoting it; empty where it may be one.
-inline std::string fault_of_file_name(std::string_view name) {
-  const bool holds_key = name.find("-----BEGIN") != std::string_view::npos;
-  if (holds_key || wechatpay::has_control_character(name) || name.size() >= PATH_MAX) {
-    return "this is the key itself, or no name of a file; give a file's name";
-  }
-  return "";
+/// Why `name` cannot be a file's name; empty where it can be one. Begins with a verb. A text with a fault is neither
+/// opened nor quoted.
+inline std::string file_name_fault(std::string_view name) {
+  if (name.find("-----BEGIN") != std::string_view::npos) return "is the key itself, not a file's name";
+  if (wechatpay::has_control_character(name)) return "holds control characters, as no file's name does";
+  if (name.size() >= PATH_MAX) return "is longer than a file's name can be; it may be the key itself";
+  return {};
 }
 
-/// The name of a file for a message.
-inline std::string shown_file_name(std::string_view name) { return wechatpay::printable(name, PATH_MAX); }
+/// How a message calls the file `name` that was given as `argument`: by its name where that is harmless, else by the
+/// argument's.
+inline std::string file_in_message(const std::string& name, std::string_view argument) {
+  constexpr std::size_t most = 1000;
+  return file_name_fault(name).empty() ? wechatpay::printable(name, most)
+                                       : "the file given as " + std::string(argument);
+}
 
 #endif

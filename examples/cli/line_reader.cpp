@@ -16,12 +16,13 @@ using namespace wechatpay;
 
 Result<LineReader> LineReader::open(const std::string& name, int wake) {
   const bool standard_input = name == "-";
-  if (!standard_input) {
-    if (const std::string fault = fault_of_file_name(name); !fault.empty()) return configuration_error(fault);
+  const std::string shown = standard_input ? "standard input" : file_in_message(name, "FILE");
+  if (const std::string fault = standard_input ? "" : file_name_fault(name); !fault.empty()) {
+    return configuration_error("FILE " + fault);
   }
   const int descriptor = standard_input ? STDIN_FILENO : ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return configuration_error(shown_file_name(name) + ": cannot be opened: " + std::strerror(errno));
-  LineReader reader(standard_input ? "standard input" : shown_file_name(name), descriptor, wake);
+  if (descriptor < 0) return configuration_error(shown + ": cannot be opened: " + std::strerror(errno));
+  LineReader reader(shown, descriptor, wake);
   struct stat status {};
   if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) {
     reader.bytes_in_all_ = static_cast<std::uint64_t>(status.st_size);

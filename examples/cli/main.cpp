@@ -11,7 +11,9 @@
 #include <sstream>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "arguments.hpp"
 #include "commands.hpp"
 
 namespace {
@@ -75,10 +77,19 @@ int main(int count, char** arguments) {
   add_doctor(app, status);
   add_sandbox(app, status);
   add_completion(app, status);
+  const std::vector<std::string> given(arguments + 1, arguments + count);
+  if (const std::string fault = fault_of_arguments(app, given); !fault.empty()) {
+    std::cerr << fault << "\n";
+    return ExitStatus::usage;
+  }
   try {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == EXIT_SUCCESS ? ExitStatus::success : ExitStatus::usage;
+    if (error.get_exit_code() == EXIT_SUCCESS) return app.exit(error);
+    const auto commands = app.get_subcommands();
+    std::cerr << explain(app, error, given) << "\n`wechatpay-bonus-commit "
+              << (commands.empty() ? "" : commands.front()->get_name() + " ") << "--help` tells more.\n";
+    return ExitStatus::usage;
   } catch (const std::exception& error) {
     std::cerr << error.what() << "\n";
     return ExitStatus::usage;

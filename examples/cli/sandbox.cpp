@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "arguments.hpp"
 #include "commands.hpp"
+#include "file_name.hpp"
 #include "interruption.hpp"
 #include "progress.hpp"
 
@@ -43,7 +45,7 @@ SandboxFault fault_of(const std::string& option, const std::string& text) {
 
 std::vector<SandboxFault> read_script(const std::string& name) {
   std::ifstream file(name);
-  if (!file) throw CLI::ValidationError("--script", name + " cannot be read");
+  if (!file) throw CLI::ValidationError("--script", file_in_message(name, "--script") + " cannot be read");
   std::vector<SandboxFault> script;
   for (std::string line; std::getline(file, line);) script.push_back(fault_of("--script", line));
   return script;
@@ -145,18 +147,21 @@ void add_sandbox(CLI::App& app, int& status) {
       .add_option("--backup-port", options->backup_port,
                   "listen there, too, as WeChat Pay's backup host, without faults")
       ->type_name("NUMBER");
-  command
-      .add_option("--folder", options->folder,
-                  "where to put the keys and certificates (default: a temporary folder, removed at the end)")
+  takes_file_name(command.add_option("--folder", options->folder,
+                                     "where to put the keys and certificates (default: a temporary folder, removed at "
+                                     "the end)"))
       ->type_name("FOLDER");
-  command.add_option("--script", options->script, "faults for the first requests, one line each")->type_name("FILE");
+  takes_file_name(command.add_option("--script", options->script, "faults for the first requests, one line each"))
+      ->type_name("FILE");
   command.add_option("--fault", options->faults, "a fault that requests get at random; may be given several times")
       ->type_name("FAULT");
   command.add_option("--fault-rate", options->fault_rate, "how many of them, from 0 to 1")
       ->check(CLI::Range(0.0, 1.0))
+      ->needs("--fault")
       ->type_name("RATE")
       ->capture_default_str();
   command.add_option("--fault-seed", options->fault_seed, "for another random order")
+      ->needs("--fault")
       ->type_name("NUMBER")
       ->capture_default_str();
   command.footer(

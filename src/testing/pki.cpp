@@ -70,6 +70,7 @@ CertificateHandle make_certificate(const CertificateOptions& options, EVP_PKEY* 
   const X509* const signer = issuer == nullptr ? x509 : issuer;
   add_extension(x509, signer, NID_basic_constraints, options.authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
   add_extension(x509, signer, NID_subject_key_identifier, "hash");
+  if (issuer != nullptr) add_extension(x509, signer, NID_authority_key_identifier, "keyid");
   if (options.authority) add_extension(x509, signer, NID_key_usage, "critical,keyCertSign,cRLSign");
   std::string names;
   for (const std::string& name : options.names) {

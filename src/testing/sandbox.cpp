@@ -2,6 +2,7 @@
 
 #include <httplib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -15,6 +16,7 @@
 #include <thread>
 #include <utility>
 
+#include "src/testing/output_folder.hpp"
 #include "src/testing/pki.hpp"
 #include "wechatpay/bonus_commit/text.hpp"
 
@@ -108,6 +110,7 @@ struct Sandbox::Server {
     if (own_folder) fs::remove_all(files.folder, ignored);
   }
 
+  void claim_folder();
   void write_files(const std::string& ca_pem);
   void serve(const httplib::Request& received, httplib::Response& sent);
   SandboxFault next_fault();
@@ -121,6 +124,7 @@ struct Sandbox::Server {
   httplib::SSLServer http;
   SandboxFiles files;
   bool own_folder = false;
+  std::unique_ptr<OutputFolder> folder;
   std::string origin;
   std::thread thread;
   std::atomic<bool> ended{false};
@@ -133,22 +137,31 @@ struct Sandbox::Server {
   std::mt19937_64 random;
 };
 
-void Sandbox::Server::write_files(const std::string& ca_pem) {
+void Sandbox::Server::claim_folder() {
   own_folder = options.folder.empty();
-  const fs::path folder = own_folder ? make_folder() : fs::path(options.folder);
-  files.folder = folder.string();
-  fs::create_directories(folder);
-  const auto write = [&folder](const std::string& name, const std::string& content) {
-    write_file(folder / name, content);
-    return (folder / name).string();
-  };
-  files.merchant_key = write("apiclient_key.pem", wechat_pay->merchant_key_pem());
-  files.merchant_certificate = write("apiclient_cert.pem", wechat_pay->merchant_certificate_pem());
-  files.merchant_p12 = write("apiclient_cert.p12", wechat_pay->merchant_p12());
-  files.public_key = write("pub_key.pem", wechat_pay->public_key_pem());
-  files.platform_certificate =
-      write("wechatpay_" + wechat_pay->certificate_serial() + ".pem", wechat_pay->certificate_pem());
-  files.ca = write("ca.pem", ca_pem);
+  const fs::path path = own_folder ? make_folder() : fs::absolute(options.folder);
+  files.folder = path.string();
+  const auto named = [&path](const std::string& name) { return (path / name).string(); };
+  const std::string certificate = "wechatpay_" + wechat_pay->certificate_serial() + ".pem";
+  files.merchant_key = named("apiclient_key.pem");
+  files.merchant_certificate = named("apiclient_cert.pem");
+  files.merchant_p12 = named("apiclient_cert.p12");
+  files.public_key = named("pub_key.pem");
+  files.platform_certificate = named(certificate);
+  files.ca = named("ca.pem");
+  folder = std::make_unique<OutputFolder>(
+      path, std::vector<std::string>{"apiclient_key.pem", "apiclient_cert.pem", "apiclient_cert.p12", "pub_key.pem",
+                                     certificate, "ca.pem"});
+}
+
+void Sandbox::Server::write_files(const std::string& ca_pem) {
+  folder->begin();
+  write_file(files.merchant_key, wechat_pay->merchant_key_pem());
+  write_file(files.merchant_certificate, wechat_pay->merchant_certificate_pem());
+  write_file(files.merchant_p12, wechat_pay->merchant_p12());
+  write_file(files.public_key, wechat_pay->public_key_pem());
+  write_file(files.platform_certificate, wechat_pay->certificate_pem());
+  write_file(files.ca, ca_pem);
 }
 
 void Sandbox::Server::serve(const httplib::Request& received, httplib::Response& sent) {
@@ -286,7 +299,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(SandboxOptions options) {
 
     auto server = std::make_unique<Server>(std::move(options), certificate.get(), authority.key.get());
     if (!server->http.is_valid()) return configuration_error("the sandbox's TLS could not be set up");
-    server->write_files(certificate_pem(authority.certificate.get()));
+    server->claim_folder();
 
     httplib::SSLServer& http = server->http;
     SSL_CTX_set_info_callback(http.ssl_context(), note_connection);
@@ -315,6 +328,12 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(SandboxOptions options) {
     if (port < 0) {
       return configuration_error("the sandbox cannot listen on " + address + " port " +
                                  std::to_string(server->options.port) + ": it is taken or not this machine's");
+    }
+    try {
+      server->write_files(certificate_pem(authority.certificate.get()));
+    } catch (...) {
+      ::close(listener);  // cpp-httplib closes only what it serves
+      throw;
     }
     // cpp-httplib's queue of 5 would make a burst of connections wait for a second.
     ::listen(listener, 256);

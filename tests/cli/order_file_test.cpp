@@ -348,12 +348,12 @@ TEST_F(OrderFileTest, RefusesWhatIsNoFileOfOrders) {
   EXPECT_TRUE(contains(refusal("\xFF\xFE"
                                "c"),
                        "UTF-16"));
-  const auto missing = OrderFile::open("/none", {});
+  const auto missing = OrderFile::open("/none.csv", {});
   ASSERT_FALSE(missing);
-  EXPECT_EQ(missing.error().message, "/none: cannot be opened: No such file or directory");
+  EXPECT_EQ(missing.error().message, "/none.csv: cannot be opened: No such file or directory");
   const auto key = OrderFile::open("-----BEGIN PRIVATE KEY-----\nMIIE", {});
   ASSERT_FALSE(key);
-  EXPECT_TRUE(contains(key.error().message, "this is the key itself")) << key.error().message;
+  EXPECT_TRUE(contains(key.error().message, "FILE is the key itself")) << key.error().message;
   EXPECT_FALSE(contains(key.error().message, "MII")) << key.error().message;
   const auto folder = OrderFile::open("/", {});
   ASSERT_FALSE(folder);

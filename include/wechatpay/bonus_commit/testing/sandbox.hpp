@@ -25,7 +25,8 @@ struct SandboxOptions {
   /// For whom the TLS certificate is made out: names and addresses.
   std::vector<std::string> certificate_names = {"127.0.0.1", "::1", "localhost"};
 
-  /// Where the files go; made if it is not there. Empty: a folder of its own, removed at the end.
+  /// Where the files go; made if it is not there. Empty: a folder of its own, removed at the end. One sandbox uses it
+  /// at a time; files of earlier sandboxes there are replaced, those of others are left alone.
   std::string folder;
 
   /// Gets one line per request, without the line's end. Called from several threads, one at a time.
@@ -46,7 +47,7 @@ struct SandboxOptions {
   std::uint64_t fault_seed = 1;      ///< for the random choice; requests at the same time may still swap theirs
 };
 
-/// What a client of the sandbox is given. Paths of files.
+/// What a client of the sandbox is given. Absolute paths of files.
 struct SandboxFiles {
   std::string folder;                ///< where they all are
   std::string merchant_key;          ///< apiclient_key.pem
@@ -62,7 +63,8 @@ class Sandbox {
  public:
   using Handler = std::function<HttpResponse(const HttpRequest&)>;  ///< makes an answer to a request
 
-  /// Fails with `invalid_configuration` where the port is taken or the folder cannot be written.
+  /// Fails with `invalid_configuration` where the port is taken, or the folder cannot be written, is in use by another
+  /// sandbox, or holds a file of that name that no sandbox has made; nothing has been written then.
   static Result<std::unique_ptr<Sandbox>> start(SandboxOptions options = {});
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;

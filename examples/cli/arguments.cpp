@@ -1,0 +1,89 @@
+#include "arguments.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "file_name.hpp"
+#include "order_values.hpp"
+#include "similar_names.hpp"
+
+namespace {
+
+constexpr std::string_view begin_of_key = "-----BEGIN";
+
+/// The name of a variable of the environment that holds a key itself; empty where none of ours does.
+std::string variable_with_key() {
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    const bool ours = text.substr(0, 10) == "WECHATPAY_";
+    if (ours && text.find(begin_of_key) != std::string_view::npos) return std::string(text.substr(0, text.find('=')));
+  }
+  return "";
+}
+
+std::vector<std::string> commands_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  return names;
+}
+
+std::vector<std::string> options_of(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+std::string meant(const std::string& name) { return name.empty() ? "" : "; did you mean " + name + "?"; }
+
+/// Why nothing takes `argument`. What is no option may be a secret, and is told by its place.
+std::string explain_left_over(const CLI::App& app, const std::string& argument,
+                              const std::vector<std::string>& arguments) {
+  const auto commands = app.get_subcommands();
+  if (argument.front() != '-') {
+    const auto place = std::find(arguments.begin(), arguments.end(), argument) - arguments.begin() + 1;
+    return "argument " + std::to_string(place) + " belongs to no option, and is one too many";
+  }
+  const std::string option = shown_value(argument.substr(0, argument.find('=')));
+  if (commands.empty()) return option + " does not stand before a command: give the command first";
+  const CLI::App& command = *commands.front();
+  if (plain_name(option) == "dryrun" || option == "-n") {
+    return "there is no " + option + ": `check FILE` reads a file of orders as `backfill` does, and sends nothing";
+  }
+  return command.get_name() + " has no option " + option + meant(similar_name(option, options_of(command)));
+}
+
+}  // namespace
+
+std::string fault_of_arguments(const CLI::App& app, const std::vector<std::string>& arguments) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i].find(begin_of_key) != std::string::npos) {
+      return "argument " + std::to_string(i + 1) + " is a key or a certificate itself: give the name of its file";
+    }
+  }
+  if (const std::string variable = variable_with_key(); !variable.empty()) {
+    return variable + " is a key or a certificate itself: give the name of its file";
+  }
+  if (arguments.empty() || arguments[0].empty() || arguments[0].front() == '-') return "";
+  const auto commands = commands_of(app);
+  if (std::find(commands.begin(), commands.end(), arguments[0]) != commands.end()) return "";
+  std::string all;
+  for (const std::string& command : commands) all += (all.empty() ? "" : ", ") + command;
+  return "there is no command " + shown_value(arguments[0]) + meant(similar_name(arguments[0], commands)) +
+         "\nThe commands are: " + all;
+}
+
+std::string explain(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
+  const auto left_over = app.remaining(true);
+  if (!left_over.empty()) return explain_left_over(app, left_over.front(), arguments);
+  return wechatpay::printable(error.what(), 1000);
+}
+
+CLI::Option* takes_file_name(CLI::Option* option) {
+  return option->check([](const std::string& name) { return file_name_fault(name); }, "");
+}

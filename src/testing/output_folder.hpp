@@ -1,0 +1,71 @@
+// The folder into which a sandbox puts keys and certificates.
+#ifndef WECHATPAY_SRC_TESTING_OUTPUT_FOLDER_HPP
+#define WECHATPAY_SRC_TESTING_OUTPUT_FOLDER_HPP
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "wechatpay/bonus_commit/text.hpp"
+
+namespace wechatpay {
+
+/// A folder that one sandbox writes to at a time. It keeps a list of what sandboxes have put there, so that files of
+/// others are not overwritten, and those of earlier sandboxes do not pile up.
+class OutputFolder {
+ public:
+  /// Throws where another sandbox uses it, or a file of `names` there is not a sandbox's.
+  OutputFolder(const std::filesystem::path& folder, const std::vector<std::string>& names)
+      : list_(folder / ".sandbox-files"), names_(names) {
+    std::filesystem::create_directories(folder);
+    lock_ = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock_ < 0 || ::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+      const int reason = errno;
+      if (lock_ >= 0) ::close(lock_);
+      if (reason != EWOULDBLOCK)
+        throw std::filesystem::filesystem_error("cannot be locked", folder, {reason, std::generic_category()});
+      throw std::runtime_error(printable(folder.string(), 1000) + " is in use by another sandbox: give another folder");
+    }
+    std::ifstream list(list_);
+    for (std::string name; std::getline(list, name);) earlier_.push_back(name);
+    for (const std::string& name : names) {
+      if (!std::filesystem::exists(folder / name) || std::count(earlier_.begin(), earlier_.end(), name) > 0) continue;
+      ::close(lock_);
+      throw std::runtime_error(printable((folder / name).string(), 1000) +
+                               " is there already, and no sandbox has made it: give another folder");
+    }
+  }
+  OutputFolder(const OutputFolder&) = delete;
+  OutputFolder& operator=(const OutputFolder&) = delete;
+  ~OutputFolder() { ::close(lock_); }
+
+  /// Before the files of this sandbox are written.
+  void begin() {
+    std::ofstream list(list_, std::ios::trunc);
+    for (const std::string& name : names_) list << name << "\n";
+    for (const std::string& name : earlier_) {
+      const bool plain = std::filesystem::path(name).filename() == name && name != "." && name != "..";
+      if (plain && std::count(names_.begin(), names_.end(), name) == 0)
+        std::filesystem::remove(list_.parent_path() / name);
+    }
+  }
+
+ private:
+  const std::filesystem::path list_;
+  const std::vector<std::string> names_;
+  std::vector<std::string> earlier_;
+  int lock_ = -1;
+};
+
+}  // namespace wechatpay
+
+#endif
