@@ -39,25 +39,28 @@ end
 [ "$(committed killed.csv)" = 1000 ] || fail "$(committed killed.csv) orders were committed"
 [ "$(served killed.csv)" -le 1064 ] || fail "$(served killed.csv) requests for 1000 orders, 64 at a time"
 
-echo "-- interrupted: what is under way ends, and nothing at all is repeated"
-orders interrupted.csv 1000
-start
-"$tool" backfill interrupted.csv 2> interrupted.err &
-backfill=$!
-read_lines 200
-kill -INT $backfill
-read_log
-status=0
-wait $backfill || status=$?
-[ $status = 130 ] || fail "exit status $status: $(< interrupted.err)"
-grep -q '^Interrupted. Start it again' interrupted.err || fail "$(< interrupted.err)"
-[ -e interrupted.csv.journal ] && [ ! -e interrupted.csv.failed ] || fail "$(ls)"
-expect 2 "$tool" backfill interrupted.csv --origin https://127.0.0.1:1
-says err 'is about https://127.0.0.1:[0-9]*, not https://127.0.0.1:1:.*--journal'
-expect 0 "$tool" backfill interrupted.csv
-end
-[ "$(committed interrupted.csv)" = 1000 ] || fail "$(committed interrupted.csv) orders were committed"
-[ "$(served interrupted.csv)" = 1000 ] || fail "$(served interrupted.csv) requests for 1000 orders"
+for signal in INT TERM HUP; do
+  echo "-- interrupted by SIG$signal: what is under way ends, and nothing at all is repeated"
+  orders $signal.csv 1000
+  start
+  "$tool" backfill $signal.csv 2> $signal.err &
+  backfill=$!
+  read_lines 200
+  kill -$signal $backfill
+  read_log
+  status=0
+  wait $backfill || status=$?
+  [ $status = 130 ] || fail "exit status $status: $(< $signal.err)"
+  grep -q '^[0-9]* credited, 0 failed' $signal.err || fail "$(< $signal.err)"
+  grep -q '^Interrupted. Start it again in the same way' $signal.err || fail "$(< $signal.err)"
+  [ -e $signal.csv.journal ] && [ ! -e $signal.csv.failed ] || fail "$(ls)"
+  expect 2 "$tool" backfill $signal.csv --origin https://127.0.0.1:1
+  says err 'is about https://127.0.0.1:[0-9]*, not https://127.0.0.1:1:.*--journal'
+  expect 0 "$tool" backfill $signal.csv
+  end
+  [ "$(committed $signal.csv)" = 1000 ] || fail "$(committed $signal.csv) orders were committed"
+  [ "$(served $signal.csv)" = 1000 ] || fail "$(served $signal.csv) requests for 1000 orders"
+done
 
 echo "-- bad rows and failures, and what failed fed in again"
 printf '%s\n' 400 ok drop-after drop-after drop-after drop-after > script  # the first one on a kept connection does not count
@@ -69,8 +72,8 @@ expect 3 "$tool" backfill mixed.csv --max-in-flight 1
 says err '^line 3: bonus_value must be 1 or more'
 says err '^out_trade_no mixed.csv-1: API error (outcome: refused)'
 says err '^1 credited, 2 failed, 1 row that is no order$'
-says err '1 x 400 SYSTEM_ERROR (refused), first on line 2: '
-says err '1 x connection closed (unknown), first on line 5: '
+says err '1 x 400 SYSTEM_ERROR (refused), first on line 2$'
+says err '1 x connection closed (unknown), first on line 5$'
 [ "$(cut -d '"' -f 1 mixed.csv.failed)" = "$(sed '1s/$/,error/; 2,$s/$/,/; 4d' mixed.csv)" ] || fail "$(< mixed.csv.failed)"
 grep -q '^478515832665,478515832665,mixed.csv-1,.*,30,"refused: ' mixed.csv.failed || fail "$(< mixed.csv.failed)"
 grep -q '^478515832665,478515832665,mixed.csv-4,.*,30,"unknown: ' mixed.csv.failed || fail "$(< mixed.csv.failed)"
@@ -92,10 +95,15 @@ openssl genrsa -out other.pem 2048 2> /dev/null
 serial_no=$(openssl x509 -in "$WECHATPAY_CERT_FILE" -noout -serial)
 expect 4 env -u WECHATPAY_CERT_FILE "$tool" backfill stopped.csv \
   --key-file other.pem --signing-mchid 1900000001 --serial-no "${serial_no#*=}"
-says err '^Stopped: every further order would fail likewise: .*401'
+says err '^out_trade_no stopped.csv-.*401.*private key'
+says err '^Stopped: every further order would fail likewise: 401 SIGN_ERROR (refused)$'
+says err '^  [0-9]* x 401 SIGN_ERROR (refused), first on line 2$'
+says err '^stopped.csv.failed has what failed until then'
+grep -q ',"refused: .*401' stopped.csv.failed || fail "$(< stopped.csv.failed)"
 [ "$(grep -c '^401' log)" -le 64 ] || fail "$(grep -c '^401' log) requests with a wrong key"
 expect 4 env -u WECHATPAY_CA_FILE "$tool" backfill stopped.csv
-says err '^Stopped: every further order would fail likewise: .*--ca-file'
+says err '^out_trade_no .*--ca-file'
+says err '^Stopped: every further order would fail likewise: TLS verification'
 says err '^Not all of the file was done. Start it again'
 expect 0 "$tool" backfill stopped.csv
 says err '^500 credited, 0 failed$'
@@ -109,7 +117,7 @@ read_log
 orders row.csv 9
 expect 4 "$tool" backfill row.csv --max-in-flight 1 --stop-after 5
 says err '^Stopped: 5 failures in a row (--stop-after)'
-[ ! -e row.csv.failed ] || fail "written before the file was read to its end"
+[ "$(wc -l < row.csv.failed)" = 6 ] || fail "$(< row.csv.failed)"
 expect 1 "$tool" backfill row.csv --max-in-flight 1 --stop-after 2
 says err '^3 credited, 2 failed, 4 refused by earlier runs (--again'
 expect 1 "$tool" backfill row.csv --max-in-flight 1
@@ -137,6 +145,9 @@ expect 0 "$tool" backfill - --rate 10 < piped.csv
 [ $(($(date +%s%N) - begin)) -ge 500000000 ] || fail "6 requests at 10 a second took less than 0.5 s"
 says err '^Standard input without --journal'
 says err '^6 credited, 0 failed$'
+expect 0 "$tool" backfill - --json < piped.csv
+grep -q '"credited": 6,' <<< "$out" && grep -q '"exit_status": 0' <<< "$out" || fail "$out"
+[ "${out:0:1}${out: -1}" = '{}' ] || fail "more than a document on standard output: $out"
 expect 0 "$tool" backfill - --journal piped.journal < piped.csv
 expect 0 "$tool" backfill - --journal piped.journal < piped.csv
 says err '^0 credited, 0 failed, 6 credited by earlier runs$'
@@ -146,6 +157,8 @@ expect 2 "$tool" backfill piped.csv --journal script
 says err 'script is no journal'
 expect 2 "$tool" backfill none.csv
 says err '^none.csv: cannot be opened'
+expect 2 "$tool" backfill none.csv --json
+says out '"message": "none.csv: cannot be opened'
 expect 2 "$tool" backfill piped.csv --failed ./piped.csv
 expect 2 "$tool" backfill piped.csv --failed script
 says err 'script is there already, and not from this journal'

@@ -45,6 +45,53 @@ expect 0 env WECHATPAY_CARD_ID=1 WECHATPAY_CODE=2 WECHATPAY_OUT_TRADE_NO=3 WECHA
   WECHATPAY_MCHID=1900000001 WECHATPAY_MERCHANT_MODE=direct "$tool" commit
 says out 'out_trade_no 3'
 
+expect 0 "$tool" commit "${order[@]}" --bonus-value 1
+says out '^credited: 1 point for'
+
+echo "-- what is mistyped is named, and corrected where it is near"
+expect 2 "$tool" comit "${order[@]}" --bonus-value 30
+says err '^there is no command comit; did you mean commit?$'
+expect 2 "$tool" status
+says err '^there is no command status$'
+expect 2 "$tool" commit "${order[@]}" --bonus-valeu 30
+says err '^commit has no option --bonus-valeu; did you mean --bonus-value?$'
+expect 2 "$tool" backfill orders.csv --dry-run
+says err '`check FILE`'
+expect 2 "$tool" commit "${order[@]}" --bonus-value 30 secret-word
+says err '^argument 14 belongs to no option'
+grep -q secret-word <<< "$err" && fail "quoted: $err"
+
+echo "-- a key in the place of its file's name is not quoted, wherever it stands"
+key=$(< "$WECHATPAY_KEY_FILE")
+not_quoted() { # COMMAND...: fails with 2, and quotes no line of the key
+  expect 2 "$@"
+  grep -qF "$(sed -n 2p "$WECHATPAY_KEY_FILE")" <<< "$out$err" && fail "$err" || true
+}
+for option in cert-file key-file p12-file passphrase-file public-key-file public-key-id platform-cert-file ca-file \
+  proxy origin signing-mchid serial-no code merchant-mode bonus-value; do
+  not_quoted "$tool" commit "${order[@]}" --bonus-value 30 --json --$option "$key"
+  says err 'is a key or a certificate itself: give the name of its file'
+  variable=${option//-/_}
+  case $option in code | bonus-value) not_quoted env "WECHATPAY_${variable^^}=$key" "$tool" commit --json ;;
+    *) not_quoted env "WECHATPAY_${variable^^}=$key" "$tool" commit "${order[@]}" --bonus-value 30 --json ;; esac
+  says err "^WECHATPAY_${variable^^} is a key or a certificate itself"
+done
+for option in journal failed; do not_quoted "$tool" backfill orders.csv --$option "$key"; done
+not_quoted "$tool" backfill "$key"
+not_quoted "$tool" check "$key"
+not_quoted "$tool" sandbox --folder "$key"
+not_quoted "$tool" sandbox --script "$key"
+not_quoted "$tool" completion "$key"
+not_quoted "$tool" "$key"
+not_quoted "$tool" commit "$key"
+body=$(sed 1d "$WECHATPAY_KEY_FILE") # without its first line
+for option in cert-file key-file p12-file passphrase-file public-key-file platform-cert-file ca-file; do
+  not_quoted "$tool" commit "${order[@]}" --bonus-value 30 --$option "$body"
+  says err "^--$option: holds control characters"
+done
+for option in journal failed; do not_quoted "$tool" backfill orders.csv --$option "$body"; done
+not_quoted "$tool" check "$body"
+
 echo "-- who asks"
 mchid=1900000001
 serial_no=$(openssl x509 -in "$WECHATPAY_CERT_FILE" -noout -serial)
@@ -58,6 +105,32 @@ expect 0 env -u WECHATPAY_CERT_FILE -u WECHATPAY_KEY_FILE "$tool" commit "${orde
 expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --p12-file "$folder/files/apiclient_cert.p12"
 expect 2 env -u WECHATPAY_CERT_FILE "$tool" commit "${order[@]}" --bonus-value 30
 says err 'both --signing-mchid and --serial-no'
+expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --serial-no AB --signing-mchid 999
+says err ' --serial-no is in the certificate: leave it out, or leave out --cert-file$'
+expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --signing-mchid $mchid
+says err ' --signing-mchid is in the certificate'
+p12=(env -u WECHATPAY_CERT_FILE -u WECHATPAY_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30
+  --p12-file "$folder/files/apiclient_cert.p12")
+expect 2 "${p12[@]}" --signing-mchid $mchid --serial-no AB
+says err ' --serial-no is in the certificate'
+expect 2 "${p12[@]}" --signing-mchid $mchid --passphrase-file "$folder/passphrase"
+says err ' --signing-mchid is the passphrase'
+# passphrase CONTENT WORDS: what the error says of such a file
+passphrase() {
+  printf "$1" > "$folder/passphrase"
+  expect 2 "${p12[@]}" --passphrase-file "$folder/passphrase"
+  says err "$2"
+}
+passphrase '\xEF\xBB\xBF1900000001\n' 'byte order mark'
+passphrase '1900000001 \n' 'begins or ends with a blank$'
+passphrase '1\0009\0000\000' 'is UTF-16'
+passphrase '\n1900000001\n' 'empty first line'
+passphrase '' 'cannot be read, or is empty'
+cp "$WECHATPAY_KEY_FILE" "$folder/passphrase"
+expect 2 "${p12[@]}" --passphrase-file "$folder/passphrase"
+says err 'is a key or a certificate: it is to hold the passphrase'
+expect 2 "${p12[@]}" --passphrase-file secret-word
+grep -q secret-word <<< "$err" && fail "quoted: $err"
 expect 2 env -u WECHATPAY_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30
 says err 'who asks is missing'
 expect 2 env -u WECHATPAY_PUBLIC_KEY_ID "$tool" commit "${order[@]}" --bonus-value 30
@@ -74,6 +147,15 @@ expect 1 "$tool" check "$folder/orders.csv"
 says out '^line 4: bonus_value must be 1 or more (given: 0)$'
 says out '^line 5: out_trade_no 3 stands on line 2 with bonus_value 6, here with 7'
 says out '^1 order, 1 repeated, 2 rows that are no orders$'
+expect 1 "$tool" check --json "$folder/orders.csv"
+says out '{"line":4,"fault":"bonus_value must be 1 or more (given: 0)"}'
+says out '"bad_rows": 2,'
+[ "${out:0:1}${out: -1}" = '{}' ] || fail "more than a document on standard output: $out"
+{ head -n 1 "$folder/orders.csv" && echo 1,2,1217752501201410000000000000,4,5,6; } > "$folder/rounded.csv"
+expect 1 "$tool" check "$folder/rounded.csv"
+says out '^line 2: warning: out_trade_no may have been rounded to 15 digits'
+says out '^1 order, 0 repeated, 0 rows that are no orders, 1 order in doubt$'
+rm "$folder/rounded.csv"
 expect 0 "$tool" check - <<< '{"card_id":"1","code":"2","out_trade_no":"3","mchid":"4","sub_mchid":"5","bonus_value":6}'
 expect 2 "$tool" check "$folder/none"
 [ "$(ls "$folder")" = "$(printf '%s\n' err files log orders.csv out output passphrase script)" ] || fail "$(ls "$folder")"
@@ -86,6 +168,13 @@ says out '^ok    TLS '
 says out '^ok    clock  *0 s'
 says out '^ok    signed request '
 says out '^ok    signed answer  *verified with PUB_KEY_ID_'
+expect 0 "$tool" doctor --json
+says out '"wrong": 0,'
+says out '"step": "signed answer",'
+[ "${out:0:1}${out: -1}" = '{}' ] || fail "more than a document on standard output: $out"
+expect 0 env HTTPS_PROXY=http://user:secret@127.0.0.1:1 all_proxy=http://127.0.0.1:1 "$tool" doctor
+says out '^look  environment  *set, and not used: HTTPS_PROXY, all_proxy; give --proxy'
+grep -q secret <<< "$out" && fail "quoted: $out"
 openssl genrsa -out "$folder/other.pem" 2048 2> /dev/null
 expect 1 "$tool" doctor --key-file "$folder/other.pem"
 says out "^BAD   merchant's key  *$folder/other.pem does not belong to $WECHATPAY_CERT_FILE"
@@ -108,7 +197,7 @@ says out '^BAD   TLS .*--ca-file'
 expect 0 "$tool" doctor --offline --origin https://name.invalid
 grep -q 'name lookup' <<< "$out" && fail "sent something: $out"
 end
-printf '%s\n' stale-timestamp unsigned 403 400 400 400 500 > "$folder/script"
+printf '%s\n' stale-timestamp unsigned 403 400 400 400 500 429 html > "$folder/script"
 start --folder "$folder/files" --script "$folder/script"
 read_log
 expect 1 "$tool" doctor
@@ -127,7 +216,12 @@ openssl rsa -in "$folder/other.pem" -pubout -out "$folder/wrong_pub.pem" 2> /dev
 expect 1 "$tool" doctor --public-key-file "$folder/wrong_pub.pem"
 says out '^BAD   signed answer .*signature mismatch'
 expect 1 "$tool" doctor
-says out '^BAD   signed request .*500'
+says out '^  ?   signed request .*500'
+says out '^Nothing wrong was found, but not everything could be looked at.$'
+expect 1 "$tool" doctor
+says out '^  ?   signed request .*429.*too many requests'
+expect 1 "$tool" doctor
+says out '^BAD   answer .*502'
 
 echo "-- completion, and the manual page has all that it offers"
 expect 0 "$tool" completion bash

@@ -26,10 +26,43 @@ for file in apiclient_key.pem apiclient_cert.pem apiclient_cert.p12 pub_key.pem 
 done
 [ "$(stat -c %a "$folder/files/apiclient_key.pem")" = 600 ] || fail "others can read the private key"
 
+before=$(sha256sum "$folder"/files/*)
+second() { # OPTION...: a second sandbox says WORDS and changes nothing
+  local words=$1 status=0
+  shift
+  "$tool" sandbox "$@" > /dev/null 2> "$folder/error" || status=$?
+  [ $status = 2 ] || fail "$*: exit status $status"
+  grep -q -e "$words" "$folder/error" || fail "$*: $(< "$folder/error")"
+  [ "$(sha256sum "$folder"/files/*)" = "$before" ] || fail "$*: the files of the first sandbox were changed"
+}
+second 'in use by another sandbox' --folder "$folder/files" --port "${origin##*:}"
+second 'in use by another sandbox' --folder "$folder/files" --port 0
+second 'it is taken' --folder "$folder/second" --port "${origin##*:}"
+[ -z "$(ls -A "$folder/second")" ] || fail "files of a sandbox that did not start: $(ls -A "$folder/second")"
+
 kill -TERM "$server"
 IFS= read -r line <&3
 [ "$line" = "1 order committed" ] || fail "last line: $line"
 wait "$server" || fail "exit status $?"
+
+# Another one in the same folder leaves no certificate of the first; keys that no sandbox made stay.
+(cd "$folder" && exec "$tool" sandbox --port 0 --folder files) > "$folder/output" &
+server=$!
+while IFS= read -r line; do
+  case "$line" in
+    "merchant key"*) grep -q " $folder/files/apiclient_key.pem$" <<< "$line" || fail "no absolute path: $line" ;;
+    "One line"*) break ;;
+  esac
+done < "$folder/output"
+[ "$(ls "$folder"/files/wechatpay_*.pem | wc -l)" = 1 ] || fail "old certificates: $(ls "$folder/files")"
+kill -TERM "$server"
+wait "$server" || true
+mkdir "$folder/own"
+echo mine > "$folder/own/apiclient_key.pem"
+status=0
+"$tool" sandbox --port 0 --folder "$folder/own" 2> "$folder/error" || status=$?
+[ $status = 2 ] && grep -q 'no sandbox has made it' "$folder/error" || fail "$status: $(< "$folder/error")"
+[ "$(cat "$folder"/own/*)" = mine ] || fail "a key of others was overwritten"
 
 "$tool" sandbox --help | grep -q 'drop-after ' || fail "the faults are not told"
 
