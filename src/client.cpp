@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "src/commit_call.hpp"
+#include "src/own_key.hpp"
 #include "wechatpay/bonus_commit/body.hpp"
 #include "wechatpay/bonus_commit/text.hpp"
 
@@ -188,6 +189,11 @@ Result<BonusCommitClient> BonusCommitClient::create(Credentials credentials,
     return configuration_error("the platform keys hold the serial number " + credentials.serial_no() +
                                ", which is that of the merchant's own certificate (apiclient_cert.pem): WeChat Pay's "
                                "is wechatpay_<serial>.pem, or pub_key.pem");
+  }
+  if (const std::string serial = serial_of_own_key(credentials, *platform_keys); !serial.empty()) {
+    return configuration_error("the platform key " + serial +
+                               " is the merchant's own public key, under which no answer verifies: WeChat Pay's is in "
+                               "pub_key.pem, downloaded on the merchant platform");
   }
   if (auto error = check_options(options)) return *std::move(error);
   return BonusCommitClient(

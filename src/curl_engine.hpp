@@ -23,7 +23,7 @@
 #endif
 
 #include "src/curl_exchange.hpp"
-#include "src/openssl.hpp"
+#include "src/openssl/handles.hpp"
 #include "wechatpay/bonus_commit/curl_transport.hpp"
 
 namespace wechatpay::curl {

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "src/openssl.hpp"
+#include "src/openssl/handles.hpp"
 #include "wechatpay/bonus_commit/curl_transport.hpp"
 #include "wechatpay/bonus_commit/text.hpp"
 

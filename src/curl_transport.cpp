@@ -9,8 +9,9 @@
 
 #include "src/curl_engine.hpp"
 #include "src/curl_exchange.hpp"
-#include "src/key_files.hpp"
-#include "src/openssl.hpp"
+#include "src/openssl/certificate.hpp"
+#include "src/openssl/handles.hpp"
+#include "src/openssl/key_file.hpp"
 
 namespace wechatpay {
 namespace {
@@ -62,10 +63,10 @@ Result<std::shared_ptr<CurlTransport>> CurlTransport::create(CurlOptions options
         "SSLKEYLOGFILE is set, and this libcurl's TLS library would write the secrets of connections there: unset it");
   }
   if (!options.ca_bundle_file.empty()) {
-    const std::string name = "CurlOptions::ca_bundle_file " + options.ca_bundle_file;
-    const auto file = KeyFile::read(options.ca_bundle_file);
-    if (!file) return configuration_error("CurlOptions::ca_bundle_file " + file.error().message);
-    if (const auto first = read_certificate(file->bytes(), name); !first) return first.error();
+    const auto file = KeyFile::read(options.ca_bundle_file, {"CurlOptions::ca_bundle_file", ""});
+    if (!file) return file.error();
+    const auto certificates = read_certificates(file->bytes(), "CurlOptions::ca_bundle_file " + file->name());
+    if (!certificates) return certificates.error();
   }
   if (!options.proxy.empty() && !is_proxy_url(options.proxy)) {
     // Not quoted: it may hold a password.

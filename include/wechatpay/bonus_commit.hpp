@@ -21,6 +21,7 @@
 #include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/version.hpp"
 #include "wechatpay/bonus_commit/text.hpp"
+#include "wechatpay/bonus_commit/file_name.hpp"
 #include "wechatpay/bonus_commit/error.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 #include "wechatpay/bonus_commit/request.hpp"

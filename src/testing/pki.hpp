@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "src/openssl.hpp"
+#include "src/openssl/handles.hpp"
 
 namespace wechatpay {
 

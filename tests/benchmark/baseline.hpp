@@ -17,7 +17,7 @@
 #include <string_view>
 #include <vector>
 
-#include "src/openssl.hpp"
+#include "src/openssl/handles.hpp"
 #include "src/testing/pki.hpp"
 #include "tests/benchmark/measuring.hpp"
 #include "tests/support/raw_server.hpp"

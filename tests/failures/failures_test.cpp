@@ -22,7 +22,8 @@
 #include <set>
 #include <string>
 
-#include "src/key_files.hpp"
+#include "src/openssl/certificate.hpp"
+#include "src/openssl/pem.hpp"
 #include "src/testing/pki.hpp"
 #include "tests/support/polling_loop.hpp"
 #include "tests/support/support.hpp"
@@ -173,8 +174,8 @@ std::string file(const std::string& name) { return sandbox_process->files + "/" 
 const std::string& legacy_p12() {
   static const std::string made = [] {
     const auto key = read_private_key(read_text(file("apiclient_key.pem")), "", "key");
-    const auto certificate = read_certificate(read_text(file("apiclient_cert.pem")), "certificate");
-    return pkcs12(key->get(), certificate->get(), "1900000001", true);
+    const auto certificate = read_certificates(read_text(file("apiclient_cert.pem")), "certificate");
+    return pkcs12(key->get(), certificate->front().get(), "1900000001", true);
   }();
   return made;
 }

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "src/openssl.hpp"
+#include "src/openssl/handles.hpp"
 #include "tests/fuzz/fuzz_support.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"

@@ -1,12 +1,14 @@
 #include "wechatpay/bonus_commit/client.hpp"
 
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
 
 #include <cmath>
 #include <optional>
 #include <stdexcept>
 
 #include "src/commit_call.hpp"
+#include "src/testing/pki.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
@@ -398,6 +400,53 @@ TEST_F(Client, NamesWhatIsWrongWithItsOptions) {
   keys_ = wechat_pay_.platform_keys();
   transport_ = nullptr;
   EXPECT_TRUE(contains(creation_fault(), "transport is null"));
+}
+
+/// The public half of a private key in PEM.
+std::string public_half(const std::string& private_key) {
+  const BioHandle bio(BIO_new_mem_buf(private_key.data(), static_cast<int>(private_key.size())));
+  const PkeyHandle key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+  return public_key_pem(key.get());
+}
+
+TEST_F(Client, RefusesTheMerchantsOwnPublicKeyAmongThePlatformKeysWhoeverSigns) {
+  const std::string id = "PUB_KEY_ID_0114232134912410000000000009";
+  ASSERT_TRUE(keys_->add_public_key(id, public_half(wechat_pay_.merchant_key_pem())));
+  class Hsm final : public Signer {
+   public:
+    explicit Hsm(Credentials credentials) : credentials_(std::move(credentials)) {}
+    Result<std::string> sign(std::string_view message) const override { return credentials_.signer().sign(message); }
+
+   private:
+    Credentials credentials_;
+  };
+  const Credentials own = wechat_pay_.credentials();
+  for (const auto& who :
+       {own, Credentials::from_signer(own.mchid(), own.serial_no(), std::make_shared<Hsm>(own)).value()}) {
+    const auto made = BonusCommitClient::create(who, keys_, transport_, options_);
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().kind, ErrorKind::invalid_configuration);
+    EXPECT_EQ(made.error().remedy, Remedy::correct_setup);
+    EXPECT_TRUE(contains(made.error().message, "the platform key " + id + " is the merchant's own public key"))
+        << made.error().message;
+  }
+  keys_->remove(id);
+  EXPECT_TRUE(BonusCommitClient::create(own, keys_, transport_, options_));
+}
+
+TEST_F(Client, IsMadeAlthoughItsSignerCannotSignYet) {
+  class Throwing final : public Signer {
+    Result<std::string> sign(std::string_view) const override { throw std::runtime_error("the HSM starts"); }
+  };
+  class Failing final : public Signer {
+    Result<std::string> sign(std::string_view) const override { return configuration_error("the HSM starts"); }
+  };
+  const Credentials own = wechat_pay_.credentials();
+  for (const std::shared_ptr<const Signer>& signer : std::initializer_list<std::shared_ptr<const Signer>>{
+           std::make_shared<Throwing>(), std::make_shared<Failing>()}) {
+    const auto who = Credentials::from_signer(own.mchid(), own.serial_no(), signer).value();
+    EXPECT_TRUE(BonusCommitClient::create(who, keys_, transport_, options_));
+  }
 }
 
 TEST_F(Client, RefusesTheMerchantsOwnSerialNumberAmongThePlatformKeys) {

@@ -5,7 +5,7 @@
 
 #include <filesystem>
 
-#include "src/key_files.hpp"
+#include "src/openssl/certificate.hpp"
 #include "src/testing/pki.hpp"
 #include "tests/support/support.hpp"
 
@@ -171,28 +171,88 @@ TEST(Credentials, RefuseWhatIsNotPkcs12) {
   EXPECT_TRUE(contains(message_of(Credentials::from_p12(p12.substr(0, p12.size() / 2), mchid)), "damaged"));
 }
 
-TEST(Credentials, NameAFileThatCannotBeRead) {
-  const TemporaryFolder folder;
-  const auto missing = folder.path("apiclient_key.pem");
-  const std::string message = message_of(Credentials::from_key_file(mchid, serial, missing));
-  EXPECT_TRUE(contains(message, missing + ": cannot be opened: No such file")) << message;
-
-  const auto directory = folder.path("directory");
-  std::filesystem::create_directory(directory);
-  const std::string directory_message = message_of(Credentials::from_key_file(mchid, serial, directory));
-  EXPECT_TRUE(contains(directory_message, directory)) << directory_message;
-
-  const auto large = folder.write("large.pem", std::string((1U << 20U) + 1, 'x'));
-  const std::string large_message = message_of(Credentials::from_key_file(mchid, serial, large));
-  EXPECT_TRUE(contains(large_message, "larger than 1 MiB")) << large_message;
+TEST(Credentials, WantTheMerchantIdInDigitsAndNameWhatWasGiven) {
+  const struct {
+    std::string given;
+    const char* says;
+  } cases[] = {
+      {"", "it is empty"},
+      {"wxd678efh567hg6787", "looks like an appid"},
+      {serial, "looks like a certificate's serial number"},
+      {"PUB_KEY_ID_0114232134912410000000000000", "a public key's id"},
+      {"１900000001", "the full-width digit U+FF11"},
+      {"1900000001\u200B", "U+200B, which cannot be seen"},
+      {"1900000001 ", "holds a blank"},
+      {"1900000001\n", "U+000A, which cannot be seen"},
+      {"19\xFF", "not UTF-8"},
+      {std::string(33, '1'), "it has 33"},
+      {"correct-horse", "1 to 32 digits"},
+      {"19\"", "1 to 32 digits"},
+      {"商户", "1 to 32 digits"},
+  };
+  class Hsm final : public Signer {
+    Result<std::string> sign(std::string_view) const override { return std::string(); }
+  };
+  for (const auto& each : cases) {
+    for (const std::string& message :
+         {message_of(Credentials::from_key(each.given, serial, merchant().key_pem)),
+          message_of(Credentials::from_signer(each.given, serial, std::make_shared<Hsm>()))}) {
+      EXPECT_TRUE(contains(message, "mchid must be the merchant id")) << message;
+      EXPECT_TRUE(contains(message, each.says)) << message;
+      EXPECT_TRUE(each.given.empty() || !contains(message, each.given)) << "quoted: " << message;
+    }
+  }
 }
 
-TEST(Credentials, RefuseWhatWouldBreakTheAuthorizationHeader) {
-  for (const char* bad : {"", "19\"", "19\\", "19\n", "1 9", "商户", "19\x7F"}) {
-    EXPECT_TRUE(contains(message_of(Credentials::from_key(bad, serial, merchant().key_pem)), "mchid")) << bad;
+TEST(Credentials, WantTheSerialNumberInHexAndNameWhatWasGiven) {
+  const struct {
+    std::string given;
+    const char* says;
+  } cases[] = {
+      {"", "is empty"},
+      {"367734023472347234723472347234723472347234723472", "48 digits, as the serial number has in decimal"},
+      {"A8B07E79B8269FEC3D5D3E6AB8ED163A6A380DB", "39 digits of hex, an odd number"},
+      {"0A:8B:07:E7", "has colons"},
+      {"0A 8B 07 E7", "has blanks"},
+      {"0x0A8B07", "begins with 0x"},
+      {"PUB_KEY_ID_1", "the id of WeChat Pay's public key"},
+      {std::string(42, 'A'), "42 digits of hex; a serial number has 40 at most"},
+      {mchid, "is the merchant id"},
+      {"correct-horse-battery", "has 21 bytes that are not all digits of hex"},
+      {"AB\"", "3 bytes"},
+      {"序", "3 bytes"},
+  };
+  for (const auto& each : cases) {
+    const std::string message = message_of(Credentials::from_key(mchid, each.given, merchant().key_pem));
+    EXPECT_TRUE(contains(message, "serial_no " + std::string(each.given.empty() ? "is" : ""))) << message;
+    EXPECT_TRUE(contains(message, each.says)) << message;
+    EXPECT_TRUE(each.given.empty() || !contains(message, each.given)) << "quoted: " << message;
   }
-  for (const char* bad : {"", "AB\"", "AB\\", "AB\r\n", "40:8B", "PUB_KEY_ID_1", "序"}) {
-    EXPECT_TRUE(contains(message_of(Credentials::from_key(mchid, bad, merchant().key_pem)), "serial_no")) << bad;
+  const std::string swapped = message_of(Credentials::from_key(serial, mchid, merchant().key_pem));
+  EXPECT_TRUE(contains(swapped, "mchid and serial_no are in each other's place")) << swapped;
+}
+
+TEST(Credentials, TakeTheCertificateOfAFileThatBelongsToTheKey) {
+  const auto authority = make_certificate({"Tenpay.com Root CA", "0C", {}, true}, make_rsa_key().get());
+  const std::string chain = certificate_pem(authority.get()) + merchant().certificate_text;
+  expect_usable(Credentials::from_pem(chain, merchant().key_pem));
+}
+
+TEST(Credentials, RefuseASecondCertificateThatIsDamaged) {
+  const std::string half = merchant().certificate_text.substr(0, 300);
+  const std::string message = message_of(Credentials::from_pem(merchant().certificate_text + half, merchant().key_pem));
+  EXPECT_TRUE(contains(message, "damaged or incomplete")) << message;
+}
+
+TEST(Credentials, SayThatACertificateCannotBeUsedRatherThanThatItBelongsToAnotherKey) {
+  auto negative = make_certificate({mchid, serial, {}, false}, merchant().key.get());
+  ASSERT_EQ(ASN1_INTEGER_set_int64(X509_get_serialNumber(negative.get()), -5), 1);
+  auto dateless = make_certificate({mchid, serial, {}, false}, merchant().key.get());
+  ASSERT_EQ(ASN1_STRING_set(X509_getm_notAfter(dateless.get()), "never", 5), 1);
+  for (X509* const certificate : {negative.get(), dateless.get()}) {
+    ASSERT_GT(X509_sign(certificate, merchant().key.get(), EVP_sha256()), 0);
+    const std::string message = message_of(Credentials::from_pem(certificate_pem(certificate), merchant().key_pem));
+    EXPECT_TRUE(contains(message, "whose key, dates or serial number cannot be used")) << message;
   }
 }
 
@@ -211,6 +271,25 @@ TEST(Credentials, WarnOfACertificateOutsideItsDates) {
   EXPECT_TRUE(contains(warnings(-10 * day, -3 * day)[0], "expired 3 days ago"));
   EXPECT_TRUE(contains(warnings(-day, 30 * day)[0], "expires in 29 days")) << warnings(-day, 30 * day)[0];
   EXPECT_TRUE(contains(warnings(3 * day, 30 * day)[0], "not valid yet"));
+}
+
+TEST(Credentials, WarnOfACertificateWhateverCenturyItIsOf) {
+  using Clock = std::chrono::system_clock;
+  CertificateOptions options{mchid, serial, {}, false};
+  options.not_before = at(-8'100'000'000);
+  options.not_after = at(-8'000'000'000);  // the year 1716
+  const auto certificate = make_certificate(options, merchant().key.get());
+  const auto old = Credentials::from_pem(certificate_pem(certificate.get()), merchant().key_pem).value();
+  EXPECT_TRUE(contains(old.warnings(at(1'700'000'000)).at(0), "expired 112268 days ago"));
+  EXPECT_TRUE(contains(old.warnings((Clock::time_point::max)()).at(0), "expired 19"));
+  EXPECT_TRUE(contains(old.warnings((Clock::time_point::min)()).at(0), "not valid yet"));
+  for (const char* end : {"00010101000000Z", "99991231235959Z"}) {
+    ASSERT_EQ(ASN1_TIME_set_string_X509(X509_getm_notAfter(certificate.get()), end), 1);
+    ASSERT_GT(X509_sign(certificate.get(), merchant().key.get(), EVP_sha256()), 0);
+    const auto strange = Credentials::from_pem(certificate_pem(certificate.get()), merchant().key_pem).value();
+    EXPECT_LE(strange.warnings((Clock::time_point::max)()).size(), 1U) << end;
+    EXPECT_LE(strange.warnings((Clock::time_point::min)()).size(), 1U) << end;
+  }
 }
 
 TEST(Credentials, TellWhenTheCertificateEnds) {
@@ -248,15 +327,18 @@ TEST(Credentials, LeaveOpenSslsErrorQueueAsTheyFoundIt) {
   EXPECT_EQ(ERR_get_error(), 0U);
 }
 
-TEST(TimeOf, BoundsWhatTheClockCannotHold) {
-  const std::unique_ptr<ASN1_TIME, Freeing<ASN1_TIME_free>> end_of_time(ASN1_TIME_new());
-  ASSERT_EQ(ASN1_TIME_set_string(end_of_time.get(), "99991231235959Z"), 1);
-  EXPECT_GT(time_of(end_of_time.get()), std::chrono::system_clock::now() + std::chrono::hours(24 * 365 * 100));
+TEST(ValidityOf, BoundsWhatTheClockCannotHold) {
+  const auto certificate = make_certificate({mchid, serial, {}, false}, merchant().key.get());
+  ASSERT_EQ(ASN1_TIME_set_string_X509(X509_getm_notAfter(certificate.get()), "99991231235959Z"), 1);
+  EXPECT_GT(validity_of(certificate.get()).value().not_after,
+            std::chrono::system_clock::now() + std::chrono::hours(24 * 365 * 100));
 }
 
-TEST(SerialOf, KeepsTheZeroOfAByte) {
-  const auto certificate = make_certificate({mchid, "0102030405", {}, false}, merchant().key.get());
-  EXPECT_EQ(serial_of(certificate.get()), "0102030405");
+TEST(SerialOf, HasTwoDigitsForEachByte) {
+  for (const char* number : {"0102030405", "00"}) {
+    const auto certificate = make_certificate({mchid, number, {}, false}, merchant().key.get());
+    EXPECT_EQ(serial_of(certificate.get()), number);
+  }
 }
 
 }  // namespace

@@ -101,6 +101,42 @@ TEST(PlatformKeys, RefuseTheMerchantsOwnCertificateAndSaySo) {
       << message;
 }
 
+TEST(PlatformKeys, RefuseTheCertificateOfAnAuthority) {
+  PlatformKeys keys;
+  const auto certificate = make_certificate({"Tenpay.com Root CA", "0A", {}, true}, key());
+  const std::string message = message_of(keys.add_certificate(certificate_pem(certificate.get())));
+  EXPECT_TRUE(contains(message, "is the certificate of an authority (CA), \"Tenpay.com Root CA\"")) << message;
+}
+
+TEST(PlatformKeys, RefuseAChainAndSeveralCertificatesInOneFile) {
+  PlatformKeys keys;
+  const std::string message = message_of(keys.add_certificate(platform_certificate("0A") + platform_certificate("0B")));
+  EXPECT_TRUE(contains(message, "holds 2 certificates (serial numbers 0A, 0B)")) << message;
+  const auto authority = make_certificate({"Tenpay.com Root CA", "0C", {}, true}, key());
+  EXPECT_TRUE(contains(message_of(keys.add_certificate(platform_certificate("0A") + certificate_pem(authority.get()))),
+                       "holds 2 certificates"));
+  std::string many;
+  for (int i = 0; i < 7; ++i) many += platform_certificate("0" + std::to_string(i));
+  EXPECT_TRUE(contains(message_of(keys.add_certificate(many)), "(serial numbers 00, 01, 02, 03, 04, \xE2\x80\xA6)"));
+  EXPECT_TRUE(keys.serials().empty());
+}
+
+TEST(PlatformKeys, WarnOfACertificateThatNamesSomebodyElse) {
+  PlatformKeys keys;
+  const PkeyHandle issuer_key = make_rsa_key();
+  const auto issuer = make_certificate({"Example Root", "01", {}, true}, issuer_key.get());
+  const auto host = make_certificate({"api.mch.weixin.qq.com", "0A", {"api.mch.weixin.qq.com"}, false}, key(),
+                                     issuer.get(), issuer_key.get());
+  ASSERT_TRUE(keys.add_certificate(certificate_pem(host.get())));
+  ASSERT_TRUE(keys.add_certificate(platform_certificate("0B")));
+  const auto warnings = keys.warnings();
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_TRUE(
+      contains(warnings[0], "the platform certificate 0A names \"api.mch.weixin.qq.com\", issued by \"Example Root\""))
+      << warnings[0];
+  EXPECT_TRUE(contains(warnings[0], "a TLS host's")) << warnings[0];
+}
+
 TEST(PlatformKeys, RefuseASerialNumberInThePlaceOfAPublicKeysId) {
   PlatformKeys keys;
   const std::string message = message_of(keys.add_public_key("408B07E79B8269FE", public_key_pem(key())));

@@ -47,6 +47,15 @@ TEST(Check, AppliesTheTextRulesToEachField) {
       {"a\n", "control"},
       {"a\x7F", "control"},
       {"a\xC2\x85", "control"},
+      {" 12", "must not begin or end with a blank"},
+      {"12 ", "must not begin or end with a blank"},
+      {" ", "must not begin or end with a blank"},
+      {"\u200B12", "cannot be seen: it holds U+200B"},
+      {"1\u00AD2", "cannot be seen: it holds U+00AD"},
+      {"12\uFEFF", "cannot be seen: it holds U+FEFF"},
+      {"12\u00A0", "cannot be seen: it holds U+00A0"},
+      {"\u300012", "cannot be seen: it holds U+3000"},
+      {"12\U000E0041", "cannot be seen: it holds U+E0041"},
   };
   for (std::size_t i = 0; i < 5; ++i) {
     for (const auto& each : cases) {
@@ -55,6 +64,45 @@ TEST(Check, AppliesTheTextRulesToEachField) {
       const Fault fault = only_fault(request);
       EXPECT_EQ(fault.field, names[i]);
       EXPECT_TRUE(contains(fault.issue, each.issue)) << names[i] << ": " << fault.issue;
+    }
+  }
+}
+
+TEST(Check, ShowsInTheFaultWhatCannotBeSeen) {
+  BonusCommitRequest request = seed_request();
+  request.code = "478515832665\u200B";
+  EXPECT_EQ(only_fault(request).value, "478515832665\\xE2\\x80\\x8B");
+}
+
+TEST(Check, PassesABlankWithinAnOrderNumber) {
+  BonusCommitRequest request = seed_request();
+  request.out_trade_no = "A 1";
+  EXPECT_TRUE(check(request).empty());
+}
+
+TEST(Check, WantsMerchantIdsInAsciiDigits) {
+  const struct {
+    const char* value;
+    const char* issue;
+  } cases[] = {
+      {"１900000109", "the full-width digit U+FF11"},
+      {"190000010９", "the full-width digit U+FF19"},
+      {"wxd678efh567hg6787", "looks like an appid"},
+      {"5157F09EFDC096DE15EBE81A47057A72", "looks like a certificate's serial number"},
+      {"19 00", "it holds a blank"},
+      {"1900000109.0", "1 to 32 digits"},
+      {"1.9E+09", "1 to 32 digits"},
+      {"-1", "1 to 32 digits"},
+      {"١٢٣", "1 to 32 digits"},
+  };
+  for (const auto& member : {&BonusCommitRequest::mchid, &BonusCommitRequest::sub_mchid}) {
+    for (const auto& each : cases) {
+      BonusCommitRequest request = seed_request();
+      request.*member = each.value;
+      const Fault fault = only_fault(request);
+      EXPECT_EQ(fault.field, member == &BonusCommitRequest::mchid ? "/mchid" : "/sub_mchid");
+      EXPECT_TRUE(contains(fault.issue, each.issue)) << fault.issue;
+      EXPECT_EQ(fault.value, each.value);
     }
   }
 }

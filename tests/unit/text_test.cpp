@@ -42,6 +42,41 @@ TEST(Printable, KeepsTextAndEscapesWhatWouldFoolAReader) {
             "b");
 }
 
+TEST(Printable, EscapesWhatCannotBeSeen) {
+  const char* const invisible[] = {
+      "\u00A0",     "\u00AD",     "\u034F",     "\u0600",     "\u0605",     "\u061C",     "\u06DD",     "\u070F",
+      "\u08E2",     "\u115F",     "\u1160",     "\u1680",     "\u17B4",     "\u180B",     "\u180E",     "\u180F",
+      "\u2000",     "\u2009",     "\u200A",     "\u200B",     "\u200C",     "\u200D",     "\u200E",     "\u200F",
+      "\u2028",     "\u2029",     "\u202A",     "\u202E",     "\u202F",     "\u205F",     "\u2060",     "\u2064",
+      "\u2065",     "\u2066",     "\u2069",     "\u206F",     "\u2800",     "\u3000",     "\u3164",     "\uFDD0",
+      "\uFDEF",     "\uFE00",     "\uFE0F",     "\uFEFF",     "\uFFA0",     "\uFFF9",     "\uFFFB",     "\uFFFC",
+      "\uFFFE",     "\uFFFF",     "\u0890",     "\u0891",     "\u17B5",     "\uFFF0",     "\u180C",     "\u180D",
+      "\U000110BD", "\U000110CD", "\U00013430", "\U0001343F", "\U0001BCA0", "\U0001D173", "\U0001D17A", "\U0001FFFE",
+      "\U000E0001", "\U000E0041", "\U000E007F", "\U000E01EF", "\U0010FFFF"};
+  for (const char* one : invisible) {
+    EXPECT_TRUE(is_invisible(first_code_point(one).value)) << code_point_name(first_code_point(one).value);
+    const std::string shown = printable(std::string("1") + one + "9");
+    for (const char c : shown) EXPECT_TRUE(c > ' ' && c <= '~') << shown;
+  }
+  EXPECT_EQ(printable("1900000109\u200B"), "1900000109\\xE2\\x80\\x8B");
+}
+
+TEST(Printable, KeepsWhatCanBeSeen) {
+  for (const char* text :
+       {"a b",    "\u00A1", "\u00AC",     "\u00AE",     "\u0301",     "\u0350",    "\u0606", "\u061B", "\u061D",
+        "\u1FFF", "\u2010", "\u2027",     "\u2030",     "\u205E",     "\u2070",    "\u27FF", "\u2801", "\u3001",
+        "\u3163", "\u4E00", "\uFDCF",     "\uFDF0",     "\uFE10",     "\uFE70",    "\uFF01", "\uFF11", "\uFF9F",
+        "\uFFA1", "\uFFFD", "\U00013440", "\U0001F600", "\U0002A6D6", "\U000E1000"}) {
+    EXPECT_EQ(printable(text), text) << code_point_name(first_code_point(text).value);
+  }
+}
+
+TEST(CodePointName, HasFourDigitsAtLeast) {
+  EXPECT_EQ(code_point_name(U'\n'), "U+000A");
+  EXPECT_EQ(code_point_name(0x200B), "U+200B");
+  EXPECT_EQ(code_point_name(0x1F600), "U+1F600");
+}
+
 TEST(Printable, CutsByCharactersAndSaysSo) {
   EXPECT_EQ(printable("中文字", 2), "中文…");
   EXPECT_EQ(printable("中文字", 3), "中文字");

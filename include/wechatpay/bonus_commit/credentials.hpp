@@ -28,16 +28,22 @@ class WECHATPAY_BONUS_COMMIT_TYPE Signer {
 };
 
 /// Credentials that work: each way to make them says at start-up what would otherwise fail at the first call. A file
-/// that cannot be read, a wrong passphrase, a certificate or public key in the place of the private key, a key that
-/// is not RSA, has less than 2048 bits or does not belong to the certificate, and a merchant id or serial number that
-/// would break the Authorization header are errors of kind `invalid_configuration`, which name the file.
+/// that cannot be read, a wrong passphrase, something else in the place of the private key or the certificate, a key
+/// that is not RSA, has less than 2048 bits or does not belong to the certificate, a merchant id that is not 1 to 32
+/// digits and a serial number that is not hex are errors of kind `invalid_configuration`. They name the file or the
+/// argument and say what was found there.
 ///
-/// PEM keys may be PKCS#8 or PKCS#1, with or without a passphrase. Cheap to copy (the key is shared), immutable and
-/// thread-safe.
+/// No error quotes what may be a secret, whatever argument it was given in: a file's name is quoted where it exists,
+/// lies in a folder that exists or ends as key files do (.pem, .p12…); keys, passphrases, and merchant ids and serial
+/// numbers that are none, never.
+///
+/// PEM keys may be PKCS#8 or PKCS#1, with or without a passphrase, with today's ciphers or with legacy ones (DES, RC2).
+/// A file is a regular file of 1 MiB at most, or a pipe that is written to within 5 seconds. A file that asks for more
+/// than 5,000,000 rounds of key derivation is refused. Cheap to copy (the key is shared), immutable and thread-safe.
 class Credentials {
  public:
   /// From `apiclient_cert.pem` and `apiclient_key.pem`: the merchant id is the subject's CN, the serial number is the
-  /// certificate's.
+  /// certificate's. Of several certificates in the file, the one that belongs to the key is taken.
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_pem_files(const std::string& certificate_file,
                                                                           const std::string& key_file,
                                                                           std::string_view passphrase = {});
@@ -54,7 +60,8 @@ class Credentials {
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_p12(std::string_view bytes,
                                                                     std::string_view passphrase);
 
-  /// From the merchant id, the serial number (hex, in either case) and the key one by one.
+  /// From the merchant id (1 to 32 digits), the serial number (hex in either case, two digits a byte, 40 at most) and
+  /// the key one by one.
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<Credentials> from_key_file(std::string mchid, std::string serial_no,
                                                                          const std::string& key_file,
                                                                          std::string_view passphrase = {});
@@ -82,8 +89,9 @@ class Credentials {
     return validity_ ? std::optional(validity_->not_after) : std::nullopt;
   }
 
-  /// What is not wrong for certain but should be seen to: a certificate that has expired, is not valid yet, or expires
-  /// within 30 days. Not errors, since the server decides. Log them at start-up and once a day.
+  /// What is not wrong for certain but should be seen to: a file with the private key that its group or others could
+  /// read or write when it was read, with the command that mends it; and a certificate that has expired, is not valid
+  /// yet, or expires within 30 days. Not errors, since the server decides. Log them at start-up and once a day.
   WECHATPAY_BONUS_COMMIT_EXPORT std::vector<std::string> warnings(
       std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const;
 
@@ -95,13 +103,15 @@ class Credentials {
 
   Credentials(std::string mchid, std::string serial_no, std::shared_ptr<const Signer> signer,
               std::optional<Validity> validity);
+  void warn(std::string warning);
 
   friend struct CredentialsFactory;
 
   std::string mchid_;
   std::string serial_no_;
   std::shared_ptr<const Signer> signer_;
-  std::optional<Validity> validity_;  ///< of the certificate, where one was given
+  std::optional<Validity> validity_;   ///< of the certificate, where one was given
+  std::vector<std::string> warnings_;  ///< of the file
 };
 
 }  // namespace wechatpay

@@ -35,7 +35,8 @@ class WECHATPAY_BONUS_COMMIT_TYPE PlatformKey {
 /// and an answer is verified with the keys that are there when it arrives.
 ///
 /// What cannot be used is refused with an error of kind `invalid_configuration` that names the file: above all the
-/// merchant's own certificate in the place of the platform's, and a serial number in the place of a public key's id.
+/// merchant's own certificate or an authority's (CA) in the place of the platform's, and a serial number in the place
+/// of a public key's id. Files are read and named as Credentials does.
 class PlatformKeys {
  public:
   PlatformKeys() = default;
@@ -46,11 +47,11 @@ class PlatformKeys {
   /// An id that is there already is replaced. Returns the id.
   WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> add_public_key_file(std::string id, const std::string& file);
 
-  /// The same from what the file holds.
+  /// The same from what the file holds: PEM, SPKI or PKCS#1.
   WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> add_public_key(std::string id, std::string_view pem);
 
-  /// A platform certificate, `wechatpay_<serial>.pem`. One with the same serial number is replaced. Returns the serial
-  /// number.
+  /// A platform certificate, `wechatpay_<serial>.pem`. One with the same serial number is replaced. A file of several
+  /// certificates is refused. Returns the serial number.
   WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> add_certificate_file(const std::string& file);
 
   /// The same from what the file holds.
@@ -72,8 +73,9 @@ class PlatformKeys {
   /// All serials, for a message.
   WECHATPAY_BONUS_COMMIT_EXPORT std::vector<std::string> serials() const;
 
-  /// Platform certificates that have expired, are not valid yet, or expire within 30 days; public keys have no end. Not
-  /// errors, since it is the signature that counts. Log them at start-up and once a day.
+  /// Platform certificates that have expired, are not valid yet, or expire within 30 days (public keys have no end);
+  /// certificates that name somebody else than WeChat Pay's do, such as a TLS host's; and files that others could write
+  /// when they were read. Not errors, since it is the signature that counts. Log them at start-up and once a day.
   WECHATPAY_BONUS_COMMIT_EXPORT std::vector<std::string> warnings(
       std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const;
 
@@ -84,9 +86,13 @@ class PlatformKeys {
     std::chrono::system_clock::time_point not_before{};  ///< a certificate's
     std::chrono::system_clock::time_point not_after{};   ///< likewise
     std::size_t added = 0;                               ///< a running number
+    std::vector<std::string> warnings;                   ///< of the file, and of whose the certificate is
   };
 
   Result<std::string> add(std::string serial, Entry entry);
+  Result<std::string> add_public_key(std::string id, std::string_view pem, const std::string& name,
+                                     std::string warning);
+  Result<std::string> add_certificate(std::string_view pem, const std::string& name, std::string warning);
 
   mutable std::mutex mutex_;
   std::map<std::string, Entry, std::less<>> entries_;

@@ -35,7 +35,9 @@ constexpr std::string_view to_string(MerchantMode mode) noexcept {
 /// Marks the bonus points that an order earned as credited (设置支付后展示的积分到账):
 /// POST /v3/marketing/membercard-open/cards/{card_id}/codes/{code}/bonus/commit.
 ///
-/// Every text is UTF-8, 1 to 32 characters of at most three bytes each (WeChat Pay takes no emoji).
+/// Every text is UTF-8, 1 to 32 characters of at most three bytes each (WeChat Pay takes no emoji), without control
+/// characters and characters that cannot be seen, and neither begins nor ends with a blank. The merchant ids are ASCII
+/// digits.
 struct BonusCommitRequest {
   std::string card_id;           ///< the membership card's template id (会员卡模板 id); goes into the path
   std::string code;              ///< the member's card code (会员卡 code); goes into the path
@@ -51,20 +53,64 @@ struct BonusCommitRequest {
 inline std::vector<Fault> check_text(std::string field, std::string_view value, std::string location) {
   constexpr std::size_t most = 32;
   std::size_t characters = 0;
-  const char* issue = value.empty() ? "must not be empty" : nullptr;
-  for (std::string_view rest = value; !rest.empty() && issue == nullptr; ++characters) {
+  std::string issue = value.empty() ? "must not be empty" : "";
+  for (std::string_view rest = value; !rest.empty() && issue.empty(); ++characters) {
     const CodePoint next = first_code_point(rest);
-    if (!next.valid) issue = "must be valid UTF-8";
-    if (next.bytes == 4) issue = "must not hold characters of four bytes in UTF-8 (emoji): WeChat Pay refuses them";
-    if (next.valid && is_control(next.value)) issue = "must not hold control characters";
+    if (!next.valid) {
+      issue = "must be valid UTF-8";
+    } else if (is_control(next.value)) {
+      issue = "must not hold control characters";
+    } else if (is_invisible(next.value)) {
+      issue = "must not hold characters that cannot be seen: it holds " + code_point_name(next.value);
+    } else if (next.bytes == 4) {
+      issue = "must not hold characters of four bytes in UTF-8 (emoji): WeChat Pay refuses them";
+    }
     rest.remove_prefix(next.bytes);
   }
-  if (issue == nullptr && characters > most) issue = "must be at most 32 characters long";
-  if (issue == nullptr && location == "path" && (value == "." || value == "..")) {
+  if (issue.empty() && characters > most) issue = "must be at most 32 characters long";
+  if (issue.empty() && (value.front() == ' ' || value.back() == ' ')) issue = "must not begin or end with a blank";
+  if (issue.empty() && location == "path" && (value == "." || value == "..")) {
     issue = "must not be a dot segment: it would change the path";
   }
-  if (issue == nullptr) return {};
-  return {{std::move(field), printable(value, 2 * most), issue, std::move(location)}};
+  if (issue.empty()) return {};
+  return {{std::move(field), printable(value, 2 * most), std::move(issue), std::move(location)}};
+}
+
+/// \ingroup stages
+/// Why a text is no merchant id, which is 1 to 32 ASCII digits; empty where it is one. Begins with a verb and does not
+/// quote the text.
+inline std::string mchid_fault(std::string_view id) {
+  const std::string rule = "must be the merchant id, 1 to 32 digits";
+  if (id.empty()) return rule + "; it is empty";
+  constexpr std::string_view digits = "0123456789";
+  const std::size_t at = id.find_first_not_of(digits);
+  if (at == std::string_view::npos) return id.size() <= 32 ? "" : rule + "; it has " + std::to_string(id.size());
+  if (id.substr(0, 2) == "wx") return rule + "; it looks like an appid";
+  if (id.substr(0, 11) == "PUB_KEY_ID_") return rule + "; it is a public key's id";
+  if (id.size() >= 32 && id.find_first_not_of("0123456789ABCDEFabcdef") == std::string_view::npos) {
+    return rule + "; it looks like a certificate's serial number";
+  }
+  const CodePoint other = first_code_point(id.substr(at));
+  if (!other.valid) return rule + "; it is not UTF-8";
+  if (other.value >= 0xFF10 && other.value <= 0xFF19) {
+    return rule + "; it holds the full-width digit " + code_point_name(other.value) + ", not an ASCII digit";
+  }
+  if (other.value == ' ') return rule + "; it holds a blank";
+  if (is_control(other.value) || is_invisible(other.value)) {
+    return rule + "; it holds " + code_point_name(other.value) + ", which cannot be seen";
+  }
+  return rule + "; it holds other characters";
+}
+
+/// \ingroup stages
+/// The faults of one merchant id of the body; at most one.
+inline std::vector<Fault> check_mchid(std::string field, std::string_view value) {
+  auto faults = check_text(field, value, "body");
+  if (!faults.empty()) return faults;
+  if (std::string issue = mchid_fault(value); !issue.empty()) {
+    faults.push_back({std::move(field), printable(value, 64), std::move(issue), "body"});
+  }
+  return faults;
 }
 
 /// Everything that is wrong with `request`, in the order of its fields; empty where it can be sent. Refuses what
@@ -80,7 +126,7 @@ inline std::vector<Fault> check(const BonusCommitRequest& request) {
     if (wanted && id.empty()) {
       add({{std::move(field), "", "is missing; " + std::string(fitting_without), "body"}});
     } else if (wanted) {
-      add(check_text(std::move(field), id, "body"));
+      add(check_mchid(std::move(field), id));
     } else if (!id.empty()) {
       const std::string mode(to_string(request.merchant_mode));
       add({{std::move(field), printable(id, 64), "must not be given with MerchantMode::" + mode + "; " + fitting_with,

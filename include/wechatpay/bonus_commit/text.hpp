@@ -40,6 +40,38 @@ inline CodePoint first_code_point(std::string_view text) noexcept {
 /// C0, DEL and C1.
 inline bool is_control(char32_t value) noexcept { return value < 0x20 || (value >= 0x7F && value <= 0x9F); }
 
+/// Whether a reader cannot see the character, or cannot tell it from an ASCII space, or it changes how its neighbours
+/// show: every format character, every separator but U+0020, what is ignored by default, and the noncharacters (Unicode
+/// 16.0, UnicodeData.txt: Cf, Zs, Zl, Zp; DerivedCoreProperties.txt: Default_Ignorable_Code_Point); besides, the blank
+/// braille pattern and the object replacement character.
+inline bool is_invisible(char32_t value) noexcept {
+  struct Range {
+    char32_t first;
+    char32_t last;
+  };
+  constexpr Range ranges[] = {
+      {0x00A0, 0x00A0},   {0x00AD, 0x00AD},   {0x034F, 0x034F},   {0x0600, 0x0605},   {0x061C, 0x061C},
+      {0x06DD, 0x06DD},   {0x070F, 0x070F},   {0x0890, 0x0891},   {0x08E2, 0x08E2},   {0x115F, 0x1160},
+      {0x1680, 0x1680},   {0x17B4, 0x17B5},   {0x180B, 0x180F},   {0x2000, 0x200F},   {0x2028, 0x202F},
+      {0x205F, 0x206F},   {0x2800, 0x2800},   {0x3000, 0x3000},   {0x3164, 0x3164},   {0xFDD0, 0xFDEF},
+      {0xFE00, 0xFE0F},   {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},   {0xFFF0, 0xFFFC},   {0x110BD, 0x110BD},
+      {0x110CD, 0x110CD}, {0x13430, 0x1343F}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF},
+  };
+  if ((value & 0xFFFEU) == 0xFFFEU) return true;
+  for (const Range& range : ranges) {
+    if (value < range.first) return false;
+    if (value <= range.last) return true;
+  }
+  return false;
+}
+
+/// The character's name by its number: "U+200B".
+inline std::string code_point_name(char32_t value) {
+  std::string digits;
+  for (; value != 0 || digits.size() < 4; value >>= 4U) digits.insert(digits.begin(), "0123456789ABCDEF"[value & 0xFU]);
+  return "U+" + digits;
+}
+
 /// Whether there is a byte of C0 or DEL; C1 in UTF-8 is not looked for.
 inline bool has_control_character(std::string_view ascii) noexcept {
   unsigned found = 0;  // to the end, since compilers make a loop without a way out take many characters at a time
@@ -58,20 +90,17 @@ inline std::string upper_case(std::string_view text) {
 
 /// @}
 
-/// `text` for a message or a log line: at most `most` characters (an ellipsis follows where there were more), control
-/// characters, line separators and bytes that are not UTF-8 as `\xNN`, and characters that reverse the direction of
-/// writing likewise, so that nobody who reads a log is fooled by what a server sent.
+/// `text` for a message or a log line: at most `most` characters (an ellipsis follows where there were more). Control
+/// characters, bytes that are not UTF-8, and characters that cannot be seen or that change how others show
+/// (is_invisible()) become `\xNN`, so what a reader sees is what is there.
 inline std::string printable(std::string_view text, std::size_t most = 200) {
-  const auto misleads = [](char32_t c) {
-    return is_control(c) || c == 0x2028 || c == 0x2029 || (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
-  };
   std::string out;
   out.reserve(text.size() < most ? text.size() : most);
   for (std::size_t count = 0; !text.empty(); ++count) {
     if (count == most) return out + "\xE2\x80\xA6";  // an ellipsis in UTF-8, whatever the compiler takes this file for
     const CodePoint next = first_code_point(text);
     const std::string_view bytes = text.substr(0, next.bytes);
-    if (next.valid && !misleads(next.value)) {
+    if (next.valid && !is_control(next.value) && !is_invisible(next.value)) {
       out += bytes;
     } else {
       for (const char c : bytes) {

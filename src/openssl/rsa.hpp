@@ -1,10 +1,10 @@
 /// Signing and verifying under an RSA key with OpenSSL.
-#ifndef WECHATPAY_SRC_RSA_HPP
-#define WECHATPAY_SRC_RSA_HPP
+#ifndef WECHATPAY_SRC_OPENSSL_RSA_HPP
+#define WECHATPAY_SRC_OPENSSL_RSA_HPP
 
 #include <memory>
 
-#include "src/openssl.hpp"
+#include "src/openssl/handles.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"
 

@@ -1,17 +1,13 @@
-#include "src/rsa.hpp"
+#include "src/openssl/rsa.hpp"
 
-#include <openssl/rand.h>
 #include <openssl/rsa.h>
 
 #include <array>
 #include <atomic>
-#include <cstdint>
-#include <limits>
 #include <mutex>
 #include <utility>
 #include <vector>
 
-#include "wechatpay/bonus_commit/retry.hpp"
 #include "wechatpay/bonus_commit/signature.hpp"
 
 namespace wechatpay {
@@ -161,31 +157,6 @@ std::optional<std::string> decode_base64(std::string_view text) {
   if (!strict) return std::nullopt;
   bytes.erase(end);
   return bytes;
-}
-
-Result<std::string> random_nonce() {
-  const ErrorQueueGuard guard;
-  std::array<unsigned char, 16> random{};
-  if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) {
-    Error error;
-    error.kind = ErrorKind::signing_failed;
-    error.message = "OpenSSL has no random numbers for the nonce: " + openssl_reason();
-    return error;
-  }
-  std::string nonce;
-  nonce.reserve(2 * random.size());
-  for (const unsigned char byte : random) {
-    nonce += "0123456789ABCDEF"[byte >> 4U];
-    nonce += "0123456789ABCDEF"[byte & 0xFU];
-  }
-  return nonce;
-}
-
-double random_fraction() noexcept {
-  const ErrorQueueGuard guard;
-  std::uint32_t random = 0;
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(&random), sizeof random) != 1) return 1;
-  return static_cast<double>(random) / (std::numeric_limits<std::uint32_t>::max)();
 }
 
 }  // namespace wechatpay

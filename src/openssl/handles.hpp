@@ -1,6 +1,6 @@
 /// OpenSSL's handles, each owned on the line that creates it.
-#ifndef WECHATPAY_SRC_OPENSSL_HPP
-#define WECHATPAY_SRC_OPENSSL_HPP
+#ifndef WECHATPAY_SRC_OPENSSL_HANDLES_HPP
+#define WECHATPAY_SRC_OPENSSL_HANDLES_HPP
 
 #include "src/third_parties.hpp"
 //
@@ -30,6 +30,8 @@ using PkeyHandle = std::unique_ptr<EVP_PKEY, Freeing<EVP_PKEY_free>>;
 using PkeyContextHandle = std::unique_ptr<EVP_PKEY_CTX, Freeing<EVP_PKEY_CTX_free>>;
 using DigestHandle = std::unique_ptr<EVP_MD, Freeing<EVP_MD_free>>;
 using CertificateHandle = std::unique_ptr<X509, Freeing<X509_free>>;
+using Pkcs8Handle = std::unique_ptr<PKCS8_PRIV_KEY_INFO, Freeing<PKCS8_PRIV_KEY_INFO_free>>;
+using EncryptedPkcs8Handle = std::unique_ptr<X509_SIG, Freeing<X509_SIG_free>>;
 using Pkcs12Handle = std::unique_ptr<PKCS12, Freeing<PKCS12_free>>;
 using LibraryContextHandle = std::unique_ptr<OSSL_LIB_CTX, Freeing<OSSL_LIB_CTX_free>>;
 using ProviderHandle = std::unique_ptr<OSSL_PROVIDER, Freeing<OSSL_PROVIDER_unload>>;

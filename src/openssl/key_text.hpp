@@ -1,0 +1,22 @@
+/// What a text or a file is that is not the key or certificate that belongs there. Nothing here quotes it.
+#ifndef WECHATPAY_SRC_OPENSSL_KEY_TEXT_HPP
+#define WECHATPAY_SRC_OPENSSL_KEY_TEXT_HPP
+
+#include <string>
+#include <string_view>
+
+namespace wechatpay {
+
+/// What the bytes are, as a verb and its object: "holds a certificate", "is an HTML page".
+std::string contents_of(std::string_view bytes);
+
+/// What has happened to a PEM text that has a BEGIN line, but none that can be read as one: line breaks lost, lines
+/// indented or quoted. Empty if a BEGIN line is whole, and where there is none. A verb and its object.
+std::string pem_form_fault(std::string_view text);
+
+/// `text` without the byte order mark of UTF-8, which some editors put before it.
+std::string_view without_byte_order_mark(std::string_view text);
+
+}  // namespace wechatpay
+
+#endif

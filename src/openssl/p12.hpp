@@ -1,0 +1,24 @@
+/// PKCS#12 files.
+#ifndef WECHATPAY_SRC_OPENSSL_P12_HPP
+#define WECHATPAY_SRC_OPENSSL_P12_HPP
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "src/openssl/handles.hpp"
+#include "wechatpay/bonus_commit/result.hpp"
+
+namespace wechatpay {
+
+struct KeyAndCertificates {
+  PkeyHandle key;
+  std::vector<CertificateHandle> certificates;  ///< one at least
+};
+
+/// The private key, RSA of 2048 bits or more, and the certificates in a PKCS#12 file. `name` is how messages call it.
+Result<KeyAndCertificates> read_p12(std::string_view bytes, std::string_view passphrase, const std::string& name);
+
+}  // namespace wechatpay
+
+#endif

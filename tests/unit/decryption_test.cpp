@@ -1,0 +1,306 @@
+#include "src/openssl/decryption.hpp"
+
+#include <gtest/gtest.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+
+#include <cstdlib>
+
+#include "src/openssl/p12.hpp"
+#include "src/testing/pki.hpp"
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/credentials.hpp"
+#include "wechatpay/bonus_commit/platform_keys.hpp"
+
+namespace wechatpay {
+namespace {
+
+constexpr const char* mchid = "1900000001";
+constexpr const char* serial = "0A8B07E79B8269FEC3D5D3E6AB8ED163A6A380DB";
+constexpr const char* passphrase = "correct-passphrase";
+
+EVP_PKEY* key() {
+  static const PkeyHandle made = make_rsa_key();
+  return made.get();
+}
+
+X509* certificate() {
+  static const CertificateHandle made = make_certificate({mchid, serial, {}, false}, key());
+  return made.get();
+}
+
+template <typename Write>
+std::string text_of(const Write& write) {
+  const BioHandle bio(BIO_new(BIO_s_mem()));
+  EXPECT_EQ(write(bio.get()), 1);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return std::string(data, static_cast<std::size_t>(size));
+}
+
+/// PKCS#8, encrypted by PBES1 (or its PKCS#12 kin).
+std::string pbes1(int encryption, int rounds = 2048) {
+  const Pkcs8Handle plain(EVP_PKEY2PKCS8(key()));
+  const Decryption with_legacy_ciphers("");
+  const EncryptedPkcs8Handle sealed(
+      PKCS8_encrypt(encryption, nullptr, passphrase, -1, nullptr, 0, rounds, plain.get()));
+  return text_of([&](BIO* bio) { return PEM_write_bio_PKCS8(bio, sealed.get()); });
+}
+
+/// PKCS#8, encrypted by PBES2 with the parameters that `make` makes.
+template <typename Make>
+std::string pbes2_of(const Make& make) {
+  const Pkcs8Handle plain(EVP_PKEY2PKCS8(key()));
+  const Decryption with_legacy_ciphers("");
+  const EncryptedPkcs8Handle sealed(PKCS8_set0_pbe(passphrase, -1, plain.get(), make()));
+  return text_of([&](BIO* bio) { return PEM_write_bio_PKCS8(bio, sealed.get()); });
+}
+
+std::string pbes2(const char* cipher, int rounds) {
+  return pbes2_of([&] { return PKCS5_pbe2_set(EVP_get_cipherbyname(cipher), rounds, nullptr, 0); });
+}
+
+std::string scrypt(std::uint64_t n, std::uint64_t r, std::uint64_t p) {
+  return pbes2_of([&] { return PKCS5_pbe2_set_scrypt(EVP_aes_256_cbc(), nullptr, 0, nullptr, n, r, p); });
+}
+
+/// PKCS#1, encrypted by the older form of PEM.
+std::string traditional(const char* cipher) {
+  EVP_PKEY* const own = key();
+  const Decryption with_legacy_ciphers("");
+  return text_of([&](BIO* bio) {
+    return PEM_write_bio_PrivateKey_traditional(bio, own, EVP_get_cipherbyname(cipher),
+                                                reinterpret_cast<const unsigned char*>(passphrase), 18, nullptr,
+                                                nullptr);
+  });
+}
+
+struct P12Form {
+  int key_cipher = 0;
+  int certificate_cipher = 0;
+  int rounds = 0;
+  int mac_rounds = 0;  ///< -1: without a MAC
+};
+
+std::string p12_of(const P12Form& form) {
+  X509* const of_key = certificate();
+  const Decryption with_legacy_ciphers("");
+  const Pkcs12Handle p12(PKCS12_create(passphrase, "apiclient", key(), of_key, nullptr, form.key_cipher,
+                                       form.certificate_cipher, form.rounds, form.mac_rounds, 0));
+  return text_of([&](BIO* bio) { return i2d_PKCS12_bio(bio, p12.get()); });
+}
+
+std::string message_of(const Result<Credentials>& result) {
+  if (result) return "accepted";
+  EXPECT_EQ(result.error().kind, ErrorKind::invalid_configuration);
+  EXPECT_EQ(result.error().remedy, Remedy::correct_setup);
+  EXPECT_FALSE(contains(result.error().message, passphrase)) << result.error().message;
+  return result.error().message;
+}
+
+Result<Credentials> from_key(const std::string& pem, std::string_view given = passphrase) {
+  return Credentials::from_key(mchid, serial, pem, given);
+}
+
+std::vector<std::string> legacy_keys() {
+  return {pbes1(NID_pbeWithMD5AndDES_CBC),
+          pbes1(NID_pbeWithSHA1AndDES_CBC),
+          pbes1(NID_pbeWithMD5AndRC2_CBC),
+          pbes1(NID_pbe_WithSHA1And40BitRC2_CBC),
+          pbes1(NID_pbe_WithSHA1And128BitRC2_CBC),
+          pbes1(NID_pbe_WithSHA1And128BitRC4),
+          pbes2("DES-CBC", 2048),
+          traditional("DES-CBC"),
+          traditional("RC2-CBC"),
+          traditional("BF-CBC")};
+}
+
+std::vector<std::string> modern_keys() {
+  return {pbes1(NID_pbe_WithSHA1And3_Key_TripleDES_CBC), pbes2("AES-256-CBC", 1'000'000), scrypt(16384, 8, 1),
+          traditional("AES-256-CBC"), traditional("DES-EDE3-CBC")};
+}
+
+TEST(Decryption, KnowsEveryCipherOfKeysInPem) {
+  for (const auto& keys : {legacy_keys(), modern_keys()}) {
+    for (const std::string& pem : keys) {
+      const auto credentials = from_key(pem);
+      ASSERT_TRUE(credentials) << credentials.error().message << "\n" << pem.substr(0, 120);
+      EXPECT_EQ(credentials->signer().sign("message").value().size(), 256U);
+    }
+  }
+  EXPECT_EQ(OSSL_PROVIDER_available(nullptr, "legacy"), 0) << "the process at large has no legacy provider";
+}
+
+TEST(Decryption, TellsAMissingPassphraseFromAWrongOne) {
+  for (const auto& keys : {legacy_keys(), modern_keys()}) {
+    for (const std::string& pem : keys) {
+      EXPECT_TRUE(contains(message_of(from_key(pem, "")), "is encrypted: give its passphrase"));
+      const std::string wrong = message_of(from_key(pem, "another passphrase"));
+      EXPECT_TRUE(contains(wrong, "the passphrase is wrong, or the file is damaged")) << wrong;
+    }
+  }
+}
+
+TEST(Decryption, NamesALegacyCipherThatOpenSslLacksAndNeverCallsThePassphraseWrong) {
+  const auto keys = legacy_keys();
+  const std::string p12 = pkcs12(key(), certificate(), mchid, true);
+  setenv("OPENSSL_MODULES", "/no/such/folder", 1);
+  for (const char* given : {passphrase, "another passphrase"}) {
+    for (const std::string& pem : keys) {
+      const std::string message = message_of(from_key(pem, given));
+      EXPECT_TRUE(contains(message, "which this OpenSSL does not have (its legacy provider is not installed)"))
+          << message;
+      EXPECT_TRUE(contains(message, "openssl pkcs8 -topk8 -v2 aes-256-cbc")) << message;
+      EXPECT_FALSE(contains(message, "passphrase")) << message;
+    }
+  }
+  EXPECT_TRUE(contains(message_of(from_key(keys.at(7))), "is encrypted with DES-CBC"));
+  const std::string message = message_of(Credentials::from_p12(p12, mchid));
+  EXPECT_TRUE(contains(message, "is encrypted with RC2-40-CBC, which this OpenSSL does not have")) << message;
+  for (const std::string& pem : modern_keys()) EXPECT_TRUE(from_key(pem));
+  unsetenv("OPENSSL_MODULES");
+}
+
+TEST(Decryption, SaysThatNoProviderIsActiveWhateverIsRead) {
+  const std::string key_pem = private_key_pem(key());
+  const std::string certificate_text = certificate_pem(certificate());
+  const std::string p12 = pkcs12(key(), certificate(), mchid);
+  const std::string encrypted = traditional("AES-256-CBC");
+  // As an openssl.cnf that activates the null provider alone does to a process.
+  const LibraryContextHandle library(OSSL_LIB_CTX_new());
+  const ProviderHandle none(OSSL_PROVIDER_load(library.get(), "null"));
+  OSSL_LIB_CTX* const previous = OSSL_LIB_CTX_set0_default(library.get());
+  PlatformKeys keys;
+  const auto message = [](const auto& result) { return result ? "accepted" : result.error().message; };
+  for (const std::string& said :
+       {message(Credentials::from_pem(certificate_text, key_pem)), message(Credentials::from_p12(p12, mchid)),
+        message(from_key(encrypted)), message(keys.add_public_key("PUB_KEY_ID_1", public_key_pem(key()))),
+        message(keys.add_certificate(certificate_text))}) {
+    EXPECT_TRUE(contains(said, "activates no provider that does; activate the default provider")) << said;
+  }
+  OSSL_LIB_CTX_set0_default(previous);
+  EXPECT_TRUE(Credentials::from_pem(certificate_text, key_pem));
+}
+
+TEST(Decryption, SaysWhatToTrimOffAPassphraseThatFitsWithoutIt) {
+  const std::string right = passphrase;
+  const struct {
+    std::string given;
+    const char* says;
+  } cases[] = {
+      {right + "\n", "it ends with a line break, and fits without it"},
+      {right + "\r\n", "it ends with a line break, and fits without it"},
+      {right + " ", "it ends with a blank, and fits without it"},
+      {"\t" + right, "it begins with a blank, and fits without it"},
+      {"\xEF\xBB\xBF" + right, "it begins with a byte order mark, and fits without it"},
+      {"\xEF\xBB\xBF" + right + "\n", "it begins with a byte order mark, and fits without it"},
+      {"wrong\n", "is wrong, or the file is damaged"},
+      {" ", "is wrong, or the file is damaged"},
+      {std::string(1025, 'x'), "is longer than 1024 bytes"},
+  };
+  for (const std::string& pem : {modern_keys().at(0), traditional("DES-CBC")}) {
+    for (const auto& each : cases) {
+      const std::string message = message_of(from_key(pem, each.given));
+      EXPECT_TRUE(contains(message, each.says)) << message;
+    }
+  }
+  for (const auto& each : cases) {
+    const std::string message = message_of(Credentials::from_p12(p12_of({}), each.given));
+    EXPECT_TRUE(contains(message, each.says)) << message;
+  }
+}
+
+TEST(Decryption, ReadsAPkcs12FileWithoutAMac) {
+  for (const P12Form& form :
+       {P12Form{0, 0, 0, -1}, P12Form{NID_pbe_WithSHA1And3_Key_TripleDES_CBC, NID_pbe_WithSHA1And40BitRC2_CBC, 0, -1},
+        P12Form{-1, -1, 0, -1}}) {
+    const auto credentials = Credentials::from_p12(p12_of(form), passphrase);
+    ASSERT_TRUE(credentials) << credentials.error().message;
+    EXPECT_EQ(credentials->mchid(), mchid);
+  }
+  EXPECT_TRUE(Credentials::from_p12(p12_of({-1, -1, 0, -1}), "")) << "nothing in it is encrypted";
+  const std::string wrong = message_of(Credentials::from_p12(p12_of({0, 0, 0, -1}), "wrong"));
+  EXPECT_TRUE(contains(wrong, "the passphrase is wrong, or the file is damaged (WeChat Pay sets the merchant id)"))
+      << wrong;
+  const std::string missing = message_of(Credentials::from_p12(p12_of({}), ""));
+  EXPECT_TRUE(contains(missing, "is encrypted: give its passphrase (WeChat Pay sets the merchant id)")) << missing;
+}
+
+TEST(Decryption, DoesNotCallAPassphraseWrongThatTheMacHasProved) {
+  std::string damaged = p12_of({-1, -1, 0, 0});
+  // One byte of the algorithm of the key's bag, which the MAC covers; so a MAC over the damaged file is made.
+  const auto* at = reinterpret_cast<const unsigned char*>(damaged.data());
+  const Pkcs12Handle p12(d2i_PKCS12(nullptr, &at, static_cast<long>(damaged.size())));
+  STACK_OF(PKCS7)* const safes = PKCS12_unpack_authsafes(p12.get());
+  PKCS7* const strange = PKCS12_pack_p7encdata(NID_pbe_WithSHA1And3_Key_TripleDES_CBC, "another passphrase", -1,
+                                               nullptr, 0, 2048, sk_PKCS12_SAFEBAG_new_null());
+  ASSERT_GT(sk_PKCS7_push(safes, strange), 0);
+  ASSERT_EQ(PKCS12_pack_authsafes(p12.get(), safes), 1);
+  sk_PKCS7_pop_free(safes, PKCS7_free);
+  ASSERT_EQ(PKCS12_set_mac(p12.get(), passphrase, -1, nullptr, 0, 2048, nullptr), 1);
+  const std::string bytes = text_of([&](BIO* bio) { return i2d_PKCS12_bio(bio, p12.get()); });
+  const std::string message = message_of(Credentials::from_p12(bytes, passphrase));
+  EXPECT_TRUE(contains(message, "is PKCS#12 that is damaged or of a kind that is not known")) << message;
+}
+
+/// Rounds in DER, in three bytes, so that one number can be put in the place of another.
+std::string rounds_in_der(int rounds) {
+  const auto byte = [rounds](int shift) { return static_cast<char>((rounds >> shift) & 0xFF); };
+  return {'\x02', '\x03', byte(16), byte(8), byte(0)};
+}
+
+constexpr int few = 65536;
+constexpr int most = 5'000'000;
+
+/// `bytes` with `rounds` in the place of each `few`, or of the last one.
+std::string with_rounds(std::string bytes, int rounds, bool last_alone = false) {
+  const std::size_t last = bytes.rfind(rounds_in_der(few));
+  EXPECT_NE(last, std::string::npos);
+  std::size_t at = last_alone ? last : bytes.find(rounds_in_der(few));
+  for (; at != std::string::npos; at = bytes.find(rounds_in_der(few), at)) bytes.replace(at, 5, rounds_in_der(rounds));
+  return bytes;
+}
+
+/// The same of a PEM text.
+std::string pem_with(const std::string& pem, const std::string& part, const std::string& by) {
+  const BioHandle in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const EncryptedPkcs8Handle sealed(PEM_read_bio_PKCS8(in.get(), nullptr, nullptr, nullptr));
+  std::string der(static_cast<std::size_t>(i2d_X509_SIG(sealed.get(), nullptr)), '\0');
+  auto* out = reinterpret_cast<unsigned char*>(der.data());
+  i2d_X509_SIG(sealed.get(), &out);
+  der.replace(der.find(part), part.size(), by);
+  const auto* at = reinterpret_cast<const unsigned char*>(der.data());
+  const EncryptedPkcs8Handle costly(d2i_X509_SIG(nullptr, &at, static_cast<long>(der.size())));
+  return text_of([&](BIO* bio) { return PEM_write_bio_PKCS8(bio, costly.get()); });
+}
+
+TEST(Decryption, RefusesAtOnceWhatAsksForTooManyRounds) {
+  const std::string too_many = rounds_in_der(most + 1);
+  const std::string costly[] = {
+      pem_with(pbes1(NID_pbe_WithSHA1And3_Key_TripleDES_CBC, few), rounds_in_der(few), too_many),
+      pem_with(pbes1(NID_pbeWithMD5AndDES_CBC, few), rounds_in_der(few), too_many),
+      pem_with(pbes2("AES-256-CBC", few), rounds_in_der(few), too_many),
+      pem_with(scrypt(32, 8, 300), "\x02\x02\x01\x2C", "\x02\x02\x7F\xFF"),
+      pem_with(pbes2("AES-256-CBC", few), rounds_in_der(few), rounds_in_der(-most)),
+  };
+  for (const std::string& pem : costly) {
+    const std::string message = message_of(from_key(pem));
+    EXPECT_TRUE(contains(message, "asks for more than 5000000 rounds of key derivation")) << message;
+  }
+  for (const P12Form& form : {P12Form{0, 0, few, few}, P12Form{0, 0, few, -1}, P12Form{0, 0, 1, few}}) {
+    for (const int rounds : {most + 1, -most}) {
+      const std::string message = message_of(Credentials::from_p12(with_rounds(p12_of(form), rounds), passphrase));
+      EXPECT_TRUE(contains(message, "asks for more than 5000000 rounds of key derivation")) << message;
+    }
+  }
+}
+
+TEST(Decryption, CountsTheRoundsOfAWholePkcs12File) {
+  const std::string p12 = p12_of({0, 0, few, -1});  // first the certificate's, then the key's
+  EXPECT_TRUE(Credentials::from_p12(p12, passphrase));
+  const std::string message = message_of(Credentials::from_p12(with_rounds(p12, most, true), passphrase));
+  EXPECT_TRUE(contains(message, "asks for more than 5000000 rounds of key derivation")) << message;
+}
+
+}  // namespace
+}  // namespace wechatpay

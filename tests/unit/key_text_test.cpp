@@ -1,0 +1,163 @@
+#include "src/openssl/key_text.hpp"
+
+#include <gtest/gtest.h>
+
+#include "src/testing/pki.hpp"
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/credentials.hpp"
+#include "wechatpay/bonus_commit/platform_keys.hpp"
+
+namespace wechatpay {
+namespace {
+
+constexpr const char* mchid = "1900000001";
+constexpr const char* serial = "0A8B07E79B8269FEC3D5D3E6AB8ED163A6A380DB";
+constexpr const char* public_key_id = "PUB_KEY_ID_0114232134912410000000000000";
+
+EVP_PKEY* key() {
+  static const PkeyHandle made = make_rsa_key();
+  return made.get();
+}
+
+const std::string& key_pem() {
+  static const std::string made = private_key_pem(key());
+  return made;
+}
+
+const std::string& certificate_text() {
+  static const std::string made = certificate_pem(make_certificate({mchid, serial, {}, false}, key()).get());
+  return made;
+}
+
+std::string replaced(std::string text, const std::string& part, const std::string& by) {
+  for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += by.size()) {
+    text.replace(at, part.size(), by);
+  }
+  return text;
+}
+
+std::string utf16(const std::string& text, bool big_endian) {
+  std::string wide;
+  for (const char c : text) wide += big_endian ? std::string{'\0', c} : std::string{c, '\0'};
+  return wide;
+}
+
+/// PEM with another label.
+std::string labelled(const std::string& label) {
+  return "-----BEGIN " + label + "-----\nMIIB\n-----END " + label + "-----\n";
+}
+
+std::string without_first_and_last_line(const std::string& pem) {
+  return pem.substr(pem.find('\n') + 1, pem.rfind("-----END") - pem.find('\n') - 1);
+}
+
+/// Each way to read a key or a certificate, given `text`.
+void expect_all_say(const std::string& text, const std::string& says, const std::string& what) {
+  PlatformKeys keys;
+  const auto message = [](const auto& result) { return result ? "accepted" : result.error().message; };
+  for (const std::string& said :
+       {message(Credentials::from_key(mchid, serial, text)), message(Credentials::from_pem(text, key_pem())),
+        message(Credentials::from_pem(certificate_text(), text)), message(keys.add_public_key(public_key_id, text)),
+        message(keys.add_certificate(text))}) {
+    EXPECT_TRUE(contains(said, says)) << what << ": " << said;
+    EXPECT_FALSE(contains(said, key_pem().substr(100, 20))) << what;
+  }
+}
+
+TEST(KeyText, NamesAFormThatCannotBeRead) {
+  const std::string one_line = replaced(key_pem(), "\n", " ");
+  const struct {
+    const char* what;
+    std::string text;
+    const char* says;
+  } cases[] = {
+      {"literal line breaks", replaced(key_pem(), "\n", "\\n"),
+       "has the two characters \\n in place of each line break"},
+      {"literal CRLF", replaced(key_pem(), "\n", "\\r\\n"), "has the two characters \\n in place of each line break"},
+      {"one line with blanks", one_line, "is PEM in one line"},
+      {"one line without blanks", replaced(key_pem(), "\n", ""), "is PEM in one line"},
+      {"one line that ends", one_line + "\n", "is PEM in one line"},
+      {"old Macs", replaced(key_pem(), "\n", "\r"), "has CR alone as its line breaks"},
+      {"indented", "  " + replaced(key_pem(), "\n", "\n  "), "has indented lines"},
+      {"indented by a tab", "key:\n\t" + replaced(key_pem(), "\n", "\n\t"), "has indented lines"},
+      {"quoted", "\"" + key_pem() + "\"", "has a quotation mark or other text before its first line"},
+      {"assigned", "KEY='" + key_pem() + "'", "has a quotation mark or other text before its first line"},
+      {"quoted in a mail", "> " + replaced(key_pem(), "\n", "\n> "), "other text before its first line"},
+      {"cut in its first line", "-----BEGIN PRIVATE KEY", "has a first line that is not complete"},
+      {"four hyphens", replaced(key_pem(), "-----", "----"), "has a first line without its five hyphens"},
+      {"dashes of a word processor", replaced(key_pem(), "-----", "—–"), "has a first line without its five hyphens"},
+      {"Base64 alone", without_first_and_last_line(key_pem()), "is Base64 without PEM's first and last line"},
+      {"Base64 in one line", replaced(without_first_and_last_line(key_pem()), "\n", ""), "is Base64 without PEM's"},
+      {"Base64 of PEM",
+       "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1JSUV2UUlCQURBTkJna3Foa2lHOXcwQkFRRUZBQQ==", "is Base64 of a PEM file"},
+      {"hex", "308204BD020100300D06092A864886F70D0101", "is hex, not PEM"},
+      {"UTF-16, little-endian, with a mark", "\xFF\xFE" + utf16(key_pem(), false), "is UTF-16 text"},
+      {"UTF-16, big-endian, with a mark", "\xFE\xFF" + utf16(key_pem(), true), "is UTF-16 text"},
+      {"UTF-16, little-endian", utf16(key_pem(), false), "is UTF-16 text"},
+      {"UTF-16, big-endian", utf16(key_pem(), true), "is UTF-16 text"},
+      {"a .zip", std::string("PK\x03\x04\x14\0\0\0", 8), "is a .zip archive, as WeChat Pay delivers certificates"},
+      {"gzip", "\x1F\x8B\x08", "is compressed (gzip)"},
+      {"JSON with PEM in it", "{\"key\": \"" + replaced(key_pem(), "\n", "\\n") + "\"}", "is JSON, not PEM"},
+      {"a JWK", R"({"kty": "RSA", "n": "AQAB", "d": "secret"})", "is a key in JSON (JWK)"},
+      {"a page", "<!doctype html>\n<html><title>login</title>", "is an HTML page"},
+      {"XML", "<?xml version=\"1.0\"?><RSAKeyValue/>", "is XML or HTML"},
+      {"a file's name", "/etc/wechatpay/apiclient_key.pem", "is a file's name, not the file's contents"},
+      {"a file: URL", "file:///etc/wechatpay/apiclient_key.pem", "is a file: URL"},
+      {"blanks", " \n\t", "holds nothing but blanks"},
+      {"nothing", "", "is empty"},
+      {"anything", "hello", "is not PEM"},
+      {"an OpenSSH private key", labelled("OPENSSH PRIVATE KEY"), "holds an OpenSSH private key"},
+      {"an OpenSSH public key", "ssh-rsa AAAAB3NzaC1yc2E me@host", "holds an SSH public key"},
+      {"an SSH2 public key", "---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n", "holds an SSH public key"},
+      {"PuTTY", "PuTTY-User-Key-File-3: ssh-rsa\n", "holds a PuTTY private key"},
+      {"elliptic", labelled("EC PRIVATE KEY"), "holds an elliptic-curve private key"},
+      {"parameters and an elliptic key", labelled("EC PARAMETERS") + labelled("EC PRIVATE KEY"), "elliptic-curve"},
+      {"DSA", labelled("DSA PRIVATE KEY"), "holds a DSA private key"},
+      {"a request", labelled("CERTIFICATE REQUEST"), "holds a certificate request (CSR)"},
+      {"an old request", labelled("NEW CERTIFICATE REQUEST"), "holds a certificate request (CSR)"},
+      {"PKCS#7", labelled("PKCS7"), "holds certificates as PKCS#7"},
+      {"a trusted certificate", labelled("TRUSTED CERTIFICATE"), "OpenSSL's own form (TRUSTED CERTIFICATE)"},
+      {"a list of revoked certificates", labelled("X509 CRL"), "(CRL)"},
+      {"PGP", labelled("PGP PRIVATE KEY BLOCK"), "holds PGP data"},
+  };
+  for (const auto& each : cases) expect_all_say(each.text, each.says, each.what);
+}
+
+TEST(KeyText, NamesWhatIsInPlaceOfAnother) {
+  PlatformKeys keys;
+  EXPECT_TRUE(contains(Credentials::from_key(mchid, serial, public_key_pem(key())).error().message, "a public key;"));
+  EXPECT_TRUE(contains(keys.add_public_key(public_key_id, key_pem()).error().message, "holds a private key;"));
+  EXPECT_TRUE(contains(keys.add_certificate(key_pem()).error().message, "holds a private key;"));
+  EXPECT_TRUE(contains(keys.add_public_key(public_key_id, certificate_text()).error().message, "a certificate;"));
+}
+
+TEST(KeyText, IsReadWhereItsFormIsUnusualButWhole) {
+  const std::string mark = "\xEF\xBB\xBF";
+  for (const std::string& text : {mark + key_pem(), replaced(key_pem(), "\n", "\r\n"), replaced(key_pem(), "\n", " \n"),
+                                  "Bag Attributes\n    friendlyName: x\n" + key_pem(), certificate_text() + key_pem(),
+                                  "note: -----BEGIN below\n" + key_pem()}) {
+    const auto credentials = Credentials::from_pem(certificate_text(), text);
+    EXPECT_TRUE(credentials) << credentials.error().message << "\n" << text.substr(0, 40);
+  }
+  EXPECT_TRUE(Credentials::from_pem(mark + certificate_text(), key_pem()));
+  EXPECT_TRUE(Credentials::from_pem(replaced(certificate_text(), " CERTIFICATE", " X509 CERTIFICATE"), key_pem()));
+  EXPECT_TRUE(PlatformKeys().add_public_key(public_key_id, mark + public_key_pem(key())));
+}
+
+TEST(PlatformKeys, ReadAPublicKeyOfPkcs1) {
+  unsigned char* der = nullptr;
+  const int size = i2d_PublicKey(key(), &der);
+  ASSERT_GT(size, 0);
+  const OpensslMemory<unsigned char> own(der);
+  std::string base64(static_cast<std::size_t>(size) * 2, '\0');
+  base64.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(base64.data()), der, size)));
+  const std::string pem = "-----BEGIN RSA PUBLIC KEY-----\n" + base64 + "\n-----END RSA PUBLIC KEY-----\n";
+  PlatformKeys keys;
+  const auto added = keys.add_public_key(public_key_id, pem);
+  ASSERT_TRUE(added) << added.error().message;
+  const auto signature = Credentials::from_key(mchid, serial, key_pem()).value().signer().sign("message").value();
+  EXPECT_TRUE(keys.find(public_key_id)->verify("message", signature));
+}
+
+}  // namespace
+}  // namespace wechatpay
