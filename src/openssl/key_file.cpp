@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "wechatpay/bonus_commit/file_name.hpp"
+#include "wechatpay/bonus_commit/text.hpp"
 
 #if defined(_WIN32)
 #include <cstdio>
