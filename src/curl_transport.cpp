@@ -63,9 +63,13 @@ Result<std::shared_ptr<CurlTransport>> CurlTransport::create(CurlOptions options
         "SSLKEYLOGFILE is set, and this libcurl's TLS library would write the secrets of connections there: unset it");
   }
   if (!options.ca_bundle_file.empty()) {
-    const auto file = KeyFile::read(options.ca_bundle_file, {"CurlOptions::ca_bundle_file", ""});
-    if (!file) return file.error();
-    const auto certificates = read_certificates(file->bytes(), "CurlOptions::ca_bundle_file " + file->name());
+    const std::string option = "CurlOptions::ca_bundle_file";
+    const auto file = KeyFile::read(options.ca_bundle_file, {option, ""});
+    if (!file) {
+      const bool named = file.error().message.find(option) != std::string::npos;
+      return configuration_error((named ? "" : option + " ") + file.error().message);
+    }
+    const auto certificates = read_certificates(file->bytes(), option + " " + file->name());
     if (!certificates) return certificates.error();
   }
   if (!options.proxy.empty() && !is_proxy_url(options.proxy)) {

@@ -3,7 +3,6 @@
 #include <openssl/rsa.h>
 
 #include <array>
-#include <atomic>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -17,21 +16,21 @@ using Digest = std::array<unsigned char, 32>;
 
 const unsigned char* bytes_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 
-/// Looked up once, since OpenSSL 3 takes microseconds to find an algorithm by its name. Null if it fails; the next call
-/// tries again.
+/// Looked up once, since OpenSSL 3 takes microseconds to find an algorithm by its name, and never freed, since OpenSSL
+/// may end before a client does. Null if it fails; the next call tries again.
 const EVP_MD* sha256() {
-  static std::atomic<EVP_MD*> found{nullptr};
-  EVP_MD* digest = found.load();
-  if (digest != nullptr) return digest;
-  DigestHandle fresh(EVP_MD_fetch(nullptr, "SHA256", nullptr));
-  if (fresh == nullptr || !found.compare_exchange_strong(digest, fresh.get())) return digest;
-  return fresh.release();
+  static std::mutex mutex;
+  static EVP_MD* found = nullptr;
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (found == nullptr) found = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return found;
 }
 
 bool digest_of(std::string_view message, Digest& digest) {
   unsigned int size = 0;
-  return sha256() != nullptr &&
-         EVP_Digest(message.data(), message.size(), digest.data(), &size, sha256(), nullptr) == 1 &&
+  const EVP_MD* const algorithm = sha256();
+  return algorithm != nullptr &&
+         EVP_Digest(message.data(), message.size(), digest.data(), &size, algorithm, nullptr) == 1 &&
          size == digest.size();
 }
 

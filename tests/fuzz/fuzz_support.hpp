@@ -50,9 +50,12 @@ inline bool is_one_safe_line(const std::string& text) {
       return i + ahead < text.size() ? static_cast<unsigned char>(text[i + ahead]) : 0U;
     };
     if (byte(0) < 0x20 || byte(0) == 0x7F) return false;
-    if (byte(0) == 0xC2 && byte(1) < 0xA0) return false;                                         // C1
-    if (byte(0) == 0xE2 && byte(1) == 0x80 && byte(2) >= 0xA8 && byte(2) <= 0xAE) return false;  // U+2028 to U+202E
-    if (byte(0) == 0xE2 && byte(1) == 0x81 && byte(2) >= 0xA6 && byte(2) <= 0xA9) return false;  // U+2066 to U+2069
+    // C1, U+00A0 and U+00AD; then U+2000 to U+200F, U+2028 to U+202F, U+205F to U+206F, U+3000 and U+FEFF.
+    if (byte(0) == 0xC2 && (byte(1) <= 0xA0 || byte(1) == 0xAD)) return false;
+    if (byte(0) == 0xE2 && byte(1) == 0x80 && (byte(2) <= 0x8F || (byte(2) >= 0xA8 && byte(2) <= 0xAF))) return false;
+    if (byte(0) == 0xE2 && byte(1) == 0x81 && byte(2) >= 0x9F && byte(2) <= 0xAF) return false;
+    if (byte(0) == 0xE3 && byte(1) == 0x80 && byte(2) == 0x80) return false;
+    if (byte(0) == 0xEF && byte(1) == 0xBB && byte(2) == 0xBF) return false;
   }
   return true;
 }

@@ -1,14 +1,17 @@
 /// Any file in the place of a key, a certificate or a PKCS#12 file.
 ///
 /// An input is a line with the passphrase, and the file. Every way to load a file is tried on it, so a file with a
-/// certificate and its key is a pair.
+/// certificate and its key is a pair. The file is given in place of its own name, too.
 #include <chrono>
+#include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "src/openssl/handles.hpp"
 #include "tests/fuzz/fuzz_support.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
+#include "wechatpay/bonus_commit/file_name.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"
 
 namespace wechatpay {
@@ -105,7 +108,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (credentials) use(*credentials);
   }
 
+  std::error_code ignored;
   PlatformKeys keys;
+  // Where a name belongs: nothing of the file is quoted, and no file of that name is there to be.
+  const std::string name(file.substr(0, 8192));
+  if (!std::filesystem::exists(name.substr(0, name.find('\0')), ignored)) {
+    const auto given = file_in_message(name, "key_file");
+    require(is_one_safe_line(given), "a file's name can stand in a message", given);
+    require(!leaks_key_of(file, given), "no file's name holds a private key", given);
+    require(!Credentials::from_key_file("1900000001", serial_no, name), "there is no such file", given);
+  }
+
   const auto id = load([&](std::string_view) { return keys.add_public_key(public_key_id, file); });
   if (id) use(keys, *id);
   const auto serial = load([&](std::string_view) { return keys.add_certificate(file); });

@@ -103,6 +103,8 @@ void check_passed(const std::string& text) {
   require(characters >= 1 && characters <= 32, "a text has 1 to 32 characters", text);
   require(of(0x00, 0x1F) + of(0x7F, 0x7F) == 0, "a text has no control characters", text);
   require(of(0xF0, 0xFF) == 0, "a text has no characters of four bytes", text);
+  require(text.front() != ' ' && text.back() != ' ', "a text neither begins nor ends with a blank", text);
+  require(is_one_safe_line(text), "all of a text can be seen", text);
 }
 
 /// Shares no code with the library's serializer or signer: what it read must be what was meant. Made anew now and then,
@@ -128,8 +130,12 @@ void check_with_wechat_pay(const BonusCommitRequest& request, const std::string&
   const bool of_the_mode = std::any_of(faults.begin(), faults.end(), [](const Fault& fault) {
     return contains(fault.issue, "must not be given with MerchantMode");
   });
+  // What WeChat Pay's documents do not speak of is refused here alone.
+  const bool undocumented = std::any_of(faults.begin(), faults.end(), [](const Fault& fault) {
+    return contains(fault.issue, "cannot be seen") || contains(fault.issue, "begin or end with a blank");
+  });
   const bool of_another = request.merchant_mode == MerchantMode::direct && request.mchid != "1900000001";
-  if (of_the_mode || (faults.empty() && of_another)) return;
+  if (of_the_mode || undocumented || (faults.empty() && of_another)) return;
   require(response.status == (faults.empty() ? 204 : 400), "WeChat Pay takes what check() passes, and nothing else",
           response.body);
   if (!faults.empty()) {
@@ -164,6 +170,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const std::string& text : {request.card_id, request.code, request.out_trade_no}) check_passed(text);
     for (const std::string& id : {request.mchid, request.sub_mchid}) {
       if (!id.empty()) check_passed(id);
+      require(id.find_first_not_of("0123456789") == std::string::npos, "a merchant id is digits", id);
     }
     for (const std::string& text : {request.card_id, request.code}) {
       require(text != "." && text != "..", "the path keeps its segments", text);
