@@ -1,8 +1,8 @@
 #include "wechatpay/bonus_commit/batch.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "src/commit_call.hpp"
+#include "src/users_code.hpp"
 #include "wechatpay/bonus_commit/rate_limit.hpp"
 
 namespace wechatpay {
-namespace {
 
 /// What the threads of a batch share.
 class Batch {
@@ -25,7 +25,10 @@ class Batch {
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
 
-  BatchSummary run() {
+  Result<BatchSummary> run() {
+    if (client_.open_->core->in_child()) {
+      return misuse("the client was made before fork() and this is the child: make one of its own here");
+    }
     std::vector<std::thread> helpers;
     try {
       for (unsigned i = 1; i < options_.threads; ++i) helpers.emplace_back([this] { work(); });
@@ -38,7 +41,6 @@ class Batch {
       std::unique_lock<std::mutex> lock(mutex_);
       changed_.wait(lock, [this] { return in_flight_ == 0; });
     }
-    for (const Request& request : put_back_) take_result(*request, rate_limited());
     if (failure_ != nullptr) std::rethrow_exception(failure_);
     return summary_;
   }
@@ -54,44 +56,82 @@ class Batch {
         give_place();
         continue;
       }
+      if (!wait_for_rate_limit()) {
+        end(request, stopped_before_its_place());
+        continue;
+      }
       BonusCommitClient::Callback done;
       try {
         done = [this, request](const CommitResult& result) { end(request, result); };
       } catch (const std::bad_alloc&) {
         Error error;
+        error.outcome = Outcome::not_sent;
         error.message = "out of memory";
         end(request, std::move(error));
         continue;
       }
-      client_.commit_async(*request, std::move(done));
+      client_.begin(*request, std::move(done), true);
     }
   }
 
   void end(const Request& request, const CommitResult& result) noexcept {
-    if (!put_back(request, result)) take_result(*request, result);
+    take_result(*request, result);
     give_place();  // the last thing: the batch may be gone after it
   }
 
   /// Waits until one more commit may be under way and there may be one; false when the batch is to end.
   bool take_place() {
     std::unique_lock<std::mutex> lock(mutex_);
-    while (true) {
-      if (!ending_ && options_.stop != nullptr && options_.stop->requested()) {
-        ending_ = true;
-        summary_.stopped = true;
+    while (!stopped() && !exhausted_) {
+      if (in_flight_ < options_.max_in_flight) {
+        ++in_flight_;
+        return true;
       }
-      const bool nothing_left = exhausted_ && put_back_.empty();
-      if (ending_ || (nothing_left && in_flight_ == 0)) return false;
-      const bool paused = Clock::now() < paused_until_;
-      if (!paused && !nothing_left && in_flight_ < options_.max_in_flight) break;
-      if (paused) {
-        changed_.wait_until(lock, paused_until_);
-      } else {
-        changed_.wait(lock);
-      }
+      changed_.wait(lock);
     }
-    ++in_flight_;
+    return false;
+  }
+
+  /// Waits for a place in the rate limit, before the commit's deadline begins to run; false where the batch is stopped
+  /// meanwhile.
+  bool wait_for_rate_limit() {
+    const auto until = Clock::now() + pause_of_rate_limit();
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (Clock::now() < until) {
+      if (stopped()) return false;
+      changed_.wait_until(lock, (std::min)(until, Clock::now() + longest_sleep));
+    }
     return true;
+  }
+
+  /// Until the rate limit, or the halt after a 429, lets one more commit go.
+  Clock::duration pause_of_rate_limit() noexcept {
+    ClientSetup& setup = *client_.open_->core->setup();
+    const UsersCode guard;
+    try {
+      const auto now = setup.options.steady_clock();
+      const double spread = setup.pace.halted(now) ? setup.options.random() : 0;
+      return *setup.pace.reserve(now, now, (Clock::time_point::max)(), spread) - now;
+    } catch (...) {
+      return Clock::duration::zero();  // the commit meets the same exception, and ends with it
+    }
+  }
+
+  static Error stopped_before_its_place() {
+    Error error = rate_limited();
+    error.message =
+        "not sent: the batch was stopped while this waited for ClientOptions::rate_limit, or for the end of the halt "
+        "after a 429";
+    return error;
+  }
+
+  /// Under the lock: whether nothing more is to start.
+  bool stopped() {
+    if (!ending_ && options_.stop != nullptr && options_.stop->requested()) {
+      ending_ = true;
+      summary_.stopped = true;
+    }
+    return ending_;
   }
 
   void give_place() {
@@ -105,11 +145,6 @@ class Batch {
     const std::lock_guard<std::mutex> one_at_a_time(source_);
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      if (!put_back_.empty()) {
-        Request request = std::move(put_back_.front());
-        put_back_.pop_front();
-        return request;
-      }
       if (exhausted_) return nullptr;
     }
     std::exception_ptr failure;
@@ -128,26 +163,6 @@ class Batch {
     return nullptr;
   }
 
-  /// A request that got no place in the rate limit, or was halted by a 429, stays in the backlog, and the batch pauses.
-  /// False for any other result.
-  bool put_back(const Request& request, const CommitResult& result) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (result || result.error().kind != ErrorKind::rate_limited) {
-      pause_ = first_pause;
-      return false;
-    }
-    try {
-      put_back_.push_back(request);
-    } catch (const std::bad_alloc&) {
-      return false;
-    }
-    if (Clock::now() >= paused_until_) {
-      paused_until_ = Clock::now() + pause_;
-      pause_ = pause_ < longest_pause ? 2 * pause_ : pause_;
-    }
-    return true;
-  }
-
   void take_result(const BonusCommitRequest& request, const CommitResult& result) {
     const std::lock_guard<std::mutex> one_at_a_time(sink_);
     bool go_on = false;
@@ -163,8 +178,7 @@ class Batch {
     summary_.stopped = true;
   }
 
-  static constexpr std::chrono::milliseconds first_pause{100};
-  static constexpr std::chrono::milliseconds longest_pause{1600};
+  static constexpr std::chrono::milliseconds longest_sleep{100};  ///< before it looks whether it is to stop
 
   const BonusCommitClient client_;  ///< a copy, so that nobody destroys it meanwhile
   const NextRequest next_;
@@ -175,27 +189,17 @@ class Batch {
   std::mutex mutex_;   ///< guards the rest
   std::condition_variable changed_;
   std::size_t in_flight_ = 0;
-  std::deque<Request> put_back_;
-  Clock::time_point paused_until_{};
-  std::chrono::milliseconds pause_ = first_pause;
   bool exhausted_ = false;  ///< the source is
   bool ending_ = false;     ///< nothing more is to start
   BatchSummary summary_;
   std::exception_ptr failure_;
 };
 
-}  // namespace
-
 Result<BatchSummary> commit_all(const BonusCommitClient& client, NextRequest next, TakeResult take,
                                 const BatchOptions& options) {
   if (options.max_in_flight == 0) return configuration_error("BatchOptions::max_in_flight must be 1 or more");
   if (options.threads == 0) return configuration_error("BatchOptions::threads must be 1 or more");
-  if (in_callback()) {
-    Error error;
-    error.kind = ErrorKind::misuse;
-    error.message = "commit_all() was called from a callback, where it would wait for itself";
-    return error;
-  }
+  if (in_callback()) return misuse("commit_all() was called from a callback, where it would wait for itself");
   return Batch(client, std::move(next), std::move(take), options).run();
 }
 

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "src/users_code.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"
 
@@ -15,6 +16,7 @@ inline std::string serial_of_own_key(const Credentials& credentials, const Platf
   const std::string message = "wechatpay-bonus-commit: is this the merchant's own key?\n";
   std::string signature;
   try {
+    const UsersCode guard;
     auto made = credentials.signer().sign(message);
     if (!made) return {};
     signature = *std::move(made);

@@ -1,6 +1,6 @@
 /// Everything for committing bonus points: include this one. Left out, since others need not parse it: json.hpp and
-/// coroutine.hpp, for those who use what they are about; verification.hpp and answer.hpp, for those who call the stages
-/// behind the client themselves.
+/// coroutine.hpp, for those who use what they are about; nonce_memory.hpp, verification.hpp, redaction.hpp, advice.hpp
+/// and answer.hpp, for those who call the stages behind the client themselves.
 #ifndef WECHATPAY_BONUS_COMMIT_HPP
 #define WECHATPAY_BONUS_COMMIT_HPP
 

@@ -18,6 +18,7 @@ Result<std::string> random_nonce() {
   if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) {
     Error error;
     error.kind = ErrorKind::signing_failed;
+    error.outcome = Outcome::not_sent;
     error.message = "OpenSSL has no random numbers for the nonce: " + openssl_reason();
     return error;
   }

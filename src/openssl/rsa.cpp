@@ -90,6 +90,7 @@ class RsaSigner final : public Signer {
                       digest.size()) != 1) {
       Error error;
       error.kind = ErrorKind::signing_failed;
+      error.outcome = Outcome::not_sent;
       error.message = "OpenSSL could not sign with the merchant's private key: " + openssl_reason();
       return error;
     }

@@ -300,17 +300,6 @@ TEST(AsioEventLoop, DoesNotCallForATimerThatIsReplacedAfterItsTime) {
 /// A transport with a thread of its own, and callers that wait.
 class CallerThatWaits : public OwnLoop {};
 
-TEST_F(CallerThatWaits, ServesItsOwnCall) {
-  std::thread::id served;
-  options_.hooks.on_try = [&](const TryEvent&) { served = std::this_thread::get_id(); };
-  const auto running = client_of(sandbox_->origin(), sandbox_->files().ca, nullptr);
-  for (int i = 0; i < 3; ++i) {
-    served = {};
-    ASSERT_TRUE(running.commit(seed_request()));
-    EXPECT_EQ(served, std::this_thread::get_id());
-  }
-}
-
 TEST_F(CallerThatWaits, ServesNobodyElse) {
   std::promise<void> first_is_there;
   std::promise<void> second_has_ended;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "tests/support/support.hpp"
 
 namespace wechatpay {
@@ -72,14 +74,136 @@ TEST(ReadAnswer, TellsTheOutcomeOfEveryStatus) {
   }
 }
 
-TEST(ReadAnswer, BelievesAnUnsignedRefusalInWeChatPaysOwnForm) {
-  const std::string body = R"({"code":"CODE","message":"no"})";
+TEST(ReadAnswer, BelievesAnUnsignedRefusalInWeChatPaysFormWithACodeFromItsDocuments) {
+  const std::string body = R"({"code":"PARAM_ERROR","message":"no"})";
   for (const int status : {400, 401, 403, 404, 429}) {
     EXPECT_EQ(to_string(error_of({status, {}, body}, not_verified).outcome), "refused") << status;
   }
   for (const int status : {408, 499, 500, 502, 503, 504}) {
     EXPECT_EQ(to_string(error_of({status, {}, body}, not_verified).outcome), "unknown") << status;
   }
+}
+
+TEST(ReadAnswer, BelievesNoOtherUnsignedRefusal) {
+  for (const char* body : {R"({"code":"GATEWAY","message":"no"})", R"({"code":"","message":"no"})",
+                           R"({"code":"NOT_FOUND","message":"no such route"})", R"({"code":"PARAM_ERROR"})",
+                           R"({"code":"param_error","message":"no"})", R"([{"code":"PARAM_ERROR","message":"no"}])",
+                           R"({"error":{"code":"PARAM_ERROR","message":"no"}})"}) {
+    for (const int status : {400, 401, 403, 404, 429}) {
+      const Error error = error_of({status, {}, body}, not_verified);
+      EXPECT_EQ(to_string(error.outcome), "unknown") << status << body;
+      EXPECT_EQ(to_string(error.remedy), "retry later") << status << body;
+      EXPECT_FALSE(contains(error.message, "WeChat Pay answered")) << error.message;
+    }
+  }
+}
+
+TEST(ReadAnswer, BelievesNothingUnderASignatureThatDoesNotMatch) {
+  const std::string body = R"({"code":"PARAM_ERROR","message":"no"})";
+  const HttpHeaders headers{{"Wechatpay-Signature", "c2lnbmF0dXJl"}};
+  for (const VerificationFault fault : {VerificationFault::signature_mismatch, VerificationFault::header_missing,
+                                        VerificationFault::signature_malformed, VerificationFault::nonce_repeated}) {
+    const Error error = error_of({400, headers, body}, unverified(fault, "forged"));
+    EXPECT_EQ(to_string(error.outcome), "unknown") << to_string(fault);
+    EXPECT_EQ(to_string(error.remedy), "retry later");
+    EXPECT_EQ(error.code, "PARAM_ERROR");
+    EXPECT_FALSE(contains(error.message, "WeChat Pay answered")) << error.message;
+    EXPECT_FALSE(contains(error.message, "will be refused again")) << error.message;
+  }
+}
+
+TEST(ReadAnswer, AdvisesToCorrectTheSetUpWhereNoAnswerCouldVerify) {
+  for (const VerificationFault fault : {VerificationFault::serial_unknown, VerificationFault::timestamp_out_of_range}) {
+    for (const int status : {204, 400, 503}) {
+      const Error error = error_of({status, {{"Wechatpay-Signature", "c2ln"}}, ""}, unverified(fault, "why"));
+      EXPECT_EQ(to_string(error.remedy), "correct the set-up") << status << to_string(fault);
+      EXPECT_EQ(to_string(error.outcome), "unknown");
+    }
+  }
+  EXPECT_EQ(to_string(error_of({204, {}, ""}, not_verified).remedy), "retry later");
+}
+
+TEST(ReadAnswer, SaysNothingOfTheOrderWhereAFirewallMayHaveAnswered) {
+  for (const int status : {400, 403, 404, 405, 413, 451}) {
+    const Error error = error_of({status, {}, "<html>blocked</html>"}, not_verified);
+    EXPECT_EQ(to_string(error.outcome), "unknown");
+    EXPECT_EQ(to_string(error.remedy), "retry later");
+    for (const char* wrong : {"apply for it", "will be refused again", "correct the request", "no such resource"}) {
+      EXPECT_FALSE(contains(error.message, wrong)) << error.message;
+    }
+    EXPECT_TRUE(contains(error.message, "the commit may have been done")) << error.message;
+  }
+}
+
+TEST(ReadAnswer, NeverSaysOfARefusalThatItMayHaveBeenDone) {
+  for (int status = 400; status < 600; ++status) {
+    for (const char* body :
+         {"", R"({"code":"PARAM_ERROR","message":"m"})", R"({"code":"INVALID_REQUEST","message":"m"})"}) {
+      for (const auto& verification : {verified, not_verified}) {
+        const Error error = error_of({status, {}, body}, verification);
+        const bool may_be_done = contains(error.message, "may have been done");
+        EXPECT_EQ(may_be_done, error.outcome == Outcome::unknown) << error.message;
+        const bool passing = status == 408 || status == 429 || status == 499 || status >= 500;
+        if (error.outcome == Outcome::unknown || passing) {
+          EXPECT_EQ(to_string(error.remedy), "retry later") << status << body;
+        } else {
+          EXPECT_NE(to_string(error.remedy), "retry later") << status << body;
+        }
+      }
+    }
+  }
+}
+
+TEST(ReadAnswer, TellsWhetherARefusalSpeaksOfTheOrderOrOfTheCaller) {
+  const struct {
+    int status;
+    const char* body;
+    Remedy remedy;
+  } cases[] = {
+      {400, R"({"code":"PARAM_ERROR","message":"平台证书序列号Wechatpay-Serial错误"})", Remedy::correct_setup},
+      {400, R"-({"code":"PARAM_ERROR","message":"HTTP header缺少微信支付平台证书序列号(Wechatpay-Serial)"})-",
+       Remedy::correct_setup},
+      {400, R"({"code":"INVALID_REQUEST","message":"User-Agent is missing"})", Remedy::correct_setup},
+      {400, R"({"code":"INVALID_REQUEST","message":"Accept must be application/json"})", Remedy::correct_setup},
+      {400, R"({"code":"PARAM_ERROR","message":"http header中的mchid与post payload中的mchid不匹配"})",
+       Remedy::correct_setup},
+      {400, R"({"code":"PARAM_ERROR","message":"m","detail":{"field":"serial_no","location":"authorization"}})",
+       Remedy::correct_setup},
+      {400, R"({"code":"INVALID_REQUEST","message":"invalid merchant id"})", Remedy::correct_setup},
+      {400, R"({"code":"INVALID_REQUEST","message":"商户号与品牌未绑定"})", Remedy::correct_setup},
+      {400, R"({"code":"INVALID_REQUEST","message":"the bonus service is not enabled"})", Remedy::correct_setup},
+      {400, R"({"code":"INVALID_REQUEST","message":"商户无此产品权限"})", Remedy::ask_wechat_pay},
+      {401, R"({"code":"SIGN_ERROR","message":"m"})", Remedy::correct_setup},
+      {400, R"({"code":"APPID_MCHID_NOT_MATCH","message":"m"})", Remedy::correct_setup},
+      {403, R"({"code":"NO_AUTH","message":"m"})", Remedy::ask_wechat_pay},
+      {403, R"({"code":"RULE_LIMIT","message":"m"})", Remedy::ask_wechat_pay},
+      {429, R"({"code":"FREQUENCY_LIMITED","message":"m"})", Remedy::retry_later},
+      {404, R"({"code":"RESOURCE_NOT_EXISTS","message":"m"})", Remedy::correct_request},
+      {400, R"({"code":"PARAM_ERROR","message":"m","detail":{"field":"/bonus_value","location":"body"}})",
+       Remedy::correct_request},
+      {400, R"({"code":"PARAM_ERROR","message":"m","detail":{"field":"/mchid","issue":"too long","location":"body"}})",
+       Remedy::correct_request},
+      {400, R"({"code":"INVALID_REQUEST","message":"会员卡已删除"})", Remedy::correct_request},
+      {400, R"({"code":"INVALID_REQUEST","message":"the code does not exist"})", Remedy::correct_request},
+      {400, R"({"code":"INVALID_REQUEST","message":"商户订单号不存在"})", Remedy::correct_request},
+  };
+  for (const auto& each : cases) {
+    for (const auto& verification : {verified, not_verified}) {
+      const Error error = error_of({each.status, {}, each.body}, verification);
+      EXPECT_EQ(to_string(error.outcome), "refused") << each.body;
+      EXPECT_EQ(to_string(error.remedy), to_string(each.remedy)) << each.body;
+      const bool of_the_order = contains(error.message, "will be refused again");
+      EXPECT_TRUE(!of_the_order || each.remedy == Remedy::correct_request) << error.message;
+    }
+  }
+}
+
+TEST(ReadAnswer, GivesOneAdviceWhereAnEarlierTryMayHaveBeenDone) {
+  const CommitResult result = read_answer({400, {}, R"({"code":"PARAM_ERROR","message":"m"})"}, verified, sent, at(now),
+                                          {Outcome::unknown, ""});
+  EXPECT_EQ(to_string(result.error().outcome), "refused") << "of this try";
+  EXPECT_EQ(to_string(result.error().remedy), "retry later") << "of the call";
+  EXPECT_FALSE(contains(result.error().message, "refused again")) << result.error().message;
 }
 
 TEST(ReadAnswer, CarriesWeChatPaysOwnWords) {
@@ -109,7 +233,7 @@ TEST(ReadAnswer, AdvisesByCode) {
   } cases[] = {
       {400, "INVALID_REQUEST", "bonus service is enabled"},
       {401, "SIGN_ERROR", "belong together"},
-      {403, "NO_AUTH", "apply for it"},
+      {403, "NO_AUTH", "apply for it with WeChat Pay's product or business contact"},
       {404, "NOT_FOUND", "card_id"},
       {429, "FREQUENCY_LIMITED", "slow down"},
       {429, "RATELIMIT_EXCEEDED", "slow down"},
@@ -165,6 +289,84 @@ TEST(ReadAnswer, HelpsWithBodiesThatAreNotWeChatPays) {
     EXPECT_EQ(error.kind, ErrorKind::unexpected_answer);
     EXPECT_TRUE(contains(error.message, each.says)) << error.message;
     EXPECT_EQ(error.code, "");
+  }
+}
+
+TEST(ReadAnswer, KeepsCodeAndDetailOfABodyThatIsAlmostJson) {
+  const struct {
+    std::string detail;
+    const char* becomes;
+  } cases[] = {
+      {"\"one byte \xB4\"", R"("one byte \ufffd")"},
+      {"\"GBK \xD5\x5C\"", R"("GBK \ufffd")"},  // whose second byte is a backslash
+      {"[1e999,-1E+400,1.5]", R"(["1e999","-1E+400",1.5])"},
+      {"\"a raw\nline break\"", R"("a raw line break")"},
+      {R"("half a pair \ud83d.")", R"("half a pair \ufffd.")"},
+      {R"("\udc00\ud83d\ude00")", "\"\\ufffd\xF0\x9F\x98\x80\""},
+  };
+  for (const auto& each : cases) {
+    const Error error =
+        error_of({400, {}, R"({"code":"PARAM_ERROR","message":"m","detail":)" + each.detail + "}"}, not_verified);
+    EXPECT_EQ(error.code, "PARAM_ERROR") << each.detail;
+    EXPECT_EQ(error.outcome, Outcome::refused) << each.detail;
+    std::string becomes = each.becomes;
+    for (std::size_t at = 0; (at = becomes.find("\\ufffd", at)) != std::string::npos;) {
+      becomes.replace(at, 6, "\xEF\xBF\xBD");
+    }
+    EXPECT_EQ(error.detail, becomes);
+  }
+  const Error error = error_of(
+      {400,
+       {},
+       std::string(R"({"code":"PARAM_ERROR","message":"1e999","detail":{"n":)") + std::string(400, '9') + "}}"});
+  EXPECT_EQ(error.wechatpay_message, "1e999");
+  EXPECT_EQ(error.detail, R"({"n":"[redacted]"})") << "so long a number has the shape of a signature";
+}
+
+TEST(ReadAnswer, TakesNoBodyThatSaysAThingTwiceForWeChatPays) {
+  for (const char* body : {R"({"code":"PARAM_ERROR","message":"m","code":"NO_AUTH"})",
+                           R"({"code":"PARAM_ERROR","message":"m","message":"n"})",
+                           R"({"code":"PARAM_ERROR","message":"m","detail":{},"detail":[]})"}) {
+    const Error error = error_of({400, {}, body}, not_verified);
+    EXPECT_EQ(error.kind, ErrorKind::unexpected_answer);
+    EXPECT_EQ(error.outcome, Outcome::unknown);
+    EXPECT_EQ(error.code, "");
+    EXPECT_TRUE(contains(error.message, "a body that is not WeChat Pay's")) << error.message;
+  }
+  EXPECT_EQ(error_of({400, {}, R"({"code":"E","message":"m","detail":{"code":"a","message":"b"}})"}).code, "E");
+}
+
+TEST(ReadAnswer, NamesTheEncodingOfABodyThatItCannotRead) {
+  const std::string gzip("\x1F\x8B\x08\x00\x00\x01\x02PIECE OF BINARY", 22);
+  for (const char* encoding : {"gzip", "br", "deflate, zstd"}) {
+    const Error error = error_of({502, {{"content-encoding", encoding}}, gzip}, not_verified);
+    EXPECT_TRUE(contains(error.message, std::string("Content-Encoding ") + encoding)) << error.message;
+    EXPECT_FALSE(contains(error.message, "PIECE")) << error.message;
+  }
+  const Error unnamed = error_of({502, {}, gzip}, not_verified);
+  EXPECT_TRUE(contains(unnamed.message, "a body of 22 bytes that is no text")) << unnamed.message;
+  EXPECT_FALSE(contains(unnamed.message, "PIECE")) << unnamed.message;
+  const Error plain = error_of({502, {{"Content-Encoding", "identity"}}, "<html>"}, not_verified);
+  EXPECT_TRUE(contains(plain.message, "<html>")) << plain.message;
+}
+
+TEST(ReadAnswer, MakesDetailSafeToLog) {
+  const Error error = error_of(
+      {400, {}, "{\"code\":\"E\",\"message\":\"m\",\"detail\":{\"a\\u001b[31m\":\"\\u202e \xC2\x9B \x7F \\\"\\n\"}}"});
+  EXPECT_EQ(error.detail, R"({"a\u001b[31m":"\u202e \u009b \u007f \"\n"})");
+}
+
+TEST(ReadAnswer, CapsDetailAndKeepsItJson) {
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += (i == 0 ? "{\"k" : ",\"k") + std::to_string(i) + "\":[{\"x\":[\"value\"]}]";
+  for (const std::string& detail :
+       {many + "}", '"' + std::string(1U << 19U, 'x') + '"',
+        "{\"field\":\"/x\",\"a\":\"" + std::string(5000, '"' - 1) + "\",\"value\":\"last\"}",
+        "[" + std::string(9000, '[') + std::string(9000, ']') + "]", "{\"" + std::string(9000, 'k') + "\":1}"}) {
+    const Error error = error_of({400, {}, R"({"code":"E","message":"m","detail":)" + detail + "}"});
+    EXPECT_LE(error.detail.size(), 4096U);
+    EXPECT_TRUE(nlohmann::json::accept(error.detail)) << error.detail;
+    EXPECT_GT(error.detail.size(), 10U);
   }
 }
 

@@ -154,6 +154,12 @@ class Coroutine : public ::testing::Test {
         .value();
   }
 
+  /// Whose transport keeps every request; it lives as long as the test.
+  const BonusCommitClient& held_client() {
+    if (!held_client_) held_client_.emplace(client(held_));
+    return *held_client_;
+  }
+
   /// Whose transport answers at once, with success.
   BonusCommitClient instant_client() {
     auto transport = std::make_shared<MockTransport>();
@@ -193,6 +199,7 @@ class Coroutine : public ::testing::Test {
   std::shared_ptr<HeldTransport> held_;
   std::atomic<int> ended_{0};  ///< calls
   Loop loop_;
+  std::optional<BonusCommitClient> held_client_;
 };
 
 /// What a coroutine found where it went on.
@@ -223,7 +230,7 @@ TEST_F(Coroutine, GoesOnAtOnceWhereTheResultIsThere) {
 
 TEST_F(Coroutine, IsResumedWhereTheCommitEnds) {
   Found found;
-  const Task task = wait_for(client(held_).commit_async(seed_request()), found);
+  const Task task = wait_for(held_client().commit_async(seed_request()), found);
   EXPECT_FALSE(task.done());
   std::thread transport([&] { answer(); });
   const auto there = transport.get_id();
@@ -235,7 +242,7 @@ TEST_F(Coroutine, IsResumedWhereTheCommitEnds) {
 
 TEST_F(Coroutine, IsResumedWhereItsExecutorRunsIt) {
   Found found;
-  const Task task = wait_for(client(held_).commit_async(seed_request()), loop(), found);
+  const Task task = wait_for(held_client().commit_async(seed_request()), loop(), found);
   std::thread([&] { answer(); }).join();
   EXPECT_EQ(ended_, 1);
   EXPECT_FALSE(task.done());
@@ -267,7 +274,7 @@ TEST_F(Coroutine, RunsInsideAnExecutorThatRunsItAtOnce) {
   };
   const Task there = coroutine(instant_client().commit_async(seed_request()), executor, inside);
   EXPECT_TRUE(there.done());
-  const Task later = coroutine(client(held_).commit_async(seed_request()), executor, inside);
+  const Task later = coroutine(held_client().commit_async(seed_request()), executor, inside);
   answer();
   EXPECT_TRUE(later.done());
   EXPECT_FALSE(inside);
@@ -286,7 +293,7 @@ TEST_F(Coroutine, MayBeGoneWhenItsExecutorReturns) {
   Found found;
   coroutine(instant_client().commit_async(seed_request()), elsewhere, found);
   EXPECT_EQ(found.resumptions, 1);
-  coroutine(client(held_).commit_async(seed_request()), elsewhere, found);
+  coroutine(held_client().commit_async(seed_request()), elsewhere, found);
   answer();
   EXPECT_EQ(found.resumptions, 2);
   EXPECT_EQ(returned, 2);
@@ -306,9 +313,9 @@ TEST_F(Coroutine, MayBlockOnlyWhereItIsNoCallback) {
   ErrorKind at_once = ErrorKind::misuse;
   const BonusCommitClient instant = instant_client();
   const auto run_it = [](Resumption resume) { resume(); };
-  const Task first = try_to_block(client(held_).commit_async(seed_request()), nullptr, instant, in_callback);
-  const Task second = try_to_block(client(held_).commit_async(seed_request()), run_it, instant, in_inner_executor);
-  const Task third = try_to_block(client(held_).commit_async(seed_request()), loop(), instant, in_loop);
+  const Task first = try_to_block(held_client().commit_async(seed_request()), nullptr, instant, in_callback);
+  const Task second = try_to_block(held_client().commit_async(seed_request()), run_it, instant, in_inner_executor);
+  const Task third = try_to_block(held_client().commit_async(seed_request()), loop(), instant, in_loop);
   answer();
   run_loop();
   const Task fourth = try_to_block(instant.commit_async(seed_request()), nullptr, instant, at_once);
@@ -374,8 +381,8 @@ TEST_F(Coroutine, MissesNoResultThatComesWhileItBeginsToWait) {
 TEST_F(Coroutine, IsNotResumedOnceItIsDestroyed) {
   Found found;
   {
-    const Task plain = wait_for(client(held_).commit_async(seed_request()), found);
-    const Task posted = wait_for(client(held_).commit_async(seed_request()), loop(), found);
+    const Task plain = wait_for(held_client().commit_async(seed_request()), found);
+    const Task posted = wait_for(held_client().commit_async(seed_request()), loop(), found);
   }
   EXPECT_EQ(ended_, 0);
   answer();
@@ -388,7 +395,7 @@ TEST_F(Coroutine, IsNotResumedOnceItIsDestroyed) {
 TEST_F(Coroutine, IsNotResumedWhereItIsDestroyedInTheExecutorsQueue) {
   Found found;
   {
-    const Task late = wait_for(client(held_).commit_async(seed_request()), loop(), found);
+    const Task late = wait_for(held_client().commit_async(seed_request()), loop(), found);
     const Task early = wait_for(instant_client().commit_async(seed_request()), loop(), found);
     answer();
     EXPECT_EQ(loop_.size(), 2U);
@@ -403,7 +410,7 @@ TEST_F(Coroutine, IsResumedRightThereWhereItsExecutorThrows) {
   const auto throwing = [](const Resumption&) { throw std::runtime_error("the pool is closed"); };
   const Task first = wait_for(instant_client().commit_async(seed_request()), throwing, early);
   EXPECT_TRUE(first.done());
-  const Task second = wait_for(client(held_).commit_async(seed_request()), throwing, late);
+  const Task second = wait_for(held_client().commit_async(seed_request()), throwing, late);
   std::thread transport([&] { answer(); });
   const auto there = transport.get_id();
   transport.join();
@@ -426,7 +433,7 @@ TEST_F(Coroutine, IsResumedOnceByAnExecutorThatRunsItTwiceAndThrows) {
   };
   CommitFuture futures[4];
   futures[0] = instant_client().commit_async(seed_request());
-  for (std::size_t i = 1; i < 4; ++i) futures[i] = client(held_).commit_async(seed_request());
+  for (std::size_t i = 1; i < 4; ++i) futures[i] = held_client().commit_async(seed_request());
   int at_once = 0;
   int later = 0;
   const Task first = coroutine(std::move(futures[0]), std::move(futures[1]), at_once);
@@ -445,7 +452,7 @@ TEST_F(Coroutine, StaysWithItsOwnerWhereItsExecutorDropsIt) {
   Found found;
   const auto dropping = [](const Resumption&) {};
   const Task first = wait_for(instant_client().commit_async(seed_request()), dropping, found);
-  const Task second = wait_for(client(held_).commit_async(seed_request()), dropping, found);
+  const Task second = wait_for(held_client().commit_async(seed_request()), dropping, found);
   answer();
   EXPECT_FALSE(first.done());
   EXPECT_FALSE(second.done());
@@ -524,8 +531,8 @@ TEST_F(Coroutine, KeepsItsExecutorUntilTheCommitEndsAndNoLonger) {
     (void)co_await resume_on(executor, std::move(future));
   };
   {
-    const Task destroyed = coroutine(client(held_).commit_async(seed_request()), pool);
-    const Task resumed = coroutine(client(held_).commit_async(seed_request()), pool);
+    const Task destroyed = coroutine(held_client().commit_async(seed_request()), pool);
+    const Task resumed = coroutine(held_client().commit_async(seed_request()), pool);
   }
   EXPECT_EQ(pool.use_count(), 3) << "the calls'";
   answer();

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/support/support.hpp"
 
 namespace wechatpay {
@@ -26,11 +28,24 @@ Error failed(TransportFault fault) {
 
 TEST(WorthAnotherTry, AfterTheseStatusesAlone) {
   for (int status = 100; status < 600; ++status) {
-    const bool expected = status == 202 || status == 429 || status == 500 || (status >= 502 && status <= 504);
+    const bool expected =
+        status == 202 || status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
     for (const ErrorKind kind : {ErrorKind::api_error, ErrorKind::unexpected_answer}) {
       EXPECT_EQ(worth_another_try(answered(kind, status)), expected) << status;
     }
   }
+}
+
+TEST(WorthAnotherTry, NotAfterA408OfWeChatPaysOwn) {
+  Error error = answered(ErrorKind::unexpected_answer, 408);
+  error.verified = true;
+  EXPECT_FALSE(worth_another_try(error));
+}
+
+TEST(WorthAnotherTry, AfterAnAnswerToAnotherRequest) {
+  Error error = answered(ErrorKind::api_error, 400);
+  error.verification_fault = VerificationFault::nonce_repeated;
+  EXPECT_TRUE(worth_another_try(error));
 }
 
 TEST(WorthAnotherTry, AfterASuccessThatDidNotVerify) {
@@ -102,6 +117,17 @@ TEST(Decide, PausesARandomPartOfTheBackoff) {
   EXPECT_EQ(decide(error, 1, seconds(30), 1.0, options).pause, milliseconds(200));
   EXPECT_EQ(decide(error, 2, seconds(30), 1.0, options).pause, milliseconds(400));
   EXPECT_TRUE(decide(error, 1, seconds(30), 1.0, options).again);
+}
+
+TEST(Decide, TakesARandomNumberThatIsNoneForTheLongestPause) {
+  const RetryOptions options;
+  Error error = answered(ErrorKind::api_error, 500);
+  for (const double strange : {std::nan(""), 1.001, 1e300, HUGE_VAL}) {
+    EXPECT_EQ(decide(error, 1, seconds(30), strange, options).pause, milliseconds(200)) << strange;
+  }
+  EXPECT_EQ(decide(error, 1, seconds(30), -1e300, options).pause, milliseconds(0));
+  error.retry_after = seconds(7);
+  EXPECT_EQ(decide(error, 1, seconds(30), std::nan(""), options).pause, seconds(8));
 }
 
 TEST(Decide, EndsWhenAllTriesAreUsedUp) {

@@ -2,6 +2,7 @@
 #ifndef WECHATPAY_BONUS_COMMIT_ANSWER_HPP
 #define WECHATPAY_BONUS_COMMIT_ANSWER_HPP
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -9,9 +10,11 @@
 #include <string_view>
 #include <utility>
 
+#include "wechatpay/bonus_commit/advice.hpp"
 #include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/http.hpp"
 #include "wechatpay/bonus_commit/receipt.hpp"
+#include "wechatpay/bonus_commit/redaction.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 #include "wechatpay/bonus_commit/signature.hpp"
 #include "wechatpay/bonus_commit/text.hpp"
@@ -32,13 +35,16 @@ struct SignInformation {
 struct ErrorBody {
   std::string code;                                 ///< such as PARAM_ERROR
   std::string message;                              ///< in words; empty where there are none
-  std::string detail;                               ///< as JSON, without signatures; empty where there is none
+  std::string detail;                               ///< as JSON that can be logged; empty where there is none
   std::optional<Fault> fault;                       ///< the detail, where it names a field
   std::optional<SignInformation> sign_information;  ///< in a 401 SIGN_ERROR, where WeChat Pay tells
 };
 
-/// Reads a body as WeChat Pay's error, which is a JSON object with a string `code`; nothing for any other body.
-/// `detail` may have any shape. Nesting deeper than 32 levels is left out. Thread-safe.
+/// Reads a body as WeChat Pay's error, which is a JSON object with a string `code` of visible ASCII; nothing for any
+/// other body, nor for one that has `code`, `message` or `detail` more than once, since readers differ on which counts.
+/// A body that would be JSON but for bytes that are not UTF-8, raw control characters or numbers beyond a double is
+/// read as well. `detail` may have any shape; it is escaped so that it can be logged, and what is nested deeper than 32
+/// levels or beyond 4 KiB is left out. Thread-safe.
 WECHATPAY_BONUS_COMMIT_EXPORT std::optional<ErrorBody> parse_error_body(std::string_view body);
 
 /// Compares what WeChat Pay signed with what was signed here, and says which of the five lines differs, or that none
@@ -73,35 +79,6 @@ inline std::string explain_sign_error(const SignInformation& theirs, const Signe
          "serial_no";
 }
 
-/// What a merchant does about an answer of `status`, with WeChat Pay's `code` where it sent one.
-inline std::string_view advice(int status, std::string_view code) {
-  if (code == "PARAM_ERROR") return "correct the request; the same one will be refused again";
-  if (code == "INVALID_REQUEST") {
-    return "check the card id and that this merchant created the card, that its bonus service is enabled, that the "
-           "merchant is bound to the card's brand, and that the member's code exists and its card is not deleted";
-  }
-  if (status == 401) return "check that mchid, serial_no and private key belong together, and this machine's clock";
-  if (status == 403) return "this merchant may not use the call: apply for it on the merchant platform";
-  if (status == 404) return "check the host, card_id and code: WeChat Pay knows no such resource";
-  if (status == 429) return "too fast: slow down, then commit again with the same values";
-  if (status == 502 || status == 503 || status == 504) return "commit again later with the same values";
-  if (status >= 500 || status == 408 || status == 499)
-    return "it may have been done: commit again with the same values";
-  if (status >= 400) return "correct the request; the same one will be refused again";
-  return "it may have been done: look the order up or commit again with the same values";
-}
-
-/// What became of the commit by an answer that is not a receipt. WeChat Pay says of 4xx, 502 and 503 that the commit
-/// was not done. That is believed if it is signed; without a signature, which 401 never has, only of 4xx in WeChat
-/// Pay's own form, since a gateway that gave up waiting says 408, 499, 502 and 503, too, and a bare 4xx may be a
-/// proxy's word on something else.
-inline Outcome outcome_of(int status, bool verified, bool in_wechat_pays_form) noexcept {
-  const bool says_not_done = (status >= 400 && status < 500) || status == 502 || status == 503;
-  const bool a_gateways_too = status == 408 || status == 499 || status >= 500;
-  if (says_not_done && (verified || (in_wechat_pays_form && !a_gateways_too))) return Outcome::refused;
-  return Outcome::unknown;
-}
-
 /// What to say of a clock that is off by more than a minute, before it reaches the five minutes at which everything
 /// fails; empty otherwise.
 inline std::string clock_warning(std::chrono::seconds offset) {
@@ -111,55 +88,111 @@ inline std::string clock_warning(std::chrono::seconds offset) {
          (seconds < 0 ? "behind" : "ahead of") + " WeChat Pay's: set it by NTP, at 300 s every call will fail";
 }
 
-/// The error of an answer of 300 and more, or of a verified 2xx that is not 204.
-inline Error read_error(const HttpResponse& response, bool verified, const SignedParts& sent) {
+/// What a call's earlier tries leave behind for the reading of the next answer.
+struct EarlierTries {
+  Outcome outcome = Outcome::not_sent;  ///< of all of them; a later try takes nothing back
+  std::string_view signatures;          ///< that were sent (Base64, a line break between), the latest try's included
+};
+
+/// What to quote of a body that is not WeChat Pay's: nothing of one that is no text.
+inline std::string quoted_body(const HttpResponse& response) {
+  if (response.body.empty()) return "an empty body";
+  const std::string_view encoding = header_value(response.headers, "Content-Encoding");
+  if (!encoding.empty() && !same_token(encoding, "identity")) {
+    return "a body in the Content-Encoding " + printable(without_signatures(encoding), 40) +
+           ", which was not asked for and is not read: a proxy may have compressed it";
+  }
+  const std::string_view beginning = std::string_view(response.body).substr(0, 1000);
+  const bool is_text = std::all_of(beginning.begin(), beginning.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 || c == '\t' || c == '\n' || c == '\r' || c == '\f';
+  });
+  if (!is_text) return "a body of " + std::to_string(response.body.size()) + " bytes that is no text";
+  return "a body that is not WeChat Pay's: " + printable(without_signatures(response.body), 200);
+}
+
+/// Puts into `error` what a body in WeChat Pay's form says.
+inline void take_error_body(ErrorBody body, const ErrorAnswer& answer, const SignedParts& sent, Error& error) {
+  const auto safe = [](std::string_view text, std::size_t most) { return printable(without_signatures(text), most); };
+  error.kind = ErrorKind::api_error;
+  error.code = safe(body.code, 64);
+  error.wechatpay_message = safe(body.message, 1000);
+  error.detail = std::move(body.detail);
+  error.message = (is_wechat_pays(answer) ? "WeChat Pay answered " : "answered ") + std::to_string(answer.status) +
+                  " " + error.code + ": " + error.wechatpay_message;
+  if (body.fault) {
+    Fault& fault = *body.fault;
+    for (std::string* text : {&fault.field, &fault.value, &fault.issue, &fault.location}) *text = safe(*text, 300);
+    error.message += " (" + fault.field + (fault.issue.empty() ? "" : ": " + fault.issue) +
+                     (fault.value.empty() ? "" : ", given: " + fault.value) + ")";
+    error.faults.push_back(std::move(fault));
+  }
+  if (body.sign_information) error.message += "; " + explain_sign_error(*body.sign_information, sent);
+}
+
+/// The error of an answer of 300 and more, or of a verified 2xx that is not 204. `earlier` is what became of the call
+/// by the tries before.
+inline Error read_error(const HttpResponse& response, bool verified, const SignedParts& sent, Outcome earlier) {
   Error error;
   error.kind = ErrorKind::unexpected_answer;
-  error.outcome = outcome_of(response.status, verified, false);
   const std::string status = std::to_string(response.status);
-  const auto safe = [](std::string_view text, std::size_t most) { return printable(without_signatures(text), most); };
-
   if (response.status == 202) {
     error.message = "WeChat Pay accepted the commit but has not processed it (202): commit again with the same values";
     return error;
   }
-  if (response.status < 300) {
+  ErrorAnswer answer;
+  answer.status = response.status;
+  answer.verified = verified;
+  answer.has_signature = !header_values(response.headers, "Wechatpay-Signature").empty();
+  const std::optional<ErrorBody> body = response.status < 400 ? std::nullopt : parse_error_body(response.body);
+  if (body) {
+    answer.code = body->code;
+    answer.message = body->message;
+    if (body->fault) {
+      answer.field = body->fault->field;
+      answer.issue = body->fault->issue;
+      answer.location = body->fault->location;
+    }
+    take_error_body(*body, answer, sent, error);
+  } else if (response.status < 300) {
     error.message = "WeChat Pay answered " + status + ", and success of this endpoint is 204 alone";
   } else if (response.status < 400) {
-    error.message = "answered " + status + ", a redirect to " + safe(header_value(response.headers, "Location"), 200) +
+    error.message = "answered " + status + ", a redirect to " +
+                    printable(without_signatures(header_value(response.headers, "Location")), 200) +
                     ", which is not followed: WeChat Pay sends none, so a proxy or a captive portal answered";
-  } else if (auto body = parse_error_body(response.body)) {
-    error.kind = ErrorKind::api_error;
-    error.outcome = outcome_of(response.status, verified, true);
-    error.code = safe(body->code, 64);
-    error.wechatpay_message = safe(body->message, 1000);
-    error.detail = std::move(body->detail);
-    error.message = "WeChat Pay answered " + status + " " + error.code + ": " + error.wechatpay_message;
-    if (body->fault) {
-      Fault& fault = *body->fault;
-      for (std::string* text : {&fault.field, &fault.value, &fault.issue, &fault.location}) *text = safe(*text, 300);
-      error.message += " (" + fault.field + (fault.issue.empty() ? "" : ": " + fault.issue) +
-                       (fault.value.empty() ? "" : ", given: " + fault.value) + ")";
-      error.faults.push_back(std::move(fault));
-    }
-    if (body->sign_information) error.message += "; " + explain_sign_error(*body->sign_information, sent);
   } else {
-    error.message = "answered " + status + " with " +
-                    (response.body.empty() ? std::string("an empty body")
-                                           : "a body that is not WeChat Pay's: " + safe(response.body, 200));
+    error.message = "answered " + status + " with " + quoted_body(response);
   }
-  error.message += "; ";
-  error.message += advice(response.status, error.code);
+  error.outcome = outcome_of(answer);
+  error.remedy = remedy_of(answer, error.outcome);
+  // Refused now, while an earlier try of the same values may have been done: only another call settles that.
+  const bool contradicts = error.remedy == Remedy::correct_request && earlier == Outcome::unknown;
+  if (contradicts) error.remedy = Remedy::retry_later;
+  if (!contradicts) error.message.append("; ").append(advice(answer, error.outcome));
+  return error;
+}
+
+/// The error of a 2xx that may not be WeChat Pay's own.
+inline Error unproved_success(const HttpResponse& response, const Error& why) {
+  Error error = why;
+  error.remedy = remedy_of(why.verification_fault);
+  error.message = "answered " + std::to_string(response.status) +
+                  ", but it is not proved to be WeChat Pay's: " + why.message +
+                  "; it may have been done: commit again with the same values";
   return error;
 }
 
 /// The end of a try: a verified 204 is a receipt, everything else an error. `sent` is what the request's signature
-/// covered, `now` the time with which a date in Retry-After is compared.
+/// covered, `now` the time with which a date in Retry-After is compared. No text of it repeats a piece of a signature
+/// that was sent.
 inline CommitResult read_answer(const HttpResponse& response, const Result<Verification>& verification,
-                                const SignedParts& sent, std::chrono::system_clock::time_point now) {
-  const std::string request_id = printable(without_signatures(header_value(response.headers, "Request-ID")), 100);
+                                const SignedParts& sent, std::chrono::system_clock::time_point now,
+                                const EarlierTries& earlier = {}) {
+  std::string request_id = printable(without_signatures(header_value(response.headers, "Request-ID")), 100);
   if (response.status == 204 && verification) {
-    return CommitReceipt{request_id,
+    // As WeChat Pay writes it, it cannot be a piece of Base64; so a success does without the search.
+    const bool usual = request_id.find_first_not_of("0123456789ABCDEF-") == std::string::npos;
+    if (!usual) request_id = without_pieces(request_id, earlier.signatures);
+    return CommitReceipt{std::move(request_id),
                          verification->serial,
                          verification->timestamp,
                          verification->clock_offset,
@@ -169,14 +202,14 @@ inline CommitResult read_answer(const HttpResponse& response, const Result<Verif
   const bool success = response.status >= 200 && response.status < 300;
   Error error;
   if (success && !verification) {
-    error = verification.error();
-    error.message = "answered " + std::to_string(response.status) +
-                    ", but it is not proved to be WeChat Pay's: " + error.message +
-                    "; it may have been done: commit again with the same values";
+    error = unproved_success(response, verification.error());
   } else {
-    error = read_error(response, verification.has_value(), sent);
+    error = read_error(response, verification.has_value(), sent, earlier.outcome);
     if (!verification) {
       error.verification_fault = verification.error().verification_fault;
+      if (error.outcome == Outcome::unknown && remedy_of(error.verification_fault) == Remedy::correct_setup) {
+        error.remedy = Remedy::correct_setup;
+      }
       // WeChat Pay does not sign what it says of a failed authentication, so there is nothing to look for there.
       if (response.status != 401) error.message += "; the answer is not verified: " + verification.error().message;
     }
@@ -191,6 +224,7 @@ inline CommitResult read_answer(const HttpResponse& response, const Result<Verif
   error.verified = verification.has_value();
   error.request_id = request_id;
   if (!request_id.empty()) error.message += "; Request-ID " + request_id;
+  redact(error, earlier.signatures);
   return error;
 }
 

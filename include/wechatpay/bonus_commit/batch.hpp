@@ -45,12 +45,12 @@ using NextRequest = std::function<std::optional<BonusCommitRequest>()>;
 /// transport's mostly, so be short. An exception counts as false.
 using TakeResult = std::function<bool(const BonusCommitRequest&, const CommitResult&)>;
 
-/// Commits everything that `next` gives, and returns when all of it has ended. What the rate limit, or the halt after a
-/// 429, leaves no room for (`rate_limited`) stays in the backlog and is committed later (hooks hear of each
-/// attempt); where the batch stops before, it is handed over with that error. An exception of `next` ends the batch,
-/// and is thrown on when what is under way has ended. Fails, and takes nothing from `next`, with
-/// `invalid_configuration` on an option that is 0, and with `misuse` in a callback or hook, where it would wait for
-/// itself; in the thread of an EventLoop of yours it would, too.
+/// Commits everything that `next` gives, and returns when all of it has ended. Before it starts a commit, it waits for
+/// its place in the client's rate limit, or for the end of the halt after a 429, however long that is; the commit's
+/// deadline begins then. Where the batch is stopped meanwhile, that request is handed over with `rate_limited`. An
+/// exception of `next` ends the batch, and is thrown on when what is under way has ended. Fails, and takes nothing from
+/// `next`, with `invalid_configuration` on an option that is 0, and with `misuse` in a callback or hook, where it would
+/// wait for itself (in the thread of an EventLoop of yours it would, too), and in a child process after fork().
 WECHATPAY_BONUS_COMMIT_EXPORT Result<BatchSummary> commit_all(const BonusCommitClient& client, NextRequest next,
                                                               TakeResult take, const BatchOptions& options = {});
 

@@ -1,4 +1,4 @@
-/// The client. src/client.cpp has a commit's way through all the stages.
+/// The client. src/commit_attempts.cpp has a commit's way through all the stages.
 #ifndef WECHATPAY_BONUS_COMMIT_CLIENT_HPP
 #define WECHATPAY_BONUS_COMMIT_CLIENT_HPP
 
@@ -20,8 +20,7 @@
 
 namespace wechatpay {
 
-struct ClientSetup;
-class TransportAccess;
+struct OpenClient;
 
 /// Of a commit under way. Copies stand for the same commit; to let go of them cancels nothing. Thread-safe.
 class CommitHandle {
@@ -50,8 +49,9 @@ struct CommitPromise {
   OneShot ready;                      ///< the future can be asked without waiting
 };
 
-/// A std::future that can cancel its commit, and says when it is ready. coroutine.hpp lets C++20 co_await it.
-class CommitFuture : public std::future<CommitResult> {
+/// A std::future that can cancel its commit, and says when it is ready. coroutine.hpp lets C++20 co_await it. Who drops
+/// it never learns what became of the commit.
+class [[nodiscard]] CommitFuture : public std::future<CommitResult> {
  public:
   CommitFuture() = default;
 
@@ -83,17 +83,19 @@ class CommitFuture : public std::future<CommitResult> {
 /// Commits bonus points. Make one at start-up, after any fork(), and share it: it is immutable, every member is
 /// thread-safe, and copies share their connections.
 ///
-/// A call's result comes from the transport, so it is the transport that a call lives in. When the last owner of the
-/// transport lets go of it (with CurlTransport usually the last copy of the client), each call under way ends with an
-/// error (`transport_failed`, TransportFault::shut_down); none is dropped in silence.
+/// When the last copy is destroyed, each call under way ends with an error (`transport_failed`,
+/// TransportFault::shut_down) before the destructor returns, whatever the transport does; none is dropped in silence.
+/// Callbacks of calls that wait for the transport then run on the destroying thread; for what runs on other threads at
+/// that moment (a callback, a hook, Transport::send()) the destructor waits, so do not hold a lock that these need. In
+/// a callback or hook, the call that it belongs to goes on to its end afterwards. The transport is let go of last.
 ///
-/// In a child process after fork(), a CurlTransport of the parent's sends nothing: a call ends with `misuse`, and a
-/// call that was under way in the parent is the parent's alone. Make a client of its own there.
+/// In a child process after fork() a client of the parent's sends nothing: a call ends with `misuse`, and a call that
+/// was under way in the parent is the parent's alone. Make a client of its own there.
 class BonusCommitClient {
  public:
-  /// Runs on the transport's thread (with CurlTransport its one event loop, so be short), or on the calling thread
-  /// before commit_async() returns if the call ends before it is sent. An exception that it throws is swallowed. It may
-  /// destroy the client.
+  /// Runs on the transport's thread (with CurlTransport its one event loop, so be short), on the calling thread before
+  /// commit_async() returns if the call ends before that, or on the thread that destroys the client. An exception that
+  /// it throws is swallowed. It may destroy the client. What it holds is destroyed right after it has run.
   using Callback = std::function<void(CommitResult)>;
 
   /// A client of `credentials` that believes `platform_keys` and sends through `transport`. Fails with
@@ -103,8 +105,8 @@ class BonusCommitClient {
       Credentials credentials, std::shared_ptr<const PlatformKeys> platform_keys, std::shared_ptr<Transport> transport,
       ClientOptions options = {});
 
-  /// Commits and waits. CurlTransport may serve the call on this thread meanwhile: hooks then run here, and OpenSSL's
-  /// error queue is emptied. Called from a callback or a hook, it would wait for itself: it is refused with `misuse`.
+  /// Commits and waits. Called from a callback, a hook, or any other function that the library calls (ClientOptions'
+  /// clock, random and nonce, a Signer, a Transport), it would wait for itself: it is refused with `misuse`.
   WECHATPAY_BONUS_COMMIT_EXPORT CommitResult commit(const BonusCommitRequest& request) const;
 
   /// Commits; the future becomes ready on the transport's thread. Do not wait for it in a callback. Throws
@@ -115,14 +117,13 @@ class BonusCommitClient {
   WECHATPAY_BONUS_COMMIT_EXPORT CommitHandle commit_async(const BonusCommitRequest& request, Callback done) const;
 
  private:
-  BonusCommitClient(std::shared_ptr<ClientSetup> setup, const std::shared_ptr<Transport>& transport);
+  friend class Batch;
 
-  CommitHandle begin(const BonusCommitRequest& request, Callback done,
-                     std::shared_ptr<WaitingCaller> waiting_caller) const;
+  explicit BonusCommitClient(std::shared_ptr<OpenClient> open) : open_(std::move(open)) {}
 
-  std::shared_ptr<ClientSetup> setup_;
-  std::shared_ptr<TransportAccess> access_;
-  std::shared_ptr<Transport> owned_;  ///< by all copies; the last one lets go of it as TransportAccess says
+  CommitHandle begin(const BonusCommitRequest& request, Callback done, bool has_place) const;
+
+  std::shared_ptr<OpenClient> open_;  ///< by all copies; the last one ends the calls
 };
 
 }  // namespace wechatpay

@@ -29,21 +29,31 @@ struct ClientOptions {
 
   RateLimit rate_limit;  ///< of all calls together; none by default
 
+  /// WeChat Pay's signature does not name the request, so an answer that has settled one commit settles no other: one
+  /// whose nonce came before is not believed (VerificationFault::nonce_repeated), and the commit is tried again. The
+  /// nonces of verified answers are remembered for as long as their timestamps are believed, up to 131,072 of them
+  /// (6 MiB); beyond, the oldest are forgotten, and answers as old as those are not believed any more. False turns this
+  /// off, for a benchmark or a mock that gives the same answer each time.
+  bool refuse_repeated_nonces = true;
+
   Hooks hooks;  ///< who watches; nobody by default
 
   /// The language of WeChat Pay's error messages: zh-CN, en, zh-HK or zh-TW; empty leaves it to WeChat Pay.
   std::string accept_language;
 
-  /// The time that is signed and with which answers are compared. Called from several threads.
+  // These four are called from several threads, and where hooks run: commit() in them would wait for itself, and is
+  // refused with `misuse`. An exception ends the call with `internal_error`, one of `nonce` with `signing_failed`.
+
+  /// The time that is signed and with which answers are compared.
   std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
 
-  /// The time by which deadlines and cool-downs are kept. Called from several threads.
+  /// The time by which deadlines and cool-downs are kept.
   std::function<std::chrono::steady_clock::time_point()> steady_clock = std::chrono::steady_clock::now;
 
-  /// From 0 to 1, for the length of pauses. Called from several threads.
+  /// From 0 to 1, for the length of pauses.
   std::function<double()> random = random_fraction;
 
-  /// A new `nonce_str` of 32 letters and digits for every try. Called from several threads.
+  /// A new `nonce_str` of 32 letters and digits for every try.
   std::function<Result<std::string>()> nonce = random_nonce;
 };
 

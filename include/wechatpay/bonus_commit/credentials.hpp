@@ -22,8 +22,12 @@ class WECHATPAY_BONUS_COMMIT_TYPE Signer {
   Signer& operator=(const Signer&) = delete;
   virtual ~Signer() = default;
 
-  /// The RSASSA-PKCS1-v1_5 signature with SHA-256 over `message`: raw bytes, 256 for a key of 2048 bits. An error's
-  /// message reaches the caller of commit(). Called from several threads at once.
+  /// The RSASSA-PKCS1-v1_5 signature with SHA-256 over `message`: raw bytes, 256 for a key of 2048 bits, not Base64. An
+  /// error, or an exception, ends the call with `signing_failed`, and its message reaches the caller.
+  ///
+  /// Called from several threads at once: for the first try of a commit on the thread that calls commit() or
+  /// commit_async(), for each further try on the thread that completed the one before, which with CurlTransport is the
+  /// one thread of all its calls. While it works there, no other call goes on.
   virtual Result<std::string> sign(std::string_view message) const = 0;
 };
 

@@ -66,11 +66,13 @@ enum class VerificationFault {
   header_repeated,         ///< one of them is there more than once
   signature_type_unknown,  ///< Wechatpay-Signature-Type is not WECHATPAY2-SHA256-RSA2048
   timestamp_malformed,     ///< Wechatpay-Timestamp is not a number
+  nonce_malformed,         ///< Wechatpay-Nonce is empty or holds a control character or one beyond ASCII
   timestamp_out_of_range,  ///< more than 300 s from the local clock, either way
   serial_unknown,          ///< Wechatpay-Serial names none of the platform keys
   signature_probe,         ///< WeChat Pay's test whether answers are really verified (WECHATPAY/SIGNTEST/)
   signature_malformed,     ///< not strict Base64
   signature_mismatch,      ///< the signature does not belong to this answer under that key
+  nonce_repeated,          ///< it is valid, but this answer has come before: a replay, or left over from another call
 };
 
 /// In words, for a message or a log line: "API error".
@@ -141,11 +143,13 @@ constexpr std::string_view to_string(VerificationFault fault) noexcept {
     case VerificationFault::header_repeated: return "header repeated";
     case VerificationFault::signature_type_unknown: return "signature type unknown";
     case VerificationFault::timestamp_malformed: return "timestamp malformed";
+    case VerificationFault::nonce_malformed: return "nonce malformed";
     case VerificationFault::timestamp_out_of_range: return "timestamp out of range";
     case VerificationFault::serial_unknown: return "serial unknown";
     case VerificationFault::signature_probe: return "signature probe";
     case VerificationFault::signature_malformed: return "signature malformed";
     case VerificationFault::signature_mismatch: return "signature mismatch";
+    case VerificationFault::nonce_repeated: return "nonce repeated";
   }
   return "unknown fault";
 }
@@ -189,10 +193,11 @@ struct Try {
 };
 
 /// Why a call, or a step of the set-up, did not succeed. Plain data: copy it, log it, keep it.
-/// It never holds a private key, a passphrase, an Authorization value or a signature.
+/// It never holds a private key, a passphrase, an Authorization value or a signature. Nobody is told by accident that
+/// nothing was sent: that is said where it is known, and everywhere else the outcome is unknown.
 struct Error {
   ErrorKind kind = ErrorKind::internal_error;  ///< the stage at which the call ended
-  Outcome outcome = Outcome::not_sent;         ///< what became of the commit, over all tries
+  Outcome outcome = Outcome::unknown;          ///< what became of the commit, over all tries
   Remedy remedy = Remedy::retry_later;         ///< what to do next
   std::string message;                         ///< for a person: what happened and what to do; UTF-8, one line
 
@@ -202,7 +207,7 @@ struct Error {
   bool verified = false;          ///< the answer carried a valid signature of WeChat Pay's
   std::string code;               ///< WeChat Pay's, such as PARAM_ERROR
   std::string wechatpay_message;  ///< WeChat Pay's own words
-  std::string detail;             ///< WeChat Pay's `detail`, as JSON
+  std::string detail;             ///< WeChat Pay's `detail`, as JSON of at most 4 KiB that can be logged as it is
   std::string request_id;         ///< Request-ID; WeChat Pay's support asks for it
 
   TransportFault transport_fault = TransportFault::none;           ///< of the latest try
@@ -235,6 +240,7 @@ struct Error {
 inline Error configuration_error(std::string message) {
   Error error;
   error.kind = ErrorKind::invalid_configuration;
+  error.outcome = Outcome::not_sent;
   error.remedy = Remedy::correct_setup;
   error.message = std::move(message);
   return error;

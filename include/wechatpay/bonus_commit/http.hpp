@@ -48,6 +48,7 @@ struct HttpRequest {
   std::chrono::milliseconds timeout{0};     ///< from its turn on a connection to the last byte; 0: the transport's own
   std::chrono::milliseconds deadline{0};    ///< from the end of the pause, waiting for its turn included; 0: timeout
   std::shared_ptr<Cancellation> cancellation;  ///< null: cannot be cancelled
+  bool fresh_connection = false;               ///< never over a kept connection
 
   std::shared_ptr<WaitingCaller> waiting_caller;  ///< null: nobody waits
 };

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "wechatpay/bonus_commit/error.hpp"
+#include "wechatpay/bonus_commit/retry.hpp"
 
 namespace wechatpay {
 
@@ -36,6 +37,7 @@ constexpr std::chrono::milliseconds halt_after_429(const Error& error, const Rat
 inline Error rate_limited() {
   Error error;
   error.kind = ErrorKind::rate_limited;
+  error.outcome = Outcome::not_sent;
   error.message =
       "not sent: ClientOptions::rate_limit, or the halt after a 429, leaves no room before the deadline; commit again "
       "later, or with fewer calls at a time";
@@ -59,7 +61,7 @@ class Pace {
   bool halted(Clock::time_point now) const noexcept { return ticks(now) < halted_until_; }
 
   /// The moment for a request that is ready at `ready`, which is `now` or later; nothing, and no place is taken, where
-  /// that would be after `latest`. `random`, from 0 to 1, spreads what goes after a halt.
+  /// that would be after `latest`. `random`, taken as fraction() says, spreads what goes after a halt.
   std::optional<Clock::time_point> reserve(Clock::time_point now, Clock::time_point ready, Clock::time_point latest,
                                            double random) noexcept {
     const std::int64_t present = ticks(now);
@@ -69,7 +71,7 @@ class Pace {
       const std::int64_t spread = halt - present < longest_spread ? halt - present : longest_spread;
       open = halt;
       if (interval_ == 0 && ticks(ready) < halt)
-        open += static_cast<std::int64_t>(static_cast<double>(spread) * random);
+        open += static_cast<std::int64_t>(static_cast<double>(spread) * fraction(random));
     }
     std::int64_t full = full_at_.load();
     while (true) {

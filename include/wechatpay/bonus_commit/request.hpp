@@ -160,6 +160,7 @@ inline std::vector<Fault> check(const BonusCommitRequest& request) {
 inline Error invalid_request(std::vector<Fault> faults) {
   Error error;
   error.kind = ErrorKind::invalid_request;
+  error.outcome = Outcome::not_sent;
   error.remedy = Remedy::correct_request;
   error.message = "the request was not sent:";
   for (const Fault& fault : faults) {

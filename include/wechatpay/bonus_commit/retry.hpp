@@ -19,8 +19,8 @@ namespace wechatpay {
 /// Trying again is the default, because the call sets a state: repeating it with the same values is safe, and WeChat
 /// Pay asks for it.
 struct RetryOptions {
-  /// At most so many tries, the first included; 1 turns trying again off. One that met a stale connection (see below)
-  /// does not count, once in a call.
+  /// At most so many tries, the first included, from 1, which turns trying again off, to 10. One that met a stale
+  /// connection (see below) does not count, once in a call.
   int max_tries = 3;
 
   /// A try without a complete answer by then is given up, so that a host that hangs leaves time for the other one.
@@ -39,16 +39,20 @@ struct RetryOptions {
 /// \addtogroup stages
 /// @{
 
-/// Whether the same commit may end otherwise if it is tried again: after 202, 429, 500, 502, 503, 504, a 2xx that did
-/// not verify (which settles a signature probe), and a failure of the network. Not after a failed TLS verification,
-/// which is an attack or a mistake in the set-up, nor any other answer, nor what failed before it was sent.
+/// Whether the same commit may end otherwise if it is tried again: after 202, 429, 500, 502, 503, 504, a 408 that is
+/// not WeChat Pay's (whoever says so has not seen the request), a 2xx that did not verify (which settles a signature
+/// probe), an answer that belongs to another request, and a failure of the network. Not after a failed TLS
+/// verification, which is an attack or a mistake in the set-up, nor any other answer, nor what failed before it was
+/// sent.
 constexpr bool worth_another_try(const Error& error) noexcept {
   switch (error.kind) {
     case ErrorKind::unverified_answer: return true;
     case ErrorKind::api_error:
     case ErrorKind::unexpected_answer:
       return error.http_status == 202 || error.http_status == 429 || error.http_status == 500 ||
-             error.http_status == 502 || error.http_status == 503 || error.http_status == 504;
+             error.http_status == 502 || error.http_status == 503 || error.http_status == 504 ||
+             (error.http_status == 408 && !error.verified) ||
+             error.verification_fault == VerificationFault::nonce_repeated;
     case ErrorKind::transport_failed:
       switch (error.transport_fault) {
         case TransportFault::tls_verification:
@@ -75,11 +79,22 @@ constexpr bool speaks_against_host(const Error& error) noexcept {
   return error.http_status == 502 || error.http_status == 503 || error.http_status == 504;
 }
 
+/// Whether it casts doubt on the connection that it came over: no answer came, or one that may have been left over
+/// there from another request.
+constexpr bool speaks_against_connection(const Error& error) noexcept {
+  return error.kind == ErrorKind::transport_failed || error.kind == ErrorKind::unverified_answer ||
+         error.http_status == 408 || error.verification_fault == VerificationFault::nonce_repeated;
+}
+
 /// What became of a call by what became of its tries: a later try takes nothing back, so one unknown makes it unknown.
 constexpr Outcome worse(Outcome a, Outcome b) noexcept {
   if (a == Outcome::unknown || b == Outcome::unknown) return Outcome::unknown;
   return a == Outcome::refused || b == Outcome::refused ? Outcome::refused : Outcome::not_sent;
 }
+
+/// A random number as it should be: what is below 0 counts as 0, all else beyond 0 to 1 and what is not a number as 1,
+/// the longest pause.
+constexpr double fraction(double random) noexcept { return random >= 0 && random <= 1 ? random : random < 0 ? 0 : 1; }
 
 /// The longest pause after `tries` tries; the pause is a random part of it ("full jitter"), so that clients that failed
 /// together do not come back together.
@@ -101,14 +116,15 @@ struct Decision {
 /// \addtogroup stages
 /// @{
 
-/// Decides after `tries` tries, the last of which ended with `error`, with `left` until the deadline. `random` is from
-/// 0 to 1. Retry-After is respected, with a part of a second more, since many clients may be told the same moment;
-/// where it reaches beyond the deadline, the call ends at once.
+/// Decides after `tries` tries, the last of which ended with `error`, with `left` until the deadline. `random` is taken
+/// as fraction() says. Retry-After is respected, with a part of a second more, since many clients may be told the same
+/// moment; where it reaches beyond the deadline, the call ends at once.
 constexpr Decision decide(const Error& error, int tries, std::chrono::milliseconds left, double random,
                           const RetryOptions& options) noexcept {
   if (!worth_another_try(error)) return {};
   if (options.max_tries <= 1) return {};
   if (tries >= options.max_tries) return {false, std::chrono::milliseconds(0), "all tries are used up"};
+  random = fraction(random);
   const auto longest = longest_pause(tries, options);
   std::chrono::milliseconds pause(static_cast<std::int64_t>(static_cast<double>(longest.count()) * random));
   if (error.retry_after && pause < *error.retry_after) {

@@ -3,6 +3,8 @@
 #define WECHATPAY_BONUS_COMMIT_SIGNATURE_HPP
 
 #include <cstdint>
+#include <exception>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +12,7 @@
 #include "wechatpay/bonus_commit/credentials.hpp"
 #include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
+#include "wechatpay/bonus_commit/text.hpp"
 
 namespace wechatpay {
 
@@ -60,24 +63,59 @@ inline bool is_nonce(std::string_view text) noexcept {
   return text.size() == 32 && text.find_first_not_of(allowed) == std::string_view::npos;
 }
 
-/// The value of the Authorization header: the five lines, signed. An error has the kind `signing_failed`.
-inline Result<std::string> authorization(const Credentials& credentials, const SignedParts& parts) {
-  auto signature = credentials.signer().sign(signing_message(parts));
-  if (!signature) {
-    Error error = std::move(signature).error();
-    error.kind = ErrorKind::signing_failed;
-    error.outcome = Outcome::not_sent;
-    return error;
+/// What is wrong with what a Signer gave; empty where it may be the signature of an RSA key of 2048 to 8192 bits.
+inline std::string fault_of_signature(std::string_view signature) {
+  constexpr std::string_view of_text = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/=-_: \r\n";
+  const std::string gave = "the Signer gave " + std::to_string(signature.size()) + " bytes";
+  const std::string wanted = ": it must give the signature's raw bytes, 256 for a key of 2048 bits, not Base64 or hex";
+  if (signature.size() < 256 || signature.size() > 1024) return gave + wanted;
+  const bool is_text = signature.size() != 256 && signature.find_first_not_of(of_text) == std::string_view::npos;
+  return is_text ? gave + " of text" + wanted : std::string();
+}
+
+/// The signature of the five lines in Base64. An error has the kind `signing_failed`, and nothing was sent.
+inline Result<std::string> sign(const Credentials& credentials, const SignedParts& parts) {
+  Error error;
+  try {
+    auto signature = credentials.signer().sign(signing_message(parts));
+    if (signature) {
+      error.message = fault_of_signature(*signature);
+      if (error.message.empty()) return encode_base64(*signature);
+      error.remedy = Remedy::correct_setup;
+    } else {
+      error = std::move(signature).error();
+    }
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& exception) {
+    error.message = std::string("the Signer threw: ") + exception.what();
+  } catch (...) {
+    error.message = "the Signer threw what is no std::exception";
   }
+  error.kind = ErrorKind::signing_failed;
+  error.outcome = Outcome::not_sent;
+  error.message = printable(without_signatures(error.message), 1000);
+  return error;
+}
+
+/// The value of the Authorization header with `signature`, which sign() gave for the same parts.
+inline std::string authorization(const Credentials& credentials, const SignedParts& parts, std::string_view signature) {
   std::string value;
   value.reserve(600);
   value.append(authorization_scheme);
   value.append(" mchid=\"").append(credentials.mchid());
   value.append("\",nonce_str=\"").append(parts.nonce_str);
-  value.append("\",signature=\"").append(encode_base64(*signature));
+  value.append("\",signature=\"").append(signature);
   value.append("\",timestamp=\"").append(std::to_string(parts.timestamp));
   value.append("\",serial_no=\"").append(credentials.serial_no()).append(1, '"');
   return value;
+}
+
+/// The value of the Authorization header: the five lines, signed. An error has the kind `signing_failed`.
+inline Result<std::string> authorization(const Credentials& credentials, const SignedParts& parts) {
+  auto signature = sign(credentials, parts);
+  if (!signature) return std::move(signature).error();
+  return authorization(credentials, parts, *signature);
 }
 
 /// @}

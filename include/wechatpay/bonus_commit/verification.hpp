@@ -2,6 +2,7 @@
 #ifndef WECHATPAY_BONUS_COMMIT_VERIFICATION_HPP
 #define WECHATPAY_BONUS_COMMIT_VERIFICATION_HPP
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdint>
@@ -103,6 +104,13 @@ inline Result<Verification> verify(const HttpResponse& response, const PlatformK
                                  "right, the answer is an old one, replayed");
     error.clock_offset = offset;
     return error;
+  }
+
+  // A line break in it would make other lines out of what was signed.
+  const bool visible = std::all_of(nonce.begin(), nonce.end(), [](char c) { return c > ' ' && c <= '~'; });
+  if (nonce.empty() || !visible) {
+    return unverified(VerificationFault::nonce_malformed,
+                      "Wechatpay-Nonce must be visible ASCII characters, not \"" + quoted(nonce) + "\"");
   }
 
   // WeChat Pay's test of its merchants is told apart first: it names a real key but no real signature.

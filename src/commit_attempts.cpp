@@ -1,0 +1,284 @@
+#include "src/commit_attempts.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <new>
+
+#include "src/users_code.hpp"
+#include "wechatpay/bonus_commit/body.hpp"
+#include "wechatpay/bonus_commit/redaction.hpp"
+#include "wechatpay/bonus_commit/signature.hpp"
+#include "wechatpay/bonus_commit/verification.hpp"
+#include "wechatpay/bonus_commit/version.hpp"
+
+namespace wechatpay {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+std::int64_t unix_time(std::chrono::system_clock::time_point time) {
+  return duration_cast<seconds>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+Error failure_of_transport(const Error& told) {
+  const bool cancelled = told.kind == ErrorKind::cancelled || told.transport_fault == TransportFault::cancelled;
+  const bool misuse = told.kind == ErrorKind::misuse;
+  Error error;
+  error.kind = misuse ? ErrorKind::misuse : ErrorKind::transport_failed;
+  if (misuse || told.kind == ErrorKind::transport_failed) {
+    error.outcome = told.outcome == Outcome::not_sent ? Outcome::not_sent : Outcome::unknown;
+  }
+  error.transport_fault = told.transport_fault;
+  if (cancelled) error.transport_fault = TransportFault::cancelled;
+  if (!misuse && error.transport_fault == TransportFault::none) error.transport_fault = TransportFault::other;
+  error.remedy = misuse                               ? Remedy::correct_the_program
+                 : told.remedy != Remedy::retry_later ? told.remedy
+                                                      : remedy_of(error.transport_fault);
+  error.message = printable(without_signatures(told.message), 1000);
+  error.transfer = told.transfer;
+  return error;
+}
+
+CommitStep CommitAttempts::begin(const BonusCommitRequest& request, Moment now, bool has_place) {
+  started_ = now.steady;
+  out_trade_no_ = request.out_trade_no;
+  if (auto faults = check(request); !faults.empty()) return CommitResult(invalid_request(std::move(faults)));
+  auto body = serialize(request);
+  if (!body) return CommitResult(std::move(body).error());
+  path_ = request_path(request);
+  body_ = *std::move(body);
+  const auto pause = has_place ? milliseconds(0) : place(milliseconds(0), now);
+  if (!pause) return CommitResult(rate_limited());
+  return prepare(*pause, now);
+}
+
+CommitStep CommitAttempts::on_response(Result<HttpResponse> response, Moment now) {
+  CommitResult result = read(response, now);
+  record(result, response ? response->transfer : response.error().transfer, now);
+  update_host_health(result, now);
+  const Decision next = result ? Decision{} : decide(result.error(), now);
+  notify(next);
+  if (next.again) return prepare(next.pause, now);
+  if (!result) finish(result.error(), next.why_not);
+  return result;
+}
+
+CommitResult CommitAttempts::give_up(Error error) {
+  const bool sent = latest_ == Latest::handed_over;
+  if (latest_ == Latest::prepared) tries_.pop_back();
+  if (sent) tries_.back().transport_fault = error.transport_fault;
+  latest_ = Latest::ended;
+  error.outcome = sent ? Outcome::unknown : Outcome::not_sent;
+  outcome_ = worse(outcome_, error.outcome);
+  finish(error, "");
+  return error;
+}
+
+/// Until the deadline.
+milliseconds CommitAttempts::left(Moment now) const {
+  return duration_cast<milliseconds>(started_ + setup_->options.deadline - now.steady);
+}
+
+/// The pause until the rate limit lets a request go that would be ready after `pause`; nothing where that is beyond the
+/// deadline.
+std::optional<milliseconds> CommitAttempts::place(milliseconds pause, Moment now) {
+  const auto latest = started_ + setup_->options.deadline - milliseconds(1);
+  const double spread = setup_->pace.halted(now.steady) ? random() : 0;
+  const auto moment = setup_->pace.reserve(now.steady, now.steady + pause, latest, spread);
+  if (!moment) return std::nullopt;
+  return std::chrono::ceil<milliseconds>(*moment - now.steady);
+}
+
+Result<std::string> CommitAttempts::nonce() const {
+  Error error;
+  try {
+    auto nonce = setup_->options.nonce();
+    if (nonce && is_nonce(*nonce)) return nonce;
+    error =
+        nonce ? configuration_error("ClientOptions::nonce must give 32 letters and digits") : std::move(nonce).error();
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& exception) {
+    error.message = printable(std::string("ClientOptions::nonce threw: ") + exception.what());
+  } catch (...) {
+    error.message = "ClientOptions::nonce threw what is no std::exception";
+  }
+  error.kind = ErrorKind::signing_failed;
+  error.outcome = Outcome::not_sent;
+  return error;
+}
+
+/// The signed request for one try: a fresh timestamp, that of the moment of sending, and a fresh nonce; the same path
+/// and body.
+CommitStep CommitAttempts::prepare(milliseconds pause, Moment now) {
+  auto fresh_nonce = nonce();
+  if (!fresh_nonce) return give_up(std::move(fresh_nonce).error());
+  nonce_str_ = *std::move(fresh_nonce);
+  timestamp_ = unix_time(now.wall + pause);
+  std::string announced = setup_->platform_keys->announced();
+  if (announced.empty()) {
+    return give_up(configuration_error("there are no platform keys left, so no answer could be verified: add one"));
+  }
+  const auto signature = sign(setup_->credentials, parts());
+  if (!signature) return give_up(signature.error());
+  signatures_.append(*signature).append(1, '\n');
+
+  host_ = setup_->hosts.choose(now.steady, host_);
+  Try next;
+  next.origin = setup_->hosts.origin(host_);
+  next.pause = pause;
+  tries_.push_back(std::move(next));
+  latest_ = Latest::prepared;
+  sent_ = now.steady + pause;
+  return request(authorization(setup_->credentials, parts(), *signature), std::move(announced), pause, now);
+}
+
+HttpRequest CommitAttempts::request(std::string authorization, std::string announced, milliseconds pause,
+                                    Moment now) const {
+  const ClientOptions& options = setup_->options;
+  HttpRequest request;
+  request.method = method;
+  request.origin = tries_.back().origin;
+  request.path = path_;
+  request.body = body_;
+  request.send_after = pause;
+  request.deadline = std::max(left(now) - pause, milliseconds(1));
+  request.timeout = std::min(options.retry.try_timeout, request.deadline);
+  request.cancellation = cancellation_;
+  request.fresh_connection = fresh_connection_;
+  request.headers.reserve(6);
+  request.headers.push_back({"Authorization", std::move(authorization)});
+  request.headers.push_back({"Accept", "application/json"});
+  request.headers.push_back({"Content-Type", "application/json"});
+  request.headers.push_back({"User-Agent", user_agent()});
+  request.headers.push_back({"Wechatpay-Serial", std::move(announced)});
+  if (!options.accept_language.empty()) request.headers.push_back({"Accept-Language", options.accept_language});
+  return request;
+}
+
+/// What the answer means.
+CommitResult CommitAttempts::read(const Result<HttpResponse>& response, Moment now) {
+  if (response) return read_answer(*response, verify(*response, now), parts(), now.wall, {outcome_, signatures_});
+  Error error = failure_of_transport(response.error());
+  redact(error, signatures_);
+  return error;
+}
+
+/// Whether the answer is WeChat Pay's own, and has settled nothing before.
+Result<Verification> CommitAttempts::verify(const HttpResponse& response, Moment now) {
+  auto verification = wechatpay::verify(response, *setup_->platform_keys, now.wall);
+  if (!verification || !setup_->options.refuse_repeated_nonces) return verification;
+  const std::string_view nonce = header_value(response.headers, "Wechatpay-Nonce");
+  const std::int64_t oldest = unix_time(now.wall) - greatest_clock_difference.count();
+  if (setup_->nonces.first_time(nonce, verification->timestamp, oldest)) return verification;
+  Error error = unverified(VerificationFault::nonce_repeated,
+                           "Wechatpay-Nonce has come before, so this answer belongs to another request: it was "
+                           "replayed, or was left over on the connection");
+  error.clock_offset = verification->clock_offset;
+  return error;
+}
+
+/// Writes down how the latest try went.
+void CommitAttempts::record(CommitResult& result, const TransferInfo& transfer, Moment now) {
+  latest_ = Latest::ended;
+  Try& latest = tries_.back();
+  // Negative where it ended in its pause.
+  latest.duration = std::max(duration_cast<milliseconds>(now.steady - sent_), milliseconds(0));
+  latest.transfer = transfer;
+  if (result) {
+    latest.credited = true;
+    latest.http_status = 204;
+    latest.verified = true;
+    latest.request_id = result->request_id;
+    result->tries = tries();
+    return;
+  }
+  Error& error = result.error();
+  error.transfer = transfer;
+  latest.outcome = error.outcome;
+  latest.http_status = error.http_status;
+  latest.code = error.code;
+  latest.request_id = error.request_id;
+  latest.transport_fault = error.transport_fault;
+  latest.verification_fault = error.verification_fault;
+  latest.verified = error.verified;
+  outcome_ = worse(outcome_, error.outcome);
+  forgiven_ = !stale_connection_ && met_stale_connection(error);
+  stale_connection_ = stale_connection_ || forgiven_;
+  fresh_connection_ = fresh_connection_ || speaks_against_connection(error);
+}
+
+void CommitAttempts::update_host_health(const CommitResult& result, Moment now) {
+  if (result) return setup_->hosts.succeeded(host_);
+  const Error& error = result.error();
+  if (error.http_status == 429) {
+    setup_->pace.halt(now.steady + halt_after_429(error, setup_->options.rate_limit));
+  }
+  if (forgiven_) return;
+  if (speaks_against_host(error)) {
+    setup_->hosts.failed(host_, now.steady);
+  } else if (error.http_status != 0) {
+    setup_->hosts.succeeded(host_);
+  }
+}
+
+/// Whether there will be another try. A call that is cancelled becomes an error of that kind.
+Decision CommitAttempts::decide(Error& error, Moment now) {
+  Decision next =
+      wechatpay::decide(error, tries() - (stale_connection_ ? 1 : 0), left(now), random(), setup_->options.retry);
+  if (forgiven_ && left(now) > milliseconds(0)) next = {true, milliseconds(0), ""};
+  if (error.transport_fault == TransportFault::cancelled || (next.again && cancellation_->requested())) {
+    error.kind = ErrorKind::cancelled;
+    return {false, milliseconds(0), "cancelled"};
+  }
+  if (!next.again) return next;
+  const auto pause = place(next.pause, now);
+  if (!pause) return {false, milliseconds(0), "the rate limit leaves no room for another try before the deadline"};
+  next.pause = *pause;
+  return next;
+}
+
+/// Tells whoever watches of the latest try.
+void CommitAttempts::notify(const Decision& next) const {
+  const auto& on_try = setup_->options.hooks.on_try;
+  if (on_try) run_users_code([&] { on_try({out_trade_no_, tries(), tries_.back(), next}); });
+}
+
+/// Makes the latest error that of the whole call.
+void CommitAttempts::finish(Error& error, std::string_view why_no_more) {
+  if (tries_.size() > 1) error.message += "; tried " + std::to_string(tries_.size()) + " times: " + list_of_tries();
+  if (error.outcome != outcome_ && outcome_ == Outcome::unknown) {
+    error.message += "; an earlier try may have been done, so commit again with the same values";
+  }
+  if (!why_no_more.empty()) error.message.append("; ").append(why_no_more);
+  error.outcome = outcome_;
+  error.tries = std::move(tries_);
+}
+
+/// "https://a timeout (2 times), https://b 503".
+std::string CommitAttempts::list_of_tries() const {
+  std::vector<std::pair<std::string, int>> kinds;
+  for (const Try& one : tries_) {
+    std::string kind =
+        one.origin + " " +
+        (one.http_status != 0 ? std::to_string(one.http_status) : std::string(to_string(one.transport_fault)));
+    const auto known = std::find_if(kinds.begin(), kinds.end(), [&](const auto& each) { return each.first == kind; });
+    if (known == kinds.end()) {
+      kinds.emplace_back(std::move(kind), 1);
+    } else {
+      ++known->second;
+    }
+  }
+  std::string list;
+  for (const auto& [kind, times] : kinds) {
+    list += (list.empty() ? "" : ", ") + kind + (times > 1 ? " (" + std::to_string(times) + " times)" : "");
+  }
+  return list;
+}
+
+}  // namespace wechatpay

@@ -1,0 +1,132 @@
+/// A commit as a state machine: check, serialize; then sign, send, verify, read and decide, as often as it takes.
+#ifndef WECHATPAY_SRC_COMMIT_ATTEMPTS_HPP
+#define WECHATPAY_SRC_COMMIT_ATTEMPTS_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "wechatpay/bonus_commit/answer.hpp"
+#include "wechatpay/bonus_commit/cancellation.hpp"
+#include "wechatpay/bonus_commit/client_options.hpp"
+#include "wechatpay/bonus_commit/credentials.hpp"
+#include "wechatpay/bonus_commit/nonce_memory.hpp"
+#include "wechatpay/bonus_commit/platform_keys.hpp"
+#include "wechatpay/bonus_commit/rate_limit.hpp"
+#include "wechatpay/bonus_commit/request.hpp"
+#include "wechatpay/bonus_commit/retry.hpp"
+#include "wechatpay/bonus_commit/transport.hpp"
+
+namespace wechatpay {
+
+/// What all calls of a client share; it outlives the client while there are calls under way. Thread-safe.
+struct ClientSetup {
+  ClientSetup(Credentials credentials_, std::shared_ptr<const PlatformKeys> platform_keys_, ClientOptions options_)
+      : credentials(std::move(credentials_)),
+        platform_keys(std::move(platform_keys_)),
+        options(std::move(options_)),
+        hosts(options.origins, options.retry.cool_down),
+        pace(options.rate_limit) {}
+
+  const Credentials credentials;
+  const std::shared_ptr<const PlatformKeys> platform_keys;
+  const ClientOptions options;
+  Hosts hosts;
+  Pace pace;
+  NonceMemory nonces;
+};
+
+/// The time, by both clocks.
+struct Moment {
+  std::chrono::steady_clock::time_point steady;
+  std::chrono::system_clock::time_point wall;
+};
+
+/// What is to be done next: send this request (after its send_after), or take this result, which ends the call.
+using CommitStep = std::variant<HttpRequest, CommitResult>;
+
+/// The tries of one commit. It waits for nothing, sends nothing and asks no clock; it calls the user's Signer, nonce,
+/// random and on_try. Not thread-safe: its owner calls one member at a time. Where one throws, give_up() is what is
+/// left to call.
+class CommitAttempts {
+ public:
+  using milliseconds = std::chrono::milliseconds;
+
+  CommitAttempts(std::shared_ptr<ClientSetup> setup, std::shared_ptr<Cancellation> cancellation)
+      : setup_(std::move(setup)), cancellation_(std::move(cancellation)) {}
+
+  /// The first step. With `has_place`, the rate limit has been asked already.
+  CommitStep begin(const BonusCommitRequest& request, Moment now, bool has_place = false);
+
+  /// From here on, bytes of the request of the latest step may leave.
+  void hand_over() noexcept { latest_ = Latest::handed_over; }
+
+  /// It was not handed over after all: nothing has left.
+  void take_back() noexcept { latest_ = Latest::prepared; }
+
+  /// The step after the transport's answer, or its error, to the latest request.
+  CommitStep on_response(Result<HttpResponse> response, Moment now);
+
+  /// Ends the call with `error` instead of what would have come, with what is known of the tries so far.
+  CommitResult give_up(Error error);
+
+  /// How many requests were handed over.
+  int tries() const noexcept { return static_cast<int>(tries_.size()); }
+
+ private:
+  /// Where the latest of tries_ stands.
+  enum class Latest { ended, prepared, handed_over };
+
+  static constexpr const char* method = "POST";
+
+  SignedParts parts() const { return {method, path_, timestamp_, nonce_str_, body_}; }
+  milliseconds left(Moment now) const;
+  double random() const { return fraction(setup_->options.random()); }
+
+  std::optional<milliseconds> place(milliseconds pause, Moment now);
+  Result<std::string> nonce() const;
+  CommitStep prepare(milliseconds pause, Moment now);
+  HttpRequest request(std::string authorization, std::string announced, milliseconds pause, Moment now) const;
+
+  CommitResult read(const Result<HttpResponse>& response, Moment now);
+  Result<Verification> verify(const HttpResponse& response, Moment now);
+  void record(CommitResult& result, const TransferInfo& transfer, Moment now);
+  void update_host_health(const CommitResult& result, Moment now);
+  Decision decide(Error& error, Moment now);
+  void notify(const Decision& next) const;
+  void finish(Error& error, std::string_view why_no_more);
+  std::string list_of_tries() const;
+
+  const std::shared_ptr<ClientSetup> setup_;
+  const std::shared_ptr<Cancellation> cancellation_;
+  std::chrono::steady_clock::time_point started_;
+  std::string out_trade_no_;
+  std::string path_;
+  std::string body_;
+  std::chrono::steady_clock::time_point sent_;  ///< the latest try, or will be
+  std::size_t host_ = static_cast<std::size_t>(-1);
+  std::string nonce_str_;
+  std::int64_t timestamp_ = 0;
+  std::string signatures_;  ///< of all tries, a line break between
+  std::vector<Try> tries_;
+  Latest latest_ = Latest::ended;
+  Outcome outcome_ = Outcome::not_sent;  ///< of all tries so far
+  bool stale_connection_ = false;        ///< a try met one, and does not count
+  bool forgiven_ = false;                ///< it was the latest
+  bool fresh_connection_ = false;        ///< kept connections are not trusted any more
+};
+
+/// The error of a transport as its caller is told it: its words, and what of it can be believed. `not_sent` is, where
+/// the transport says so of a failed transfer; whatever else it says, bytes may have left.
+Error failure_of_transport(const Error& told);
+
+}  // namespace wechatpay
+
+#endif

@@ -1,0 +1,258 @@
+#include "src/commit_call.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <new>
+
+#include "wechatpay/bonus_commit/text.hpp"
+
+namespace wechatpay {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr const char* destroyed = "the client was destroyed while the call was under way";
+
+/// The time that passed since a step began, in which it was signed, is no longer there for the transport.
+void hurry(HttpRequest& request, milliseconds spent) {
+  const milliseconds of_the_pause = std::clamp(spent, milliseconds(0), request.send_after);
+  request.send_after -= of_the_pause;
+  request.deadline = std::max(request.deadline - std::max(spent - of_the_pause, milliseconds(0)), milliseconds(1));
+  request.timeout = std::min(request.timeout, request.deadline);
+}
+
+}  // namespace
+
+ClientCore::ClientCore(std::unique_ptr<ClientSetup> setup, std::shared_ptr<Transport> transport)
+    // The options hold functions of the user's, whose end is the user's code, too.
+    : setup_(setup.release(), [](ClientSetup* ended) { run_users_code([ended] { delete ended; }); }),
+      transport_(std::move(transport)) {}
+
+ClientCore::Visit::Visit(ClientCore& core) : core_(core) {
+  const std::lock_guard<std::mutex> lock(core_.mutex_);
+  next_ = core_.visits_;
+  if (next_ != nullptr) next_->previous_ = this;
+  core_.visits_ = this;
+}
+
+ClientCore::Visit::~Visit() {
+  const std::lock_guard<std::mutex> lock(core_.mutex_);
+  if (next_ != nullptr) next_->previous_ = previous_;
+  (previous_ != nullptr ? previous_->next_ : core_.visits_) = next_;
+  if (core_.closed_) core_.left_.notify_all();
+}
+
+bool ClientCore::in_child() const noexcept {
+#if defined(_WIN32)
+  return false;
+#else
+  return process_ != getpid();
+#endif
+}
+
+void ClientCore::add(const std::shared_ptr<CommitCall>& call) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  calls_.insert(call);
+}
+
+void ClientCore::forget(const std::shared_ptr<CommitCall>& call) noexcept {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  calls_.erase(call);
+}
+
+std::shared_ptr<Transport> ClientCore::transport() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return transport_;
+}
+
+void ClientCore::close() noexcept {
+  std::shared_ptr<Transport> transport;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    closed_ = true;
+    transport.swap(transport_);
+  }
+  for_each_call([](CommitCall& call) { call.ask_to_stop(); });
+  wait_for_visits();  // some may be in Transport::send()
+  transport.reset();  // most transports end their requests now, and know best what has left
+  for_each_call([](CommitCall& call) { call.stop(); });
+  wait_for_visits();
+}
+
+template <typename Use>
+void ClientCore::for_each_call(const Use& use) noexcept {
+  std::unique_lock<std::mutex> lock(mutex_);
+  std::shared_ptr<CommitCall> call;
+  for (auto at = calls_.begin(); at != calls_.end(); at = calls_.upper_bound(call)) {
+    call = *at;
+    lock.unlock();
+    use(*call);
+    lock.lock();
+  }
+}
+
+void ClientCore::wait_for_visits() noexcept {
+  const auto self = std::this_thread::get_id();
+  std::unique_lock<std::mutex> lock(mutex_);
+  left_.wait(lock, [this, self] {
+    for (const Visit* visit = visits_; visit != nullptr; visit = visit->next_) {
+      if (visit->thread_ != self) return false;
+    }
+    return true;
+  });
+}
+
+OpenClient::~OpenClient() {
+  if (!core->in_child()) {
+    core->close();
+    return;
+  }
+  // What is under way is the parent's: it is left as it is, for good. Its end could wait for threads that are not here.
+  static_cast<void>(new (std::nothrow) std::shared_ptr<ClientCore>(core));
+}
+
+Moment CommitCall::now() const {
+  const ClientOptions& options = core_->setup()->options;
+  return {options.steady_clock(), options.clock()};
+}
+
+void CommitCall::start(const BonusCommitRequest& request, bool has_place) noexcept {
+  const ClientCore::Visit visit(*core_);
+  run([&](Moment present) {
+    core_->add(shared_from_this());
+    out_trade_no_ = request.out_trade_no;
+    started_ = present.steady;
+    return attempts_.begin(request, present, has_place);
+  });
+}
+
+/// Runs steps of the call, on the thread that has its turn, until that is somebody else's or the call has ended. An
+/// exception (out of memory, a clock or transport of the user's) ends it with an error.
+template <typename FirstStep>
+void CommitCall::run(const FirstStep& first_step) noexcept {
+  const UsersCode guard;
+  try {
+    Moment present = now();
+    CommitStep step = first_step(present);
+    while (HttpRequest* const request = std::get_if<HttpRequest>(&step)) {
+      hurry(*request, std::chrono::duration_cast<milliseconds>(now().steady - present.steady));
+      auto response = send(std::move(*request));
+      if (!response) return;
+      present = now();
+      step = attempts_.on_response(*std::move(response), present);
+    }
+    end(std::get<CommitResult>(std::move(step)));
+  } catch (const std::bad_alloc&) {
+    give_up(ErrorKind::internal_error, TransportFault::none, "out of memory ended the call");
+  } catch (const std::exception& exception) {
+    try {
+      const std::string what = printable(without_signatures(exception.what()), 1000) + " ended the call";
+      give_up(ErrorKind::internal_error, TransportFault::none, what.c_str());
+    } catch (const std::bad_alloc&) {
+      give_up(ErrorKind::internal_error, TransportFault::none, "out of memory ended the call");
+    }
+  } catch (...) {
+    give_up(ErrorKind::internal_error, TransportFault::none, "an exception ended the call");
+  }
+}
+
+/// Hands `request` to the transport. Gives the response where it came before send() returned, and this thread has the
+/// turn; else whoever brings it goes on.
+std::optional<Result<HttpResponse>> CommitCall::send(HttpRequest request) {
+  const auto reply = std::make_shared<Reply>(shared_from_this(), number_ + 1);
+  Transport::Completion completion = [reply](Result<HttpResponse> response) {
+    const auto kept = reply;  // the transport, and this function with it, may be gone before arrive() returns
+    kept->call->arrive(*kept, std::move(response));
+  };
+  ++number_;
+  attempts_.hand_over();
+  awaited_ = reply->number;  // from here on, another thread may have the turn
+  const auto transport = core_->transport();
+  if (transport == nullptr) {
+    if (!take_turn(reply->number)) return std::nullopt;
+    attempts_.take_back();
+    give_up(ErrorKind::transport_failed, TransportFault::shut_down,
+            "the client was destroyed before the commit could be sent, or tried again");
+    return std::nullopt;
+  }
+  try {
+    transport->send(std::move(request), std::move(completion));
+  } catch (...) {
+    reply->sender = std::thread::id();
+    if (take_turn(reply->number)) throw;
+  }
+  reply->sender = std::thread::id();
+  return std::move(reply->response);
+}
+
+/// On any thread: the transport's answer. Only the first one to a request counts.
+void CommitCall::arrive(Reply& reply, Result<HttpResponse> response) noexcept {
+  if (core_->in_child()) return;  // the call is the parent's alone
+  const ClientCore::Visit visit(*core_);
+  if (!take_turn(reply.number)) return;
+  if (reply.sender == std::this_thread::get_id()) {
+    reply.response.emplace(std::move(response));
+    return;
+  }
+  run([&](Moment present) { return attempts_.on_response(std::move(response), present); });
+}
+
+/// On any thread: the transport has let go of its completion.
+void CommitCall::drop(int number) noexcept {
+  if (awaited_ != number || core_->in_child()) return;
+  const ClientCore::Visit visit(*core_);
+  if (!take_turn(number)) return;
+  give_up(ErrorKind::transport_failed, TransportFault::shut_down, "the transport dropped the call without a result");
+}
+
+void CommitCall::ask_to_stop() noexcept {
+  stopped_ = true;
+  cancellation_->request();
+}
+
+void CommitCall::stop() noexcept {
+  const int number = awaited_;
+  if (number == 0 || !take_turn(number)) return;
+  give_up(ErrorKind::transport_failed, TransportFault::shut_down, destroyed);
+}
+
+/// Ends the call with an error at an unexpected place, where memory may be short: without words, then.
+void CommitCall::give_up(ErrorKind kind, TransportFault fault, const char* what) noexcept {
+  Error error;
+  error.kind = kind;
+  error.transport_fault = fault;
+  const UsersCode guard;
+  try {
+    error.message = what;
+    return end(attempts_.give_up(error));
+  } catch (...) {
+    error.message = "out of memory";
+  }
+  end(std::move(error));
+}
+
+void CommitCall::end(CommitResult result) noexcept {
+  const auto self = shared_from_this();
+  if (stopped_ && !result && result.error().kind == ErrorKind::cancelled) {
+    result.error().kind = ErrorKind::transport_failed;
+    result.error().transport_fault = TransportFault::shut_down;
+    run_users_code([&] { result.error().message.insert(0, std::string(destroyed) + ": "); });
+  }
+  const Hooks& hooks = core_->setup()->options.hooks;
+  if (hooks.on_call) {
+    run_users_code([&] {
+      const std::size_t tries = result ? static_cast<std::size_t>(result->tries) : result.error().tries.size();
+      const auto duration = core_->setup()->options.steady_clock() - started_;
+      hooks.on_call(
+          {out_trade_no_, result, static_cast<int>(tries), std::chrono::duration_cast<milliseconds>(duration)});
+    });
+  }
+  run_users_code([&] {
+    if (done_) done_(std::move(result));
+    done_ = nullptr;
+  });
+  core_->forget(self);
+}
+
+}  // namespace wechatpay
