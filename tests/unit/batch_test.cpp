@@ -221,7 +221,60 @@ TEST_F(BatchOfCommits, KeepsWhatTheRateLimitLeavesNoRoomFor) {
   for (const auto& [order, times] : results_) EXPECT_EQ(times, 1) << order;
 }
 
-TEST_F(BatchOfCommits, HandsOverWhatItHadToKeepWhenItIsStopped) {
+TEST_F(BatchOfCommits, TakesAboutAsLongAsTheRateLimitSays) {
+  const auto limited = limited_client(200);
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(commit_all(limited, orders(40), note()).value().credited, 40U);
+  const auto taken = std::chrono::steady_clock::now() - begun;
+  EXPECT_GE(taken, std::chrono::milliseconds(39 * 5));
+  EXPECT_LT(taken, std::chrono::milliseconds(1500)) << "0.2 s, and what a busy machine adds";
+}
+
+TEST_F(BatchOfCommits, LeavesEachCommitItsWholeDeadline) {
+  auto mock = std::make_shared<MockTransport>();
+  mock->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  transport_ = mock;
+  EXPECT_EQ(commit_all(limited_client(100), orders(5), note()).value().credited, 5U);
+  for (const HttpRequest& request : mock->requests()) {
+    EXPECT_EQ(request.send_after.count(), 0) << "it has waited before its deadline began";
+    EXPECT_GT(request.deadline.count(), 0);
+  }
+}
+
+TEST_F(BatchOfCommits, EndsWhereNoCallCanMeetItsDeadline) {
+  class TimingOut final : public Transport {
+    void send(HttpRequest, Completion done) override {
+      done(transport_error(TransportFault::timeout, Outcome::not_sent, "not even a connection"));
+    }
+  };
+  transport_ = std::make_shared<TimingOut>();
+  ClientOptions options;
+  options.deadline = std::chrono::milliseconds(1);
+  const auto expect_timeout = [](const BonusCommitRequest&, const CommitResult& result) {
+    EXPECT_EQ(result.error().kind, ErrorKind::transport_failed) << result.error().message;
+    EXPECT_EQ(result.error().transport_fault, TransportFault::timeout);
+    return true;
+  };
+  EXPECT_EQ(commit_all(client(options), orders(100), expect_timeout).value().failed, 100U);
+}
+
+TEST_F(BatchOfCommits, WaitsForTheEndOfAHaltAfterA429) {
+  auto mock = std::make_shared<MockTransport>();
+  mock->then(
+      [this](const HttpRequest& request) { return wechat_pay_.error(429, "FREQUENCY_LIMITED", "too fast", request); });
+  mock->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  transport_ = mock;
+  ClientOptions options;
+  options.retry.max_tries = 1;
+  options.deadline = std::chrono::milliseconds(20);
+  options.rate_limit.longest_halt = std::chrono::milliseconds(60);
+  const auto take = [](const BonusCommitRequest&, const CommitResult&) { return true; };
+  const BatchSummary summary = commit_all(client(options), orders(4), take).value();
+  EXPECT_EQ(summary.failed, 1U);
+  EXPECT_EQ(summary.credited, 3U);
+}
+
+TEST_F(BatchOfCommits, HandsOverWhatWaitedForItsPlaceWhenItIsStopped) {
   const auto limited = limited_client(0.001);
   BatchOptions batch_options;
   batch_options.max_in_flight = 4;

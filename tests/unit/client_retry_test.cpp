@@ -258,25 +258,30 @@ TEST_F(Retry, ForgivesOneStaleConnection) {
   }
 }
 
-TEST_F(Retry, EndsWhenTheClientHasGone) {
-  struct Held final : Transport {
-    explicit Held(Completion& completion) : held(completion) {}
-    void send(HttpRequest, Completion done) override { held = std::move(done); }
-    Completion& held;
-  };
-  Transport::Completion completion;
-  std::future<CommitResult> future;
-  {
-    const auto gone = BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(),
-                                                std::make_shared<Held>(completion), options_);
-    future = gone.value().commit_async(seed_request());
-  }
-  completion(HttpResponse{500, {}, ""});
-  const CommitResult result = future.get();
-  ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().transport_fault, TransportFault::shut_down);
-  EXPECT_EQ(result.error().outcome, Outcome::unknown);
-  EXPECT_EQ(result.error().tries.size(), 1U);
+TEST_F(Retry, GivesNoAdviceThatContradictsAnEarlierTry) {
+  transport_->then(network_failure(TransportFault::timeout, Outcome::unknown));
+  transport_->then([this](const HttpRequest& request) {
+    return wechat_pay_.error(400, "PARAM_ERROR", "no", request, R"({"field":"/bonus_value","location":"body"})");
+  });
+  const Error error = error_of_commit();
+  EXPECT_EQ(error.outcome, Outcome::unknown);
+  EXPECT_EQ(error.remedy, Remedy::retry_later);
+  EXPECT_TRUE(contains(error.message, "an earlier try may have been done, so commit again")) << error.message;
+  EXPECT_FALSE(contains(error.message, "refused again")) << error.message;
+}
+
+TEST_F(Retry, CorrectsTheSetUpFirstAlsoWhereAnEarlierTryMayHaveBeenDone) {
+  transport_->then(network_failure(TransportFault::timeout, Outcome::unknown));
+  transport_->then([this](const HttpRequest& request) {
+    return wechat_pay_.error(400, "PARAM_ERROR", "平台证书序列号Wechatpay-Serial错误", request);
+  });
+  EXPECT_EQ(error_of_commit().remedy, Remedy::correct_setup);
+}
+
+TEST_F(Retry, TriesAgainAfterA408ThatIsNotWeChatPays) {
+  transport_->then(HttpResponse{408, {}, ""});
+  EXPECT_EQ(client().commit(seed_request()).value().tries, 2);
+  EXPECT_TRUE(transport_->requests()[1].fresh_connection);
 }
 
 }  // namespace

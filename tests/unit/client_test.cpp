@@ -6,9 +6,11 @@
 #include <cmath>
 #include <optional>
 #include <stdexcept>
+#include <vector>
 
 #include "src/commit_call.hpp"
 #include "src/testing/pki.hpp"
+#include "tests/support/held_transport.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
@@ -288,6 +290,67 @@ TEST_F(Client, RefusesToBlockInACallback) {
   EXPECT_TRUE(running.commit(seed_request())) << "outside again";
 }
 
+TEST_F(Client, RefusesToBlockInWhateverElseTheLibraryCalls) {
+  const BonusCommitClient other = client();
+  std::vector<ErrorKind> kinds;
+  const auto block = [&] { kinds.push_back(other.commit(seed_request()).error().kind); };
+
+  class Blocking final : public Signer {
+   public:
+    explicit Blocking(std::function<void()> block) : block_(std::move(block)) {}
+    Result<std::string> sign(std::string_view) const override {
+      block_();
+      return std::string(256, 's');
+    }
+
+   private:
+    const std::function<void()> block_;
+  };
+  const auto credentials =
+      Credentials::from_signer("1900000001", wechat_pay_.credentials().serial_no(), std::make_shared<Blocking>(block));
+  options_.clock = [&] { return block(), at(1554208460); };
+  options_.steady_clock = [&] { return block(), std::chrono::steady_clock::time_point(); };
+  options_.random = [&] { return block(), 0.5; };
+  options_.nonce = [&] { return block(), std::string(32, 'n'); };
+  transport_->then([&](const HttpRequest&) { return block(), HttpResponse{500, {}, ""}; });
+  options_.retry.max_tries = 2;
+  const auto blocking = BonusCommitClient::create(credentials.value(), keys_, transport_, options_);
+  EXPECT_FALSE(blocking.value().commit(seed_request()));
+  EXPECT_GE(kinds.size(), 8U);
+  for (const ErrorKind kind : kinds) EXPECT_EQ(to_string(kind), "misuse");
+}
+
+TEST_F(Client, RefusesToBlockInTheDestructorOfWhatACallbackHolds) {
+  const BonusCommitClient running = client();
+  struct Holder {
+    ~Holder() {
+      const CommitResult result = commits.commit(seed_request());
+      if (!result) kind = result.error().kind;
+    }
+    const BonusCommitClient& commits;
+    ErrorKind& kind;
+  };
+  ErrorKind of_the_callback = ErrorKind::internal_error;
+  ErrorKind of_the_listener = ErrorKind::internal_error;
+  ErrorKind of_the_options = ErrorKind::internal_error;
+  running.commit_async(
+      seed_request(), [holder = std::shared_ptr<Holder>(new Holder{running, of_the_callback})](const CommitResult&) {});
+  EXPECT_EQ(to_string(of_the_callback), "misuse");
+
+  const auto held = std::make_shared<HeldTransport>();
+  const auto holding = BonusCommitClient::create(wechat_pay_.credentials(), keys_, held, options_);
+  const CommitFuture future = holding.value().commit_async(seed_request());
+  EXPECT_TRUE(future.on_ready([holder = std::shared_ptr<Holder>(new Holder{running, of_the_listener})] {}));
+  held->completions[0](HttpResponse{404, {}, ""});
+  EXPECT_EQ(to_string(of_the_listener), "misuse");
+
+  options_.random = [holder = std::shared_ptr<Holder>(new Holder{running, of_the_options})] { return 0.5; };
+  std::optional<BonusCommitClient> last = client();
+  options_.random = random_fraction;
+  last.reset();
+  EXPECT_EQ(to_string(of_the_options), "misuse");
+}
+
 TEST_F(Client, SwallowsAnExceptionOfACallback) {
   client().commit_async(seed_request(), [](CommitResult) { throw std::runtime_error("the user's"); });
   EXPECT_TRUE(client().commit(seed_request()));
@@ -311,6 +374,76 @@ TEST_F(Client, TurnsExceptionsOfItsPartsIntoErrorsWithTheRightOutcome) {
   ASSERT_FALSE(during);
   EXPECT_EQ(during.error().kind, ErrorKind::internal_error);
   EXPECT_EQ(during.error().outcome, Outcome::unknown);
+}
+
+TEST_F(Client, NeverTakesAnErrorOfItsTransportForCertainty) {
+  Error internal;
+  internal.kind = ErrorKind::internal_error;
+  internal.message = "broken";
+  for (const Error& told : {Error(), internal, configuration_error("no proxy")}) {
+    transport_->then(told);
+    const CommitResult result = client().commit(seed_request());
+    EXPECT_EQ(result.error().kind, ErrorKind::transport_failed);
+    EXPECT_EQ(result.error().transport_fault, TransportFault::other);
+    EXPECT_EQ(result.error().outcome, Outcome::unknown) << told.message;
+  }
+  transport_->then(transport_error(TransportFault::connect, Outcome::not_sent, "no connection"));
+  EXPECT_EQ(client().commit(seed_request()).error().outcome, Outcome::not_sent);
+}
+
+TEST_F(Client, TellsASignerThatFailsInWhateverWayAsThat) {
+  class Custom final : public Signer {
+   public:
+    explicit Custom(std::function<Result<std::string>()> sign) : sign_(std::move(sign)) {}
+    Result<std::string> sign(std::string_view) const override { return sign_(); }
+
+   private:
+    const std::function<Result<std::string>()> sign_;
+  };
+  const std::string base64 = encode_base64(std::string(256, '\xA7'));
+  std::string lines = base64;
+  for (std::size_t at = 64; at < lines.size(); at += 65) lines.insert(at, 1, '\n');
+  std::string hex;
+  for (int i = 0; i < 256; ++i) hex += "a7";
+  const struct {
+    std::function<Result<std::string>()> sign;
+    const char* says;
+    Remedy remedy;
+  } cases[] = {
+      {[]() -> Result<std::string> { throw std::runtime_error("the HSM is away"); },
+       "the Signer threw: the HSM is away", Remedy::retry_later},
+      {[]() -> Result<std::string> { throw 7; }, "the Signer threw", Remedy::retry_later},
+      {[] { return Error(); }, "", Remedy::retry_later},
+      {[] { return configuration_error("no such slot"); }, "no such slot", Remedy::correct_setup},
+      {[] { return std::string(); }, "the Signer gave 0 bytes: it must give the signature's raw bytes, 256",
+       Remedy::correct_setup},
+      {[] { return std::string(255, '\xA7'); }, "the Signer gave 255 bytes", Remedy::correct_setup},
+      {[] { return std::string(1025, '\xA7'); }, "the Signer gave 1025 bytes", Remedy::correct_setup},
+      {[&] { return base64; }, "the Signer gave 344 bytes of text: it must give the signature's raw bytes",
+       Remedy::correct_setup},
+      {[&] { return lines; }, "not Base64 or hex", Remedy::correct_setup},
+      {[&] { return hex; }, "the Signer gave 512 bytes of text", Remedy::correct_setup},
+  };
+  for (const auto& each : cases) {
+    const auto credentials = Credentials::from_signer("1900000001", wechat_pay_.credentials().serial_no(),
+                                                      std::make_shared<Custom>(each.sign));
+    const auto result =
+        BonusCommitClient::create(credentials.value(), keys_, transport_, options_).value().commit(seed_request());
+    ASSERT_FALSE(result);
+    EXPECT_EQ(to_string(result.error().kind), "signing failed") << each.says;
+    EXPECT_EQ(result.error().outcome, Outcome::not_sent);
+    EXPECT_EQ(to_string(result.error().remedy), to_string(each.remedy)) << each.says;
+    EXPECT_TRUE(contains(result.error().message, each.says)) << result.error().message;
+  }
+  EXPECT_TRUE(transport_->requests().empty());
+}
+
+TEST_F(Client, SendsSignaturesOfLongerKeys) {
+  for (const std::size_t size : {256U, 384U, 512U, 1024U}) {
+    std::string bytes(size, 's');
+    bytes[7] = '\x01';
+    EXPECT_EQ(fault_of_signature(bytes), "") << size;
+  }
 }
 
 TEST_F(Client, EndsACallThatItsTransportDrops) {
@@ -366,6 +499,7 @@ TEST_F(Client, NamesWhatIsWrongWithItsOptions) {
     EXPECT_TRUE(contains(creation_fault(), "ClientOptions::retry"));
   };
   bad_retry([](RetryOptions& retry) { retry.max_tries = 0; });
+  bad_retry([](RetryOptions& retry) { retry.max_tries = 11; });
   bad_retry([](RetryOptions& retry) { retry.try_timeout = std::chrono::milliseconds(0); });
   bad_retry([](RetryOptions& retry) { retry.first_backoff = std::chrono::milliseconds(-1); });
   bad_retry([](RetryOptions& retry) { retry.longest_backoff = std::chrono::milliseconds(1); });

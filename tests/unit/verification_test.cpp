@@ -124,6 +124,34 @@ TEST_F(Verify, WantsANumericTimestamp) {
   }
 }
 
+TEST_F(Verify, RefusesANonceThatCouldMakeOtherLinesOfWhatWasSigned) {
+  for (const std::string& bad :
+       {std::string(), std::string("a\nb"), std::string("a\r"), std::string("\0", 1), std::string("a\tb"),
+        std::string("a\x7F"), std::string("a\xC2\x85"), std::string("\xE2\x80\xA8"), std::string(" a")}) {
+    HttpResponse answer = signed_answer();
+    set(answer, "Wechatpay-Nonce", bad);
+    expect_fault(answer, VerificationFault::nonce_malformed, "Wechatpay-Nonce must be visible ASCII");
+  }
+  // The nonce takes a part of the body with it: the signed message is the same.
+  HttpRequest request;
+  request.headers = {{"Wechatpay-Serial", keys_->announced()}};
+  HttpResponse moved = wechat_pay_.sign({200, {}, "line\nrest"}, request);
+  set(moved, "Wechatpay-Nonce", std::string(header_value(moved.headers, "Wechatpay-Nonce")) + "\nline");
+  moved.body = "rest";
+  expect_fault(moved, VerificationFault::nonce_malformed, "Wechatpay-Nonce must be visible ASCII");
+}
+
+TEST_F(Verify, FindsNoKeyUnderASerialWithAControlCharacter) {
+  for (const char* bad : {"\n", "\t", "\x7F", " "}) {
+    HttpResponse answer = signed_answer();
+    set(answer, "Wechatpay-Serial", keys_->announced() + bad);
+    expect_fault(answer, VerificationFault::serial_unknown, "none of the platform keys");
+    answer = signed_answer();
+    set(answer, "Wechatpay-Signature-Type", std::string("WECHATPAY2-SHA256-RSA2048") + bad);
+    expect_fault(answer, VerificationFault::signature_type_unknown, "Wechatpay-Signature-Type");
+  }
+}
+
 TEST_F(Verify, AllowsTheClocks300SecondsEitherWayAndTellsTheOffset) {
   for (const std::int64_t offset : {-300, -1, 0, 299, 300}) {
     offset_ = offset;

@@ -1,0 +1,246 @@
+// A commit step by step: no threads, no transport, no clock.
+#include "src/commit_attempts.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <stdexcept>
+
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+
+namespace wechatpay {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::int64_t start = 1554208460;
+
+class Attempts : public ::testing::Test {
+ protected:
+  Attempts() {
+    options_.random = [this] { return random_; };
+    options_.hooks.on_try = [this](const TryEvent& event) { tries_.push_back(event.next.again); };
+  }
+
+  static Moment after(milliseconds passed) {
+    return {std::chrono::steady_clock::time_point(passed), at(start) + passed};
+  }
+
+  CommitAttempts make() {
+    setup_ = std::make_shared<ClientSetup>(wechat_pay_.credentials(), wechat_pay_.platform_keys(), options_);
+    return {setup_, cancellation_};
+  }
+
+  static HttpRequest sent(CommitAttempts& attempts, CommitStep step) {
+    attempts.hand_over();
+    return std::get<HttpRequest>(std::move(step));
+  }
+
+  static Error ended(CommitStep step) { return std::get<CommitResult>(std::move(step)).error(); }
+
+  HttpResponse answer(int status, const HttpRequest& request) {
+    return wechat_pay_.error(status, "SYSTEM_ERROR", "m", request);
+  }
+
+  static Error timeout() { return transport_error(TransportFault::timeout, Outcome::unknown, "timed out"); }
+
+  FakeWechatPay wechat_pay_{{"1900000001", [] { return at(start); }}};
+  ClientOptions options_;
+  double random_ = 0.5;
+  std::shared_ptr<Cancellation> cancellation_ = std::make_shared<Cancellation>();
+  std::shared_ptr<ClientSetup> setup_;
+  std::vector<bool> tries_;  ///< that were told of, and whether another followed
+};
+
+TEST_F(Attempts, BeginWithARequestToSendAtOnce) {
+  CommitAttempts attempts = make();
+  const HttpRequest request = sent(attempts, attempts.begin(seed_request(), after(seconds(5))));
+  EXPECT_EQ(request.path, seed_path);
+  EXPECT_EQ(request.body, seed_body);
+  EXPECT_EQ(request.send_after, milliseconds(0));
+  EXPECT_EQ(request.deadline, seconds(30));
+  EXPECT_EQ(request.timeout, seconds(10));
+  EXPECT_EQ(request.cancellation, cancellation_);
+  EXPECT_FALSE(request.fresh_connection);
+  EXPECT_TRUE(contains(request.headers[0].value, "timestamp=\"" + std::to_string(start + 5) + "\""));
+  EXPECT_TRUE(tries_.empty());
+}
+
+TEST_F(Attempts, EndWhereTheCheckFails) {
+  CommitAttempts attempts = make();
+  BonusCommitRequest request = seed_request();
+  request.bonus_value = 0;
+  const Error error = ended(attempts.begin(request, after(seconds(0))));
+  EXPECT_EQ(error.kind, ErrorKind::invalid_request);
+  EXPECT_EQ(error.outcome, Outcome::not_sent);
+  EXPECT_EQ(error.remedy, Remedy::correct_request);
+}
+
+TEST_F(Attempts, EndWithAReceipt) {
+  CommitAttempts attempts = make();
+  const HttpRequest request = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+  const CommitStep step = attempts.on_response(wechat_pay_.answer(request), after(milliseconds(40)));
+  EXPECT_EQ(std::get<CommitResult>(step).value().tries, 1);
+  EXPECT_EQ(tries_, (std::vector<bool>{false}));
+}
+
+TEST_F(Attempts, GoOnAfterAPauseOnTheOtherHostUntilTheyAreUsedUp) {
+  CommitAttempts attempts = make();
+  const HttpRequest first = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+  const HttpRequest second = sent(attempts, attempts.on_response(answer(503, first), after(seconds(1))));
+  EXPECT_NE(second.origin, first.origin);
+  EXPECT_NE(second.headers[0].value, first.headers[0].value) << "signed anew";
+  EXPECT_EQ(second.send_after, milliseconds(100));
+  EXPECT_EQ(second.deadline, milliseconds(28900));
+  const HttpRequest third = sent(attempts, attempts.on_response(answer(500, second), after(seconds(2))));
+  EXPECT_EQ(third.send_after, milliseconds(200));
+  const Error error = ended(attempts.on_response(answer(500, third), after(seconds(3))));
+  EXPECT_EQ(error.tries.size(), 3U);
+  EXPECT_EQ(tries_, (std::vector<bool>{true, true, false}));
+  EXPECT_TRUE(contains(error.message,
+                       "tried 3 times: https://api.mch.weixin.qq.com 503, "
+                       "https://api2.mch.weixin.qq.com 500 (2 times)"))
+      << error.message;
+}
+
+TEST_F(Attempts, TrustNoKeptConnectionOnceATryGotNoAnswer) {
+  Error stale = transport_error(TransportFault::connection_closed, Outcome::unknown, "closed");
+  stale.transfer.connection_reused = true;
+  for (const Error& failure : {stale, timeout(), transport_error(TransportFault::connect, Outcome::not_sent, "no")}) {
+    CommitAttempts attempts = make();
+    HttpRequest request = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+    EXPECT_FALSE(request.fresh_connection);
+    request = sent(attempts, attempts.on_response(failure, after(seconds(1))));
+    EXPECT_TRUE(request.fresh_connection);
+    request = sent(attempts, attempts.on_response(answer(500, request), after(seconds(2))));
+    EXPECT_TRUE(request.fresh_connection) << "to the call's end";
+  }
+  CommitAttempts attempts = make();
+  HttpRequest request = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+  request = sent(attempts, attempts.on_response(answer(500, request), after(seconds(1))));
+  EXPECT_FALSE(request.fresh_connection) << "an answer came, so the connection is well";
+}
+
+TEST_F(Attempts, AreGivenUpWithWhatIsKnown) {
+  CommitAttempts unsent = make();
+  EXPECT_TRUE(std::holds_alternative<HttpRequest>(unsent.begin(seed_request(), after(seconds(0)))));
+  Error error = unsent.give_up(transport_error(TransportFault::shut_down, Outcome::unknown, "gone")).error();
+  EXPECT_EQ(error.outcome, Outcome::not_sent);
+  EXPECT_TRUE(error.tries.empty());
+
+  CommitAttempts on_its_way = make();
+  sent(on_its_way, on_its_way.begin(seed_request(), after(seconds(0))));
+  error = on_its_way.give_up(transport_error(TransportFault::shut_down, Outcome::not_sent, "gone")).error();
+  EXPECT_EQ(error.outcome, Outcome::unknown);
+  ASSERT_EQ(error.tries.size(), 1U);
+  EXPECT_EQ(error.tries[0].transport_fault, TransportFault::shut_down);
+
+  CommitAttempts in_its_pause = make();
+  sent(in_its_pause, in_its_pause.begin(seed_request(), after(seconds(0))));
+  EXPECT_TRUE(std::holds_alternative<HttpRequest>(in_its_pause.on_response(timeout(), after(seconds(1)))));
+  error = in_its_pause.give_up(transport_error(TransportFault::shut_down, Outcome::unknown, "gone")).error();
+  EXPECT_EQ(error.outcome, Outcome::unknown) << "of the first try";
+  EXPECT_EQ(error.tries.size(), 1U);
+  EXPECT_TRUE(contains(error.message, "an earlier try may have been done")) << error.message;
+}
+
+TEST_F(Attempts, EndWhereTheyAreCancelled) {
+  CommitAttempts attempts = make();
+  sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+  cancellation_->request();
+  const Error error = ended(attempts.on_response(timeout(), after(seconds(1))));
+  EXPECT_EQ(error.kind, ErrorKind::cancelled);
+  EXPECT_EQ(error.outcome, Outcome::unknown);
+}
+
+TEST_F(Attempts, AskTheRateLimitForAPlaceUnlessTheyHaveOne) {
+  options_.rate_limit = {0.1, 1};
+  options_.deadline = seconds(5);
+  CommitAttempts first = make();
+  EXPECT_TRUE(std::holds_alternative<HttpRequest>(first.begin(seed_request(), after(seconds(0)))));
+  CommitAttempts second{setup_, cancellation_};
+  const Error error = ended(second.begin(seed_request(), after(seconds(0))));
+  EXPECT_EQ(error.kind, ErrorKind::rate_limited);
+  EXPECT_EQ(error.outcome, Outcome::not_sent);
+  CommitAttempts with_place{setup_, cancellation_};
+  EXPECT_EQ(std::get<HttpRequest>(with_place.begin(seed_request(), after(seconds(0)), true)).send_after.count(), 0);
+}
+
+TEST_F(Attempts, NeverCallAnExpiredDeadlineARateLimit) {
+  for (const int deadline : {1, 2, 5}) {
+    options_.deadline = milliseconds(deadline);
+    CommitAttempts attempts = make();
+    const HttpRequest request = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+    EXPECT_EQ(request.deadline, milliseconds(deadline));
+    const Error error = ended(attempts.on_response(timeout(), after(milliseconds(deadline))));
+    EXPECT_EQ(error.kind, ErrorKind::transport_failed);
+    EXPECT_EQ(error.transport_fault, TransportFault::timeout);
+    EXPECT_TRUE(contains(error.message, "the deadline leaves no time")) << error.message;
+    EXPECT_FALSE(contains(error.message, "rate limit")) << error.message;
+  }
+}
+
+TEST_F(Attempts, TakeARandomNumberThatIsNoneForTheLongestPause) {
+  for (const double strange : {std::nan(""), HUGE_VAL, 1.5, -HUGE_VAL, -1.0}) {
+    random_ = strange;
+    CommitAttempts attempts = make();
+    const HttpRequest first = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+    const auto pause = std::get<HttpRequest>(attempts.on_response(answer(500, first), after(seconds(1)))).send_after;
+    EXPECT_EQ(pause, strange < 0 ? milliseconds(0) : milliseconds(200)) << strange;
+    setup_->pace.halt(after(seconds(3)).steady);
+    CommitAttempts halted{setup_, cancellation_};
+    const auto halt = std::get<HttpRequest>(halted.begin(seed_request(), after(seconds(2)))).send_after;
+    EXPECT_EQ(halt, strange < 0 ? seconds(1) : seconds(2)) << strange;
+  }
+}
+
+TEST_F(Attempts, BelieveOfATransportsErrorOnlyWhatItMustKnow) {
+  Error made_by_hand;
+  made_by_hand.kind = ErrorKind::transport_failed;
+  Error internal = transport_error(TransportFault::none, Outcome::not_sent, "out of memory");
+  internal.kind = ErrorKind::internal_error;
+  Error refused = transport_error(TransportFault::connect, Outcome::refused, "no");
+  Error of_wechat_pay = transport_error(TransportFault::none, Outcome::refused, "WeChat Pay says no");
+  of_wechat_pay.kind = ErrorKind::api_error;
+  of_wechat_pay.http_status = 400;
+  of_wechat_pay.code = "PARAM_ERROR";
+  of_wechat_pay.verified = true;
+  for (const Error& told :
+       {Error(), made_by_hand, internal, refused, of_wechat_pay, configuration_error("no proxy"), rate_limited()}) {
+    const Error error = failure_of_transport(told);
+    EXPECT_EQ(to_string(error.outcome), "unknown") << to_string(told.kind);
+    EXPECT_EQ(error.kind, ErrorKind::transport_failed);
+    EXPECT_NE(error.transport_fault, TransportFault::none);
+    EXPECT_EQ(error.http_status, 0);
+    EXPECT_EQ(error.code, "");
+    EXPECT_FALSE(error.verified);
+    EXPECT_EQ(error.message, told.message);
+  }
+  const Error unsent = failure_of_transport(transport_error(TransportFault::connect, Outcome::not_sent, "no"));
+  EXPECT_EQ(unsent.outcome, Outcome::not_sent);
+  EXPECT_EQ(unsent.remedy, Remedy::retry_later);
+  Error misuse = transport_error(TransportFault::none, Outcome::not_sent, "in a child");
+  misuse.kind = ErrorKind::misuse;
+  EXPECT_EQ(failure_of_transport(misuse).kind, ErrorKind::misuse);
+  EXPECT_EQ(failure_of_transport(misuse).outcome, Outcome::not_sent);
+  EXPECT_EQ(failure_of_transport(misuse).remedy, Remedy::correct_the_program);
+  Error cancelled;
+  cancelled.kind = ErrorKind::cancelled;
+  EXPECT_EQ(failure_of_transport(cancelled).transport_fault, TransportFault::cancelled);
+  const Error untrusted = transport_error(TransportFault::tls_verification, Outcome::not_sent, "not trusted");
+  EXPECT_EQ(failure_of_transport(untrusted).remedy, Remedy::correct_setup);
+}
+
+TEST_F(Attempts, TellAFailureToSignAsThat) {
+  options_.nonce = []() -> Result<std::string> { throw std::runtime_error("no entropy"); };
+  CommitAttempts attempts = make();
+  const Error error = ended(attempts.begin(seed_request(), after(seconds(0))));
+  EXPECT_EQ(error.kind, ErrorKind::signing_failed);
+  EXPECT_EQ(error.outcome, Outcome::not_sent);
+  EXPECT_TRUE(contains(error.message, "ClientOptions::nonce threw: no entropy")) << error.message;
+}
+
+}  // namespace
+}  // namespace wechatpay
