@@ -1,11 +1,12 @@
 #include "arguments.hpp"
 
 #include <unistd.h>
+#include <wechatpay/bonus_commit/file_name.hpp>
+#include <wechatpay/bonus_commit/text.hpp>
 
 #include <algorithm>
 #include <string_view>
 
-#include "file_name.hpp"
 #include "order_values.hpp"
 #include "similar_names.hpp"
 
@@ -85,5 +86,5 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error, const std
 }
 
 CLI::Option* takes_file_name(CLI::Option* option) {
-  return option->check([](const std::string& name) { return file_name_fault(name); }, "");
+  return option->check([](const std::string& name) { return wechatpay::file_name_fault(name); }, "");
 }

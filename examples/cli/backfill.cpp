@@ -1,3 +1,5 @@
+#include <wechatpay/bonus_commit/file_name.hpp>
+
 #include <csignal>
 #include <filesystem>
 #include <iostream>
@@ -9,7 +11,6 @@
 #include "backfill_run.hpp"
 #include "commands.hpp"
 #include "connection.hpp"
-#include "file_name.hpp"
 #include "interruption.hpp"
 #include "json_output.hpp"
 #include "order_options.hpp"

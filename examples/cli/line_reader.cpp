@@ -4,13 +4,12 @@
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <wechatpay/bonus_commit/file_name.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <iterator>
-
-#include "file_name.hpp"
 
 using namespace wechatpay;
 

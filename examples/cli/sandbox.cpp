@@ -1,4 +1,5 @@
 #include <wechatpay/bonus_commit.hpp>
+#include <wechatpay/bonus_commit/file_name.hpp>
 #include <wechatpay/bonus_commit/testing/sandbox.hpp>
 
 #include <ctime>
@@ -11,7 +12,6 @@
 
 #include "arguments.hpp"
 #include "commands.hpp"
-#include "file_name.hpp"
 #include "interruption.hpp"
 #include "progress.hpp"
 
