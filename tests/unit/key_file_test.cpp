@@ -150,6 +150,13 @@ TEST(FileName, IsQuotedWhereItIsKnownToBeOne) {
   EXPECT_EQ(file_in_message("/no/such\u202E/key.pem", "key_file"), "/no/such\\xE2\\x80\\xAE/key.pem");
 }
 
+TEST(FileName, IsNotTakenFromAnEncodedKey) {
+  for (const std::string& key_in_one_line :
+       {base64_of_key(), "3082" + std::string(200, '0'), "LS0tLS1CRUdJTi" + std::string(100, 'A')}) {
+    EXPECT_EQ(file_name_fault(key_in_one_line), "is an encoded key or certificate, not a file's name");
+  }
+}
+
 TEST(FileName, OfAFileUrlOrWithALineBreakIsNamed) {
   EXPECT_TRUE(contains(file_name_fault("file:///etc/wechatpay/apiclient_key.pem"), "is a file: URL"));
   EXPECT_TRUE(contains(file_name_fault("/etc/wechatpay/apiclient_key.pem\r\n"), "ends with a line break"));
@@ -207,6 +214,7 @@ TEST(KeyFile, ReadsAPipeToItsEnd) {
   const TemporaryFolder folder;
   const std::string path = folder.path("pipe.pem");
   ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  ASSERT_EQ(chmod(path.c_str(), 0666), 0);
   const std::string content(300'000, 'x');  // more than a pipe holds
   std::thread writer([&] {
     const int out = open(path.c_str(), O_WRONLY | O_CLOEXEC);
@@ -220,7 +228,7 @@ TEST(KeyFile, ReadsAPipeToItsEnd) {
   const auto file = read(path);
   writer.join();
   EXPECT_EQ(file.value().bytes(), content);
-  EXPECT_EQ(file.value().warning_if_shared(), "");
+  EXPECT_EQ(file.value().warning_if_shared(), "") << "the bytes are gone";
 }
 
 TEST(KeyFile, ReadsWhatTheShellSubstitutes) {
