@@ -11,6 +11,7 @@
 #include "src/client_options.hpp"
 #include "src/commit_call.hpp"
 #include "src/own_key.hpp"
+#include "src/thread_cancellation.hpp"
 #include "src/users_code.hpp"
 
 namespace wechatpay {
@@ -34,6 +35,7 @@ struct Wait {
 }  // namespace
 
 CommitHandle BonusCommitClient::begin(const BonusCommitRequest& request, Callback done, bool has_place) const {
+  const NoThreadCancellation whole;
   const auto refuse = [&done](Error error) {
     run_users_code([&] {
       if (done) done(std::move(error));
@@ -75,6 +77,7 @@ CommitResult BonusCommitClient::commit(const BonusCommitRequest& request) const 
         "commit() was called from a callback, a hook or another function that the library calls, where it would wait "
         "for itself: use commit_async() there");
   }
+  const NoThreadCancellation whole;
   std::shared_ptr<Wait> wait;
   Callback end;
   try {

@@ -7,12 +7,15 @@
 #include <string>
 
 #include "src/openssl/handles.hpp"
+#include "src/openssl/openssl_use.hpp"
 #include "wechatpay/bonus_commit/retry.hpp"
 #include "wechatpay/bonus_commit/signature.hpp"
 
 namespace wechatpay {
 
 Result<std::string> random_nonce() {
+  const OpensslUse openssl;
+  if (!openssl) return process_ends();
   const ErrorQueueGuard guard;
   std::array<unsigned char, 16> random{};
   if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) {
@@ -32,6 +35,8 @@ Result<std::string> random_nonce() {
 }
 
 double random_fraction() noexcept {
+  const OpensslUse openssl;
+  if (!openssl) return 1;
   const ErrorQueueGuard guard;
   std::uint32_t random = 0;
   if (RAND_bytes(reinterpret_cast<unsigned char*>(&random), sizeof random) != 1) return 1;

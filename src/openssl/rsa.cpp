@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "src/openssl/openssl_use.hpp"
 #include "wechatpay/bonus_commit/signature.hpp"
 
 namespace wechatpay {
@@ -80,6 +81,8 @@ class RsaSigner final : public Signer {
   explicit RsaSigner(PkeyHandle key) : contexts_(std::move(key), EVP_PKEY_sign_init) {}
 
   Result<std::string> sign(std::string_view message) const override {
+    const OpensslUse openssl;
+    if (!openssl) return process_ends();
     const ErrorQueueGuard guard;
     Digest digest;
     std::string signature(contexts_.signature_size(), '\0');
@@ -108,6 +111,8 @@ class RsaPlatformKey final : public PlatformKey {
   explicit RsaPlatformKey(PkeyHandle key) : contexts_(std::move(key), EVP_PKEY_verify_init) {}
 
   bool verify(std::string_view message, std::string_view signature) const override {
+    const OpensslUse openssl;
+    if (!openssl) return false;
     const ErrorQueueGuard guard;
     Digest digest;
     PkeyContextHandle context = contexts_.take();

@@ -1,6 +1,8 @@
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
 #include <httplib.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,6 +54,16 @@ void note_connection(const SSL* ssl, int where, int /*result*/) {
 }
 
 void close_connection() { ::shutdown(SSL_get_fd(connection), SHUT_RDWR); }
+
+/// Lets the system collect what is written, for a fifth of a second at most, where it can.
+void hold_back_packets(bool hold_back) {
+#if defined(TCP_CORK)
+  const int value = hold_back ? 1 : 0;
+  ::setsockopt(SSL_get_fd(connection), IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+#else
+  static_cast<void>(hold_back);
+#endif
+}
 
 /// Sends RST: to dissolve the association is what connect() with AF_UNSPEC means to TCP.
 void reset_connection() {
@@ -173,6 +185,7 @@ void Sandbox::Server::serve(const httplib::Request& received, httplib::Response&
   for (const auto& [name, value] : received.headers) request.headers.push_back({name, value});
 
   const SandboxFault fault = next_fault();
+  hold_back_packets(false);
   if (fault.name == "delay") pause(fault);
   const HttpResponse response = fault.name == "drop-before" ? HttpResponse{} : spoiled_answer(request, fault);
   if (!break_connection(response, fault)) {
@@ -268,6 +281,13 @@ bool Sandbox::Server::break_connection(const HttpResponse& response, const Sandb
     write_bytes(std::string_view(bytes).substr(0, bytes.size() / 2));
   } else if (fault.name == "early-close") {
     write_bytes(wire_form(response));
+  } else if (fault.name == "polite-close") {
+    write_bytes(wire_form(response));
+    SSL_shutdown(connection);
+  } else if (fault.name == "extra-answer") {
+    hold_back_packets(true);  // so that whoever has the first answer has the second, too
+    write_bytes(wire_form(response));
+    return false;
   } else if (fault.name == "slow") {
     for (const char& byte : wire_form(response)) {
       pause(fault);

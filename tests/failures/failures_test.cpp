@@ -10,6 +10,7 @@
 #include <openssl/provider.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
+#include <openssl/ssl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -137,6 +138,7 @@ class SandboxProcess {
     std::getline(lines, origin);
     std::getline(lines, files);
     std::getline(lines, public_key_id);
+    std::getline(lines, second_origin);
   }
   SandboxProcess(const SandboxProcess&) = delete;
   SandboxProcess& operator=(const SandboxProcess&) = delete;
@@ -148,13 +150,19 @@ class SandboxProcess {
   std::string origin;
   std::string files;
   std::string public_key_id;
+  std::string second_origin;  ///< answers each request twice
 
  private:
   [[noreturn]] static void serve(int up, int down) {
     {
-      const auto sandbox = Sandbox::start().value();
-      const std::string text =
-          sandbox->origin() + "\n" + sandbox->files().folder + "\n" + sandbox->wechat_pay().public_key_id() + "\n";
+      SandboxOptions options;
+      options.wechat_pay = std::make_shared<FakeWechatPay>();
+      const auto sandbox = Sandbox::start(options).value();
+      options.faults = {SandboxFault::parse("extra-answer").value()};
+      options.fault_rate = 1;
+      const auto second = Sandbox::start(options).value();
+      const std::string text = sandbox->origin() + "\n" + sandbox->files().folder + "\n" +
+                               sandbox->wechat_pay().public_key_id() + "\n" + second->origin() + "\n";
       if (write(up, text.data(), text.size()) < 0) _exit(1);
       close(up);
       char c = 0;
@@ -193,7 +201,8 @@ const std::string& platform_certificate_file() {
 }
 
 /// Everything that a merchant sets up.
-Result<BonusCommitClient> set_up(std::shared_ptr<EventLoop> loop = nullptr) {
+Result<BonusCommitClient> set_up(std::shared_ptr<EventLoop> loop = nullptr,
+                                 const std::string& origin = sandbox_process->origin) {
   auto from_pem = Credentials::from_pem_files(file("apiclient_cert.pem"), file("apiclient_key.pem"));
   if (!from_pem) return std::move(from_pem).error();
   auto from_p12 = Credentials::from_p12(legacy_p12(), "1900000001");
@@ -209,7 +218,7 @@ Result<BonusCommitClient> set_up(std::shared_ptr<EventLoop> loop = nullptr) {
   auto transport = CurlTransport::create(curl_options);
   if (!transport) return std::move(transport).error();
   ClientOptions options;
-  options.origins = {sandbox_process->origin};
+  options.origins = {origin};
   options.retry.max_tries = 1;
   const bool before = failure.struck;
   auto client = BonusCommitClient::create(*std::move(from_p12), keys, *std::move(transport), options);
@@ -294,6 +303,14 @@ CommitResult way_of_a_wrong_passphrase() {
   return Credentials::from_pem(other_forms().certificate, other_forms().encrypted, "wrong").error();
 }
 
+/// A commit over a kept connection on which something has arrived.
+CommitResult way_over_a_dead_connection() {
+  const auto client = set_up(nullptr, sandbox_process->second_origin);
+  if (!client) return client.error();
+  if (auto first = client->commit(seed_request()); !first) return first;
+  return client->commit(seed_request());
+}
+
 /// What a proxy's URL goes through.
 CommitResult way_through_a_proxy() {
   CurlOptions curl_options;
@@ -358,6 +375,9 @@ TEST(Failures, OfThirdPartiesAreErrors) {
     fail_each_call(wrapped, whole_way);
     fail_each_call(wrapped, way_in_a_loop);
     if (std::string(wrapped.name) == "curl_multi_wakeup") fail_each_call(wrapped, way_of_two);
+    if (std::string(wrapped.name).rfind("BIO_new", 0) == 0 || std::string(wrapped.name) == "SSL_peek") {
+      fail_each_call(wrapped, way_over_a_dead_connection);
+    }
     fail_each_call(wrapped, way_through_a_proxy);
     fail_each_call(wrapped, way_of_other_forms);
     fail_each_call(wrapped, way_of_a_wrong_passphrase);

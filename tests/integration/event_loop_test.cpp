@@ -1,4 +1,4 @@
-// A transport in the user's own event loop, and one that uses the thread of a caller that waits.
+// A transport in the user's own event loop, and callers that wait for one with a thread of its own.
 #include "wechatpay/bonus_commit/event_loop.hpp"
 
 #include <gtest/gtest.h>
@@ -298,52 +298,9 @@ TEST(AsioEventLoop, DoesNotCallForATimerThatIsReplacedAfterItsTime) {
 }
 
 /// A transport with a thread of its own, and callers that wait.
-class CallerThatWaits : public OwnLoop {};
+class BlockingCall : public OwnLoop {};
 
-TEST_F(CallerThatWaits, ServesNobodyElse) {
-  std::promise<void> first_is_there;
-  std::promise<void> second_has_ended;
-  RawServer server([&](RawServer::Connection& connection, int number) {
-    connection.read_request();
-    if (number == 1) {
-      first_is_there.set_value();
-      second_has_ended.get_future().wait();
-    }
-    connection.write("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
-    connection.read_request();
-  });
-  std::vector<std::thread::id> served;  // by one thread after the other
-  options_.hooks.on_try = [&](const TryEvent&) { served.push_back(std::this_thread::get_id()); };
-  const auto running = client_of(server.origin(), RawServer::ca_file(), nullptr);
-  std::thread other([&] {
-    first_is_there.get_future().wait();
-    running.commit_async(seed_request(), [&](const CommitResult&) { second_has_ended.set_value(); });
-  });
-  EXPECT_EQ(running.commit(seed_request()).error().http_status, 404);
-  other.join();
-  ASSERT_EQ(served.size(), 2U);
-  EXPECT_NE(served[0], std::this_thread::get_id()) << "the callback of another call must not meet this thread's locks";
-  EXPECT_EQ(served[0], served[1]) << "it has handed over";
-}
-
-TEST_F(CallerThatWaits, LeavesAPauseToTheTransportsThread) {
-  const auto transport = CurlTransport::create().value();
-  for (const milliseconds pause : {milliseconds(0), milliseconds(1)}) {
-    HttpRequest request;
-    request.method = "POST";
-    request.origin = "https://127.0.0.1:" + std::to_string(free_port());
-    request.send_after = pause;
-    request.waiting_caller = std::make_shared<wechatpay::WaitingCaller>();
-    const auto caller = request.waiting_caller;
-    std::promise<void> ended;
-    transport->send(std::move(request), [&](const Result<HttpResponse>&) { ended.set_value(); });
-    EXPECT_EQ(caller->work != nullptr, pause.count() == 0) << "which closes idle connections meanwhile";
-    if (caller->work) caller->work();
-    ended.get_future().wait();
-  }
-}
-
-TEST_F(CallerThatWaits, TriesAgain) {
+TEST_F(BlockingCall, TriesAgain) {
   RawServer server([&](RawServer::Connection& connection, int) {
     while (!connection.read_request().empty()) {
       connection.write("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
@@ -354,20 +311,7 @@ TEST_F(CallerThatWaits, TriesAgain) {
   EXPECT_EQ(running.commit(seed_request()).error().tries.size(), 3U);
 }
 
-volatile std::sig_atomic_t sigpipes = 0;
-
-TEST_F(CallerThatWaits, IsKeptFromSigpipe) {
-  const auto before = std::signal(SIGPIPE, [](int) { sigpipes = sigpipes + 1; });
-  options_.hooks.on_try = [](const TryEvent&) { pthread_kill(pthread_self(), SIGPIPE); };
-  const auto running = client_of(sandbox_->origin(), sandbox_->files().ca, nullptr);
-  EXPECT_TRUE(running.commit(seed_request()));
-  EXPECT_EQ(sigpipes, 0);
-  pthread_kill(pthread_self(), SIGPIPE);
-  EXPECT_EQ(sigpipes, 1) << "it is no longer kept";
-  std::signal(SIGPIPE, before);
-}
-
-TEST_F(CallerThatWaits, LeavesIdleConnectionsToTheThreadThatClosesThem) {
+TEST_F(BlockingCall, LeavesNoIdleConnectionOpen) {
   std::promise<void> closed[2];
   RawServer server([&](RawServer::Connection& connection, int number) {
     connection.read_request();

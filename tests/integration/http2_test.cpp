@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <atomic>
 #include <future>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -32,20 +34,8 @@ class Apache {
     config += "SSLCertificateKeyFile " + ServerPki::get().key_file + "\n";
     config += "SSLProxyEngine on\nSSLProxyCheckPeerName off\nSSLProxyCACertificateFile " + sandbox.files().ca + "\n";
     config += "AllowEncodedSlashes NoDecode\nProxyPass / " + sandbox.origin() + "/ nocanon\n";
-    const std::string file = folder_.write("httpd.conf", config);
-
-    process_ = ::fork();
-    if (process_ == 0) {
-      ::execl(program(), program(), "-DFOREGROUND", "-f", file.c_str(), static_cast<char*>(nullptr));
-      ::_exit(127);
-    }
-    const sockaddr_in address = Listener::loopback(port_);
-    while (!ready_ && ::waitpid(process_, nullptr, WNOHANG) == 0) {
-      const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-      ready_ = ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-      ::close(socket);
-      std::this_thread::yield();
-    }
+    file_ = folder_.write("httpd.conf", config);
+    start();
   }
   Apache(const Apache&) = delete;
   Apache& operator=(const Apache&) = delete;
@@ -67,8 +57,29 @@ class Apache {
     return read_text(folder_.path("access.log"));
   }
 
+  void restart() {
+    stop();
+    start();
+  }
+
  private:
+  void start() {
+    process_ = ::fork();
+    if (process_ == 0) {
+      ::execl(program(), program(), "-DFOREGROUND", "-f", file_.c_str(), static_cast<char*>(nullptr));
+      ::_exit(127);
+    }
+    const sockaddr_in address = Listener::loopback(port_);
+    while (!ready_ && ::waitpid(process_, nullptr, WNOHANG) == 0) {
+      const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+      ready_ = ::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+      ::close(socket);
+      std::this_thread::yield();
+    }
+  }
+
   TemporaryFolder folder_;
+  std::string file_;
   std::uint16_t port_;
   pid_t process_ = -1;
   bool ready_ = false;
@@ -107,32 +118,106 @@ TEST(Http2, IsSpokenWhereTheServerOffersIt) {
   EXPECT_GT(lines, 50);
 }
 
-TEST(Http2, LosesNoMoreThanOneCallToAConnectionThatHasDied) {
-  if (!std::filesystem::exists(Apache::program())) GTEST_SKIP() << Apache::program() << " is not installed";
-  const auto sandbox = Sandbox::start().value();
-  Apache apache(*sandbox);
-  ASSERT_TRUE(apache.ready()) << apache.errors();
-  Forwarder forwarder(apache.port());
-
-  CurlOptions curl_options;
-  curl_options.ca_bundle_file = ServerPki::get().ca_file;
-  ClientOptions options;
-  options.origins = {"https://127.0.0.1:" + std::to_string(forwarder.port())};
-  options.retry.max_tries = 1;
-  options.retry.try_timeout = std::chrono::milliseconds(500);
-  const auto client =
-      BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
-                                CurlTransport::create(curl_options).value(), options)
-          .value();
-  ASSERT_TRUE(client.commit(seed_request()));
-  ASSERT_TRUE(client.commit(seed_request()));
-  ASSERT_EQ(forwarder.connections(), 1);
-  forwarder.swallow_present_connections();
-  EXPECT_EQ(client.commit(seed_request()).error().transport_fault, TransportFault::timeout);
-  for (int i = 0; i < 5; ++i) {
-    const CommitResult result = client.commit(seed_request());
-    EXPECT_TRUE(result) << result.error().message;
+/// Apache behind a forwarder, and a client of it.
+class Http2Connections : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(Apache::program())) GTEST_SKIP() << Apache::program() << " is not installed";
+    ASSERT_TRUE(apache_.ready()) << apache_.errors();
   }
+
+  void start(std::chrono::milliseconds try_timeout = std::chrono::seconds(20)) {
+    CurlOptions curl_options;
+    curl_options.ca_bundle_file = ServerPki::get().ca_file;
+    ClientOptions options;
+    options.origins = {"https://127.0.0.1:" + std::to_string(forwarder_.port())};
+    options.retry.max_tries = 1;
+    options.retry.try_timeout = try_timeout;
+    client_.emplace(BonusCommitClient::create(sandbox_->wechat_pay().credentials(),
+                                              sandbox_->wechat_pay().platform_keys(),
+                                              CurlTransport::create(curl_options).value(), options)
+                        .value());
+  }
+
+  void commit_at_once(int count) {
+    std::vector<CommitFuture> futures;
+    for (int i = 0; i < count; ++i) futures.push_back(client_->commit_async(seed_request()));
+    for (CommitFuture& future : futures) {
+      const CommitResult result = future.get();
+      EXPECT_TRUE(result) << result.error().message;
+    }
+  }
+
+  void expect_to_go_on() {
+    for (int i = 0; i < 5; ++i) {
+      const CommitResult result = client_->commit(seed_request());
+      EXPECT_TRUE(result) << result.error().message;
+    }
+  }
+
+  const std::unique_ptr<Sandbox> sandbox_ = Sandbox::start().value();
+  Apache apache_{*sandbox_};
+  Forwarder forwarder_{apache_.port()};
+  std::optional<BonusCommitClient> client_;
+};
+
+TEST_F(Http2Connections, AreOneForAllCalls) {
+  start();
+  commit_at_once(64);
+  EXPECT_EQ(forwarder_.connections(), 1);
+  commit_at_once(64);
+  EXPECT_EQ(forwarder_.connections(), 1);
+}
+
+TEST_F(Http2Connections, ThatHaveDiedLoseNoMoreThanOneCall) {
+  start(std::chrono::milliseconds(1500));
+  ASSERT_TRUE(client_->commit(seed_request()));
+  ASSERT_TRUE(client_->commit(seed_request()));
+  ASSERT_EQ(forwarder_.connections(), 1);
+  forwarder_.swallow_present_connections();
+  EXPECT_EQ(client_->commit(seed_request()).error().transport_fault, TransportFault::timeout);
+  expect_to_go_on();
+  EXPECT_EQ(forwarder_.connections(), 2);
+}
+
+TEST_F(Http2Connections, ThatDieBeforeTheirFirstAnswerAreNotUsedAgain) {
+  start(std::chrono::milliseconds(1500));
+  sandbox_->answer_with([&](const HttpRequest& request) {
+    forwarder_.swallow_present_connections();
+    return sandbox_->wechat_pay().answer(request);
+  });
+  EXPECT_EQ(client_->commit(seed_request()).error().transport_fault, TransportFault::timeout);
+  sandbox_->answer_with({});
+  expect_to_go_on();
+  EXPECT_EQ(forwarder_.connections(), 2);
+}
+
+TEST_F(Http2Connections, OnWhichOneAnswerIsLateServeTheOthersOut) {
+  start(std::chrono::milliseconds(1500));
+  std::atomic<bool> first{true};
+  std::promise<void> released;
+  auto release = released.get_future().share();
+  sandbox_->answer_with([&](const HttpRequest& request) {
+    if (first.exchange(false)) release.wait();
+    return sandbox_->wechat_pay().answer(request);
+  });
+  auto late = client_->commit_async(seed_request());
+  while (first) std::this_thread::yield();
+  commit_at_once(5);
+  EXPECT_EQ(forwarder_.connections(), 1);
+  EXPECT_EQ(late.get().error().transport_fault, TransportFault::timeout);
+  commit_at_once(5);
+  EXPECT_EQ(forwarder_.connections(), 2) << "none of them over the connection of the one that timed out";
+  released.set_value();
+}
+
+TEST_F(Http2Connections, ThatTheServerHasClosedAreReplacedUnnoticed) {
+  start();
+  ASSERT_TRUE(client_->commit(seed_request()));
+  apache_.restart();
+  const CommitResult result = client_->commit(seed_request());
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_LE(result->tries, 2);
 }
 
 }  // namespace

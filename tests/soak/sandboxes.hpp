@@ -69,7 +69,7 @@ inline constexpr const char* soak_faults[] = {
     // late
     "delay:50", "delay:3000", "delay:20000", "slow:1",
     // broken off
-    "drop-before", "drop-after", "drop-half", "reset", "early-close",
+    "drop-before", "drop-after", "drop-half", "reset", "early-close", "polite-close", "extra-answer",
     // another status
     "200", "202", "400", "403", "429", "429:1", "500", "502", "503", "503:1", "504", "html", "redirect",
     // not proved to be WeChat Pay's

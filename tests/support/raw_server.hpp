@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -144,6 +145,30 @@ class RawServer {
     }
 
     void write(std::string_view bytes) { SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())); }
+
+    /// In TLS records of their own, but one packet.
+    void write_both(std::string_view first, std::string_view second) {
+      for (const int hold_back : {1, 0}) {
+#if defined(TCP_CORK)
+        setsockopt(socket_, IPPROTO_TCP, TCP_CORK, &hold_back, sizeof hold_back);
+#endif
+        if (hold_back == 0) break;
+        write(first);
+        write(second);
+      }
+    }
+
+    /// One more than those of the handshake (RFC 8446, section 4.6.1).
+    void send_session_ticket() {
+      SSL_new_session_ticket(ssl_);
+      SSL_do_handshake(ssl_);
+    }
+
+    /// With TLS's close_notify, then FIN; the client's side stays open.
+    void close_politely() {
+      SSL_shutdown(ssl_);
+      ::shutdown(socket_, SHUT_WR);
+    }
 
     /// Breaks the connection with RST, whatever is still unread.
     void reset() const {

@@ -31,7 +31,11 @@ TEST(WorthAnotherTry, AfterTheseStatusesAlone) {
     const bool expected =
         status == 202 || status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
     for (const ErrorKind kind : {ErrorKind::api_error, ErrorKind::unexpected_answer}) {
-      EXPECT_EQ(worth_another_try(answered(kind, status)), expected) << status;
+      Error error = answered(kind, status);
+      error.verified = true;
+      EXPECT_EQ(worth_another_try(error), expected) << status;
+      error.verified = false;
+      EXPECT_EQ(worth_another_try(error), expected || status == 408) << status;
     }
   }
 }
@@ -46,6 +50,15 @@ TEST(WorthAnotherTry, AfterAnAnswerToAnotherRequest) {
   Error error = answered(ErrorKind::api_error, 400);
   error.verification_fault = VerificationFault::nonce_repeated;
   EXPECT_TRUE(worth_another_try(error));
+}
+
+TEST(MetStaleConnection, WhereAServerTellsByA408ThatItsPatienceWasOver) {
+  Error error = answered(ErrorKind::unexpected_answer, 408);
+  EXPECT_FALSE(met_stale_connection(error)) << "on a new connection";
+  error.transfer.connection_reused = true;
+  EXPECT_TRUE(met_stale_connection(error));
+  error.verified = true;
+  EXPECT_FALSE(met_stale_connection(error)) << "WeChat Pay itself says so of the request";
 }
 
 TEST(WorthAnotherTry, AfterASuccessThatDidNotVerify) {

@@ -14,7 +14,7 @@
 namespace wechatpay {
 
 namespace curl {
-class Engine;
+class Driver;
 }
 
 /// The lowest version of TLS that is spoken.
@@ -29,8 +29,9 @@ struct CurlOptions {
   /// tests.
   std::string ca_bundle_file;
 
-  /// "http://host:port", with user and password if it wants them; empty: none. The environment's proxy variables are
-  /// not read: where payments go is decided here.
+  /// "http://host:port", or with https, socks4, socks4a, socks5 or socks5h; with "user:password@" if it wants them, in
+  /// which @ : / # ? and % are percent-encoded; empty: none. The environment's proxy variables are not read: where
+  /// payments go is decided here.
   std::string proxy;
 
   /// For name lookup, connection and TLS handshake.
@@ -39,7 +40,8 @@ struct CurlOptions {
   /// For a request that brings no timeout of its own.
   std::chrono::milliseconds total_timeout = std::chrono::seconds(30);
 
-  /// To one host at a time; further requests wait for their turn, first come, first served.
+  /// Requests to one host at a time, each on a connection of its own over HTTP/1.1, all on one over HTTP/2; further
+  /// ones wait for their turn, first come, first served.
   std::size_t max_connections = 64;
 
   /// A connection without calls is closed after this long; WeChat Pay's servers close theirs after 8 s.
@@ -54,30 +56,41 @@ struct CurlOptions {
   std::shared_ptr<EventLoop> event_loop;
 };
 
-/// Sends through libcurl over HTTP/2 where the server offers it, else HTTP/1.1. One thread runs all calls; it starts
-/// with the first, blocks all signals (so a reset connection raises no SIGPIPE in your process), and completions run on
-/// it. A caller that waits (HttpRequest::waiting_caller) serves its own call where there is no other, which saves two
-/// changes of threads. Or all of it runs in an event loop of yours. Connections are kept for reuse.
+/// Sends through libcurl over HTTP/2 where the server offers it, else HTTP/1.1. One thread runs all calls, and
+/// completions run on it. It starts with the first call, and blocks all signals but those of its own faults (SIGSEGV
+/// and the like), so a reset connection raises no SIGPIPE in your process. Or all of it runs in an event loop of yours.
+///
+/// Connections are kept for reuse. A kept connection on which anything has arrived since its last answer is closed
+/// before a request is sent over it, and so is one that the server has closed: a new one takes its place. Where a
+/// request over HTTP/2 timed out, no further one uses that connection.
 ///
 /// Reads neither ~/.netrc nor the environment's proxies, keeps no cookies, follows no redirect, and writes no TLS
 /// secrets to SSLKEYLOGFILE. Answers with more than 64 KiB of headers or 1 MiB of body are refused.
 ///
-/// Destroying it completes every call under way with an error before the destructor returns. Destroyed from within a
-/// completion (on its own thread) it cannot wait: the calls complete right after that completion has returned.
-/// Make it after fork(): a child has no use of its parent's.
+/// When the process exits, shutdown() is called for every transport, so calls may be under way at any moment. Make it
+/// after fork(): a child has no use of its parent's.
 class WECHATPAY_BONUS_COMMIT_TYPE CurlTransport final : public Transport {
  public:
-  /// Fails with `invalid_configuration` on a CA file that cannot be read, an option out of range, and a libcurl
-  /// without what is needed.
+  /// Fails with `invalid_configuration` on a CA file that cannot be read, a machine without CA certificates, a proxy's
+  /// URL that libcurl would not use as it stands, an option out of range, and a libcurl without what is needed.
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<std::shared_ptr<CurlTransport>> create(CurlOptions options = {});
+
+  /// Calls shutdown().
   WECHATPAY_BONUS_COMMIT_EXPORT ~CurlTransport() override;
 
   WECHATPAY_BONUS_COMMIT_EXPORT void send(HttpRequest request, Completion done) override;
 
- private:
-  explicit CurlTransport(std::shared_ptr<curl::Engine> engine);
+  /// Completes every call under way with TransportFault::shut_down, and refuses further ones. Returns when that is
+  /// done. Called from within a completion (on its own thread) it cannot wait: the calls complete right after that
+  /// completion has returned. Thread-safe, but with an event loop of yours as CurlOptions::event_loop says.
+  WECHATPAY_BONUS_COMMIT_EXPORT void shutdown() noexcept;
 
-  std::shared_ptr<curl::Engine> engine_;
+ private:
+  CurlTransport(std::shared_ptr<curl::Driver> driver, std::chrono::milliseconds total_timeout);
+
+  const std::shared_ptr<curl::Driver> driver_;
+  const std::chrono::milliseconds total_timeout_;
+  const unsigned process_;  ///< that it was made in
 };
 
 }  // namespace wechatpay

@@ -5,12 +5,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "wechatpay/bonus_commit/cancellation.hpp"
@@ -27,16 +25,6 @@ struct HttpHeader {
 /// In the order of the wire; a name may occur more than once.
 using HttpHeaders = std::vector<HttpHeader>;
 
-/// A caller that has nothing to do until its request is completed, so that a transport may use its thread for that.
-struct WaitingCaller {
-  /// Who waits: the one that makes this.
-  const std::thread::id thread = std::this_thread::get_id();
-
-  /// Set by a Transport::send() that is called on that thread; run by the caller, on it, as soon as send() has
-  /// returned.
-  std::function<void()> work;
-};
-
 /// A request as a Transport sends it.
 struct HttpRequest {
   std::string method;                       ///< "POST"
@@ -47,10 +35,8 @@ struct HttpRequest {
   std::chrono::milliseconds send_after{0};  ///< a pause before it is sent
   std::chrono::milliseconds timeout{0};     ///< from its turn on a connection to the last byte; 0: the transport's own
   std::chrono::milliseconds deadline{0};    ///< from the end of the pause, waiting for its turn included; 0: timeout
+  bool fresh_connection = false;            ///< never over a kept connection
   std::shared_ptr<Cancellation> cancellation;  ///< null: cannot be cancelled
-  bool fresh_connection = false;               ///< never over a kept connection
-
-  std::shared_ptr<WaitingCaller> waiting_caller;  ///< null: nobody waits
 };
 
 /// An answer, whosoever it is.

@@ -66,11 +66,13 @@ constexpr bool worth_another_try(const Error& error) noexcept {
   }
 }
 
-/// Whether a kept connection was closed by the server without an answer, most likely before the request came: a server
-/// may close one that is idle at any moment (RFC 9112, section 9.6). Nobody's failure, so it is tried again at once.
+/// Whether a kept connection was closed by the server, without an answer or with a 408, most likely before the request
+/// came: a server may close one that is idle at any moment (RFC 9112, section 9.6). Nobody's failure, so it is tried
+/// again at once.
 constexpr bool met_stale_connection(const Error& error) noexcept {
-  return error.transport_fault == TransportFault::connection_closed && error.transfer.connection_reused &&
-         error.transfer.bytes_received == 0;
+  const bool closed = error.transport_fault == TransportFault::connection_closed && error.transfer.bytes_received == 0;
+  const bool timed_out = error.http_status == 408 && !error.verified;
+  return error.transfer.connection_reused && (closed || timed_out);
 }
 
 /// Whether it speaks against the host, so that the next try goes to the other one.

@@ -25,8 +25,7 @@ class WECHATPAY_BONUS_COMMIT_TYPE Transport {
 
   /// Sends `request` after `request.send_after` and calls `done` exactly once: on any thread, before send() returns
   /// or later, and at the latest when the transport is destroyed. Follows no redirect. Where `request.cancellation` is
-  /// requested, it may end the request with TransportFault::cancelled before its time. Where there is a
-  /// `request.waiting_caller`, it may leave the work for its thread. Thread-safe.
+  /// requested, it may end the request with TransportFault::cancelled before its time. Thread-safe.
   virtual void send(HttpRequest request, Completion done) = 0;
 };
 

@@ -1,0 +1,29 @@
+/// From libcurl's codes to an error that helps.
+#ifndef WECHATPAY_SRC_CURL_CURL_ERROR_HPP
+#define WECHATPAY_SRC_CURL_CURL_ERROR_HPP
+
+#include <curl/curl.h>
+
+#include <string>
+
+#include "wechatpay/bonus_commit/transport.hpp"
+
+namespace wechatpay::curl {
+
+/// How a transfer ended that brought no complete answer.
+struct Failure {
+  CURLcode code = CURLE_OK;
+  std::string origin;
+  const char* libcurls_words = "";  ///< empty: those of the code
+  long proxy_status = 0;            ///< of the answer to CONNECT; 0: none
+  bool begun = false;               ///< bytes of the request may have left
+  bool answer_too_large = false;    ///< by our limits
+  bool stale_connection = false;    ///< a kept connection was closed without an answer
+};
+
+/// Throws std::bad_alloc.
+Error to_error(const Failure& failure);
+
+}  // namespace wechatpay::curl
+
+#endif

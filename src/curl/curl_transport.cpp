@@ -1,0 +1,187 @@
+#include "wechatpay/bonus_commit/curl_transport.hpp"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <utility>
+
+#include "src/curl/event_loop_driver.hpp"
+#include "src/curl/live_drivers.hpp"
+#include "src/curl/openssl_backend.hpp"
+#include "src/curl/proxy_url.hpp"
+#include "src/curl/thread_driver.hpp"
+#include "src/openssl/certificate.hpp"
+#include "src/openssl/handles.hpp"
+#include "src/openssl/key_file.hpp"
+#include "src/thread_cancellation.hpp"
+
+namespace wechatpay {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// Once for the process; where it fails, the next call tries again.
+bool initialize_libcurl() {
+  static std::mutex mutex;
+  static bool done = false;
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (!done) done = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+  return done;
+}
+
+std::optional<Error> check_libcurl() {
+  if (!initialize_libcurl()) return configuration_error("libcurl could not be initialized");
+  if ((curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_SSL) == 0) {
+    return configuration_error("this libcurl is built without TLS");
+  }
+  if (!curl::tls_is_our_openssl() && std::getenv("SSLKEYLOGFILE") != nullptr) {
+    return configuration_error(
+        "SSLKEYLOGFILE is set, and this libcurl's TLS library would write the secrets of connections there: unset it");
+  }
+  if (!curl::LiveDrivers::watch_process()) return configuration_error("out of memory");
+  return std::nullopt;
+}
+
+/// The authorities that libcurl trusts by itself are in a file, with most builds of it.
+std::optional<Error> check_default_authorities() {
+#if LIBCURL_VERSION_NUM >= 0x075400
+  const curl::EasyHandle easy(curl_easy_init());
+  char* file = nullptr;
+  if (easy == nullptr || curl_easy_getinfo(easy.get(), CURLINFO_CAINFO, &file) != CURLE_OK) {
+    return configuration_error("libcurl could not make a handle");
+  }
+  if (file != nullptr && !std::ifstream(file)) {
+    return configuration_error("this machine has no CA certificates, " + std::string(file) +
+                               " cannot be opened: install ca-certificates, or give CurlOptions::ca_bundle_file");
+  }
+#endif
+  return std::nullopt;
+}
+
+std::optional<Error> check_authorities(const CurlOptions& options) {
+  if (options.ca_bundle_file.empty()) return check_default_authorities();
+  const std::string option = "CurlOptions::ca_bundle_file";
+  const auto file = KeyFile::read(options.ca_bundle_file, {option, ""});
+  if (!file) {
+    const bool named = file.error().message.find(option) != std::string::npos;
+    return configuration_error((named ? "" : option + " ") + file.error().message);
+  }
+  const auto certificates = read_certificates(file->bytes(), option + " " + file->name());
+  if (!certificates) return certificates.error();
+  return std::nullopt;
+}
+
+std::optional<Error> check_options(const CurlOptions& options) {
+  if (auto error = check_authorities(options)) return error;
+  if (!options.proxy.empty()) {
+    if (const auto fault = curl::proxy_fault(options.proxy)) {
+      // Not quoted: it may hold a password.
+      return configuration_error(
+          "CurlOptions::proxy is not a proxy's URL that libcurl uses as it stands, such as http://host:port: " +
+          *fault);
+    }
+  }
+  for (const milliseconds timeout : {options.connect_timeout, options.total_timeout, options.idle_timeout}) {
+    if (timeout > milliseconds(0) && timeout <= curl::longest_timeout) continue;
+    return configuration_error(
+        "CurlOptions::connect_timeout, total_timeout and idle_timeout must be more than 0 ms and at most 24 h");
+  }
+  if (options.max_connections == 0) return configuration_error("CurlOptions::max_connections must be 1 or more");
+  return std::nullopt;
+}
+
+/// Null if libcurl cannot do what is needed.
+template <typename Kind>
+std::shared_ptr<curl::Driver> make_driver(CurlOptions options) {
+  auto driver = std::make_shared<Kind>(std::move(options));
+  return driver->initialize() ? driver : nullptr;
+}
+
+/// Why a request was not taken.
+void refuse(curl::QueuedRequest& request, curl::Mailbox::Posted why) {
+  if (why == curl::Mailbox::Posted::closed) {
+    request.complete(TransportFault::shut_down, Outcome::not_sent, "the transport is shut down");
+  } else {
+    request.complete(TransportFault::other, Outcome::not_sent, "the transport's thread or event loop is not reached");
+  }
+}
+
+}  // namespace
+
+Result<std::shared_ptr<CurlTransport>> CurlTransport::create(CurlOptions options) {
+  const ErrorQueueGuard guard;
+  if (auto error = check_libcurl()) return *std::move(error);
+  if (auto error = check_options(options)) return *std::move(error);
+  const milliseconds total_timeout = options.total_timeout;
+  auto driver = options.event_loop != nullptr ? make_driver<curl::EventLoopDriver>(std::move(options))
+                                              : make_driver<curl::ThreadDriver>(std::move(options));
+  if (driver == nullptr) {
+    return configuration_error(std::string("this libcurl (") + curl_version() +
+                               ") lacks something that is needed: 7.80 with TLS is the oldest that will do");
+  }
+  if (!curl::LiveDrivers::get().add(driver)) return configuration_error("the process is about to exit");
+  return std::shared_ptr<CurlTransport>(new CurlTransport(std::move(driver), total_timeout));
+}
+
+CurlTransport::CurlTransport(std::shared_ptr<curl::Driver> driver, milliseconds total_timeout)
+    : driver_(std::move(driver)), total_timeout_(total_timeout), process_(curl::this_process()) {}
+
+CurlTransport::~CurlTransport() {
+  if (process_ == curl::this_process()) {
+    shutdown();
+  } else {
+    // In a child process there is no thread, and what is open is the parent's: it is left as it is, for good.
+    static_cast<void>(new (std::nothrow) std::shared_ptr<curl::Driver>(driver_));
+  }
+}
+
+void CurlTransport::shutdown() noexcept {
+  if (process_ != curl::this_process()) return;
+  const NoThreadCancellation whole;
+  driver_->shut_down();
+}
+
+void CurlTransport::send(HttpRequest request, Completion done) {
+  if (process_ != curl::this_process()) {
+    Error error;
+    error.kind = ErrorKind::misuse;
+    error.remedy = Remedy::correct_the_program;
+    error.message = "the transport was made before fork() and this is the child: make one of its own here";
+    return done(std::move(error));
+  }
+  const NoThreadCancellation whole;
+  if (request.timeout.count() <= 0) request.timeout = total_timeout_;
+  if (request.deadline.count() <= 0) request.deadline = request.timeout;
+  for (milliseconds* span : {&request.timeout, &request.deadline, &request.send_after}) {
+    *span = std::min(*span, milliseconds(curl::longest_timeout));  // beyond it, adding to a time point could overflow
+  }
+  const std::shared_ptr<Cancellation> cancellation = request.cancellation;
+  std::function<void()> listener;
+  curl::Requests one;
+  try {
+    one.emplace_back();
+    if (cancellation != nullptr) {
+      listener = [weak = std::weak_ptr<curl::Driver>(driver_), process = process_] {
+        if (process != curl::this_process()) return;
+        if (const auto driver = weak.lock()) driver->post_stop();
+      };
+    }
+  } catch (const std::bad_alloc&) {
+    return done(transport_error(TransportFault::other, Outcome::not_sent, "out of memory"));
+  }
+  curl::QueuedRequest& queued = one.front();
+  queued.start = curl::Clock::now() + request.send_after;
+  queued.deadline = queued.start + request.deadline;
+  queued.http = std::move(request);
+  queued.done = std::move(done);
+  const auto posted = driver_->post(one);
+  if (posted != curl::Mailbox::Posted::taken) return refuse(queued, posted);
+  if (cancellation != nullptr) cancellation->listen(std::move(listener));
+}
+
+}  // namespace wechatpay

@@ -1,0 +1,56 @@
+/// The user's event loop as the driver.
+#ifndef WECHATPAY_SRC_CURL_EVENT_LOOP_DRIVER_HPP
+#define WECHATPAY_SRC_CURL_EVENT_LOOP_DRIVER_HPP
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "src/curl/driver.hpp"
+#include "src/curl/transfer_loop.hpp"
+
+namespace wechatpay::curl {
+
+/// Runs a turn of the transfer loop each time that the user's loop calls.
+class EventLoopDriver final : public Driver,
+                              private SocketWatcher,
+                              public std::enable_shared_from_this<EventLoopDriver> {
+ public:
+  explicit EventLoopDriver(CurlOptions options);
+
+  /// False if libcurl cannot do what is needed, or memory is short.
+  bool initialize();
+
+  Mailbox::Posted post(Requests& request) noexcept override { return mailbox_.post(request); }
+  void post_stop() noexcept override { mailbox_.post_stop(); }
+  void shut_down() noexcept override;
+  void shut_down_at_exit() noexcept override;
+
+ private:
+  bool post_turn() noexcept;
+  void turn(curl_socket_t socket, int events) noexcept;
+  void end(Mail mail) noexcept;
+  void set_timer() noexcept;
+  bool watch(curl_socket_t socket, int what) noexcept override;
+  void note_timer(TimePoint moment) noexcept override { libcurl_timer_ = moment; }
+
+  const CurlOptions options_;
+  const unsigned process_;
+  Mailbox mailbox_;  ///< any thread's
+
+  /// Held by who runs a turn, and so by completions; else only when the process exits.
+  std::mutex turn_;
+  std::atomic<std::thread::id> turning_{};  ///< who holds it
+
+  // The loop's thread's, under turn_.
+  EventLoop* loop_;  ///< null once it is not to be used any more
+  TransferLoop transfers_;
+  bool ended_ = false;
+  TimePoint libcurl_timer_ = never;
+  TimePoint timer_ = never;  ///< as the loop has it
+};
+
+}  // namespace wechatpay::curl
+
+#endif

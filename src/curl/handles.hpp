@@ -1,0 +1,30 @@
+/// libcurl's handles, each owned on the line that creates it.
+#ifndef WECHATPAY_SRC_CURL_HANDLES_HPP
+#define WECHATPAY_SRC_CURL_HANDLES_HPP
+
+#include <curl/curl.h>
+
+#include <memory>
+
+namespace wechatpay::curl {
+
+template <auto Free>
+struct Freed {
+  template <typename T>
+  void operator()(T* handle) const noexcept {
+    Free(handle);
+  }
+};
+
+using EasyHandle = std::unique_ptr<CURL, Freed<curl_easy_cleanup>>;
+using MultiHandle = std::unique_ptr<CURLM, Freed<curl_multi_cleanup>>;
+using ShareHandle = std::unique_ptr<CURLSH, Freed<curl_share_cleanup>>;
+using UrlHandle = std::unique_ptr<CURLU, Freed<curl_url_cleanup>>;
+using ListHandle = std::unique_ptr<curl_slist, Freed<curl_slist_free_all>>;
+
+/// A text that libcurl has allocated for its caller.
+using CurlText = std::unique_ptr<char, Freed<curl_free>>;
+
+}  // namespace wechatpay::curl
+
+#endif

@@ -1,0 +1,58 @@
+/// What this process has running, so that it can end at any moment.
+#ifndef WECHATPAY_SRC_CURL_LIVE_DRIVERS_HPP
+#define WECHATPAY_SRC_CURL_LIVE_DRIVERS_HPP
+
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "src/curl/driver.hpp"
+
+namespace wechatpay::curl {
+
+/// Which process this is, among parents and children: changes with each fork().
+unsigned this_process() noexcept;
+
+/// All drivers of the process. They are shut down when it exits, before OpenSSL cleans up after itself. Thread-safe; a
+/// child process has one of its own.
+class LiveDrivers {
+ public:
+  /// Throws std::bad_alloc at the first use in a process.
+  static LiveDrivers& get();
+
+  /// Arranges for the process's end and for fork(), after libcurl and OpenSSL have been initialized: what they do at
+  /// exit then comes later. False where that is not possible.
+  static bool watch_process() noexcept;
+
+  /// False while the process exits. Throws std::bad_alloc.
+  bool add(const std::shared_ptr<Driver>& driver);
+
+  /// The own thread of `driver`, which is about to end and cannot join itself.
+  void join_later(std::thread thread, std::weak_ptr<Driver> driver) noexcept;
+
+ private:
+  struct Ending {
+    std::thread thread;
+    std::weak_ptr<Driver> driver;  ///< held by the thread
+  };
+
+  explicit LiveDrivers(LiveDrivers* parents) : parents_(parents) {}
+
+  static void shut_down_all() noexcept;
+
+  void join_ended();
+
+  const unsigned process_ = this_process();
+  [[maybe_unused]] LiveDrivers* const parents_;  ///< for leak checkers
+
+  // Any thread's, under the mutex.
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<Driver>> drivers_;
+  std::vector<Ending> ending_;
+  bool exiting_ = false;
+};
+
+}  // namespace wechatpay::curl
+
+#endif

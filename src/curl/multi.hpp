@@ -1,0 +1,91 @@
+/// libcurl's multi handle, and all transfers in it.
+#ifndef WECHATPAY_SRC_CURL_MULTI_HPP
+#define WECHATPAY_SRC_CURL_MULTI_HPP
+
+#include <list>
+#include <memory>
+
+#include "src/curl/transfer.hpp"
+
+namespace wechatpay::curl {
+
+/// Who waits for libcurl's sockets and timer in its place.
+class SocketWatcher {
+ public:
+  SocketWatcher() = default;
+  SocketWatcher(const SocketWatcher&) = delete;
+  SocketWatcher& operator=(const SocketWatcher&) = delete;
+  virtual ~SocketWatcher() = default;
+
+  /// `what` is one of CURL_POLL_*. Returns false where that is not possible.
+  virtual bool watch(curl_socket_t socket, int what) noexcept = 0;
+
+  /// When libcurl wants to be called at the latest.
+  virtual void note_timer(TimePoint moment) noexcept = 0;
+};
+
+/// Owned by the driver's thread. Its end closes all connections.
+class Multi {
+ public:
+  /// Null if libcurl lacks memory, a file descriptor (so that it could not be woken) or an option. With a `watcher`,
+  /// which outlives it, libcurl is not to be waited for.
+  static std::unique_ptr<Multi> make(const CurlOptions& options, CURLSH* share, RequestQueue& queue,
+                                     SocketWatcher* watcher) noexcept;
+  ~Multi();
+  Multi(const Multi&) = delete;
+  Multi& operator=(const Multi&) = delete;
+
+  /// Hands `request` to libcurl, unless it returns why not.
+  const char* start(Requests& request, bool fresh_connection, TimePoint now) noexcept;
+
+  /// Lets libcurl work; with a watcher, on `socket`, which is ready for `events`.
+  void perform(curl_socket_t socket, int events) noexcept;
+
+  /// Completes what libcurl has finished. True if there was any.
+  bool complete_finished() noexcept;
+
+  /// Completes what is under way and whose stop is asked for.
+  void abandon_stopped() noexcept;
+
+  /// Completes everything that is under way.
+  void abandon_all(TransportFault fault, const char* message) noexcept;
+
+  bool idle() const noexcept { return under_way_.empty(); }
+
+  /// When the last transfer ended.
+  TimePoint idle_since() const noexcept { return idle_since_; }
+
+  /// Waits for libcurl's sockets, wake() or `moment`. False where that fails.
+  bool wait(TimePoint moment) noexcept;
+
+  /// Makes wait() return. From any thread.
+  bool wake() noexcept { return curl_multi_wakeup(multi_.get()) == CURLM_OK; }
+
+ private:
+  using Transfers = std::list<std::unique_ptr<Transfer>>;
+
+  Multi(const CurlOptions& options, CURLSH* share, RequestQueue& queue, SocketWatcher* watcher);
+
+  bool set_options(const CurlOptions& options);
+  bool add_idle_transfer() noexcept;
+  void release(Transfer& transfer) noexcept;
+  bool start_again(Transfer& transfer) noexcept;
+
+  static int watch(CURL* easy, curl_socket_t socket, int what, void* user, void* of_socket) noexcept;
+  static int note_timer(CURLM* multi, long delay, void* user) noexcept;
+
+  SocketWatcher* const watcher_;
+  Connections connections_;
+  const TransferSetup setup_;
+  MultiHandle multi_;
+  Transfers under_way_;
+  Transfers idle_;
+  TimePoint idle_since_;
+};
+
+/// What curl_multi_poll() and timers take: rounded up, so that nobody wakes too early, and at most a day.
+milliseconds until(TimePoint moment);
+
+}  // namespace wechatpay::curl
+
+#endif

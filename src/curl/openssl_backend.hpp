@@ -1,0 +1,37 @@
+/// What libcurl does not offer and the OpenSSL beneath it does. The one file of this room that knows OpenSSL.
+#ifndef WECHATPAY_SRC_CURL_OPENSSL_BACKEND_HPP
+#define WECHATPAY_SRC_CURL_OPENSSL_BACKEND_HPP
+
+#include <curl/curl.h>
+
+#include "src/curl/request_queue.hpp"
+
+namespace wechatpay::curl {
+
+/// What has arrived on a connection on which nothing is awaited.
+enum class Arrived {
+  nothing,  ///< or messages of TLS that are not for the application, such as session tickets
+  data,     ///< bytes for the application
+  end,      ///< the other side has closed, or TLS is broken
+};
+
+/// True if this libcurl does TLS with the OpenSSL that this library is built against, so that its structures may be
+/// touched.
+bool tls_is_our_openssl();
+
+/// For CURLOPT_SSL_CTX_FUNCTION: libcurl logs the secrets of each connection to the file that SSLKEYLOGFILE names; this
+/// stops it.
+CURLcode forget_key_log(CURL* easy, void* context, void* user);
+
+/// What libcurl may leave on this thread's OpenSSL error queue is none of a completion's business.
+void clear_tls_errors() noexcept;
+
+/// What was agreed upon in the handshake of `tls`, an SSL*.
+Protocol negotiated_protocol(void* tls) noexcept;
+
+/// Looks at what `socket` has received for `tls`, an SSL*. Leaves bytes for the application where they are.
+Arrived look_into(void* tls, curl_socket_t socket) noexcept;
+
+}  // namespace wechatpay::curl
+
+#endif

@@ -1,0 +1,53 @@
+/// The transport's own thread.
+#ifndef WECHATPAY_SRC_CURL_THREAD_DRIVER_HPP
+#define WECHATPAY_SRC_CURL_THREAD_DRIVER_HPP
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "src/curl/driver.hpp"
+#include "src/curl/transfer_loop.hpp"
+
+namespace wechatpay::curl {
+
+/// Starts its thread with the first request, and ends it with shut_down().
+class ThreadDriver final : public Driver, public std::enable_shared_from_this<ThreadDriver> {
+ public:
+  explicit ThreadDriver(CurlOptions options);
+
+  /// False if libcurl cannot do what is needed.
+  bool initialize() { return loop_.initialize(); }
+
+  Mailbox::Posted post(Requests& request) noexcept override;
+  void post_stop() noexcept override { mailbox_.post_stop(); }
+  void shut_down() noexcept override;
+  void shut_down_at_exit() noexcept override;
+
+ private:
+  Mailbox::Posted start_thread() noexcept;
+  void run() noexcept;
+  void sleep() noexcept;
+  void wake_by(Multi* multi) noexcept;
+
+  const CurlOptions options_;
+  Mailbox mailbox_;  ///< any thread's
+
+  /// Any thread's, under the mutex.
+  struct Shared {
+    std::mutex mutex;
+    std::condition_variable has_ended;
+    std::thread thread;
+    bool closed = false;
+    bool ended = false;
+  };
+  Shared shared_;
+  std::atomic<bool> started_{false};
+  std::atomic<std::thread::id> thread_id_{};  ///< of the thread that completes
+
+  TransferLoop loop_;  ///< the thread's
+};
+
+}  // namespace wechatpay::curl
+
+#endif

@@ -1,0 +1,44 @@
+#include "src/openssl/openssl_use.hpp"
+
+#include <openssl/crypto.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <thread>
+
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
+namespace wechatpay {
+namespace {
+
+std::atomic<bool> ending{false};
+std::atomic<int> users{0};
+
+void wait_for_users() {
+  ending = true;
+  while (users > 0) std::this_thread::yield();
+}
+
+/// OpenSSL first, so that what it does at exit comes after wait_for_users().
+bool watch_process() {
+  OPENSSL_init_crypto(0, nullptr);
+#if !defined(_WIN32)
+  pthread_atfork(nullptr, nullptr, [] { users = 0; });  // the other threads are not there
+#endif
+  return std::atexit(wait_for_users) == 0;
+}
+
+}  // namespace
+
+OpensslUse::OpensslUse() noexcept {
+  static const bool watched = watch_process();
+  static_cast<void>(watched);
+  ++users;
+  possible_ = !ending;
+}
+
+OpensslUse::~OpensslUse() { --users; }
+
+}  // namespace wechatpay

@@ -1,0 +1,159 @@
+// Ends in the midst of its calls: exit_program WAY ORIGIN CA_FILE KEYS_FOLDER PUBLIC_KEY_ID. Exit status 7 is right.
+#include <unistd.h>
+
+#include <asio.hpp>
+#include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <future>
+#include <map>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "examples/event_loop/asio_event_loop.hpp"
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit.hpp"
+
+namespace {
+
+using namespace wechatpay;
+
+constexpr int right = 7;
+
+std::vector<std::string> arguments;
+
+BonusCommitClient make_client(std::shared_ptr<EventLoop> loop = nullptr,
+                              std::chrono::milliseconds try_timeout = std::chrono::seconds(10)) {
+  CurlOptions curl_options;
+  curl_options.ca_bundle_file = arguments.at(3);
+  curl_options.event_loop = std::move(loop);
+  ClientOptions options;
+  options.origins = {arguments.at(2)};
+  options.retry.try_timeout = try_timeout;
+  const std::string folder = arguments.at(4);
+  auto keys = std::make_shared<PlatformKeys>();
+  keys->add_public_key_file(arguments.at(5), folder + "/pub_key.pem").value();
+  return BonusCommitClient::create(
+             Credentials::from_pem_files(folder + "/apiclient_cert.pem", folder + "/apiclient_key.pem").value(), keys,
+             CurlTransport::create(curl_options).value(), options)
+      .value();
+}
+
+// Made before OpenSSL is used for the first time, and so destroyed after OpenSSL has cleaned up.
+std::optional<BonusCommitClient> client;
+std::optional<BonusCommitClient> client_of_a_loop;
+std::vector<std::thread> threads;  // joined by nobody: they are still there at the end
+asio::io_context io;
+
+/// `try_timeout` of a moment, so that tries end, sign and start all the time.
+constexpr std::chrono::milliseconds moment{1};
+
+int leaves_a_call_under_way() {
+  client.emplace(make_client());
+  client->commit_async(seed_request(), [](const CommitResult&) {});
+  return right;
+}
+
+int leaves_calls_that_try_again() {
+  client.emplace(make_client(nullptr, moment));
+  for (int i = 0; i < 20; ++i) client->commit_async(seed_request(), [](const CommitResult&) {});
+  ::usleep(static_cast<useconds_t>(::getpid() % 20) * 1000);  // at one moment or another
+  return right;
+}
+
+int lets_a_callback_destroy_the_client() {
+  client.emplace(make_client(nullptr, moment));
+  std::promise<void> destroyed;
+  client->commit_async(seed_request(), [&](const CommitResult&) {
+    client.reset();
+    destroyed.set_value();
+  });
+  destroyed.get_future().wait();
+  return right;
+}
+
+int exits_in_a_callback() {
+  client.emplace(make_client(nullptr, moment));
+  for (int i = 0; i < 5; ++i) client->commit_async(seed_request(), [](const CommitResult&) { std::exit(right); });
+  while (true) ::pause();
+}
+
+int exits_in_a_callback_that_destroyed_the_client() {
+  client.emplace(make_client(nullptr, moment));
+  client->commit_async(seed_request(), [](const CommitResult&) {
+    client.reset();
+    std::exit(right);
+  });
+  while (true) ::pause();
+}
+
+int leaves_a_thread_that_waits() {
+  client.emplace(make_client());
+  std::promise<void> waits;
+  threads.emplace_back([&] {
+    auto future = client->commit_async(seed_request());
+    waits.set_value();
+    static_cast<void>(client->commit(seed_request()));
+  });
+  threads.back().detach();
+  waits.get_future().wait();
+  return right;
+}
+
+int leaves_threads_that_sign() {
+  static const Credentials credentials =
+      Credentials::from_pem_files(arguments[4] + "/apiclient_cert.pem", arguments[4] + "/apiclient_key.pem").value();
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([] {
+      const Credentials own = credentials;
+      while (own.signer().sign("text")) {
+      }
+      while (true) ::pause();
+    });
+    threads.back().detach();
+  }
+  ::usleep(static_cast<useconds_t>(::getpid() % 20) * 1000);
+  return right;
+}
+
+int leaves_a_loop_running() {
+  const auto work = std::make_shared<asio::executor_work_guard<asio::io_context::executor_type>>(io.get_executor());
+  threads.emplace_back([work] { io.run(); });
+  threads.back().detach();
+  client_of_a_loop.emplace(make_client(std::make_shared<AsioEventLoop>(io), moment));
+  for (int i = 0; i < 20; ++i) client_of_a_loop->commit_async(seed_request(), [](const CommitResult&) {});
+  ::usleep(static_cast<useconds_t>(::getpid() % 20) * 1000);
+  // The loop's objects must not be destroyed while its thread uses them: quick, but with the handlers of atexit().
+  std::exit(right);
+}
+
+int exits_in_a_loop() {
+  client_of_a_loop.emplace(make_client(std::make_shared<AsioEventLoop>(io), moment));
+  for (int i = 0; i < 5; ++i) {
+    client_of_a_loop->commit_async(seed_request(), [](const CommitResult&) { std::exit(right); });
+  }
+  io.run();
+  return 1;
+}
+
+const std::map<std::string, int (*)()> ways = {
+    {"leaves_a_call_under_way", leaves_a_call_under_way},
+    {"leaves_calls_that_try_again", leaves_calls_that_try_again},
+    {"lets_a_callback_destroy_the_client", lets_a_callback_destroy_the_client},
+    {"exits_in_a_callback", exits_in_a_callback},
+    {"exits_in_a_callback_that_destroyed_the_client", exits_in_a_callback_that_destroyed_the_client},
+    {"leaves_a_thread_that_waits", leaves_a_thread_that_waits},
+    {"leaves_threads_that_sign", leaves_threads_that_sign},
+    {"leaves_a_loop_running", leaves_a_loop_running},
+    {"exits_in_a_loop", exits_in_a_loop},
+};
+
+}  // namespace
+
+int main(int count, char** values) {
+  arguments.assign(values, values + count);
+  ::alarm(60);
+  return ways.at(arguments.at(1))();
+}

@@ -1,0 +1,49 @@
+// A program may end at any moment: exit_program does, with calls under way.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "tests/support/raw_server.hpp"
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/testing/sandbox.hpp"
+
+namespace wechatpay {
+namespace {
+
+class Exit : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(Exit, CrashesNothing) {
+  const RawServer silent([](RawServer::Connection& connection, int) {
+    connection.read_request();
+    connection.read_request();
+  });
+  const auto keys = Sandbox::start().value();
+  for (int i = 0; i < 25; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::execl(WECHATPAY_EXIT_PROGRAM, WECHATPAY_EXIT_PROGRAM, GetParam(), silent.origin().c_str(),
+              RawServer::ca_file().c_str(), keys->files().folder.c_str(), keys->wechat_pay().public_key_id().c_str(),
+              static_cast<char*>(nullptr));
+      ::_exit(127);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status) << " in run " << i;
+    ASSERT_EQ(WEXITSTATUS(status), 7) << "in run " << i;
+  }
+}
+
+std::string name_of(const ::testing::TestParamInfo<const char*>& one) { return one.param; }
+
+INSTANTIATE_TEST_SUITE_P(OfAProgramThat, Exit,
+                         ::testing::Values("leaves_a_call_under_way", "leaves_calls_that_try_again",
+                                           "lets_a_callback_destroy_the_client", "exits_in_a_callback",
+                                           "exits_in_a_callback_that_destroyed_the_client",
+                                           "leaves_a_thread_that_waits", "leaves_threads_that_sign",
+                                           "leaves_a_loop_running", "exits_in_a_loop"),
+                         name_of);
+
+}  // namespace
+}  // namespace wechatpay
