@@ -1,6 +1,7 @@
 #include "src/curl/transfer.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <new>
 #include <string>

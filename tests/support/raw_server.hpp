@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
@@ -98,6 +99,10 @@ class Listener {
     pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
     while (true) {
       const int one = ::accept(socket_, nullptr, nullptr);
+      if (one < 0 && errno == EMFILE) {  // a test has taken all descriptors for a moment
+        std::this_thread::yield();
+        continue;
+      }
       if (one < 0) return;
       const std::lock_guard<std::mutex> lock(mutex_);
       open_.push_back(one);
