@@ -28,8 +28,7 @@ Error failed(TransportFault fault) {
 
 TEST(WorthAnotherTry, AfterTheseStatusesAlone) {
   for (int status = 100; status < 600; ++status) {
-    const bool expected =
-        status == 202 || status == 408 || status == 429 || status == 500 || (status >= 502 && status <= 504);
+    const bool expected = status == 202 || status == 429 || status == 500 || (status >= 502 && status <= 504);
     for (const ErrorKind kind : {ErrorKind::api_error, ErrorKind::unexpected_answer}) {
       Error error = answered(kind, status);
       error.verified = true;
@@ -38,12 +37,6 @@ TEST(WorthAnotherTry, AfterTheseStatusesAlone) {
       EXPECT_EQ(worth_another_try(error), expected || status == 408) << status;
     }
   }
-}
-
-TEST(WorthAnotherTry, NotAfterA408OfWeChatPaysOwn) {
-  Error error = answered(ErrorKind::unexpected_answer, 408);
-  error.verified = true;
-  EXPECT_FALSE(worth_another_try(error));
 }
 
 TEST(WorthAnotherTry, AfterAnAnswerToAnotherRequest) {
