@@ -86,13 +86,13 @@ int main() {
   answers.wait_for(certificate, 20);
 
   // 1. Hold both, and go on asking for the certificate's signatures.
-  platform_keys->announce(certificate);
+  if (!platform_keys->announce(certificate)) return 1;
   const std::string public_key =
       platform_keys->add_public_key_file(wechat_pay.public_key_id(), sandbox->files().public_key).value();
   answers.wait_for(certificate, 20);
 
   // 2. Ask for the public key's. announce(certificate) would be the way back.
-  platform_keys->announce(public_key);
+  if (!platform_keys->announce(public_key)) return 1;
   answers.wait_for(public_key, 20);
 
   // 3. Once nothing is signed with the certificate any more, and no call from before is under way: forget it.

@@ -18,7 +18,7 @@ struct Order {
 enum class Next {
   done,          // the member sees the points as credited
   try_later,     // put it back into the queue; repeating is safe
-  ask_a_person,  // it will be refused again: somebody must look
+  ask_a_person,  // the order or the set-up must be corrected, or WeChat Pay asked: somebody must look
 };
 
 class PointsService {
@@ -38,10 +38,7 @@ class PointsService {
     const wechatpay::CommitResult result = client_.commit(request);
     if (result) return Next::done;
     last_error_ = result.error().to_string();
-    const bool too_fast = result.error().http_status == 429;
-    const bool sent = result.error().kind != wechatpay::ErrorKind::invalid_request;
-    const bool refused = result.error().outcome == wechatpay::Outcome::refused;
-    return !sent || (refused && !too_fast) ? Next::ask_a_person : Next::try_later;
+    return result.error().remedy == wechatpay::Remedy::retry_later ? Next::try_later : Next::ask_a_person;
   }
 
   const std::string& last_error() const { return last_error_; }

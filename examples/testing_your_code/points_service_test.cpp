@@ -58,6 +58,24 @@ TEST_F(PointsServiceTest, TriesLaterWhenItWasTooFast) {
   EXPECT_EQ(service.credit(order), Next::try_later);
 }
 
+TEST_F(PointsServiceTest, TriesLaterWhenWeChatPayIsNotAvailable) {
+  transport->otherwise(
+      [this](const HttpRequest& request) { return wechat_pay.error(503, "SERVICE_UNAVAILABLE", "busy", request); });
+  EXPECT_EQ(service.credit(order), Next::try_later);
+}
+
+TEST_F(PointsServiceTest, TriesLaterWhenAFirewallAnswers) {
+  transport->otherwise([](const HttpRequest&) { return HttpResponse{403, {}, "<html>blocked</html>"}; });
+  EXPECT_EQ(service.credit(order), Next::try_later);
+}
+
+TEST_F(PointsServiceTest, AsksAPersonWhenTheSetUpIsWrong) {
+  transport->then([this](const HttpRequest& request) {
+    return wechat_pay.error(400, "PARAM_ERROR", "平台证书序列号Wechatpay-Serial错误", request);
+  });
+  EXPECT_EQ(service.credit(order), Next::ask_a_person);
+}
+
 TEST_F(PointsServiceTest, AsksAPersonWhenWeChatPayRefuses) {
   transport->then([this](const HttpRequest& request) {
     return wechat_pay.error(400, "INVALID_REQUEST", "the member's card is deleted", request);

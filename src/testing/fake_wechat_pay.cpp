@@ -180,8 +180,6 @@ struct FakeWechatPay::State {
   std::string certificate_pem;
   std::string certificate_serial;
 
-  /// A fake that is started again gives no nonce a second time.
-  std::string nonce_prefix = random_nonce().value().substr(0, 16);
   mutable std::atomic<std::uint64_t> answers{0};
   mutable std::mutex mutex;
   std::map<std::tuple<std::string, std::string, std::string>, CommittedOrder> orders;
@@ -231,9 +229,8 @@ HttpResponse FakeWechatPay::sign(HttpResponse response, const HttpRequest& reque
   const std::uint64_t number = ++state_->answers;
   char request_id[40];
   std::snprintf(request_id, sizeof request_id, "08%016llX10EA05-0", static_cast<unsigned long long>(number));
-  char running_number[17];
-  std::snprintf(running_number, sizeof running_number, "%016llx", static_cast<unsigned long long>(number));
-  const std::string nonce = state_->nonce_prefix + running_number;
+  const auto random = random_nonce();
+  const std::string nonce = random ? *random : std::to_string(number);
 
   const bool by_public_key = header_value(request.headers, "Wechatpay-Serial") == state_->public_key_id;
   EVP_PKEY* const key = by_public_key ? keys().platform_public_key.get() : keys().platform_certificate.get();

@@ -58,6 +58,7 @@ inline BonusCommitClient client_of(const Credentials& credentials, const FakeWec
   options.origins = {origin};
   options.deadline = std::chrono::minutes(4);
   options.retry.try_timeout = options.deadline;
+  options.refuse_repeated_nonces = false;  // the server has one answer
   return BonusCommitClient::create(credentials, wechat_pay.platform_keys(), CurlTransport::create(curl_options).value(),
                                    std::move(options))
       .value();

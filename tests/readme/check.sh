@@ -72,13 +72,13 @@ enumerators() {
   awk -v open="^enum class $1 " '$0 ~ open { on = 1; next } /^};/ { on = 0 } on { sub(/,.*/, ""); print $1 }' \
     include/wechatpay/bonus_commit/error.hpp
 }
-for enumeration in Outcome ErrorKind TransportFault VerificationFault; do
+for enumeration in Outcome Remedy ErrorKind TransportFault VerificationFault; do
   [ -n "$(enumerators $enumeration)" ] || fail "no enumerators of $enumeration"
   difference=$(diff <(enumerators $enumeration | sort) <(rows $enumeration | sort)) ||
     fail "$guide: $enumeration differs from error.hpp: $difference"
 done
 codes=$(grep -hoE '"[A-Z]+(_[A-Z]+)+"' src/testing/fake_wechat_pay.cpp src/testing/sandbox.cpp \
-  include/wechatpay/bonus_commit/answer.hpp tests/unit/answer_test.cpp | tr -d '"' | sort -u | grep -vx PARAM_ERR)
+  include/wechatpay/bonus_commit/advice.hpp tests/unit/answer_test.cpp | tr -d '"' | sort -u | grep -vx PARAM_ERR)
 [ -n "$codes" ] || fail "no codes"
 for code in $codes; do grep -qx "$code" <<< "$(rows code)" || fail "$guide: no row for $code"; done
 echo "the README and the guides agree with the project"

@@ -31,8 +31,8 @@ struct ClientOptions {
 
   /// WeChat Pay's signature does not name the request, so an answer that has settled one commit settles no other: one
   /// whose nonce came before is not believed (VerificationFault::nonce_repeated), and the commit is tried again. The
-  /// nonces of verified answers are remembered for as long as their timestamps are believed, up to 131,072 of them
-  /// (6 MiB); beyond, the oldest are forgotten, and answers as old as those are not believed any more. False turns this
+  /// nonces of verified answers are remembered for as long as their timestamps are believed, up to 524,288 of them
+  /// (8 MiB); beyond, the oldest are forgotten, and answers as old as those are not believed any more. False turns this
   /// off, for a benchmark or a mock that gives the same answer each time.
   bool refuse_repeated_nonces = true;
 

@@ -2,13 +2,13 @@
 #ifndef WECHATPAY_BONUS_COMMIT_NONCE_MEMORY_HPP
 #define WECHATPAY_BONUS_COMMIT_NONCE_MEMORY_HPP
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <map>
 #include <mutex>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 namespace wechatpay {
@@ -24,25 +24,27 @@ namespace wechatpay {
 /// Thread-safe.
 class NonceMemory {
  public:
-  /// Some 6 MiB: 600 s at 200 answers a second, or 26 s at 5,000.
-  static constexpr std::size_t usual_capacity = 131072;
+  /// 4 to 8 MiB when it is full: 600 s at 800 answers a second, or 100 s at 5,000.
+  static constexpr std::size_t usual_capacity = 524288;
 
   /// Remembers `capacity` nonces.
   explicit NonceMemory(std::size_t capacity = usual_capacity) : capacity_(capacity) {}
   NonceMemory(const NonceMemory&) = delete;
   NonceMemory& operator=(const NonceMemory&) = delete;
 
-  /// True the first time that an answer with `nonce` comes, which was signed at `timestamp`; false each further time,
-  /// and for an answer that is too old to tell. What was signed before `oldest` is forgotten. Throws std::bad_alloc;
-  /// the answer must then settle nothing.
+  /// True the first time that an answer with `nonce` comes that was signed at `timestamp`, both of which its signature
+  /// covers; false each further time, and for an answer that is too old to tell. What was signed before `oldest` is
+  /// forgotten. Throws std::bad_alloc; the answer must then settle nothing.
   bool first_time(std::string_view nonce, std::int64_t timestamp, std::int64_t oldest) {
     const std::uint64_t hash = hash_of(nonce);
     const std::lock_guard<std::mutex> lock(mutex_);
     while (!by_second_.empty() && by_second_.begin()->first < oldest) forget_oldest();
-    if (timestamp <= forgotten_ || known_.count(hash) != 0) return false;
-    by_second_[timestamp].push_back(hash);
-    known_.insert(hash);
-    while (known_.size() > capacity_) forget_oldest();
+    if (timestamp <= forgotten_) return false;
+    std::vector<std::uint64_t>& known = by_second_[timestamp];
+    if (std::find(known.begin(), known.end(), hash) != known.end()) return false;
+    known.push_back(hash);
+    ++size_;
+    while (size_ > capacity_) forget_oldest();
     return timestamp > forgotten_;
   }
 
@@ -54,17 +56,17 @@ class NonceMemory {
     return hash;
   }
 
-  void forget_oldest() {
+  void forget_oldest() noexcept {
     const auto oldest = by_second_.begin();
-    for (const std::uint64_t hash : oldest->second) known_.erase(hash);
+    size_ -= oldest->second.size();
     forgotten_ = oldest->first;
     by_second_.erase(oldest);
   }
 
   const std::size_t capacity_;
-  std::mutex mutex_;  ///< guards the rest
-  std::unordered_set<std::uint64_t> known_;
+  std::mutex mutex_;                                              ///< guards the rest
   std::map<std::int64_t, std::vector<std::uint64_t>> by_second_;  ///< by the answers' timestamps
+  std::size_t size_ = 0;                                          ///< of all seconds together
   std::int64_t forgotten_ = (std::numeric_limits<std::int64_t>::min)();
 };
 

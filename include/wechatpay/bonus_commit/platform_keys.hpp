@@ -61,7 +61,7 @@ class PlatformKeys {
   WECHATPAY_BONUS_COMMIT_EXPORT bool remove(std::string_view serial);
 
   /// Chooses the key that requests announce in `Wechatpay-Serial`, until it is removed. False if it is not there.
-  WECHATPAY_BONUS_COMMIT_EXPORT bool announce(std::string_view serial);
+  [[nodiscard]] WECHATPAY_BONUS_COMMIT_EXPORT bool announce(std::string_view serial);
 
   /// The serial that requests announce: the chosen one, else the public key that was added last, else the certificate
   /// that expires last; empty where there are no keys.

@@ -116,7 +116,7 @@ inline std::vector<Fault> check_mchid(std::string field, std::string_view value)
 /// Everything that is wrong with `request`, in the order of its fields; empty where it can be sent. Refuses what
 /// WeChat Pay's documents rule out and what would break the path or the JSON; rules that only the server knows are
 /// left to the server. Needs no network. Thread-safe.
-inline std::vector<Fault> check(const BonusCommitRequest& request) {
+[[nodiscard]] inline std::vector<Fault> check(const BonusCommitRequest& request) {
   std::vector<Fault> faults;
   const auto add = [&faults](std::vector<Fault> found) {
     for (Fault& fault : found) faults.push_back(std::move(fault));

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Whoever drops a result that must be looked at is warned by the compiler.
+#   dropped_results.sh COMPILER INCLUDE_FOLDER
+set -euo pipefail
+compiler=$1
+include=$2
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+# compiles STATEMENT: without a warning that a result is dropped.
+compiles() {
+  "$compiler" -std=c++17 -fsyntax-only -Werror=unused-result -I "$include" -x c++ - << CODE
+#include <wechatpay/bonus_commit.hpp>
+void use(const wechatpay::BonusCommitClient& client, const wechatpay::BonusCommitRequest& request,
+         const std::vector<wechatpay::BonusCommitRequest>& requests, wechatpay::PlatformKeys& keys) {
+  const auto take = [](const wechatpay::BonusCommitRequest&, const wechatpay::CommitResult&) { return true; };
+  static_cast<void>(client), static_cast<void>(request), static_cast<void>(requests), static_cast<void>(keys);
+  static_cast<void>(take);
+  $1
+}
+CODE
+}
+
+compiles 'auto future = client.commit_async(request); static_cast<void>(future);' || fail "a future that is kept"
+compiles 'client.commit_async(request, [](wechatpay::CommitResult) {});' || fail "a handle need not be kept"
+for statement in 'client.commit(request);' 'client.commit_async(request);' 'check(request);' \
+  'keys.announce("PUB_KEY_ID_1");' 'keys.add_public_key("PUB_KEY_ID_1", "");' 'commit_all(client, requests, take);'; do
+  if compiles "$statement" 2> /dev/null; then fail "no warning: $statement"; fi
+done
