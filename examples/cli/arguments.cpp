@@ -59,6 +59,18 @@ std::string explain_left_over(const CLI::App& app, const std::string& argument,
   return command.get_name() + " has no option " + option + meant(similar_name(option, options_of(command)));
 }
 
+/// All options of `command` that it needs and did not get.
+std::string missing_options(const CLI::App& command) {
+  std::string missing;
+  std::size_t count = 0;
+  for (const CLI::Option* option : command.get_options()) {
+    if (!option->get_required() || option->count() > 0) continue;
+    missing += (count == 0 ? "" : ", ") + option->get_name();
+    ++count;
+  }
+  return count == 0 ? "" : missing + (count == 1 ? " is required" : " are required");
+}
+
 }  // namespace
 
 std::string fault_of_arguments(const CLI::App& app, const std::vector<std::string>& arguments) {
@@ -82,6 +94,11 @@ std::string fault_of_arguments(const CLI::App& app, const std::vector<std::strin
 std::string explain(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& arguments) {
   const auto left_over = app.remaining(true);
   if (!left_over.empty()) return explain_left_over(app, left_over.front(), arguments);
+  const auto commands = app.get_subcommands();
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError) && !commands.empty()) {
+    const std::string missing = missing_options(*commands.front());
+    if (!missing.empty()) return missing;
+  }
   return wechatpay::printable(error.what(), 1000);
 }
 

@@ -9,6 +9,7 @@
 
 #include "exit_status.hpp"
 #include "failed_file.hpp"
+#include "file_name.hpp"
 #include "interruption.hpp"
 #include "json_output.hpp"
 #include "progress.hpp"
@@ -212,12 +213,13 @@ void BackfillRun::report_kinds() {
 }
 
 void BackfillRun::report_end(bool written) {
+  const std::string failed = file_in_message(options_.failed, "--failed");
   if (!written) {
     screen_.say(
         options_.failed + " cannot be written" +
         (options_.journal.empty() ? std::string() : ": what failed is in the journal; make room, and start again"));
   } else if (failed_rows_ > 0) {
-    screen_.say(options_.failed + " has what failed" + (complete() ? "" : " until then") +
+    screen_.say(failed + " has what failed" + (complete() ? "" : " until then") +
                 ", ready to be fed in again when the causes are seen to.");
   }
   if (complete()) return;

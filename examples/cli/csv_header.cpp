@@ -123,6 +123,9 @@ char announced_delimiter(std::string_view line) {
 }
 
 Result<CsvHeader> CsvHeader::read(std::string text, char announced, const BonusCommitRequest& defaults) {
+  if (text.find('\r') != std::string::npos) {
+    return configuration_error("its lines end with CR alone: tr '\\r' '\\n' < FILE mends that");
+  }
   CsvHeader header;
   header.delimiter = announced != 0 ? announced : best_delimiter(text);
   auto columns = columns_of(text, header.delimiter);
@@ -141,9 +144,7 @@ Result<CsvHeader> CsvHeader::read(std::string text, char announced, const BonusC
     for (const std::string& field : missing) message += (&field == &missing.front() ? "" : ", ") + field;
     message += has_columns;
     const std::string delimiter = foreign_delimiter(text);
-    if (text.find('\r') != std::string::npos) {
-      message += "; its lines end with CR alone: tr '\\r' '\\n' < FILE mends that";
-    } else if (!delimiter.empty()) {
+    if (!delimiter.empty()) {
       message += "; \"" + printable(delimiter, 4) + "\" separates them: commas, semicolons and tabs are read";
     } else if (!is_utf8(text)) {
       message += std::string("; it is not UTF-8: ") + utf8_advice;

@@ -1,5 +1,6 @@
 #include "journal.hpp"
 
+#include "file_name.hpp"
 #include "wording.hpp"
 
 using namespace wechatpay;
@@ -32,7 +33,8 @@ std::string column(sqlite3_stmt* statement, int at) {
 
 }  // namespace
 
-Journal::Journal(const std::string& file, const std::string& about) : file_(file.empty() ? "the journal" : file) {
+Journal::Journal(const std::string& file, const std::string& about)
+    : file_(file.empty() ? "the journal" : file_in_message(file, "--journal")) {
   sqlite3* database = nullptr;
   const int opened = sqlite3_open_v2(file.c_str(), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
   database_.reset(database);

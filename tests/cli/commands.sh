@@ -55,6 +55,8 @@ expect 2 "$tool" status
 says err '^there is no command status$'
 expect 2 "$tool" commit "${order[@]}" --bonus-valeu 30
 says err '^commit has no option --bonus-valeu; did you mean --bonus-value?$'
+expect 2 "$tool" commit --bonus-value 30
+says err '^--code, --out-trade-no are required$'
 expect 2 "$tool" backfill orders.csv --dry-run
 says err '`check FILE`'
 expect 2 "$tool" commit "${order[@]}" --bonus-value 30 secret-word

@@ -321,6 +321,8 @@ TEST_F(OrderFileTest, RefusesAHeaderThatCannotWork) {
                                "code\n"),
                        "\"\xEF\xBC\x8C\" separates them"));
   EXPECT_TRUE(contains(refusal("card_id,code\r1,2\r"), "lines end with CR alone"));
+  EXPECT_TRUE(contains(refusal("card_id,code,out_trade_no,mchid,sub_mchid,bonus_value,note\r1,2,3,4,5,6,\r"),
+                       "lines end with CR alone"));
   EXPECT_TRUE(contains(refusal("\xBF\xA8\xBA\xC5,card_id,mchid\n"), "it is not UTF-8: save as UTF-8"));
   EXPECT_TRUE(contains(refusal("sep=|\ncard_id|code|out_trade_no|mchid|sub_mchid|bonus_value\n"), "announces \"|\""));
   EXPECT_TRUE(contains(refusal("sep=;\n"), "has no header"));
