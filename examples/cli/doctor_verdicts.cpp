@@ -219,7 +219,8 @@ void judge_environment(const std::function<bool(const char*)>& is_set, bool has_
   }
   const std::string key_log = set_ones({"SSLKEYLOGFILE"});
   if (!key_log.empty()) {
-    findings.doubtful("environment", "set: " + key_log + "; libcurl may write the keys of TLS connections there, and "
+    findings.doubtful("environment", "set: " + key_log +
+                                         "; libcurl may write the keys of TLS connections there, and "
                                          "who has that file can read them: unset it in production");
   }
 }
