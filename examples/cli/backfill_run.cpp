@@ -1,5 +1,7 @@
 #include "backfill_run.hpp"
 
+#include <wechatpay/bonus_commit/file_name.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -9,7 +11,6 @@
 
 #include "exit_status.hpp"
 #include "failed_file.hpp"
-#include "file_name.hpp"
 #include "interruption.hpp"
 #include "json_output.hpp"
 #include "progress.hpp"

@@ -1,6 +1,7 @@
 #include "journal.hpp"
 
-#include "file_name.hpp"
+#include <wechatpay/bonus_commit/file_name.hpp>
+
 #include "wording.hpp"
 
 using namespace wechatpay;
