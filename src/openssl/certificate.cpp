@@ -32,6 +32,7 @@ Result<std::vector<CertificateHandle>> read_certificates(std::string_view pem, c
   if (!blocks) return std::move(blocks).error();
   std::vector<CertificateHandle> certificates;
   for (const PemBlock& block : *blocks) {
+    const ErrorQueueGuard guard_of_one;
     const unsigned char* at = block.data.get();
     certificates.emplace_back(d2i_X509(nullptr, &at, block.size));
     if (certificates.back() == nullptr) {
@@ -44,6 +45,7 @@ Result<std::vector<CertificateHandle>> read_certificates(std::string_view pem, c
 
 CertificateHandle certificate_of_key(std::vector<CertificateHandle> certificates, const EVP_PKEY* key) {
   const auto belongs = [key](const CertificateHandle& certificate) {
+    const ErrorQueueGuard guard;
     const EVP_PKEY* const own = X509_get0_pubkey(certificate.get());
     return own != nullptr && EVP_PKEY_eq(own, key) == 1;
   };

@@ -37,44 +37,50 @@ std::int64_t number_of(const ASN1_INTEGER* number) {
 
 std::int64_t product(std::int64_t a, std::int64_t b) { return b != 0 && a > too_many / b ? too_many : a * b; }
 
-/// What an encryption by passphrase costs and needs. What cannot be read costs nothing, for OpenSSL will refuse it.
+/// What an encryption by passphrase costs and needs.
 struct PassphraseEncryption {
+  bool readable = true;
   std::int64_t rounds = 0;
   int cipher = NID_undef;
   int digest = NID_undef;  ///< of the oldest scheme alone, PBES1
 };
 
-std::int64_t rounds_of(const X509_ALGOR* derivation) {
+/// Nothing where the parameters cannot be read.
+std::optional<std::int64_t> rounds_of(const X509_ALGOR* derivation) {
   const int kind = OBJ_obj2nid(derivation->algorithm);
   if (kind == NID_id_pbkdf2) {
     const auto pbkdf2 = parameters_of<Pbkdf2Handle>(derivation, ASN1_ITEM_rptr(PBKDF2PARAM));
-    return pbkdf2 == nullptr ? 0 : number_of(pbkdf2->iter);
+    if (pbkdf2 == nullptr) return std::nullopt;
+    return number_of(pbkdf2->iter);
   }
 #ifndef OPENSSL_NO_SCRYPT
   if (kind == NID_id_scrypt) {
     const auto scrypt = parameters_of<ScryptHandle>(derivation, ASN1_ITEM_rptr(SCRYPT_PARAMS));
-    if (scrypt == nullptr) return 0;
+    if (scrypt == nullptr) return std::nullopt;
     return product(number_of(scrypt->costParameter),
                    product(number_of(scrypt->blockSize), number_of(scrypt->parallelizationParameter)));
   }
 #endif
-  return 0;
+  return 0;  // OpenSSL knows no other
 }
 
 PassphraseEncryption encryption_of(const X509_ALGOR* algorithm) {
+  const ErrorQueueGuard guard;
   PassphraseEncryption read;
   const int kind = OBJ_obj2nid(algorithm->algorithm);
   if (kind == NID_pbes2) {
     const auto pbes2 = parameters_of<Pbes2Handle>(algorithm, ASN1_ITEM_rptr(PBE2PARAM));
-    if (pbes2 == nullptr) return read;
-    read.rounds = rounds_of(pbes2->keyfunc);
+    const auto rounds = pbes2 == nullptr ? std::nullopt : rounds_of(pbes2->keyfunc);
+    read.readable = rounds.has_value();
+    if (!read.readable) return read;
+    read.rounds = *rounds;
     read.cipher = OBJ_obj2nid(pbes2->encryption->algorithm);
     return read;
   }
-  if (const auto pbes1 = parameters_of<Pbes1Handle>(algorithm, ASN1_ITEM_rptr(PBEPARAM))) {
-    read.rounds = number_of(pbes1->iter);
-  }
-  EVP_PBE_find(EVP_PBE_TYPE_OUTER, kind, &read.cipher, &read.digest, nullptr);
+  if (EVP_PBE_find(EVP_PBE_TYPE_OUTER, kind, &read.cipher, &read.digest, nullptr) != 1) return read;
+  const auto pbes1 = parameters_of<Pbes1Handle>(algorithm, ASN1_ITEM_rptr(PBEPARAM));
+  read.readable = pbes1 != nullptr;
+  if (read.readable) read.rounds = number_of(pbes1->iter);
   return read;
 }
 
@@ -104,7 +110,11 @@ bool Decryption::takes(std::int64_t rounds) {
   return true;
 }
 
-bool Decryption::takes(const X509_ALGOR* encryption) { return takes(encryption_of(encryption).rounds); }
+bool Decryption::takes(const X509_ALGOR* encryption) {
+  const PassphraseEncryption asked = encryption_of(encryption);
+  if (!asked.readable) fail("is damaged: how it is encrypted cannot be read");
+  return asked.readable && takes(asked.rounds);
+}
 
 bool Decryption::lacks_algorithm(bool there, const char* name) {
   if (there) return false;
@@ -116,11 +126,13 @@ bool Decryption::lacks_algorithm(bool there, const char* name) {
 }
 
 bool Decryption::lacks_cipher(const char* cipher) {
+  const ErrorQueueGuard guard;
   return lacks_algorithm(cipher != nullptr && CipherHandle(EVP_CIPHER_fetch(nullptr, cipher, nullptr)) != nullptr,
                          cipher);
 }
 
 bool Decryption::lacks_digest(const char* digest) {
+  const ErrorQueueGuard guard;
   return lacks_algorithm(digest != nullptr && DigestHandle(EVP_MD_fetch(nullptr, digest, nullptr)) != nullptr, digest);
 }
 

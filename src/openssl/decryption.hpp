@@ -76,7 +76,11 @@ auto decrypt(const std::string& name, std::string_view passphrase, const char* o
     return configuration_error(name + " cannot be decrypted: the passphrase is longer than 1024 bytes, so it is none");
   }
   std::string fault;
-  if (auto decrypted = once(passphrase, fault)) return decrypted;
+  const auto decrypted_with = [&](std::string_view tried) {
+    const ErrorQueueGuard guard;
+    return once(tried, fault);
+  };
+  if (auto decrypted = decrypted_with(passphrase)) return decrypted;
   if (!fault.empty()) return configuration_error(name + " " + fault);
   if (passphrase.empty()) return configuration_error(name + " is encrypted: give its passphrase" + owner);
   const std::string wrong = name + " cannot be decrypted: the passphrase is wrong";

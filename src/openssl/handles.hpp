@@ -43,7 +43,8 @@ struct OpensslFree {
 template <typename T>
 using OpensslMemory = std::unique_ptr<T, OpensslFree>;
 
-/// Leaves the calling thread's OpenSSL error queue as it was found: the user's own code may be reading it.
+/// Leaves the calling thread's OpenSSL error queue as it was found: the user's own code may be reading it. The queue
+/// keeps the latest 16 errors, so each step that may add many has a guard of its own.
 class ErrorQueueGuard {
  public:
   ErrorQueueGuard() noexcept { ERR_set_mark(); }

@@ -77,6 +77,7 @@ BagsHandle bags_of(PKCS7* safe, Decryption& decryption) {
 
 void add_certificate(const PKCS12_SAFEBAG* bag, Contents& contents, Decryption& decryption) {
   if (PKCS12_SAFEBAG_get_bag_nid(bag) != NID_x509Certificate) return;
+  const ErrorQueueGuard guard;
   const CertificateHandle certificate(PKCS12_SAFEBAG_get1_cert(bag));
   unsigned char* der = nullptr;
   const int size = certificate == nullptr ? -1 : i2d_X509(certificate.get(), &der);
@@ -153,9 +154,10 @@ Result<KeyAndCertificates> read_p12(std::string_view bytes, std::string_view pas
   KeyAndCertificates read;
   read.key.reset(EVP_PKCS82PKEY(found.key.get()));
   for (const std::string& der : found.certificates) {
+    const ErrorQueueGuard guard_of_one;
     const auto* from = reinterpret_cast<const unsigned char*>(der.data());
     read.certificates.emplace_back(d2i_X509(nullptr, &from, static_cast<long>(der.size())));
-    if (read.certificates.back() == nullptr) read.key.reset();
+    if (read.certificates.back() == nullptr) return configuration_error(name + " " + unreadable());
   }
   if (read.key == nullptr) return configuration_error(name + " cannot be used: " + openssl_reason());
   if (const std::string fault = rsa_fault(read.key.get()); !fault.empty()) {

@@ -113,10 +113,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // Where a name belongs: nothing of the file is quoted, and no file of that name is there to be.
   const std::string name(file.substr(0, 8192));
   if (!std::filesystem::exists(name.substr(0, name.find('\0')), ignored)) {
-    const auto given = file_in_message(name, "key_file");
-    require(is_one_safe_line(given), "a file's name can stand in a message", given);
-    require(!leaks_key_of(file, given), "no file's name holds a private key", given);
-    require(!Credentials::from_key_file("1900000001", serial_no, name), "there is no such file", given);
+    const auto shown = file_in_message(name, "key_file");
+    require(is_one_safe_line(shown), "a file's name can stand in a message", shown);
+    require(!leaks_key_of(file, shown), "no file's name holds a private key", shown);
+    require(!Credentials::from_key_file("1900000001", serial_no, name), "there is no such file", shown);
   }
 
   const auto id = load([&](std::string_view) { return keys.add_public_key(public_key_id, file); });

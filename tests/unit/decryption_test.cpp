@@ -1,6 +1,7 @@
 #include "src/openssl/decryption.hpp"
 
 #include <gtest/gtest.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 
@@ -293,6 +294,33 @@ TEST(Decryption, RefusesAtOnceWhatAsksForTooManyRounds) {
       EXPECT_TRUE(contains(message, "asks for more than 5000000 rounds of key derivation")) << message;
     }
   }
+}
+
+TEST(Decryption, SaysThatAFileIsDamagedWhereItsEncryptionCannotBeRead) {
+  const std::string pbkdf2("\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x05\x0C\x30", 12);
+  const std::string not_a_sequence = pbkdf2.substr(0, 11) + "\x04";
+  const std::string message = message_of(from_key(pem_with(pbes2("AES-256-CBC", few), pbkdf2, not_a_sequence)));
+  EXPECT_TRUE(contains(message, "is damaged: how it is encrypted cannot be read")) << message;
+}
+
+TEST(Decryption, LeavesOpenSslsErrorQueueAsItWasAfterManyErrors) {
+  // Each certificate has a key that OpenSSL cannot read, and says so at length.
+  const auto strange = make_certificate({mchid, serial, {}, false}, key());
+  std::string der(static_cast<std::size_t>(i2d_X509(strange.get(), nullptr)), '\0');
+  auto* out = reinterpret_cast<unsigned char*>(der.data());
+  i2d_X509(strange.get(), &out);
+  const std::string rsa("\x2A\x86\x48\x86\xF7\x0D\x01\x01\x01", 9);
+  der[der.find(rsa) + 8] = '\x63';
+  const auto* at = reinterpret_cast<const unsigned char*>(der.data());
+  const CertificateHandle unreadable(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
+  std::string many;
+  for (int i = 0; i < 20; ++i) many += certificate_pem(unreadable.get());
+  ERR_clear_error();
+  ERR_raise(ERR_LIB_USER, 42);
+  const unsigned long before = ERR_peek_error();
+  EXPECT_NE(message_of(Credentials::from_pem(many, private_key_pem(key()))), "accepted");
+  EXPECT_EQ(ERR_get_error(), before);
+  EXPECT_EQ(ERR_get_error(), 0U);
 }
 
 TEST(Decryption, CountsTheRoundsOfAWholePkcs12File) {
