@@ -22,8 +22,13 @@ int give_passphrase(char* buffer, int size, int /*writing*/, void* user) {
   return static_cast<int>(passphrase.size());
 }
 
-PkeyHandle private_key_of(const unsigned char* der, long size) {
-  return PkeyHandle(d2i_AutoPrivateKey(nullptr, &der, size));
+PkeyHandle pkcs1_key(const unsigned char* der, long size) {
+  return PkeyHandle(d2i_PrivateKey(EVP_PKEY_RSA, nullptr, &der, size));
+}
+
+PkeyHandle pkcs8_key(const unsigned char* der, long size) {
+  const Pkcs8Handle content(d2i_PKCS8_PRIV_KEY_INFO(nullptr, &der, size));
+  return PkeyHandle(content == nullptr ? nullptr : EVP_PKCS82PKEY(content.get()));
 }
 
 /// A key of PKCS#8, whose encryption is described in it.
@@ -64,7 +69,7 @@ PkeyHandle decrypt_pkcs1(const PemBlock& block, std::string_view passphrase, std
     fault = decryption.fault();
     if (!done) return nullptr;
   }
-  return private_key_of(data.get(), size);
+  return pkcs1_key(data.get(), size);
 }
 
 bool is_one_of(std::string_view label, std::initializer_list<std::string_view> labels) {
@@ -125,16 +130,19 @@ Result<PkeyHandle> read_private_key(std::string_view pem, std::string_view passp
                            "the merchant's private key belongs here (apiclient_key.pem)");
   if (!blocks) return std::move(blocks).error();
   const PemBlock& block = blocks->front();
-  const bool pkcs8 = block.label == "ENCRYPTED PRIVATE KEY";
-  const bool encrypted = pkcs8 || block.header.find("ENCRYPTED") != std::string::npos;
+  const bool sealed_pkcs8 = block.label == "ENCRYPTED PRIVATE KEY";
+  const bool encrypted = sealed_pkcs8 || block.header.find("ENCRYPTED") != std::string::npos;
   if (encrypted && passphrase.empty()) return configuration_error(name + " is encrypted: give its passphrase");
 
-  auto key = encrypted
-                 ? decrypt(name, passphrase, "",
-                           [&](std::string_view tried, std::string& fault) {
-                             return pkcs8 ? decrypt_pkcs8(block, tried, fault) : decrypt_pkcs1(block, tried, fault);
-                           })
-                 : Result<PkeyHandle>(private_key_of(block.data.get(), block.size));
+  Result<PkeyHandle> key = PkeyHandle();
+  if (encrypted) {
+    key = decrypt(name, passphrase, "", [&](std::string_view tried, std::string& fault) {
+      return sealed_pkcs8 ? decrypt_pkcs8(block, tried, fault) : decrypt_pkcs1(block, tried, fault);
+    });
+  } else {
+    key = block.label == "PRIVATE KEY" ? pkcs8_key(block.data.get(), block.size)
+                                       : pkcs1_key(block.data.get(), block.size);
+  }
   if (!key) return key;
   if (*key == nullptr) {
     return configuration_error(name + " holds a private key that cannot be read (" + openssl_reason() + damaged);
