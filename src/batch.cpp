@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "src/commit_call.hpp"
+#include "src/thread_cancellation.hpp"
 #include "src/users_code.hpp"
 #include "wechatpay/bonus_commit/rate_limit.hpp"
 
@@ -26,6 +27,7 @@ class Batch {
   Batch& operator=(const Batch&) = delete;
 
   Result<BatchSummary> run() {
+    const NoThreadCancellation whole;
     if (client_.open_->core->in_child()) {
       return misuse("the client was made before fork() and this is the child: make one of its own here");
     }

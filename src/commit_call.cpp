@@ -4,6 +4,7 @@
 #include <exception>
 #include <new>
 
+#include "src/thread_cancellation.hpp"
 #include "wechatpay/bonus_commit/text.hpp"
 
 namespace wechatpay {
@@ -104,6 +105,7 @@ void ClientCore::wait_for_visits() noexcept {
 }
 
 OpenClient::~OpenClient() {
+  const NoThreadCancellation whole;
   if (!core->in_child()) {
     core->close();
     return;

@@ -60,8 +60,8 @@ bool file_name_is_harmless(const std::string& name) {
     if (!usual) return false;
   }
   const std::string upper = upper_case(name);
-  for (const std::string_view end :
-       {".PEM", ".P12", ".PFX", ".KEY", ".CRT", ".CER", ".DER", ".PUB", ".TXT", ".CSV", ".JSON", ".JSONL", ".DB"}) {
+  for (const std::string_view end : {".PEM", ".P12", ".PFX", ".KEY", ".CRT", ".CER", ".DER", ".PUB", ".TXT", ".CSV",
+                                     ".JSON", ".JSONL", ".DB", ".JOURNAL", ".FAILED"}) {
     if (upper.size() > end.size() && upper.compare(upper.size() - end.size(), end.size(), end) == 0) return true;
   }
   return false;

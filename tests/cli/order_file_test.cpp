@@ -117,7 +117,7 @@ TEST_F(OrderFileTest, SaysWhatIsWrongWithARowAndGoesOn) {
                           "out_trade_no has lost digits in a spreadsheet: 1.21775E+27",
                           "code is not UTF-8: \\xD6\\xD0; save as UTF-8 (CSV UTF-8), or: iconv -f GB18030 -t UTF-8",
                           "mchid is missing; --merchant-mode partner fits",
-                          "out_trade_no must not begin or end with a blank (given: 3 )",
+                          "out_trade_no has blanks at its ends: \"3 \"",
                           ""};
   ASSERT_EQ(all.size(), std::size(faults));
   for (std::size_t i = 0; i < all.size(); ++i) {

@@ -15,6 +15,7 @@ command_exists() {
     doxygen) [ -f "$2" ] ;;
     dot) [ -f "$3" ] && [ -f "$5" ] ;;
     cmake | cpack | ctest | git | g++ | sudo) ;;
+    build/dev/tests/*) grep -q "^add_executable(${1##*/}\b" tests/CMakeLists.txt ;;
     wechatpay-bonus-commit)
       [ -n "$tool" ] || return 0
       help=$("$tool" "$2" --help) || return 1
