@@ -33,10 +33,11 @@ constexpr const char* architecture() {
 }  // namespace
 
 const std::string& user_agent() {
-  static const std::string text = std::string("wechatpay-bonus-commit/" WECHATPAY_BONUS_COMMIT_VERSION " (") +
-                                  platform() + "; " + architecture() + ") libcurl/" +
-                                  curl_version_info(CURLVERSION_NOW)->version + " OpenSSL/" +
-                                  OpenSSL_version(OPENSSL_VERSION_STRING);
+  // Never destroyed: calls may still be under way while the process exits.
+  static const std::string& text =
+      *new std::string(std::string("wechatpay-bonus-commit/" WECHATPAY_BONUS_COMMIT_VERSION " (") + platform() + "; " +
+                       architecture() + ") libcurl/" + curl_version_info(CURLVERSION_NOW)->version + " OpenSSL/" +
+                       OpenSSL_version(OPENSSL_VERSION_STRING));
   return text;
 }
 

@@ -196,8 +196,8 @@ TEST_F(Http2Connections, OnWhichOneAnswerIsLateServeTheOthersOut) {
   start(std::chrono::milliseconds(1500));
   std::atomic<bool> first{true};
   std::promise<void> released;
-  auto release = released.get_future().share();
-  sandbox_->answer_with([&](const HttpRequest& request) {
+  const auto release = released.get_future().share();
+  sandbox_->answer_with([&, release](const HttpRequest& request) {
     if (first.exchange(false)) release.wait();
     return sandbox_->wechat_pay().answer(request);
   });
