@@ -53,7 +53,7 @@ for signal in INT TERM HUP; do
   [ $status = 130 ] || fail "exit status $status: $(< $signal.err)"
   grep -q '^[0-9]* credited, 0 failed' $signal.err || fail "$(< $signal.err)"
   grep -q '^Interrupted. Start it again in the same way' $signal.err || fail "$(< $signal.err)"
-  [ -e $signal.csv.journal ] && [ ! -e $signal.csv.failed ] || fail "$(ls)"
+  if [ ! -e "$signal.csv.journal" ] || [ -e "$signal.csv.failed" ]; then fail "$(ls)"; fi
   expect 2 "$tool" backfill $signal.csv --origin https://127.0.0.1:1
   says err 'is about https://127.0.0.1:[0-9]*, not https://127.0.0.1:1:.*--journal'
   expect 0 "$tool" backfill $signal.csv
@@ -146,7 +146,8 @@ expect 0 "$tool" backfill - --rate 10 < piped.csv
 says err '^Standard input without --journal'
 says err '^6 credited, 0 failed$'
 expect 0 "$tool" backfill - --json < piped.csv
-grep -q '"credited": 6,' <<< "$out" && grep -q '"exit_status": 0' <<< "$out" || fail "$out"
+grep -q '"credited": 6,' <<< "$out" || fail "$out"
+grep -q '"exit_status": 0' <<< "$out" || fail "$out"
 [ "${out:0:1}${out: -1}" = '{}' ] || fail "more than a document on standard output: $out"
 expect 0 "$tool" backfill - --journal piped.journal < piped.csv
 expect 0 "$tool" backfill - --journal piped.journal < piped.csv

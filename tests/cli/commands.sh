@@ -58,6 +58,7 @@ says err '^commit has no option --bonus-valeu; did you mean --bonus-value?$'
 expect 2 "$tool" commit --bonus-value 30
 says err '^--code, --out-trade-no are required$'
 expect 2 "$tool" backfill orders.csv --dry-run
+# shellcheck disable=SC2016  # the back-quotes are in the text
 says err '`check FILE`'
 expect 2 "$tool" commit "${order[@]}" --bonus-value 30 secret-word
 says err '^argument 14 belongs to no option'
@@ -67,7 +68,7 @@ echo "-- a key in the place of its file's name is not quoted, wherever it stands
 key=$(< "$WECHATPAY_KEY_FILE")
 not_quoted() { # COMMAND...: fails with 2, and quotes no line of the key
   expect 2 "$@"
-  grep -qF "$(sed -n 2p "$WECHATPAY_KEY_FILE")" <<< "$out$err" && fail "$err" || true
+  if grep -qF "$(sed -n 2p "$WECHATPAY_KEY_FILE")" <<< "$out$err"; then fail "$err"; fi
 }
 for option in cert-file key-file p12-file passphrase-file public-key-file public-key-id platform-cert-file ca-file \
   proxy origin signing-mchid serial-no code merchant-mode bonus-value; do
@@ -119,7 +120,7 @@ expect 2 "${p12[@]}" --signing-mchid $mchid --passphrase-file "$folder/passphras
 says err ' --signing-mchid is the passphrase'
 # passphrase CONTENT WORDS: what the error says of such a file
 passphrase() {
-  printf "$1" > "$folder/passphrase"
+  printf '%b' "$1" > "$folder/passphrase"
   expect 2 "${p12[@]}" --passphrase-file "$folder/passphrase"
   says err "$2"
 }
@@ -233,7 +234,7 @@ complete_words() { # WORD...: what bash would offer for the last one
   _wechatpay_bonus_commit
   echo "${COMPREPLY[*]}"
 }
-[ "$(complete_words wechatpay-bonus-commit do)" = doctor ] || fail "commands"
+[ "$(complete_words wechatpay-bonus-commit "do")" = doctor ] || fail "commands"
 [ "$(complete_words wechatpay-bonus-commit backfill --max)" = --max-in-flight ] || fail "options"
 [ "$(complete_words wechatpay-bonus-commit commit --merchant-mode d)" = direct ] || fail "modes"
 [ "$(complete_words wechatpay-bonus-commit commit --key-file "$folder/oth")" = "$folder/other.pem" ] || fail "files"

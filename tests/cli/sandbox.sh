@@ -54,14 +54,15 @@ while IFS= read -r line; do
     "One line"*) break ;;
   esac
 done < "$folder/output"
-[ "$(ls "$folder"/files/wechatpay_*.pem | wc -l)" = 1 ] || fail "old certificates: $(ls "$folder/files")"
+[ "$(find "$folder/files" -name 'wechatpay_*.pem' | wc -l)" = 1 ] || fail "old certificates: $(ls "$folder/files")"
 kill -TERM "$server"
 wait "$server" || true
 mkdir "$folder/own"
 echo mine > "$folder/own/apiclient_key.pem"
 status=0
 "$tool" sandbox --port 0 --folder "$folder/own" 2> "$folder/error" || status=$?
-[ $status = 2 ] && grep -q 'no sandbox has made it' "$folder/error" || fail "$status: $(< "$folder/error")"
+[ $status = 2 ] || fail "$status: $(< "$folder/error")"
+grep -q 'no sandbox has made it' "$folder/error" || fail "$(< "$folder/error")"
 [ "$(cat "$folder"/own/*)" = mine ] || fail "a key of others was overwritten"
 
 "$tool" sandbox --help | grep -q 'drop-after ' || fail "the faults are not told"
@@ -71,7 +72,8 @@ status() { eval "$1 --silent --output /dev/null --write-out '%{http_code}'" || t
 printf '429:7\ndrop-after\nok\n' > "$folder/script"
 start --script "$folder/script" --backup-port 0
 answer=$(eval "$command --silent")
-grep -q ' 429' <<< "$answer" && grep -qi '^retry-after: 7' <<< "$answer" || fail "the script's first fault: $answer"
+grep -q ' 429' <<< "$answer" || fail "the script's first fault: $answer"
+grep -qi '^retry-after: 7' <<< "$answer" || fail "the script's first fault: $answer"
 [ "$(status "$command")" = 000 ] || fail "the script's second fault"
 [ "$(status "$command")" = 204 ] || fail "the script's third line"
 [ "$(status "$command")" = 204 ] || fail "after the script"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154  # who sources it sets `tool`, and uses `origin` and `backup`
 # What the tests of the command-line tool share: `tool` is its file. Sourced.
 folder=$(mktemp -d)
 server=
