@@ -1,4 +1,5 @@
 // Ends in the midst of its calls: exit_program WAY ORIGIN CA_FILE KEYS_FOLDER PUBLIC_KEY_ID. Exit status 7 is right.
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <asio.hpp>
@@ -137,6 +138,22 @@ int exits_in_a_loop() {
   return 1;
 }
 
+int exits_in_a_forked_child() {
+  static std::shared_ptr<CurlTransport> transport;
+  CurlOptions options;
+  options.ca_bundle_file = arguments.at(3);
+  transport = CurlTransport::create(options).value();
+  HttpRequest request;
+  request.method = "POST";
+  request.origin = arguments.at(2);
+  transport->send(request, [](const Result<HttpResponse>&) {});
+  const pid_t child = ::fork();
+  if (child == 0) std::exit(right);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
 const std::map<std::string, int (*)()> ways = {
     {"leaves_a_call_under_way", leaves_a_call_under_way},
     {"leaves_calls_that_try_again", leaves_calls_that_try_again},
@@ -147,6 +164,7 @@ const std::map<std::string, int (*)()> ways = {
     {"leaves_threads_that_sign", leaves_threads_that_sign},
     {"leaves_a_loop_running", leaves_a_loop_running},
     {"exits_in_a_loop", exits_in_a_loop},
+    {"exits_in_a_forked_child", exits_in_a_forked_child},
 };
 
 }  // namespace

@@ -20,7 +20,8 @@ TEST_P(Exit, CrashesNothing) {
     connection.read_request();
   });
   const auto keys = Sandbox::start().value();
-  for (int i = 0; i < 25; ++i) {
+  ::setenv("LSAN_OPTIONS", "detect_leaks=0", 1);  // LeakSanitizer cannot look into the child of a process with threads
+  for (int i = 0; i < 12; ++i) {
     const pid_t child = ::fork();
     if (child == 0) {
       ::execl(WECHATPAY_EXIT_PROGRAM, WECHATPAY_EXIT_PROGRAM, GetParam(), silent.origin().c_str(),
@@ -42,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(OfAProgramThat, Exit,
                                            "lets_a_callback_destroy_the_client", "exits_in_a_callback",
                                            "exits_in_a_callback_that_destroyed_the_client",
                                            "leaves_a_thread_that_waits", "leaves_threads_that_sign",
-                                           "leaves_a_loop_running", "exits_in_a_loop"),
+                                           "leaves_a_loop_running", "exits_in_a_loop", "exits_in_a_forked_child"),
                          name_of);
 
 }  // namespace

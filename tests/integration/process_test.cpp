@@ -48,6 +48,11 @@ class FewDescriptors {
 };
 
 TEST(Process, WithoutDescriptorsForAMomentGoesOnAfterwards) {
+#if defined(__has_feature)
+#if __has_feature(undefined_behavior_sanitizer)
+  GTEST_SKIP() << "the sanitizer itself needs descriptors; shown by the other builds";
+#endif
+#endif
   for (const rlim_t spare : {rlim_t{0}, rlim_t{1}, rlim_t{2}}) {
     const RawServer server(answer_all);
     const auto curl = trusting_transport();
@@ -136,37 +141,49 @@ TEST(Process, CancelsAThreadOnlyAfterItsWorkForTheLibrary) {
   EXPECT_TRUE(credited.get_future().get());
 }
 
+/// A loop in which nothing ever runs, and whose post() takes its time.
+class StuckLoop final : public EventLoop {
+ public:
+  void post(std::function<void()>) override {
+    posting.set_value();
+    release.get_future().wait();
+  }
+  void watch(Socket, bool, bool, Ready) override {}
+  void set_timer(milliseconds, std::function<void()>) override {}
+
+  std::promise<void> posting;
+  std::promise<void> release;
+};
+
 TEST(Process, GoesOnInAForkedChildWhateverTheParentsThreadsHold) {
-  const RawServer server(answer_all);
-  auto curl = trusting_transport();
-  std::atomic<bool> ending{false};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&] {
-      HttpRequest refused = request_to(server.origin());
-      refused.headers = {{"X-Bad", "\n"}};  // through the mailbox and back, at once
-      while (!ending) static_cast<void>(send(*curl, refused));
-    });
+  const auto loop = std::make_shared<StuckLoop>();
+  CurlOptions options;
+  options.event_loop = loop;
+  auto curl = trusting_transport(options);
+  HttpRequest request = request_to("https://127.0.0.1:1");
+  std::future<Result<HttpResponse>> call;
+  std::thread sender([&] { call = start(*curl, request); });
+  loop->posting.get_future().wait();  // in the midst of send(), with a lock that nobody releases in the child
+
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(30);
+    ErrorKind kind = ErrorKind::internal_error;
+    curl->send(request, [&kind](const Result<HttpResponse>& result) { kind = result.error().kind; });
+    curl->shutdown();
+    curl.reset();
+    const bool own_works =
+        send(*trusting_transport(), request_to("https://127.0.0.1:1")).error().kind == ErrorKind::transport_failed;
+    ::_exit(kind == ErrorKind::misuse && own_works ? 7 : 1);
   }
-  for (int i = 0; i < 200; ++i) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::alarm(30);
-      HttpRequest request = request_to(server.origin());
-      request.cancellation = std::make_shared<Cancellation>();
-      ErrorKind kind = ErrorKind::internal_error;
-      curl->send(request, [&kind](const Result<HttpResponse>& result) { kind = result.error().kind; });
-      request.cancellation->request();
-      curl->shutdown();
-      curl.reset();
-      ::_exit(kind == ErrorKind::misuse ? 0 : 1);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "child " << i;
-  }
-  ending = true;
-  for (std::thread& thread : threads) thread.join();
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 7);
+  loop->release.set_value();
+  sender.join();
+  curl.reset();
+  EXPECT_EQ(call.get().error().transport_fault, TransportFault::shut_down);
 }
 
 TEST(Shutdown, EndsWhatIsUnderWayAndRefusesTheRest) {
