@@ -104,12 +104,11 @@ int leaves_a_thread_that_waits() {
 }
 
 int leaves_threads_that_sign() {
-  static const Credentials credentials =
+  const Credentials credentials =
       Credentials::from_pem_files(arguments[4] + "/apiclient_cert.pem", arguments[4] + "/apiclient_key.pem").value();
   for (int i = 0; i < 3; ++i) {
-    threads.emplace_back([] {
-      const Credentials own = credentials;
-      while (own.signer().sign("text")) {
+    threads.emplace_back([credentials] {
+      while (credentials.signer().sign("text")) {
       }
       while (true) ::pause();
     });
