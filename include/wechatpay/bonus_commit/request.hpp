@@ -80,11 +80,12 @@ inline std::vector<Fault> check_text(std::string field, std::string_view value, 
 /// Why a text is no merchant id, which is 1 to 32 ASCII digits; empty where it is one. Begins with a verb and does not
 /// quote the text.
 inline std::string mchid_fault(std::string_view id) {
+  std::size_t at = 0;
+  while (at < id.size() && id[at] >= '0' && id[at] <= '9') ++at;
+  if (at == id.size() && at >= 1 && at <= 32) return {};
   const std::string rule = "must be the merchant id, 1 to 32 digits";
   if (id.empty()) return rule + "; it is empty";
-  constexpr std::string_view digits = "0123456789";
-  const std::size_t at = id.find_first_not_of(digits);
-  if (at == std::string_view::npos) return id.size() <= 32 ? "" : rule + "; it has " + std::to_string(id.size());
+  if (at == id.size()) return rule + "; it has " + std::to_string(id.size());
   if (id.substr(0, 2) == "wx") return rule + "; it looks like an appid";
   if (id.substr(0, 11) == "PUB_KEY_ID_") return rule + "; it is a public key's id";
   if (id.size() >= 32 && id.find_first_not_of("0123456789ABCDEFabcdef") == std::string_view::npos) {
