@@ -228,13 +228,15 @@ TEST(Decryption, ReadsAPkcs12FileWithoutAMac) {
 }
 
 TEST(Decryption, DoesNotCallAPassphraseWrongThatTheMacHasProved) {
-  std::string damaged = p12_of({-1, -1, 0, 0});
-  // One byte of the algorithm of the key's bag, which the MAC covers; so a MAC over the damaged file is made.
-  const auto* at = reinterpret_cast<const unsigned char*>(damaged.data());
-  const Pkcs12Handle p12(d2i_PKCS12(nullptr, &at, static_cast<long>(damaged.size())));
+  const std::string whole = p12_of({-1, -1, 0, 0});
+  const auto* at = reinterpret_cast<const unsigned char*>(whole.data());
+  const Pkcs12Handle p12(d2i_PKCS12(nullptr, &at, static_cast<long>(whole.size())));
+  // One part more, under another passphrase, and a MAC over all of it.
   STACK_OF(PKCS7)* const safes = PKCS12_unpack_authsafes(p12.get());
+  STACK_OF(PKCS12_SAFEBAG)* const no_bags = sk_PKCS12_SAFEBAG_new_null();
   PKCS7* const strange = PKCS12_pack_p7encdata(NID_pbe_WithSHA1And3_Key_TripleDES_CBC, "another passphrase", -1,
-                                               nullptr, 0, 2048, sk_PKCS12_SAFEBAG_new_null());
+                                               nullptr, 0, 2048, no_bags);
+  sk_PKCS12_SAFEBAG_free(no_bags);
   ASSERT_GT(sk_PKCS7_push(safes, strange), 0);
   ASSERT_EQ(PKCS12_pack_authsafes(p12.get(), safes), 1);
   sk_PKCS7_pop_free(safes, PKCS7_free);
