@@ -164,7 +164,8 @@ void CommitCall::run(const FirstStep& first_step) noexcept {
 std::optional<Result<HttpResponse>> CommitCall::send(HttpRequest request) {
   const auto reply = std::make_shared<Reply>(shared_from_this(), number_ + 1);
   Transport::Completion completion = [reply](Result<HttpResponse> response) {
-    const auto kept = reply;  // the transport, and this function with it, may be gone before arrive() returns
+    const auto kept = reply;  // NOLINT(performance-unnecessary-copy-initialization): the transport, and this function
+                              // with it, may be gone before arrive() returns
     kept->call->arrive(*kept, std::move(response));
   };
   ++number_;

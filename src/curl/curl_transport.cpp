@@ -39,6 +39,7 @@ std::optional<Error> check_libcurl() {
   if ((curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_SSL) == 0) {
     return configuration_error("this libcurl is built without TLS");
   }
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): libcurl reads the environment, too, and nobody has another way to ask
   if (!curl::tls_is_our_openssl() && std::getenv("SSLKEYLOGFILE") != nullptr) {
     return configuration_error(
         "SSLKEYLOGFILE is set, and this libcurl's TLS library would write the secrets of connections there: unset it");

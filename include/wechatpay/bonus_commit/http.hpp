@@ -134,7 +134,7 @@ inline std::optional<std::int64_t> parse_http_date(std::string_view text) {
   // Days since 1970-01-01 by the Gregorian calendar, with years that begin in March.
   const std::int64_t y = m <= 2 ? year - 1 : year;
   const std::int64_t days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  return ((days - 719468) * 24 + hour) * 3600 + minute * 60 + second;
+  return ((days - 719468) * 24 + hour) * 3600 + std::int64_t{minute} * 60 + second;
 }
 
 /// How long Retry-After asks to wait (RFC 9110, section 10.2.3): seconds or an HTTP-date, which is compared with `now`;

@@ -85,7 +85,7 @@ inline std::vector<WrittenCharacter> undo_escapes(std::string_view text) {
       auto [value, size] =
           may_escape ? escaped_character(std::string_view(plain).substr(i)) : std::pair<int, std::size_t>{};
       if (size == 0) {
-        value = plain[i];
+        value = static_cast<unsigned char>(plain[i]);
         size = 1;
       }
       const char c = value > 0 && value < 0x80 ? static_cast<char>(value) : '\0';
