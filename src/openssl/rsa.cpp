@@ -41,7 +41,9 @@ class ContextPool {
  public:
   using Initialize = int (*)(EVP_PKEY_CTX*);
 
-  ContextPool(PkeyHandle key, Initialize initialize) : key_(std::move(key)), initialize_(initialize) {}
+  ContextPool(PkeyHandle key, Initialize initialize) : key_(std::move(key)), initialize_(initialize) {
+    const OpensslUse first;  // it sees to the process's end, which must not begin before
+  }
 
   /// Null if OpenSSL fails.
   PkeyContextHandle take() {
