@@ -70,8 +70,8 @@ inline bool mentions(std::string_view text, std::initializer_list<std::string_vi
   return false;
 }
 
-/// Whether a refusal speaks of the caller (its headers, keys, merchant id or card template), so that each order would
-/// be refused in the same way. WeChat Pay tells many of them by their words alone:
+/// Whether a refusal speaks of the caller (its headers, keys, merchant id), so that each order would be
+/// refused in the same way. WeChat Pay tells many of them by their words alone:
 /// "平台证书序列号Wechatpay-Serial错误", "http header中的mchid与post payload中的mchid不匹配".
 inline bool speaks_of_the_caller(const ErrorAnswer& answer) {
   if (answer.status == 401 || answer.status == 405 || answer.status == 406 || answer.status == 415) return true;
@@ -85,6 +85,15 @@ inline bool speaks_of_the_caller(const ErrorAnswer& answer) {
       return true;
     }
   }
+  return false;
+}
+
+/// Whether a refusal speaks of what the merchant, or the sub-merchant, may do or is bound to: the orders of that
+/// merchant would be refused in the same way, those of another may be not.
+inline bool speaks_of_a_permission(const ErrorAnswer& answer) {
+  if (answer.status == 403 || answer.code == "NO_AUTH" || mentions(answer.message, {"权限", "permission", "未授权"})) {
+    return true;
+  }
   const bool names_a_field = !answer.field.empty() || answer.location == "body" || answer.location == "path";
   if (names_a_field || mentions(answer.message, {"商户订单号", "out_trade_no"})) return false;
   return mentions(answer.message,
@@ -96,10 +105,8 @@ inline Remedy remedy_of(const ErrorAnswer& answer, Outcome outcome) {
   if (outcome != Outcome::refused) return Remedy::retry_later;
   const int status = answer.status;
   if (status == 408 || status == 429 || status == 499 || status >= 500) return Remedy::retry_later;
-  if (status == 403 || answer.code == "NO_AUTH" || mentions(answer.message, {"权限", "permission", "未授权"})) {
-    return Remedy::ask_wechat_pay;
-  }
-  return speaks_of_the_caller(answer) ? Remedy::correct_setup : Remedy::correct_request;
+  if (status != 403 && speaks_of_the_caller(answer)) return Remedy::correct_setup;
+  return speaks_of_a_permission(answer) ? Remedy::ask_wechat_pay : Remedy::correct_request;
 }
 
 /// The same for a person.
@@ -118,13 +125,17 @@ inline std::string_view advice(const ErrorAnswer& answer, Outcome outcome) {
   }
   switch (remedy_of(answer, outcome)) {
     case Remedy::ask_wechat_pay:
+      if (status != 403 && answer.code != "NO_AUTH") {
+        return "see that this merchant created the card, that its bonus service is enabled, and that the merchant ids "
+               "are "
+               "right and bound to the card's brand; then commit again with the same values";
+      }
       return "this merchant may not use the call: apply for it with WeChat Pay's product or business contact, then "
              "commit again with the same values";
     case Remedy::correct_setup:
       if (status == 401) return "check that mchid, serial_no and private key belong together, and this machine's clock";
-      return "correct the set-up, since every order would be refused so: the merchant ids, the key id that is "
-             "announced "
-             "in Wechatpay-Serial, what the merchant has enabled; then commit again with the same values";
+      return "correct the set-up, since every order would be refused so: the merchant ids and the key id that is "
+             "announced in Wechatpay-Serial; then commit again with the same values";
     case Remedy::retry_later:
       return status == 429 ? "too fast: slow down, then commit again with the same values"
                            : "it was not done: commit again later with the same values";

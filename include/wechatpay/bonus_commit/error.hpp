@@ -35,10 +35,10 @@ enum class Outcome {
 
 /// What to do next.
 enum class Remedy {
-  retry_later,          ///< commit the same values again later, which is safe: the order may be right as it is
-  correct_request,      ///< correct the order, or drop it: the same values would be refused again
-  correct_setup,        ///< correct credentials, keys, options, clock or trust: every order would fail in the same way
-  ask_wechat_pay,       ///< the merchant lacks a permission: ask WeChat Pay, then commit the same values again
+  retry_later,      ///< commit the same values again later, which is safe: the order may be right as it is
+  correct_request,  ///< correct the order, or drop it: the same values would be refused again
+  correct_setup,    ///< correct credentials, keys, options, clock or trust: every order would fail in the same way
+  ask_wechat_pay,   ///< a merchant lacks a permission or a binding: have it given, then commit the same values again
   correct_the_program,  ///< the library was called in a way that cannot work
 };
 
