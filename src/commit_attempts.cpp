@@ -69,6 +69,7 @@ CommitStep CommitAttempts::on_response(Result<HttpResponse> response, Moment now
 }
 
 CommitResult CommitAttempts::give_up(Error error) {
+  redact(error, signatures_);
   const bool sent = latest_ == Latest::handed_over;
   if (latest_ == Latest::prepared) tries_.pop_back();
   if (sent) tries_.back().transport_fault = error.transport_fault;
@@ -185,7 +186,8 @@ Result<Verification> CommitAttempts::verify(const HttpResponse& response, Moment
 
 /// Writes down how the latest try went.
 void CommitAttempts::record(CommitResult& result, const TransferInfo& transfer, Moment now) {
-  latest_ = Latest::ended;
+  // First, and the state last: where memory runs out between them, give_up() must not call it unsent.
+  if (!result) outcome_ = worse(outcome_, result.error().outcome);
   Try& latest = tries_.back();
   // Negative where it ended in its pause.
   latest.duration = std::max(duration_cast<milliseconds>(now.steady - sent_), milliseconds(0));
@@ -196,6 +198,7 @@ void CommitAttempts::record(CommitResult& result, const TransferInfo& transfer, 
     latest.verified = true;
     latest.request_id = result->request_id;
     result->tries = tries();
+    latest_ = Latest::ended;
     return;
   }
   Error& error = result.error();
@@ -207,10 +210,10 @@ void CommitAttempts::record(CommitResult& result, const TransferInfo& transfer, 
   latest.transport_fault = error.transport_fault;
   latest.verification_fault = error.verification_fault;
   latest.verified = error.verified;
-  outcome_ = worse(outcome_, error.outcome);
   forgiven_ = !stale_connection_ && met_stale_connection(error);
   stale_connection_ = stale_connection_ || forgiven_;
   fresh_connection_ = fresh_connection_ || speaks_against_connection(error);
+  latest_ = Latest::ended;
 }
 
 void CommitAttempts::update_host_health(const CommitResult& result, Moment now) {

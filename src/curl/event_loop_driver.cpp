@@ -11,7 +11,9 @@ EventLoopDriver::EventLoopDriver(CurlOptions options)
     : options_(std::move(options)),
       process_(this_process()),
       loop_(options_.event_loop.get()),
-      transfers_(options_, this, [](Multi*) {}) {}
+      transfers_(options_, this, [this](Multi* multi) {
+        if (multi == nullptr) libcurl_timer_ = never;
+      }) {}
 
 bool EventLoopDriver::initialize() {
   mailbox_.wake_by([this] { return post_turn(); });

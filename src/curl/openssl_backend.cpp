@@ -11,8 +11,7 @@ namespace wechatpay::curl {
 
 bool tls_is_our_openssl() {
   const char* const tls = curl_version_info(CURLVERSION_NOW)->ssl_version;
-  const std::string ours = "OpenSSL/" + std::to_string(OPENSSL_VERSION_MAJOR) + ".";
-  return tls != nullptr && std::string_view(tls).substr(0, ours.size()) == ours;
+  return tls != nullptr && tls == std::string("OpenSSL/") + OpenSSL_version(OPENSSL_VERSION_STRING);
 }
 
 CURLcode forget_key_log(CURL* /*easy*/, void* context, void* /*user*/) {
@@ -28,6 +27,8 @@ Protocol negotiated_protocol(void* tls) noexcept {
   SSL_get0_alpn_selected(static_cast<SSL*>(tls), &name, &size);
   return std::string_view(reinterpret_cast<const char*>(name), size) == "h2" ? Protocol::http2 : Protocol::http1;
 }
+
+bool holds_bytes(void* tls) noexcept { return SSL_has_pending(static_cast<SSL*>(tls)) == 1; }
 
 Arrived look_into(void* tls, curl_socket_t socket) noexcept {
   SSL* const ssl = static_cast<SSL*>(tls);

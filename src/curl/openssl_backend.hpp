@@ -15,8 +15,8 @@ enum class Arrived {
   end,      ///< the other side has closed, or TLS is broken
 };
 
-/// True if this libcurl does TLS with the OpenSSL that this library is built against, so that its structures may be
-/// touched.
+/// True if this libcurl does TLS with the OpenSSL that this library uses, told by its full version, so that its
+/// structures may be touched.
 bool tls_is_our_openssl();
 
 /// For CURLOPT_SSL_CTX_FUNCTION: libcurl logs the secrets of each connection to the file that SSLKEYLOGFILE names; this
@@ -28,6 +28,9 @@ void clear_tls_errors() noexcept;
 
 /// What was agreed upon in the handshake of `tls`, an SSL*.
 Protocol negotiated_protocol(void* tls) noexcept;
+
+/// Whether `tls`, an SSL*, has taken bytes from its socket that nobody has read.
+bool holds_bytes(void* tls) noexcept;
 
 /// Looks at what `socket` has received for `tls`, an SSL*. Leaves bytes for the application where they are.
 Arrived look_into(void* tls, curl_socket_t socket) noexcept;

@@ -228,8 +228,11 @@ bool Transfer::usable(const curl_tlssessioninfo& tls, Protocol protocol) const n
   const bool shared = protocol == Protocol::http2 && connection_->transfers > 0;
   if (!keeps_connection() || shared) return true;
   Arrived arrived = peek(connection_->socket);
-  const bool tls_is_the_sockets = setup_.options.proxy.substr(0, 6) != "https:";
-  if (arrived == Arrived::data && is_openssl(tls) && tls_is_the_sockets) {
+  const bool openssl = is_openssl(tls);
+  // libcurl reads no more of an answer's body than its length, so what came with the body may be there already.
+  if (arrived == Arrived::nothing && openssl && holds_bytes(tls.internals)) arrived = Arrived::data;
+  const bool tls_is_the_sockets = !same_token(setup_.options.proxy.substr(0, 6), "https:");
+  if (arrived == Arrived::data && openssl && tls_is_the_sockets) {
     arrived = look_into(tls.internals, connection_->socket);
   }
   return arrived == Arrived::nothing || (arrived == Arrived::data && protocol == Protocol::http2);

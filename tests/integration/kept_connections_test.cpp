@@ -71,6 +71,22 @@ TEST(KeptConnection, IsNotUsedWhereAnAnswerIsLeftOverOnIt) {
   }
 }
 
+TEST(KeptConnection, IsNotUsedWhereAnAnswerIsLeftOverBehindTheBodyOfAnother) {
+  const RawServer server([](RawServer::Connection& connection, int) {
+    for (std::string got = connection.read_request(); !got.empty(); got = connection.read_request()) {
+      const std::string path = got.substr(5, got.find(' ', 5) - 5);
+      connection.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(path.size()) + "\r\n\r\n");
+      connection.write(path + "HTTP/1.1 204 No Content\r\n\r\n");  // in one TLS record
+    }
+  });
+  const auto curl = trusting_transport();
+  for (const char* path : {"/first", "/second", "/third"}) {
+    const auto answer = send_to(*curl, server.origin(), path);
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(answer->body, path);
+  }
+}
+
 TEST(KeptConnection, IsLookedAtInTheMomentInWhichAnotherRequestsAnswerEnds) {
   const RawServer server([](RawServer::Connection& connection, int) {
     for (std::string got = connection.read_request(); !got.empty(); got = connection.read_request()) {

@@ -183,6 +183,8 @@ TEST(ReadAnswer, TellsWhetherARefusalSpeaksOfTheOrderOrOfTheCaller) {
        Remedy::correct_request},
       {400, R"({"code":"PARAM_ERROR","message":"m","detail":{"field":"/mchid","issue":"too long","location":"body"}})",
        Remedy::correct_request},
+      {400, R"({"code":"PARAM_ERROR","message":"code序列号不存在","detail":{"field":"code","location":"path"}})",
+       Remedy::correct_request},
       {400, R"({"code":"INVALID_REQUEST","message":"会员卡已删除"})", Remedy::correct_request},
       {400, R"({"code":"INVALID_REQUEST","message":"the code does not exist"})", Remedy::correct_request},
       {400, R"({"code":"INVALID_REQUEST","message":"商户订单号不存在"})", Remedy::correct_request},

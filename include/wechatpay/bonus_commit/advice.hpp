@@ -79,6 +79,7 @@ inline bool speaks_of_the_caller(const ErrorAnswer& answer) {
     if (answer.code == code) return true;
   }
   if (answer.location == "header" || answer.location == "authorization") return true;
+  if (answer.location == "path" || answer.field == "card_id" || answer.field == "code") return false;
   for (const std::string_view text : {answer.message, answer.issue, answer.field}) {
     if (mentions(text, {"header", "http头", "请求头", "wechatpay-", "user-agent", "content-type", "application/json",
                         "authorization", "serial_no", "序列号", "证书", "certificate", "公钥", "public key", "签名"})) {
