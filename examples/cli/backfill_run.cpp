@@ -74,14 +74,14 @@ std::optional<BonusCommitRequest> BackfillRun::next() {
       break;
     }
     last_line_ = row->line;
-    const bool in_doubt = row->fault.empty() && !row->warning.empty() && !options_.allow_rounded;
-    if (in_doubt) row->fault = row->warning + "; --allow-rounded commits it all the same";
+    row->in_doubt = row->fault.empty() && !row->warning.empty() && !options_.allow_rounded;
+    if (row->in_doubt) row->fault = row->warning + "; --allow-rounded commits it all the same";
     switch (journal_.see(*row, options_.again)) {
       case Journal::Sight::commit: return std::move(row->request);
       case Journal::Sight::settled: ++settled_before_; break;
       case Journal::Sight::refused: ++refused_before_; break;
       case Journal::Sight::repeated: ++repeated_; break;
-      case Journal::Sight::fault: ++(in_doubt ? held_back_ : bad_rows_); tell_of_row(*row);
+      case Journal::Sight::fault: ++(row->in_doubt ? held_back_ : bad_rows_); tell_of_row(*row);
     }
   }
   return std::nullopt;

@@ -113,7 +113,7 @@ Journal::Sight Journal::see(OrderRow& row, bool again) {
   }
   bind(note_fault_, 1, static_cast<std::int64_t>(row.line));
   bind(note_fault_, 2, run_);
-  bind(note_fault_, 3, row.fault);
+  bind(note_fault_, 3, (row.in_doubt ? "" : std::string(not_an_order)) + row.fault);
   bind(note_fault_, 4, row.text);
   execute(note_fault_);
   return Sight::fault;

@@ -63,7 +63,8 @@ class Journal {
   void for_each_kind_of_failure(const std::function<void(const Failures&)>& take);
 
   /// The rows of this run that are not credited, in the order of the file, with why; and those of earlier runs behind
-  /// the line `last`, to which this one has not come.
+  /// the line `last`, to which this one has not come. What is wrong with a row that is no order, and not merely in
+  /// doubt, begins with not_an_order.
   void for_each_failed_row(std::int64_t last,
                            const std::function<void(const std::string& text, const std::string& error)>& take);
 

@@ -37,6 +37,15 @@ std::string fault_of_member(std::string_view name, const json& member) {
   return std::string(name) + " must be a string" + (member.is_number() ? ", since numbers lose digits" : "");
 }
 
+/// The object of `line` without the member that json_with_error() has added.
+std::string without_last_error(const std::string& line) {
+  const std::size_t at = line.rfind(",\"error\":\"");
+  if (at == std::string::npos) return line;
+  std::string rest = line.substr(0, at) + "}";
+  const bool is_last = json::accept("{" + line.substr(at + 1)) && json::accept(rest);
+  return is_last ? rest : line;
+}
+
 }  // namespace
 
 JsonOrder read_json_order(const std::string& line) {
@@ -50,6 +59,7 @@ JsonOrder read_json_order(const std::string& line) {
   }
   if (!order.fault.empty()) return order;
   for (const std::string& name : names) {
+    if (name == "error") continue;
     if (!is_field(name)) {
       if (order.others.size() < most_others) order.others.push_back(name);
     } else if (std::count(names.begin(), names.end(), name) > 1) {
@@ -64,6 +74,8 @@ JsonOrder read_json_order(const std::string& line) {
     if (!order.fault.empty()) return order;
     order.values.emplace_back(name, member->is_string() ? member->get<std::string>() : member->dump());
   }
+  const auto error = object.find("error");
+  if (error != object.end() && error->is_string()) order.error = error->get<std::string>();
   return order;
 }
 
@@ -79,8 +91,11 @@ std::string fault_of_json_lines(const std::string& first_line) {
 }
 
 std::string json_with_error(const std::string& line, const std::string& error) {
-  auto object = nlohmann::ordered_json::parse(line, nullptr, false);
-  if (!object.is_object()) return line;
-  object["error"] = error;
-  return object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  if (!json::parse(line, nullptr, false).is_object()) return line;
+  const std::string text = without_last_error(line);
+  const std::size_t end = text.rfind('}');
+  const char* const comma =
+      is_blank(std::string_view(text).substr(text.find('{') + 1, end - text.find('{') - 1)) ? "" : ",";
+  const std::string quoted = json(error).dump(-1, ' ', false, json::error_handler_t::replace);
+  return text.substr(0, end) + comma + "\"error\":" + quoted + text.substr(end);
 }

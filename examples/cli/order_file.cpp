@@ -58,6 +58,16 @@ std::string fault_of_defaults(BonusCommitRequest defaults) {
   return "";
 }
 
+/// Why a row with this `error` of an earlier run is still refused; empty where it is not.
+std::string fault_of_earlier_run(std::string_view error) {
+  constexpr std::string_view advice = "was not an order before: correct it, then empty its error";
+  error = without_blanks(error);
+  if (error.substr(0, not_an_order.size()) != not_an_order) return "";
+  error.remove_prefix(not_an_order.size());
+  if (error.substr(0, advice.size()) == advice) return std::string(error);
+  return std::string(advice) + " (" + std::string(error) + ")";
+}
+
 bool is_blank_row(const std::vector<std::string>& values) {
   return std::all_of(values.begin(), values.end(), [](const std::string& value) { return is_blank(value); });
 }
@@ -157,6 +167,9 @@ bool OrderFile::read_csv_row(OrderRow& row) {
   if (!row.fault.empty()) return true;
   for (std::size_t i = 0; i < values->size(); ++i) set_field(row, header_.columns[i], (*values)[i]);
   check_row(row, {});
+  if (row.fault.empty() && header_.error_at < values->size()) {
+    row.fault = fault_of_earlier_run((*values)[header_.error_at]);
+  }
   return true;
 }
 
@@ -193,6 +206,7 @@ void OrderFile::read_json_row(OrderRow& row) {
   }
   for (const auto& [name, value] : order.values) set_field(row, name, value);
   check_row(row, order.others);
+  if (row.fault.empty()) row.fault = fault_of_earlier_run(order.error);
 }
 
 /// Sets the field `name` of the row's order, or adds what is wrong with the value.
@@ -244,8 +258,8 @@ std::string OrderFile::header_with_error() const {
 std::string OrderFile::with_error(const std::string& text, const std::string& error) const {
   if (json_) return json_with_error(text, error);
   const auto values = split_csv(text, header_.delimiter);
-  if (!values || values->size() != header_.columns.size()) return text;
-  if (header_.error_at == header_.columns.size()) return text + header_.delimiter + csv_field(error);
+  if (!values || header_.error_at == header_.columns.size()) return text + header_.delimiter + csv_field(error);
+  if (values->size() != header_.columns.size()) return text;
   std::string row;
   for (std::size_t i = 0; i < values->size(); ++i) {
     if (i != 0) row += header_.delimiter;

@@ -20,8 +20,9 @@ struct OrderRow {
   std::uint64_t line = 0;  ///< of its first line, from 1
   std::string text;        ///< as it stands in the file, without the line's end
   wechatpay::BonusCommitRequest request;
-  std::string fault;    ///< empty, or what is wrong with it
-  std::string warning;  ///< empty, or what may be wrong with an order that can be sent
+  std::string fault;      ///< empty, or what is wrong with it
+  std::string warning;    ///< empty, or what may be wrong with an order that can be sent
+  bool in_doubt = false;  ///< its warning is its fault
 };
 
 /// Reads orders one after the other, in bounded memory, from a file or from standard input.
@@ -32,7 +33,8 @@ struct OrderRow {
 /// that cannot be read is given with its fault, and reading goes on behind it; where quotes go wrong, behind its first
 /// line, so that none of the following rows is swallowed. What spreadsheets, data frames and database dumps are known
 /// to do to values is a fault, too. RFC 4180 lets the last line of CSV go without its end; here that is a fault, since
-/// whoever writes or copies the file may be in the middle of a value.
+/// whoever writes or copies the file may be in the middle of a value. A row whose column or member `error` begins with
+/// not_an_order is refused as long as it does, whatever else has become of it.
 class OrderFile {
  public:
   /// Opens `name`, "-" for standard input, and reads the header. Fails with an error that names the file. While it
@@ -51,7 +53,8 @@ class OrderFile {
   /// The header for a file of rows of this one, with a column `error`; empty for JSON Lines.
   std::string header_with_error() const;
 
-  /// A row's text with `error` in that column or member; where the row cannot be read, the text as it is.
+  /// A row's text with `error` in that column or member, and all else as it stands. A row that cannot be read is none
+  /// afterwards either.
   std::string with_error(const std::string& text, const std::string& error) const;
 
  private:

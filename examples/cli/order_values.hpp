@@ -13,6 +13,9 @@
 inline constexpr std::array<std::string_view, 7> order_fields = {"card_id",   "code",        "out_trade_no", "mchid",
                                                                  "sub_mchid", "bonus_value", "merchant_mode"};
 
+/// How the error of a row that is no order begins, in the file of what failed.
+inline constexpr std::string_view not_an_order = "not an order: ";
+
 /// What to do about a file in another encoding.
 inline constexpr const char* utf8_advice = "save as UTF-8 (CSV UTF-8), or: iconv -f GB18030 -t UTF-8";
 

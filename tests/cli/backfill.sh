@@ -82,6 +82,10 @@ says err '^1 credited, 0 failed, 1 row that is no order, 1 credited by earlier r
 [ "$(grep -c 'mixed.csv-[12],' mixed.csv.failed)" = 2 ] || fail "$(< mixed.csv.failed)"
 [ "$(wc -l < mixed.csv.failed)" = 3 ] || fail "$(< mixed.csv.failed)"
 sed -i 's/,0,/,30,/' mixed.csv.failed
+cp mixed.csv.failed corrected.csv
+expect 1 "$tool" backfill corrected.csv --max-in-flight 1
+says err '^line [23]: was not an order before: correct it, then empty its error'
+sed -i 's/,"not an order: .*/,/' mixed.csv.failed
 expect 0 "$tool" backfill mixed.csv.failed
 says err '^2 credited, 0 failed$'
 end

@@ -164,9 +164,24 @@ TEST_F(BackfillTest, HoldsBackWhatASpreadsheetMayHaveRounded) {
   EXPECT_TRUE(said("line 3: out_trade_no may have been rounded")) << said_;
   EXPECT_TRUE(said("1 credited, 0 failed, 1 in doubt (--allow-rounded commits them)")) << said_;
   EXPECT_TRUE(contains(failed(), "--allow-rounded commits it all the same")) << failed();
+  EXPECT_FALSE(contains(failed(), "not an order")) << failed();
   options_.allow_rounded = true;
   EXPECT_EQ(run(content), ExitStatus::success);
   EXPECT_TRUE(said("1 credited, 0 failed, 1 credited by earlier runs")) << said_;
+}
+
+TEST_F(BackfillTest, CommitsNoRowOfWhatFailedThatIsNoOrder) {
+  transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  const std::string cut = "1,2,order-2,4,5,3";
+  EXPECT_EQ(run(orders(1) + "1,2,order-1,4,5,31\n" + cut), ExitStatus::refused);
+  EXPECT_TRUE(contains(failed(), "\n1,2,order-1,4,5,31,\"not an order: out_trade_no order-1 stands on")) << failed();
+  EXPECT_TRUE(contains(failed(), "\n" + cut + ",\"not an order: the last line does not end with")) << failed();
+  for (int again = 0; again < 2; ++again) {
+    options_.journal = "";
+    EXPECT_EQ(run(failed()), ExitStatus::refused);
+    EXPECT_EQ(transport_->requests().size(), 1U);
+    EXPECT_TRUE(said("0 credited, 0 failed, 2 rows that are no orders")) << said_;
+  }
 }
 
 TEST_F(BackfillTest, GivesItsSummaryAsJson) {

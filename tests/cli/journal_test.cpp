@@ -149,9 +149,9 @@ TEST_F(JournalTest, ListsWhatFailedInTheOrderOfTheFile) {
   journal.record(order(5, "d").request, failure(Outcome::unknown), false);
   journal.record(order(1, "a").request, CommitReceipt{}, true);
   journal.record(order(2, "b").request, failure(Outcome::unknown), false);
-  EXPECT_EQ(failed_rows(journal),
-            (std::vector<std::string>{"the row of b | unknown: no answer in time", "the row of bad | is none",
-                                      "the row of d | unknown: no answer in time"}));
+  EXPECT_EQ(failed_rows(journal), (std::vector<std::string>{"the row of b | unknown: no answer in time",
+                                                            "the row of bad | not an order: is none",
+                                                            "the row of d | unknown: no answer in time"}));
   std::vector<std::string> kinds;
   journal.for_each_kind_of_failure([&kinds](const Journal::Failures& kind) {
     kinds.push_back(std::to_string(kind.count) + " " + kind.label + " " + std::to_string(kind.first_line));
@@ -190,9 +190,9 @@ TEST_F(JournalTest, ListsWhatFailedBeforeBehindTheLineThatARunHasComeTo) {
   second.record(order(1, "a").request, CommitReceipt{}, true);
   see(second, order(2, "b"));
   second.record(order(2, "b").request, failure(Outcome::unknown), false);
-  EXPECT_EQ(failed_rows(second, 2),
-            (std::vector<std::string>{"the row of b | unknown: no answer in time",
-                                      "the row of c | unknown: no answer in time", "the row of bad | is none"}));
+  EXPECT_EQ(failed_rows(second, 2), (std::vector<std::string>{"the row of b | unknown: no answer in time",
+                                                              "the row of c | unknown: no answer in time",
+                                                              "the row of bad | not an order: is none"}));
   EXPECT_EQ(failed_rows(second), std::vector<std::string>{"the row of b | unknown: no answer in time"});
 }
 

@@ -436,12 +436,52 @@ TEST_F(OrderFileTest, WritesRowsThatItReadsAgain) {
   EXPECT_EQ(split_csv(rows(first)[0].text, ',').value().back(), error);
   EXPECT_EQ(split_csv(rows(second)[0].text, ',').value().back(), "other");
   EXPECT_EQ(split_csv(rows(second)[0].text, ',').value().size(), 7U);
-  EXPECT_EQ(file.with_error("not,\"a row", error), "not,\"a row");
 
   const OrderFile json = open("{\"code\":\"2\"}").value();
   EXPECT_EQ(json.header_with_error(), "");
   EXPECT_EQ(json.with_error("{\"code\":\"2\",\"a\":1}", "why"), "{\"code\":\"2\",\"a\":1,\"error\":\"why\"}");
   EXPECT_EQ(json.with_error("{\"code\":", "why"), "{\"code\":");
+  EXPECT_EQ(json.with_error("{ }", "why"), "{ \"error\":\"why\"}");
+  EXPECT_EQ(json.with_error("{\"a\":{\"b\":1,\"error\":\"x\"}} ", "y"),
+            "{\"a\":{\"b\":1,\"error\":\"x\"},\"error\":\"y\"} ");
+  EXPECT_EQ(json.with_error("{\"a\":1,\"error\":\"x\"}", "y"), "{\"a\":1,\"error\":\"y\"}");
+}
+
+TEST_F(OrderFileTest, KeepsEachByteOfAnObjectThatIsNoOrder) {
+  const OrderFile json = open("{\"code\":\"2\"}").value();
+  for (const std::string body :
+       {"\"bonus_value\":30,\"bonus_value\":300", "\"out_trade_no\":1217752501201407033233368018"}) {
+    EXPECT_EQ(json.with_error("{" + body + "}", "why"), "{" + body + ",\"error\":\"why\"}");
+  }
+}
+
+TEST_F(OrderFileTest, TakesNoRowThatWasNoOrderBeforeItsErrorIsEmptied) {
+  const std::string reason = std::string(not_an_order) + "which one is right?";
+  const std::string advice = "was not an order before: correct it, then empty its error (which one is right?)";
+  const std::string object =
+      "{\"card_id\":\"1\",\"code\":\"2\",\"out_trade_no\":\"3\",\"mchid\":\"4\",\"sub_mchid\":\"5\",\"bonus_value\":6}";
+  for (const auto& [head, row] : {std::pair<std::string, std::string>{header, "1,2,3,4,5,6"}, {"", object}}) {
+    const OrderFile file = open(head + row + "\n").value();
+    const std::string begin = head.empty() ? "" : file.header_with_error() + "\n";
+    const std::string failed = file.with_error(row, reason);
+    const auto again = rows(begin + failed + "\n");
+    ASSERT_EQ(again.size(), 1U);
+    EXPECT_EQ(again[0].fault, advice);
+    const auto third = rows(begin + file.with_error(row, std::string(not_an_order) + again[0].fault) + "\n");
+    EXPECT_EQ(third[0].fault, advice);
+    EXPECT_EQ(rows(begin + file.with_error(row, "") + "\n")[0].fault, "");
+    EXPECT_EQ(rows(begin + file.with_error(row, "unknown: not an order: x") + "\n")[0].fault, "");
+  }
+}
+
+TEST_F(OrderFileTest, MakesNoOrderOfARowThatCannotBeRead) {
+  const OrderFile file = open(header).value();
+  const std::string why = std::string(not_an_order) + "has 7 fields, \"the\" header 6";
+  for (const char* row : {"1,2,3,4,5,6,7", "1,2,3,4,5", "1,\"2,3,4,5,6", "1,2,3,4,5,\"6", "1,2\",3,4,5,6"}) {
+    const auto all = rows(file.header_with_error() + "\n" + file.with_error(row, why) + "\n,\",3,4,5,6,\n");
+    ASSERT_EQ(all.size(), 2U) << row;
+    EXPECT_NE(all[0].fault, "") << row;
+  }
 }
 
 }  // namespace
