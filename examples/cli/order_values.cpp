@@ -75,11 +75,14 @@ std::string lower_case(std::string_view text) {
 
 /// What spreadsheets, scripts and WeChat Pay's own bill put before a number to keep it text, and quotes. Empty: none.
 std::string_view mark_at(std::string_view value) {
-  for (const std::string_view mark : {"'", "`", "\"", "=", "\u00B4", "\u2018", "\u2019", "\u201B", "\u201C", "\u201D",
-                                      "\u201E", "\u00AB", "\u2039", "\u300C", "\uFF07", "\uFF40", "\uFF02", "\uFF1D"}) {
+  for (const std::string_view mark :
+       {"\\'",    "\\\"",   "&apos;", "&#39;",  "&#039;", "&#x27;", "&quot;", "&#34;",  "\u02B9", "\u02BC", "\u2032",
+        "\u02CB", "\u2035", "'",      "`",      "\"",     "=",      "\u00B4", "\u2018", "\u2019", "\u201B", "\u201C",
+        "\u201D", "\u201E", "\u00AB", "\u2039", "\u300C", "\uFF07", "\uFF40", "\uFF02", "\uFF1D"}) {
     if (begins_with(value, mark)) return mark;
   }
-  for (const std::string_view mark : {"'", "`", "\"", "\u2019", "\u201D", "\uFF07"}) {
+  for (const std::string_view mark : {"\\'", "\\\"", "&apos;", "&#39;", "&#039;", "&#x27;", "&quot;", "&#34;", "'", "`",
+                                      "\"", "\u02B9", "\u02BC", "\u2032", "\u2019", "\u201D", "\uFF07"}) {
     if (value.size() > mark.size() && value.substr(value.size() - mark.size()) == mark) return mark;
   }
   return "";
@@ -99,20 +102,59 @@ bool is_spreadsheet_error(std::string_view value) {
 
 /// What databases, data frames and scripts write where there is no value.
 bool is_null(std::string_view value) {
-  constexpr std::string_view words[] = {
-      "null",         "none",         "nil",     "nan",     "na",           "nat",          "undef",
-      "undefined",    "dbnull",       "empty",   "blank",   "missing",      "void",         "inf",
-      "infinity",     "nothing",      "unknown", "nullptr", "novalue",      "notavailable", "notapplicable",
-      "systemdbnull", "objectobject", "\u7A7A",  "\u65E0",  "\u7A7A\u503C", "\u7F3A\u5931", "\u4E0D\u9002\u7528"};
-  if (value == "\\N" || value == "\\n" || value == "\\0") return true;
+  constexpr std::string_view words[] = {"null",
+                                        "none",
+                                        "nil",
+                                        "nan",
+                                        "na",
+                                        "nat",
+                                        "undef",
+                                        "undefined",
+                                        "dbnull",
+                                        "empty",
+                                        "blank",
+                                        "missing",
+                                        "void",
+                                        "inf",
+                                        "infinity",
+                                        "nothing",
+                                        "unknown",
+                                        "nullptr",
+                                        "novalue",
+                                        "notavailable",
+                                        "notapplicable",
+                                        "systemdbnull",
+                                        "systemdbnullvalue",
+                                        "dbnullvalue",
+                                        "pdna",
+                                        "pdnat",
+                                        "npnan",
+                                        "npnat",
+                                        "mathnan",
+                                        "floatnan",
+                                        "nanind",
+                                        "nansnan",
+                                        "nanqnan",
+                                        "objectobject",
+                                        "\u7A7A",
+                                        "\u65E0",
+                                        "\u7A7A\u503C",
+                                        "\u7F3A\u5931",
+                                        "\u4E0D\u9002\u7528"};
+  const std::size_t backslashes = std::min(value.find_first_not_of('\\'), value.size());
+  const std::string_view behind = value.substr(backslashes);
+  if (backslashes > 0 && (behind == "N" || behind == "n" || behind == "0")) return true;
   const std::string ascii = lower_case(in_ascii(value));
+  const std::string_view number =
+      std::string_view(ascii).substr(begins_with(ascii, "-") || begins_with(ascii, "+") ? 1 : 0);
   if (all_of(ascii, "-") || all_of(ascii, "?") || all_of(ascii, ".") || all_of(ascii, "/") || all_of(ascii, "_") ||
-      value == "\u2014" || value == "\u2014\u2014" || begins_with(ascii, "1.#")) {
+      value == "\u2014" || value == "\u2014\u2014" || begins_with(number, "1.#") || begins_with(ascii, "%!") ||
+      all_of(ascii, "~") || all_of(ascii, "<>()[]{}")) {
     return true;
   }
   std::string word;
   for (const char c : ascii) {
-    if (std::string_view("<>()[]{}/._-+\\").find(c) == std::string_view::npos) word += c;
+    if (std::string_view("<>()[]{}/._-+\\'").find(c) == std::string_view::npos) word += c;
   }
   return std::find(std::begin(words), std::end(words), word) != std::end(words);
 }
@@ -122,9 +164,13 @@ enum class NumberForm { none, scientific, fraction, grouped, date, sign };
 
 bool is_exponent(std::string_view rest, std::string_view mantissa) {
   const bool separated = mantissa.find_first_of(".,") != std::string_view::npos;
+  const bool ten_behind_blank = separated && rest.front() == '^' &&
+                                mantissa.substr(mantissa.size() - std::min<std::size_t>(mantissa.size(), 2)) == "10";
   const bool times_ten = rest.front() == 'x' || rest.front() == 'X' || rest.front() == '*';
   bool marked = separated;
-  if (times_ten) {
+  if (ten_behind_blank) {
+    rest.remove_prefix(1);
+  } else if (times_ten) {
     rest.remove_prefix(1);
     marked = begins_with(rest, "^");
     if (marked) rest.remove_prefix(1);
@@ -144,8 +190,10 @@ bool is_exponent(std::string_view rest, std::string_view mantissa) {
     }
   }
   if (!all_of(exponent, digits)) return false;
-  // 1e27 may be an order number, too; none of 32 characters has more digits than 1e31.
-  const bool plain = mantissa.size() == 1 && exponent.size() == 2 && exponent >= "15" && exponent <= "31";
+  // 1e27 and 12e26 may be order numbers, too; spreadsheets write up to three digits, and none of 32 characters has more
+  // digits than 1e31.
+  const std::size_t size = exponent.size() == 2 ? mantissa.size() + static_cast<std::size_t>(std::stoi(exponent)) : 0;
+  const bool plain = mantissa.size() <= 3 && size >= 16 && size <= 32;
   return marked || (plain && !times_ten);
 }
 
@@ -174,15 +222,22 @@ NumberForm number_form(std::string_view value) {
   const bool sign = text.front() == '+' || text.front() == '-';
   const bool plus = text.front() == '+';
   if (sign) text.remove_prefix(1);
+  const std::size_t unbracketed = text.size();
+  text.remove_prefix(std::min(text.find_first_not_of("([{<"), text.size()));
+  const bool bracketed = text.size() < unbracketed;
+  while (bracketed && !text.empty() && std::string_view(")]}>").find(text.back()) != std::string_view::npos)
+    text.remove_suffix(1);
   const std::size_t end = std::min(text.find_first_not_of("0123456789.,'"), text.size());
   const std::string_view mantissa = text.substr(0, end);
   const std::string_view rest = text.substr(end);
   if (mantissa.find_first_of(digits) == std::string_view::npos) return NumberForm::none;
   if (!rest.empty()) {
     if (is_exponent(rest, mantissa)) return NumberForm::scientific;
+    if (bracketed) return NumberForm::none;
     if (all_of(text, "0123456789/:") && digits.find(text.back()) != std::string_view::npos) return NumberForm::date;
     return NumberForm::none;
   }
+  if (bracketed) return NumberForm::none;
   const auto separators =
       mantissa.size() - static_cast<std::size_t>(std::count_if(mantissa.begin(), mantissa.end(),
                                                                [](char c) { return c >= '0' && c <= '9'; }));

@@ -87,6 +87,39 @@ TEST(OrderValues, AreFoundToBeNullInAnySpelling) {
   }
 }
 
+TEST(OrderValues, AreFoundToHaveLostDigitsInFurtherSpellings) {
+  for (const char* value : {"12E26", "121e25", "1.21775 10^27", "(1.2E+27)", "1.2\u00A010^27", "[1.2E+27]",
+                            "-(1.2E+27)", "1.2 x 10^27", "12 E26", "{1.2E27}"}) {
+    EXPECT_TRUE(contains(fault(value), "has lost digits")) << value << ": " << fault(value);
+  }
+}
+
+TEST(OrderValues, AreFoundToBeNullAsProgramsPrintIt) {
+  for (const char* value :
+       {"-1.#IND",  "1.#INF",       "-1.#QNAN",     "-nan(ind)",           "nan(snan)", "{}",     "[]",
+        "()",       "<>",           "DBNull.Value", "System.DBNull.Value", "pd.NA",     "np.nan", "pd.NaT",
+        "math.nan", "float('nan')", "%!s(<nil>)",   "%!d(<nil>)",          "~",         "\\\\N",  "\\N"}) {
+    EXPECT_TRUE(contains(fault(value), "stands for no value")) << value << ": " << fault(value);
+  }
+}
+
+TEST(OrderValues, AreFoundToCarryAMarkInFurtherSpellings) {
+  for (const char* value : {"\\'1217", "&apos;1217", "&#39;1217", "&#x27;1217", "&quot;1217",
+                            "\u02B9"
+                            "1217",
+                            "\u02BC"
+                            "1217",
+                            "\u2032"
+                            "1217",
+                            "\u02CB"
+                            "1217",
+                            "\u2035"
+                            "1217",
+                            "1217\u2032", "1217&apos;", "\\\"1217"}) {
+    EXPECT_TRUE(contains(fault(value), "has a mark")) << value << ": " << fault(value);
+  }
+}
+
 TEST(OrderValues, AreFoundToBeASpreadsheetsError) {
   for (const char* value : {"#N/A",
                             "#REF!",
