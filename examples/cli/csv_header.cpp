@@ -3,6 +3,7 @@
 #include <wechatpay/bonus_commit/text.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -53,29 +54,47 @@ std::string foreign_delimiter(const std::string& text) {
   return "";
 }
 
-/// The column that may be meant by `field`, under another name.
-std::string column_like(const std::string& field, const std::vector<std::string>& columns) {
-  constexpr std::pair<std::string_view, std::string_view> names[] = {{"card_id", "\u4F1A\u5458\u5361\u6A21\u677Fid"},
-                                                                     {"card_id", "\u4F1A\u5458\u5361id"},
-                                                                     {"code", "\u4F1A\u5458\u5361code"},
-                                                                     {"code", "\u4F1A\u5458\u5361\u53F7"},
-                                                                     {"out_trade_no", "\u5546\u6237\u8BA2\u5355\u53F7"},
-                                                                     {"out_trade_no", "\u8BA2\u5355\u53F7"},
-                                                                     {"mchid", "\u76F4\u8FDE\u5546\u6237\u53F7"},
-                                                                     {"mchid", "\u5546\u6237\u53F7"},
-                                                                     {"sub_mchid", "\u5B50\u5546\u6237\u53F7"},
-                                                                     {"sub_mchid", "\u7279\u7EA6\u5546\u6237\u53F7"},
-                                                                     {"bonus_value", "\u79EF\u5206"},
-                                                                     {"bonus_value", "\u79EF\u5206\u503C"}};
-  std::vector<std::string> others;
-  for (const std::string& column : columns) {
-    if (std::find(order_fields.begin(), order_fields.end(), column) != order_fields.end()) continue;
-    others.push_back(column);
-    for (const auto& [meant, name] : names) {
-      if (meant == field && plain_name(column) == name) return column;
+constexpr std::pair<std::string_view, std::string_view> other_names[] = {
+    {"card_id", "\u4F1A\u5458\u5361\u6A21\u677Fid"},
+    {"card_id", "\u4F1A\u5458\u5361id"},
+    {"code", "\u4F1A\u5458\u5361code"},
+    {"code", "\u4F1A\u5458\u5361\u53F7"},
+    {"out_trade_no", "\u5546\u6237\u8BA2\u5355\u53F7"},
+    {"out_trade_no", "\u8BA2\u5355\u53F7"},
+    {"mchid", "\u76F4\u8FDE\u5546\u6237\u53F7"},
+    {"mchid", "\u5546\u6237\u53F7"},
+    {"mchid", "merchantid"},
+    {"sub_mchid", "\u5B50\u5546\u6237\u53F7"},
+    {"sub_mchid", "\u7279\u7EA6\u5546\u6237\u53F7"},
+    {"sub_mchid", "submerchantid"},
+    {"bonus_value", "\u79EF\u5206"},
+    {"bonus_value", "\u79EF\u5206\u503C"},
+    {"merchant_mode", "\u5546\u6237\u6A21\u5F0F"}};
+
+/// The column that is another name of `field`; empty where there is none.
+std::string other_name(std::string_view field, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const std::string plain = plain_name(name);
+    for (const auto& [meant, other] : other_names) {
+      if (meant == field && plain == other) return name;
     }
   }
-  return similar_name(field, others);
+  return "";
+}
+
+std::vector<std::string> columns_not_read(const std::vector<std::string>& columns) {
+  std::vector<std::string> others;
+  std::copy_if(columns.begin(), columns.end(), std::back_inserter(others), [](const std::string& column) {
+    return std::find(order_fields.begin(), order_fields.end(), column) == order_fields.end();
+  });
+  return others;
+}
+
+/// The column that may be meant by `field`, under another name.
+std::string column_like(const std::string& field, const std::vector<std::string>& columns) {
+  const std::vector<std::string> others = columns_not_read(columns);
+  const std::string other = other_name(field, others);
+  return other.empty() ? similar_name(field, others) : other;
 }
 
 /// Each field that no column and no default gives, with what can be done about it.
@@ -114,11 +133,32 @@ std::string listed(const std::vector<std::string>& names) {
   return printable(all, 300);
 }
 
+std::string fault_of_near_name(const char* kind, const std::vector<std::string>& fields,
+                               const std::vector<std::string>& others) {
+  for (const std::string_view field : order_fields) {
+    if (has(fields, field)) continue;
+    std::string near = other_name(field, others);
+    const std::string wanted = plain_name(field);
+    const std::size_t most_edits = wanted.size() < 8 ? 1 : 2;  // card_no is none of card_id
+    for (const std::string& name : others) {
+      if (near.empty() && name.size() <= 100 && edits_between(wanted, plain_name(name)) <= most_edits) near = name;
+    }
+    if (!near.empty()) {
+      return kind + (" " + printable(near, 40)) + " is not read: is it " + std::string(field) + "?";
+    }
+  }
+  return "";
+}
+
 char announced_delimiter(std::string_view line) {
+  line.remove_prefix(static_cast<std::size_t>(without_blanks(line).data() - line.data()));
   if (!line.empty() && line.front() == '"') line.remove_prefix(1);
-  if (line.size() < 5 || plain_name(line.substr(0, 3)) != "sep" || line[3] != '=') return 0;
-  const char delimiter = line[4];
-  const bool only_that = line.find_first_not_of(std::string("\" \r") + delimiter, 5) == std::string_view::npos;
+  const std::size_t sign = line.find_first_not_of(' ', 3);
+  if (sign == std::string_view::npos || plain_name(line.substr(0, 3)) != "sep" || line[sign] != '=') return 0;
+  const std::size_t at = line.find_first_not_of(" \r", sign + 1);
+  if (at == std::string_view::npos) return 0;
+  const char delimiter = line[at];
+  const bool only_that = line.find_first_not_of(std::string("\" \r") + delimiter, at) == std::string_view::npos;
   return only_that ? delimiter : '\0';
 }
 
@@ -139,6 +179,13 @@ Result<CsvHeader> CsvHeader::read(std::string text, char announced, const BonusC
       return configuration_error("the column " + column + " is there twice" + has_columns);
     }
   }
+  const char fitting = best_delimiter(text);
+  if (fitting != header.delimiter && fields_among(header.columns) == 0 &&
+      fields_among(columns_of(text, fitting).value_or(std::vector<std::string>())) > 0) {
+    return configuration_error("its first line announces \"" + printable(std::string(1, announced), 4) +
+                               "\" between columns, but its header has \"" + printable(std::string(1, fitting), 4) +
+                               "\" there: which one is right?");
+  }
   if (const auto missing = missing_fields(header.columns, defaults); !missing.empty()) {
     std::string message = missing.size() == 1 ? "there is no column " : "there are no columns ";
     for (const std::string& field : missing) message += (&field == &missing.front() ? "" : ", ") + field;
@@ -155,6 +202,8 @@ Result<CsvHeader> CsvHeader::read(std::string text, char announced, const BonusC
     return configuration_error("its first line announces \"" + printable(std::string(1, header.delimiter), 4) +
                                "\" between columns: commas, semicolons and tabs are read");
   }
+  const std::string near = fault_of_near_name("column", header.columns, columns_not_read(header.columns));
+  if (!near.empty()) return configuration_error(near + has_columns);
   header.error_at = static_cast<std::size_t>(std::find(header.columns.begin(), header.columns.end(), "error") -
                                              header.columns.begin());
   header.text = std::move(text);

@@ -13,7 +13,6 @@ using nlohmann::json;
 namespace {
 
 constexpr const char* one_a_line = "one object a line: jq -c . FILE makes it so";
-constexpr std::size_t most_others = 20;
 
 bool is_field(std::string_view name) {
   return std::find(order_fields.begin(), order_fields.end(), name) != order_fields.end();
@@ -37,6 +36,56 @@ std::string fault_of_member(std::string_view name, const json& member) {
   return std::string(name) + " must be a string" + (member.is_number() ? ", since numbers lose digits" : "");
 }
 
+/// `line` without what stands in double quotes.
+std::string without_strings(std::string_view line) {
+  std::string bare;
+  bool quoted = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (quoted && line[i] == '\\') {
+      ++i;
+    } else if (line[i] == '"') {
+      quoted = !quoted;
+      bare += '"';
+    } else if (!quoted) {
+      bare += line[i];
+    }
+  }
+  return bare;
+}
+
+/// The first word of `bare` that other languages have for a value, and JSON has not; empty where there is none.
+std::string foreign_word(const std::string& bare) {
+  constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+  for (std::size_t at = bare.find_first_of(letters); at != std::string::npos;) {
+    const std::size_t end = std::min(bare.find_first_not_of(letters, at), bare.size());
+    const std::string word = bare.substr(at, end - at);
+    for (const char* foreign : {"NaN", "nan", "Infinity", "inf", "None", "True", "False", "undefined", "NULL", "nil"}) {
+      if (word == foreign) return word;
+    }
+    at = bare.find_first_of(letters, end);
+  }
+  return "";
+}
+
+/// What a line has that JSON has not; empty where that is not known.
+std::string foreign_to_json(std::string_view line) {
+  const std::string bare = without_strings(without_blanks(line));
+  if (bare.empty()) return "";
+  const std::size_t comment = std::min({bare.find("//"), bare.find("/*"), bare.find('#')});
+  const std::size_t quote = bare.find('\'');
+  const bool object = bare.front() == '{';
+  if (comment < quote && (object || comment == 0)) return "a comment: remove it";
+  if (!object) return "";
+  if (quote != std::string::npos) return "single quotes, as Python prints a dict: json.dumps() writes JSON";
+  if (const std::string word = foreign_word(bare); !word.empty()) return word + ": give the value, or null";
+  const bool closed = std::count(bare.begin(), bare.end(), '{') == std::count(bare.begin(), bare.end(), '}');
+  if (closed && bare.back() == ',') return "a comma behind its object: remove it";
+  if (closed && bare.back() == ';') return "\";\" behind its object: remove it";
+  const std::size_t last = bare.find_last_not_of("}] \t");
+  if (closed && last != std::string::npos && bare[last] == ',') return "a comma before its last bracket: remove it";
+  return "";
+}
+
 /// The object of `line` without the member that json_with_error() has added.
 std::string without_last_error(const std::string& line) {
   const std::size_t at = line.rfind(",\"error\":\"");
@@ -55,13 +104,15 @@ JsonOrder read_json_order(const std::string& line) {
   if (!is_utf8(line)) {
     order.fault = std::string("is not UTF-8: ") + utf8_advice;
   } else if (!object.is_object()) {
-    order.fault = std::string("is not an object of JSON: ") + one_a_line;
+    const std::string foreign = object.is_discarded() ? foreign_to_json(line) : "";
+    order.fault =
+        foreign.empty() ? std::string("is not an object of JSON: ") + one_a_line : "is not JSON: it has " + foreign;
   }
   if (!order.fault.empty()) return order;
   for (const std::string& name : names) {
     if (name == "error") continue;
     if (!is_field(name)) {
-      if (order.others.size() < most_others) order.others.push_back(name);
+      order.others.push_back(name);
     } else if (std::count(names.begin(), names.end(), name) > 1) {
       order.fault = "has the member " + name + " twice: which one is right?";
       return order;
@@ -84,7 +135,7 @@ std::string fault_of_json_lines(const std::string& first_line) {
   if (text.front() == '[') return "is an array of JSON; one object a line is wanted: jq -c '.[]' FILE makes it so";
   std::vector<std::string> names;
   const bool goes_on = text.back() == '{' || text.back() == '[' || text.back() == ',' || text.back() == ':';
-  if (goes_on && !parse(first_line, names).is_object()) {
+  if (goes_on && foreign_to_json(text).empty() && !parse(first_line, names).is_object()) {
     return std::string("has an object of JSON over several lines; wanted is ") + one_a_line;
   }
   return "";

@@ -68,6 +68,13 @@ std::string fault_of_earlier_run(std::string_view error) {
   return std::string(advice) + " (" + std::string(error) + ")";
 }
 
+/// Whether a line has nothing but blanks, delimiters and quotes.
+bool holds_nothing(std::string text) {
+  text.erase(std::remove_if(text.begin(), text.end(), [](char c) { return c == ',' || c == ';' || c == '"'; }),
+             text.end());
+  return is_blank(text);
+}
+
 bool is_blank_row(const std::vector<std::string>& values) {
   return std::all_of(values.begin(), values.end(), [](const std::string& value) { return is_blank(value); });
 }
@@ -92,10 +99,17 @@ std::optional<Error> OrderFile::read_header() {
   if (line) {
     if (const std::string kind = kind_of_other_file(line->text); !kind.empty()) return wrong(kind);
   }
-  while (line && is_blank(line->text)) line = lines_.next();
+  char announced = 0;
+  for (; line; line = lines_.next()) {
+    while (line->text.compare(0, 3, byte_order_mark) == 0) line->text.erase(0, 3);
+    if (holds_nothing(line->text)) continue;
+    if (announced != 0) break;
+    announced = announced_delimiter(line->text);
+    if (announced == 0) break;
+  }
   if (!error().empty()) return configuration_error(error());
+  if (!line && announced != 0) return wrong("has no header");
   if (!line) return wrong("is empty: a header, or an object of JSON on each line, belongs here");
-  while (line->text.compare(0, 3, byte_order_mark) == 0) line->text.erase(0, 3);
   const char first = without_blanks(line->text).front();
   if (first == '{' || first == '[') {
     if (const std::string fault = fault_of_json_lines(line->text); !fault.empty()) return wrong(fault);
@@ -103,9 +117,6 @@ std::optional<Error> OrderFile::read_header() {
     lines_.put_back({*std::move(line)});
     return std::nullopt;
   }
-  const char announced = announced_delimiter(line->text);
-  if (announced != 0) line = lines_.next();
-  if (!line) return wrong("has no header");
   auto header = CsvHeader::read(std::move(line->text), announced, defaults_);
   if (!header) return wrong(header.error().message);
   header_ = *std::move(header);
@@ -206,12 +217,17 @@ void OrderFile::read_json_row(OrderRow& row) {
   }
   for (const auto& [name, value] : order.values) set_field(row, name, value);
   check_row(row, order.others);
+  std::vector<std::string> fields;
+  for (const auto& [name, value] : order.values) {
+    if (!is_blank(value)) fields.emplace_back(name);
+  }
+  if (row.fault.empty()) row.fault = fault_of_near_name("member", fields, order.others);
   if (row.fault.empty()) row.fault = fault_of_earlier_run(order.error);
 }
 
 /// Sets the field `name` of the row's order, or adds what is wrong with the value.
 void OrderFile::set_field(OrderRow& row, std::string_view name, const std::string& value) {
-  if (value.empty() || std::find(order_fields.begin(), order_fields.end(), name) == order_fields.end()) return;
+  if (is_blank(value) || std::find(order_fields.begin(), order_fields.end(), name) == order_fields.end()) return;
   const auto add_fault = [&row](const std::string& fault) { row.fault += (row.fault.empty() ? "" : "; ") + fault; };
   const std::string fault = fault_of_value(name, value);
   if (name == "bonus_value") {

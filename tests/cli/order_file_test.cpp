@@ -150,7 +150,7 @@ TEST_F(OrderFileTest, SaysWhatIsWrongWithAnObject) {
                           "out_trade_no is NULL, which stands for no value",
                           "out_trade_no must not be empty (is it outTradeNo?)",
                           "is not UTF-8: save as UTF-8",
-                          "is not an object of JSON: one object a line: jq -c . FILE",
+                          "is not JSON: it has a comma behind its object",
                           "has none of an order's members, but: orders",
                           "merchant_mode must be both, direct or partner, not all",
                           "is not an object of JSON",
@@ -328,6 +328,97 @@ TEST_F(OrderFileTest, RefusesAHeaderThatCannotWork) {
   EXPECT_TRUE(contains(refusal("sep=;\n"), "has no header"));
   EXPECT_TRUE(contains(refusal("code,code,card_id,out_trade_no,mchid,sub_mchid,bonus_value\n"), "code is there twice"));
   EXPECT_TRUE(contains(refusal("\"card_id,code\n"), "quotes of its header"));
+}
+
+TEST_F(OrderFileTest, RefusesAColumnOrMemberThatIsNearlyAFieldWhateverTheDefaults) {
+  BonusCommitRequest defaults;
+  defaults.card_id = "1";
+  defaults.mchid = "4";
+  defaults.sub_mchid = "5";
+  for (const auto& [name, field] : {std::pair<std::string, std::string>{"MCHID", "mchid"},
+                                    {"Mch ID", "mchid"},
+                                    {"mchid\\", "mchid"},
+                                    {"\u5546\u6237\u53F7", "mchid"},
+                                    {"subMchid", "sub_mchid"},
+                                    {"\u5B50\u5546\u6237\u53F7", "sub_mchid"},
+                                    {"Card-ID", "card_id"},
+                                    {"merchantMode", "merchant_mode"},
+                                    {"\u5546\u6237\u6A21\u5F0F", "merchant_mode"}}) {
+    const std::string said = "column " + name + " is not read: is it " + field + "?";
+    EXPECT_TRUE(contains(refusal("code,out_trade_no,bonus_value," + name + "\n2,3,6,7\n", defaults), said))
+        << refusal("code,out_trade_no,bonus_value," + name + "\n2,3,6,7\n", defaults);
+  }
+  for (const auto& [name, field] : {std::pair<std::string, std::string>{"MCHID", "mchid"},
+                                    {"merchant_mode ", "merchant_mode"},
+                                    {"merchantMode", "merchant_mode"},
+                                    {"\u5546\u6237\u53F7", "mchid"}}) {
+    const auto all =
+        rows("{\"code\":\"2\",\"out_trade_no\":\"3\",\"bonus_value\":6,\"" + name + "\":\"7\"}\n", defaults);
+    EXPECT_EQ(all[0].fault, "member " + name + " is not read: is it " + field + "?");
+  }
+  EXPECT_EQ(refusal("code,out_trade_no,bonus_value,mchid,sub_mchid,MCHID,remark,mobile\n", defaults), "");
+  EXPECT_EQ(
+      rows("{\"code\":\"2\",\"out_trade_no\":\"3\",\"bonus_value\":6,\"mode\":1,\"mchid\":\"4\",\"MCHID\":\"7\"}\n",
+           defaults)[0]
+          .fault,
+      "");
+}
+
+TEST_F(OrderFileTest, TakesABlankCellFromTheDefaults) {
+  BonusCommitRequest defaults;
+  defaults.mchid = "7";
+  for (const char* blank : {"", "  ", "\u00A0", "\"  \"", "\t", "\u3000"}) {
+    const auto all = rows(header + "1,2,3," + blank + ",5,6\n", defaults);
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(all[0].fault, "") << blank;
+    EXPECT_EQ(all[0].request.mchid, "7") << blank;
+  }
+  EXPECT_TRUE(contains(rows(header + "1,2,  ,4,5,6\n")[0].fault, "out_trade_no must not be empty"));
+}
+
+TEST_F(OrderFileTest, PassesOverBlankRowsBeforeTheHeader) {
+  const std::string columns = "card_id;code;out_trade_no;mchid;sub_mchid;bonus_value\n1;2;3;4;5;6\n";
+  for (const char* begin : {";;;;;\n", "\u00A0; ;\n\n", "\"\";\"\"\n", "sep=;\n;;;;\n", "sep=;\n\n \n", ";;;\nsep=;\n",
+                            "sep = ;\n", "\"sep = ;\"\n", " sep=; \n", ",,,,\n", "\t\t\t\n"}) {
+    const auto file = open(begin + columns);
+    ASSERT_TRUE(file) << begin << file.error().message;
+    const auto all = rows(begin + columns);
+    ASSERT_EQ(all.size(), 1U) << begin;
+    EXPECT_EQ(all[0].fault, "") << begin;
+  }
+  EXPECT_EQ(rows("sep=\t\ncard_id\tcode\tout_trade_no\tmchid\tsub_mchid\tbonus_value\n1\t2\t3\t4\t5\t6\n").size(), 1U);
+}
+
+TEST_F(OrderFileTest, NamesAnAnnouncedDelimiterThatTheHeaderContradicts) {
+  const std::string said = refusal("sep=;\n" + header + "1,2,3,4,5,6\n");
+  EXPECT_TRUE(contains(said, "first line announces \";\" between columns, but its header has \",\"")) << said;
+}
+
+TEST_F(OrderFileTest, NamesWhatALineThatIsNoJsonIs) {
+  const auto all = rows(
+      "{\"code\":\"2\"}\n{\"bonus_value\":NaN}\n{\"bonus_value\":-Infinity}\n{\"mchid\":None}\n{'code': '2', 'x': "
+      "None}\n"
+      "{\"code\":\"2\"},\n// comment\n# comment\n{\"code\":\"2\"} // "
+      "why\n{\"code\":\"2\"};\n{\"a\":True}\n{\"a\":undefined}\n{\"a\":1,}\n/* x */\n");
+  const char* faults[] = {"",
+                          "NaN",
+                          "Infinity",
+                          "None",
+                          "single quotes",
+                          "comma behind its object",
+                          "comment",
+                          "comment",
+                          "comment",
+                          "\";\" behind its object",
+                          "True",
+                          "undefined",
+                          "comma before its last",
+                          "comment"};
+  ASSERT_EQ(all.size(), std::size(faults));
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    EXPECT_TRUE(contains(all[i].fault, faults[i])) << all[i].fault;
+    EXPECT_FALSE(contains(all[i].fault, "jq -c")) << all[i].fault;
+  }
 }
 
 TEST_F(OrderFileTest, RefusesWhatIsNoFileOfOrders) {
