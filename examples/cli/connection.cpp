@@ -34,12 +34,14 @@ void Connection::add_to(CLI::App& command) {
   add("--public-key-id", public_key_id, "WECHATPAY_PUBLIC_KEY_ID", "ID", "its id, PUB_KEY_ID_...");
   add("--platform-cert-file", platform_certificate_files, "WECHATPAY_PLATFORM_CERT_FILE", "FILE",
       "a platform certificate, wechatpay_<serial>.pem; several with commas, or given several times")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
 
   group = "Where to";
   add("--origin", origins, "WECHATPAY_ORIGIN", "URL",
       "the host, and its backup behind a comma; the sandbox's base URL stands here in tests")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->capture_default_str();
   add("--ca-file", ca_file, "WECHATPAY_CA_FILE", "FILE",
       "the certificate authorities to trust (default: the system's)");

@@ -163,6 +163,18 @@ expect 0 "$tool" check - <<< '{"card_id":"1","code":"2","out_trade_no":"3","mchi
 expect 2 "$tool" check "$folder/none"
 [ "$(ls "$folder")" = "$(printf '%s\n' err files log orders.csv out output passphrase script)" ] || fail "$(ls "$folder")"
 
+echo "-- an option that may be given several times leaves FILE to the command"
+printf 'card_id,code,out_trade_no,mchid,sub_mchid,bonus_value\n' > "$folder/none.csv"
+expect 0 "$tool" backfill --origin "$WECHATPAY_ORIGIN" "$folder/none.csv"
+certificate=$(echo "$folder"/files/wechatpay_*.pem)
+without_key=(env -u WECHATPAY_PUBLIC_KEY_ID -u WECHATPAY_PUBLIC_KEY_FILE)
+expect 0 "${without_key[@]}" "$tool" backfill --platform-cert-file "$certificate" "$folder/none.csv"
+expect 0 "$tool" doctor --origin "$WECHATPAY_ORIGIN" --origin "$WECHATPAY_ORIGIN" --json
+[ "$(grep -c '"step": "signed answer"' <<< "$out")" = 2 ] || fail "not both hosts: $out"
+expect 0 "$tool" doctor --origin "$WECHATPAY_ORIGIN,$WECHATPAY_ORIGIN" --json
+[ "$(grep -c '"step": "signed answer"' <<< "$out")" = 2 ] || fail "not both hosts: $out"
+rm "$folder"/none.csv*
+
 echo "-- doctor"
 expect 0 "$tool" doctor
 says out '^ok    merchant.s key  *merchant 1900000001, serial_no [0-9A-F]*$'
