@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "commands.hpp"
 #include "connection.hpp"
@@ -22,20 +24,21 @@ struct Options {
   bool json = false;
 };
 
+ClientOptions client_options(std::vector<std::string> origins) {
+  ClientOptions options;
+  options.origins = std::move(origins);
+  options.retry.max_tries = 1;
+  return options;
+}
+
 void look_at_host(const Options& options, const std::string& origin, const Credentials& credentials,
-                  const std::shared_ptr<PlatformKeys>& keys, Findings& findings) {
+                  const std::shared_ptr<PlatformKeys>& keys, const std::shared_ptr<CurlTransport>& transport,
+                  Findings& findings) {
   findings.begin_host(origin);
-  const auto transport = options.connection.transport();
-  if (!transport) {
-    findings.bad("network options", transport.error().message);
-    return;
-  }
   std::optional<Try> made;
-  ClientOptions client_options;
-  client_options.origins = {origin};
-  client_options.retry.max_tries = 1;
-  client_options.hooks.on_try = [&made](const TryEvent& event) { made = event.result; };
-  const auto client = BonusCommitClient::create(credentials, keys, *transport, std::move(client_options));
+  ClientOptions of_client = client_options({origin});
+  of_client.hooks.on_try = [&made](const TryEvent& event) { made = event.result; };
+  const auto client = BonusCommitClient::create(credentials, keys, transport, std::move(of_client));
   if (!client) {
     findings.bad("options", client.error().message);
     return;
@@ -56,6 +59,22 @@ void look_at_host(const Options& options, const std::string& origin, const Crede
   judge_commit(*made, !options.connection.proxy.empty(), result, findings);
 }
 
+/// An origin may be a secret that stands in the wrong place, and is shown when it is known to be one.
+void look_at_hosts(const Options& options, const Credentials& credentials, const std::shared_ptr<PlatformKeys>& keys,
+                   Findings& findings) {
+  const std::vector<std::string>& origins = options.connection.origins;
+  const auto transport = options.connection.transport();
+  if (!transport) {
+    findings.bad("network options", transport.error().message);
+    return;
+  }
+  if (const auto client = BonusCommitClient::create(credentials, keys, *transport, client_options(origins)); !client) {
+    findings.bad("options", client.error().message);
+    return;
+  }
+  for (const std::string& origin : origins) look_at_host(options, origin, credentials, keys, *transport, findings);
+}
+
 std::string conclusion(const Findings& findings) {
   if (findings.bad_steps() > 0) return "Wrong: " + std::to_string(findings.bad_steps()) + "; begin with the first BAD.";
   if (findings.undecided_steps() > 0) return "Nothing wrong was found, but not everything could be looked at.";
@@ -74,9 +93,10 @@ int run(const Options& options) {
   judge_credentials(credentials, std::chrono::system_clock::now(), findings);
   const auto keys = connection.platform_keys();
   judge_platform_keys(keys, findings);
+  const bool own_key = credentials && keys && judge_own_key(*credentials, **keys, findings);
   judge_environment(is_set, !connection.proxy.empty(), !connection.ca_file.empty(), findings);
-  if (!options.offline && credentials && keys) {
-    for (const std::string& origin : connection.origins) look_at_host(options, origin, *credentials, *keys, findings);
+  if (!options.offline && credentials && keys && !own_key) {
+    look_at_hosts(options, *credentials, *keys, findings);
   } else if (!options.offline && !options.json) {
     std::cout << "\nThe hosts are looked at when the files are in order.\n";
   }

@@ -91,6 +91,8 @@ void judge_refusal(const Error& error, const std::string& said, Findings& findin
     findings.bad("permission", error.message);
   } else if (upper_case(error.message).find("WECHATPAY-SERIAL") != std::string::npos) {
     findings.bad("announced key", error.message);
+  } else if (error.remedy == Remedy::correct_setup) {
+    findings.bad("signed request", error.message);
   } else {
     findings.good("signed request", "understood: refused with " + said + ", as an order that does not exist should be");
   }
@@ -196,6 +198,21 @@ void judge_platform_keys(const Result<std::shared_ptr<PlatformKeys>>& keys, Find
   for (const std::string& serial : (*keys)->serials()) serials += (serials.empty() ? "" : ", ") + serial;
   findings.good("platform keys", serials + "; requests announce " + (*keys)->announced());
   for (const std::string& warning : (*keys)->warnings()) findings.doubtful("platform keys", warning);
+}
+
+bool judge_own_key(const Credentials& credentials, const PlatformKeys& keys, Findings& findings) {
+  const std::string message = "wechatpay-bonus-commit: is this the merchant's own key?\n";
+  const auto signature = credentials.signer().sign(message);
+  if (!signature) return false;  // told with the merchant's key
+  for (const std::string& serial : keys.serials()) {
+    const auto key = keys.find(serial);
+    if (key == nullptr || !key->verify(message, *signature)) continue;
+    findings.bad("platform keys", serial +
+                                      " is the merchant's own public key, under which no answer verifies: WeChat "
+                                      "Pay's is in pub_key.pem, downloaded on the merchant platform");
+    return true;
+  }
+  return false;
 }
 
 void judge_environment(const std::function<bool(const char*)>& is_set, bool has_proxy, bool has_ca_file,

@@ -50,6 +50,9 @@ void judge_credentials(const wechatpay::Result<wechatpay::Credentials>& credenti
 
 void judge_platform_keys(const wechatpay::Result<std::shared_ptr<wechatpay::PlatformKeys>>& keys, Findings& findings);
 
+/// Whether one of the platform keys is the merchant's own, under which no answer verifies; says so where it is.
+bool judge_own_key(const wechatpay::Credentials& credentials, const wechatpay::PlatformKeys& keys, Findings& findings);
+
 /// Variables that other programs heed, and this one does not; `is_set` tells of one. Their values may hold passwords,
 /// and are neither asked for nor shown.
 void judge_environment(const std::function<bool(const char*)>& is_set, bool has_proxy, bool has_ca_file,

@@ -194,6 +194,12 @@ openssl genrsa -out "$folder/other.pem" 2048 2> /dev/null
 expect 1 "$tool" doctor --key-file "$folder/other.pem"
 says out "^BAD   merchant's key  *$folder/other.pem does not belong to $WECHATPAY_CERT_FILE"
 says out 'The hosts are looked at when'
+openssl x509 -in "$WECHATPAY_CERT_FILE" -noout -pubkey > "$folder/own.pem"
+for offline in '' --offline; do
+  expect 1 "$tool" doctor --public-key-file "$folder/own.pem" $offline
+  says out "^BAD   platform keys  *PUB_KEY_ID_.* is the merchant's own public key"
+  says out '^Wrong: 1;'
+done
 expect 1 "$tool" doctor --public-key-file "$WECHATPAY_CERT_FILE"
 says out '^BAD   platform keys '
 expect 1 env -u WECHATPAY_CERT_FILE "$tool" doctor --key-file "$folder/other.pem" \

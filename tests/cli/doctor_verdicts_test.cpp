@@ -134,6 +134,16 @@ TEST(Doctor, BlamesWhatARefusalOfTheCallerNames) {
   EXPECT_EQ(verdict_of_answer(serial), "clock ok, announced key bad, signed answer ok");
 }
 
+TEST(Doctor, BlamesTheSetUpWhereARefusalSpeaksOfIt) {
+  for (const int status : {400, 404, 406, 415}) {
+    Error refusal = answer(status, "PARAM_ERROR");
+    refusal.remedy = Remedy::correct_setup;
+    int wrong = 0;
+    EXPECT_EQ(verdict_of_answer(refusal, &wrong), "clock ok, signed request bad, signed answer ok") << status;
+    EXPECT_EQ(wrong, 1);
+  }
+}
+
 TEST(Doctor, BlamesTheAnswersSignatureOrItsSender) {
   EXPECT_EQ(verdict_of_answer(answer(400, "INVALID_REQUEST", false)),
             "clock unknown, signed request unknown, signed answer bad");
