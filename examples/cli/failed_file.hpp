@@ -12,13 +12,14 @@
 #include <system_error>
 #include <utility>
 
-/// A file that takes its name's place only when it is complete.
+/// A file that takes its name's place only when it is complete. Its owner alone may read it: it holds what the file of
+/// orders holds.
 class FailedFile {
  public:
   explicit FailedFile(std::string name) : name_(std::move(name)), unfinished_(name_ + ".unfinished") {}
 
   void add(const std::string& line) {
-    if (!out_.is_open()) out_.open(unfinished_, std::ios::binary | std::ios::trunc);
+    if (!out_.is_open()) open();
     out_ << line << "\n";
     ++lines_;
   }
@@ -43,6 +44,18 @@ class FailedFile {
   std::uint64_t lines() const { return lines_; }
 
  private:
+  void open() {
+    std::error_code not_there;
+    std::filesystem::remove(unfinished_, not_there);
+    const int made = ::open(unfinished_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (made < 0) {
+      out_.setstate(std::ios::failbit);
+      return;
+    }
+    ::close(made);
+    out_.open(unfinished_, std::ios::binary | std::ios::trunc);
+  }
+
   const std::string name_;
   const std::string unfinished_;
   std::ofstream out_;

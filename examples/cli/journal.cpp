@@ -1,5 +1,7 @@
 #include "journal.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <wechatpay/bonus_commit/file_name.hpp>
 
 #include "wording.hpp"
@@ -36,6 +38,9 @@ std::string column(sqlite3_stmt* statement, int at) {
 
 Journal::Journal(const std::string& file, const std::string& about)
     : file_(file.empty() ? "the journal" : file_in_message(file, "--journal")) {
+  // It holds what the file of orders holds. SQLite gives the files beside it the same mode. What cannot be made here is
+  // told by SQLite.
+  if (const int made = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600); made >= 0) ::close(made);
   sqlite3* database = nullptr;
   const int opened = sqlite3_open_v2(file.c_str(), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
   database_.reset(database);

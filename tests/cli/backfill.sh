@@ -75,6 +75,9 @@ says err '^1 credited, 2 failed, 1 row that is no order$'
 says err '1 x 400 SYSTEM_ERROR (refused), first on line 2$'
 says err '1 x connection closed (unknown), first on line 5$'
 [ "$(cut -d '"' -f 1 mixed.csv.failed)" = "$(sed '1s/$/,error/; 2,$s/$/,/; 4d' mixed.csv)" ] || fail "$(< mixed.csv.failed)"
+for file in mixed.csv.failed mixed.csv.journal; do
+  [ "$(stat -c %a $file)" = 600 ] || fail "$file may be read by others: $(stat -c %a $file)"
+done
 grep -q '^478515832665,478515832665,mixed.csv-1,.*,30,"refused: ' mixed.csv.failed || fail "$(< mixed.csv.failed)"
 grep -q '^478515832665,478515832665,mixed.csv-4,.*,30,"unknown: ' mixed.csv.failed || fail "$(< mixed.csv.failed)"
 expect 1 "$tool" backfill mixed.csv

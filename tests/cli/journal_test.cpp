@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <limits>
 #include <string>
 #include <vector>
@@ -49,6 +50,15 @@ class JournalTest : public ::testing::Test {
     return rows;
   }
 };
+
+TEST_F(JournalTest, MayBeReadByItsOwnerAlone) {
+  using std::filesystem::perms;
+  Journal journal(file_, "here");
+  see(journal, order(1, "1"));
+  for (const auto& file : std::filesystem::directory_iterator(folder_.path(""))) {
+    EXPECT_EQ(file.status().permissions(), perms::owner_read | perms::owner_write) << file.path();
+  }
+}
 
 TEST_F(JournalTest, GivesAnOrderAgainUntilItIsSettled) {
   {
