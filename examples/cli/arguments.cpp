@@ -5,7 +5,13 @@
 #include <wechatpay/bonus_commit/text.hpp>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <iomanip>
+#include <limits>
+#include <sstream>
 #include <string_view>
+#include <system_error>
 
 #include "order_values.hpp"
 #include "similar_names.hpp"
@@ -71,6 +77,20 @@ std::string missing_options(const CLI::App& command) {
   return count == 0 ? "" : missing + (count == 1 ? " is required" : " are required");
 }
 
+/// CLI11's message about a value that it cannot convert, without the value.
+std::string without_value(const std::string& message) {
+  constexpr std::string_view begin = "Could not convert: ";
+  if (message.compare(0, begin.size(), begin) != 0) return "an option cannot take the value that it was given";
+  return message.substr(begin.size(), message.find(" = ") - begin.size()) + ": cannot take the value that it was given";
+}
+
+/// 0.001 as it is written, without zeros behind it.
+std::string as_text(double number) {
+  std::ostringstream text;
+  text << std::setprecision(10) << number;
+  return text.str();
+}
+
 }  // namespace
 
 std::string fault_of_arguments(const CLI::App& app, const std::vector<std::string>& arguments) {
@@ -99,9 +119,47 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error, const std
     const std::string missing = missing_options(*commands.front());
     if (!missing.empty()) return missing;
   }
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ConversionError)) return without_value(error.what());
   return wechatpay::printable(error.what(), 1000);
 }
 
 CLI::Option* takes_file_name(CLI::Option* option) {
   return option->check([](const std::string& name) { return wechatpay::file_name_fault(name); }, "");
+}
+
+CLI::Option* takes_whole_number(CLI::Option* option, std::uint64_t lowest, std::uint64_t highest) {
+  const bool bounded = highest < std::numeric_limits<std::uint64_t>::max();
+  const std::string range =
+      bounded ? std::to_string(lowest) + " to " + std::to_string(highest) : std::to_string(lowest) + " or more";
+  return option->check(
+      [lowest, highest, range](const std::string& text) {
+        std::uint64_t number = 0;
+        const char* const end = text.data() + text.size();
+        const auto [last, error] = std::from_chars(text.data(), end, number);
+        const bool taken = error == std::errc() && last == end && number >= lowest && number <= highest;
+        return taken ? std::string() : "must be a whole number, " + range;
+      },
+      range);
+}
+
+CLI::Option* takes_number(CLI::Option* option, double lowest, double highest) {
+  const std::string range = as_text(lowest) + " to " + as_text(highest);
+  return option->check(
+      [lowest, highest, range](const std::string& text) {
+        char* last = nullptr;
+        const double number = std::strtod(text.c_str(), &last);
+        const bool taken = last == text.c_str() + text.size() && number >= lowest && number <= highest;
+        return taken && !text.empty() ? std::string() : "must be a number, " + range;
+      },
+      range);
+}
+
+CLI::Option* takes_one_of(CLI::Option* option, const std::vector<std::string>& words) {
+  std::string all;
+  for (const std::string& word : words) all += (all.empty() ? "" : ", ") + word;
+  return option->check(
+      [words, all](const std::string& text) {
+        return std::find(words.begin(), words.end(), text) != words.end() ? std::string() : "must be one of " + all;
+      },
+      all);
 }

@@ -3,6 +3,7 @@
 #define WECHATPAY_BONUS_COMMIT_CLI_ARGUMENTS_HPP
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,5 +16,16 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error, const std
 
 /// Has the option refuse what cannot be a file's name.
 CLI::Option* takes_file_name(CLI::Option* option);
+
+// CLI11's own checks quote the value, which may be a secret that stands in the wrong place. These do not.
+
+/// Has the option take decimal digits alone, for a number in this range.
+CLI::Option* takes_whole_number(CLI::Option* option, std::uint64_t lowest, std::uint64_t highest);
+
+/// Has the option take a number in this range.
+CLI::Option* takes_number(CLI::Option* option, double lowest, double highest);
+
+/// Has the option take one of these words.
+CLI::Option* takes_one_of(CLI::Option* option, const std::vector<std::string>& words);
 
 #endif

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <filesystem>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -115,16 +116,16 @@ void add_backfill(CLI::App& app, int& status) {
       "in "
       "a column `error`, ready to be fed in again.");
   takes_file_name(command.add_option("FILE", options->file, "the orders; - is standard input"))->required();
-  command.add_option("--max-in-flight", options->run.max_in_flight, "so many commits at a time")
-      ->check(CLI::Range(1, 1000))
+  takes_whole_number(command.add_option("--max-in-flight", options->run.max_in_flight, "so many commits at a time"), 1,
+                     1000)
       ->capture_default_str();
-  command.add_option("--rate", options->run.rate, "at most so many requests a second; WeChat Pay limits each merchant")
-      ->check(CLI::Range(0.001, 1000000.0))
+  takes_number(command.add_option("--rate", options->run.rate,
+                                  "at most so many requests a second; WeChat Pay limits each merchant"),
+               0.001, 1000000)
       ->type_name("NUMBER");
-  command
-      .add_option("--stop-after", options->run.stop_after,
-                  "stop after so many failures in a row, since there may be one cause; 0: never")
-      ->check(CLI::NonNegativeNumber)
+  takes_whole_number(command.add_option("--stop-after", options->run.stop_after,
+                                        "stop after so many failures in a row, since there may be one cause; 0: never"),
+                     0, std::numeric_limits<decltype(options->run.stop_after)>::max())
       ->capture_default_str();
   command.add_flag("--again", options->run.again, "commit again what earlier runs were refused for good, too");
   command.add_flag("--allow-rounded", options->run.allow_rounded,

@@ -217,7 +217,7 @@ void BackfillRun::report_end(bool written) {
   const std::string failed = file_in_message(options_.failed, "--failed");
   if (!written) {
     screen_.say(
-        options_.failed + " cannot be written" +
+        failed + " cannot be written" +
         (options_.journal.empty() ? std::string() : ": what failed is in the journal; make room, and start again"));
   } else if (failed_rows_ > 0) {
     screen_.say(failed + " has what failed" + (complete() ? "" : " until then") +
@@ -268,7 +268,7 @@ nlohmann::ordered_json BackfillRun::summary() {
     });
   }
   if (!stopped_because_.empty()) json["stopped_because"] = stopped_because_;
-  if (failed_rows_ > 0) json["failed_file"] = options_.failed;
+  if (failed_rows_ > 0) json["failed_file"] = file_in_message(options_.failed, "--failed");
   if (!options_.journal.empty()) json["journal"] = options_.journal;
   return json;
 }

@@ -61,17 +61,18 @@ void add_commit(CLI::App& app, int& status) {
       "is `unknown`.");
   add_order_options(command, options->request);
   const auto add = [&](const char* option, std::string& value, const char* environment, const char* help) {
-    command.add_option(option, value, help)->envname(environment)->required()->group("The order");
+    return command.add_option(option, value, help)->envname(environment)->required()->group("The order");
   };
-  add("--code", options->request.code, "WECHATPAY_CODE", "the member's card code");
-  add("--out-trade-no", options->request.out_trade_no, "WECHATPAY_OUT_TRADE_NO", "the merchant's order number");
+  takes_order_text(add("--code", options->request.code, "WECHATPAY_CODE", "the member's card code"), "path");
+  takes_order_text(
+      add("--out-trade-no", options->request.out_trade_no, "WECHATPAY_OUT_TRADE_NO", "the merchant's order number"),
+      "body");
   command
       .add_option_function<std::string>(
           "--bonus-value",
           [options](const std::string& text) {
             const auto points = parse_points(text);
-            if (!points)
-              throw CLI::ValidationError("--bonus-value", "must be a whole number, not " + shown_value(text));
+            if (!points) throw CLI::ValidationError("--bonus-value", "must be a whole number");
             options->request.bonus_value = *points;
           },
           "the points, 1 or more")

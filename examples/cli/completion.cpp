@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "arguments.hpp"
 #include "commands.hpp"
 
 namespace {
@@ -147,7 +148,7 @@ void add_completion(CLI::App& app, int& status) {
   CLI::App& command =
       *app.add_subcommand("completion", "Prints what makes a shell complete this tool's commands and options.");
   command.footer("For bash: source <(wechatpay-bonus-commit completion bash)");
-  command.add_option("SHELL", *shell, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  takes_one_of(command.add_option("SHELL", *shell, "bash, zsh or fish"), {"bash", "zsh", "fish"})->required();
   command.callback([shell, &app, &status] {
     std::cout << (*shell == "bash" ? bash_script(app) : *shell == "zsh" ? zsh_script(app) : fish_script(app));
     status = ExitStatus::success;

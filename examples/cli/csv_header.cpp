@@ -189,8 +189,12 @@ Result<CsvHeader> CsvHeader::read(std::string text, char announced, const BonusC
   if (const auto missing = missing_fields(header.columns, defaults); !missing.empty()) {
     std::string message = missing.size() == 1 ? "there is no column " : "there are no columns ";
     for (const std::string& field : missing) message += (&field == &missing.front() ? "" : ", ") + field;
-    message += has_columns;
     const std::string delimiter = foreign_delimiter(text);
+    const bool is_header = fields_among(header.columns) > 0 || !delimiter.empty() ||
+                           std::any_of(order_fields.begin(), order_fields.end(), [&header](std::string_view field) {
+                             return !column_like(std::string(field), header.columns).empty();
+                           });
+    message += is_header ? has_columns : "; its first line is no header of orders";
     if (!delimiter.empty()) {
       message += "; \"" + printable(delimiter, 4) + "\" separates them: commas, semicolons and tabs are read";
     } else if (!is_utf8(text)) {

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <fstream>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,7 +40,7 @@ std::string forms_of_faults() {
 
 SandboxFault fault_of(const std::string& option, const std::string& text) {
   const auto fault = SandboxFault::parse(text);
-  if (!fault) throw CLI::ValidationError(option, fault.error().message);
+  if (!fault) throw CLI::ValidationError(option, "must be one of the faults that `sandbox --help` lists");
   return *fault;
 }
 
@@ -140,12 +141,15 @@ int run(const Options& given) {
 void add_sandbox(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
   CLI::App& command = *app.add_subcommand("sandbox", "WeChat Pay on your own machine, for programs in any language.");
-  command.add_option("--port", options->port, "where to listen on 127.0.0.1; 0: any port that is free")
+  constexpr std::uint16_t highest_port = 65535;
+  takes_whole_number(
+      command.add_option("--port", options->port, "where to listen on 127.0.0.1; 0: any port that is free"), 0,
+      highest_port)
       ->type_name("NUMBER")
       ->capture_default_str();
-  command
-      .add_option("--backup-port", options->backup_port,
-                  "listen there, too, as WeChat Pay's backup host, without faults")
+  takes_whole_number(command.add_option("--backup-port", options->backup_port,
+                                        "listen there, too, as WeChat Pay's backup host, without faults"),
+                     0, highest_port)
       ->type_name("NUMBER");
   takes_file_name(command.add_option("--folder", options->folder,
                                      "where to put the keys and certificates (default: a temporary folder, removed at "
@@ -155,12 +159,12 @@ void add_sandbox(CLI::App& app, int& status) {
       ->type_name("FILE");
   command.add_option("--fault", options->faults, "a fault that requests get at random; may be given several times")
       ->type_name("FAULT");
-  command.add_option("--fault-rate", options->fault_rate, "how many of them, from 0 to 1")
-      ->check(CLI::Range(0.0, 1.0))
+  takes_number(command.add_option("--fault-rate", options->fault_rate, "how many of them"), 0, 1)
       ->needs("--fault")
       ->type_name("RATE")
       ->capture_default_str();
-  command.add_option("--fault-seed", options->fault_seed, "for another random order")
+  takes_whole_number(command.add_option("--fault-seed", options->fault_seed, "for another random order"), 0,
+                     std::numeric_limits<std::uint64_t>::max())
       ->needs("--fault")
       ->type_name("NUMBER")
       ->capture_default_str();

@@ -86,7 +86,9 @@ Error to_error(const Failure& failure) {
     if (failure.stale_connection) message += ": a kept one that the server closed";
   }
   const bool words_help = fault != TransportFault::answer_too_large && !failure.stale_connection;
-  const std::string_view words = failure.libcurls_words;
+  // They name the proxy, in whose place a password may stand.
+  const bool may_be_secret = failure.code == CURLE_COULDNT_RESOLVE_PROXY;
+  const std::string_view words = may_be_secret ? "" : failure.libcurls_words;
   if (words_help) {
     message += " (libcurl: " + printable(words.empty() ? curl_easy_strerror(failure.code) : words) + ")";
   }

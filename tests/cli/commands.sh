@@ -31,7 +31,7 @@ expect 2 "$tool" commit "${order[@]}"
 says err '--bonus-value is required'
 for points in many 0x10 1e3 30.0; do
   expect 2 "$tool" commit "${order[@]}" --bonus-value $points
-  says err "must be a whole number, not $points"
+  says err '^--bonus-value: must be a whole number$'
 done
 expect 0 "$tool" commit "${order[@]}" --bonus-value 010
 says out '^credited: 10 points'
@@ -94,6 +94,44 @@ for option in cert-file key-file p12-file passphrase-file public-key-file platfo
 done
 for option in journal failed; do not_quoted "$tool" backfill orders.csv --$option "$body"; done
 not_quoted "$tool" check "$body"
+
+echo "-- a secret in the place of another argument is not quoted"
+hidden() { # STATUS WORDS COMMAND...: fails so, says that, and does not quote Hunter2
+  local words=$2 all
+  expect "$1" "${@:3}"
+  all=$out$err
+  says all "$words"
+  if grep -qi hunter2 <<< "$all"; then fail "quoted: $all"; fi
+}
+commit=("$tool" commit "${order[@]}" --bonus-value 30 --json)
+long=Hunter2-and-more-than-the-32-characters
+hidden 2 '^--mchid: must be the merchant id' "${commit[@]}" --mchid Hunter2
+hidden 2 '^--sub-mchid: must be the merchant id' "${commit[@]}" --sub-mchid Hunter2
+hidden 2 '^--mchid: must be the merchant id' "$tool" check orders.csv --mchid Hunter2
+for option in card-id code out-trade-no; do
+  hidden 2 "^--$option: must be at most 32 characters" "${commit[@]}" --$option $long
+done
+hidden 2 '^--bonus-value: must be a whole number$' "$tool" commit "${order[@]}" --bonus-value Hunter2
+hidden 2 '^--merchant-mode: must be one of both, direct, partner$' "${commit[@]}" --merchant-mode Hunter2
+hidden 2 '^--json: cannot take the value' "${commit[@]}" --json=Hunter2
+hidden 2 '--origin must be https://host' "${commit[@]}" --origin Hunter2
+hidden 2 '--origin must be https://host' "${commit[@]}" --origin https://user:Hunter2@host
+hidden 4 'proxy' "${commit[@]}" --proxy Hunter2.invalid
+for option in max-in-flight rate stop-after; do
+  hidden 2 "^--$option: must be a .*number, " "$tool" backfill orders.csv --$option Hunter2
+done
+hidden 2 '^--rate: must be a number, 0.001 to 1000000$' "$tool" backfill orders.csv --rate nan
+for option in port backup-port fault-rate fault-seed; do
+  hidden 2 "^--$option: must be a .*number, " "$tool" sandbox --$option Hunter2 --fault 429
+done
+hidden 2 '^--fault: must be one of the faults' "$tool" sandbox --fault Hunter2
+hidden 2 '^SHELL: must be one of bash, zsh, fish$' "$tool" completion Hunter2
+echo Hunter2-secret > "$folder/pass.txt"
+hidden 2 'its first line is no header of orders$' "$tool" check "$folder/pass.txt" --json
+rm "$folder/pass.txt"
+for json in '' --json; do
+  hidden 1 '--origin must be https://host' "$tool" doctor --origin https://user:Hunter2@host $json
+done
 
 echo "-- who asks"
 mchid=1900000001

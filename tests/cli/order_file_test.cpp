@@ -299,6 +299,12 @@ TEST_F(OrderFileTest, TakesWhatARowLeavesOutFromTheDefaults) {
   EXPECT_EQ(all[1].request.mchid, "4");
 }
 
+TEST_F(OrderFileTest, QuotesNoFirstLineThatIsNoHeader) {
+  const std::string refused = refusal("hunter2-SECRET\nmore\n");
+  EXPECT_TRUE(contains(refused, "; its first line is no header of orders")) << refused;
+  EXPECT_FALSE(contains(refused, "hunter2")) << refused;
+}
+
 TEST_F(OrderFileTest, RefusesAHeaderThatCannotWork) {
   EXPECT_TRUE(
       contains(refusal("card_id,code,mchid,sub_mchid,bonus_value\n"), "no column out_trade_no; its header has"));
