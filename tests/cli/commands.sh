@@ -203,10 +203,10 @@ expect 2 "$tool" check "$folder/none"
 
 echo "-- an option that may be given several times leaves FILE to the command"
 printf 'card_id,code,out_trade_no,mchid,sub_mchid,bonus_value\n' > "$folder/none.csv"
-expect 0 "$tool" backfill --origin "$WECHATPAY_ORIGIN" "$folder/none.csv"
+expect 0 "$tool" backfill --origin "$WECHATPAY_ORIGIN" "$folder/none.csv" --json
 certificate=$(echo "$folder"/files/wechatpay_*.pem)
 without_key=(env -u WECHATPAY_PUBLIC_KEY_ID -u WECHATPAY_PUBLIC_KEY_FILE)
-expect 0 "${without_key[@]}" "$tool" backfill --platform-cert-file "$certificate" "$folder/none.csv"
+expect 0 "${without_key[@]}" "$tool" backfill --platform-cert-file "$certificate" "$folder/none.csv" --json
 expect 0 "$tool" doctor --origin "$WECHATPAY_ORIGIN" --origin "$WECHATPAY_ORIGIN" --json
 [ "$(grep -c '"step": "signed answer"' <<< "$out")" = 2 ] || fail "not both hosts: $out"
 expect 0 "$tool" doctor --origin "$WECHATPAY_ORIGIN,$WECHATPAY_ORIGIN" --json
