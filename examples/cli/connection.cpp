@@ -1,7 +1,12 @@
 #include "connection.hpp"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
-#include <fstream>
+#include <cerrno>
 #include <iostream>
 #include <string_view>
 #include <utility>
@@ -50,6 +55,48 @@ void Connection::add_to(CLI::App& command) {
 
 namespace {
 
+/// An open file; closed at the end.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  int number() const { return number_; }
+
+ private:
+  const int number_;
+};
+
+/// What can be read of the file up to `most` bytes or a line end. A FIFO that nobody writes is waited for 5 s; one that
+/// somebody has open, for as long as that takes.
+std::string read_line_of(const std::string& name, std::size_t most) {
+  const Descriptor file(::open(name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  struct stat about {};
+  if (file.number() < 0 || ::fstat(file.number(), &about) != 0) return "";
+  const bool fifo = S_ISFIFO(about.st_mode);
+  if (!fifo) ::fcntl(file.number(), F_SETFL, 0);
+  std::string text;
+  bool waited = false;
+  while (text.size() < most && text.find('\n') == std::string::npos) {
+    std::string part(most - text.size(), '\0');
+    const ssize_t count = ::read(file.number(), part.data(), part.size());
+    if (count > 0) {
+      text.append(part, 0, static_cast<std::size_t>(count));
+      continue;
+    }
+    if (count < 0 && errno == EINTR) continue;
+    const bool written = count < 0 && errno == EAGAIN;  // somebody has it open
+    if (!written && (!fifo || waited || count < 0 || !text.empty())) break;
+    waited = !written;
+    pollfd ready{file.number(), POLLIN, 0};
+    ::poll(&ready, 1, written ? -1 : 5000);
+  }
+  return text;
+}
+
 /// The first line of the file, as it is. A message quotes nothing of it, nor the file's name, which may be the
 /// passphrase itself.
 Result<std::string> read_passphrase(const std::string& name) {
@@ -57,10 +104,7 @@ Result<std::string> read_passphrase(const std::string& name) {
   const auto wrong = [](const char* what) {
     return configuration_error(std::string("the file of --passphrase-file ") + what);
   };
-  std::ifstream file(name, std::ios::binary);
-  std::string text(most, '\0');
-  file.read(text.data(), most);
-  text.resize(static_cast<std::size_t>(file.gcount()));
+  std::string text = read_line_of(name, most);
   if (text.empty()) return wrong("cannot be read, or is empty");
   const std::size_t end = text.find('\n');
   if (end == std::string::npos && text.size() == most) return wrong("has no line end within 4 KiB: it is another file");
@@ -99,6 +143,15 @@ Result<Credentials> with_hint(Result<Credentials> credentials, const std::string
 }
 
 }  // namespace
+
+std::string Connection::passphrase_file_warning() const {
+  struct stat about {};
+  if (passphrase_file.empty() || ::stat(passphrase_file.c_str(), &about) != 0 || !S_ISREG(about.st_mode) ||
+      (about.st_mode & (S_IRGRP | S_IROTH)) == 0) {
+    return "";
+  }
+  return "the file of --passphrase-file can be read by others than its owner: chmod 600 on it";
+}
 
 Result<Credentials> Connection::credentials() const {
   if (const std::string superfluous = superfluous_option(*this); !superfluous.empty()) {
@@ -163,6 +216,9 @@ Result<std::shared_ptr<CurlTransport>> Connection::transport(std::size_t max_con
 Result<BonusCommitClient> Connection::client(ClientOptions options, std::size_t max_connections) const {
   auto who = credentials();
   if (!who) return std::move(who).error();
+  if (const std::string warning = passphrase_file_warning(); !warning.empty()) {
+    std::cerr << "warning: " << warning << "\n";
+  }
   for (const std::string& warning : who->warnings()) std::cerr << "warning: " << warning << "\n";
   auto keys = platform_keys();
   if (!keys) return std::move(keys).error();

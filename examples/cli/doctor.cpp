@@ -91,6 +91,9 @@ int run(const Options& options) {
   const Connection& connection = options.connection;
   const auto credentials = connection.credentials();
   judge_credentials(credentials, std::chrono::system_clock::now(), findings);
+  if (const std::string warning = connection.passphrase_file_warning(); !warning.empty()) {
+    findings.doubtful("merchant's files", warning);
+  }
   const auto keys = connection.platform_keys();
   judge_platform_keys(keys, findings);
   const bool own_key = credentials && keys && judge_own_key(*credentials, **keys, findings);

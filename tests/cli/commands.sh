@@ -170,6 +170,22 @@ passphrase '' 'cannot be read, or is empty'
 cp "$WECHATPAY_KEY_FILE" "$folder/passphrase"
 expect 2 "${p12[@]}" --passphrase-file "$folder/passphrase"
 says err 'is a key or a certificate: it is to hold the passphrase'
+printf '%s\n' $mchid > "$folder/passphrase"
+for mode in 640 604 600; do
+  chmod $mode "$folder/passphrase"
+  expect 0 "${p12[@]}" --passphrase-file "$folder/passphrase"
+  [ $mode = 600 ] || says err '^warning: the file of --passphrase-file can be read by others than its owner'
+  [ $mode != 600 ] || [ -z "$err" ] || fail "$err"
+done
+expect 0 "${p12[@]}" --passphrase-file <(echo $mchid)
+expect 0 "${p12[@]}" --passphrase-file <(printf %s $mchid)
+expect 0 "${p12[@]}" --passphrase-file <(printf 19; printf '%s\n' 00000001)
+mkfifo "$folder/fifo"
+expect 2 timeout 60 "${p12[@]}" --passphrase-file "$folder/fifo"
+says err 'cannot be read, or is empty'
+echo $mchid > "$folder/fifo" &
+expect 0 timeout 60 "${p12[@]}" --passphrase-file "$folder/fifo"
+rm "$folder/fifo"
 expect 2 "${p12[@]}" --passphrase-file secret-word
 grep -q secret-word <<< "$err" && fail "quoted: $err"
 expect 2 env -u WECHATPAY_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30
