@@ -64,6 +64,7 @@ int run_with_journal(const Options& options, OrderFile file, const BonusCommitCl
     auto summary = run.summary();
     summary["exit_status"] = status;
     print(summary);
+    if (!output_is_written() && status == ExitStatus::success) return ExitStatus::not_sent;
   }
   return status;
 }

@@ -100,7 +100,7 @@ int run(const Options& options) {
     error = failure.what();
   }
   report.end(error);
-  if (!error.empty()) return ExitStatus::usage;
+  if (!output_is_written() || !error.empty()) return ExitStatus::usage;
   return report.all_good() ? ExitStatus::success : ExitStatus::refused;
 }
 

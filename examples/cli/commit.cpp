@@ -47,7 +47,8 @@ int run(const Options& options) {
   } else {
     std::cerr << in_words_of_the_tool(result.error().to_string()) << "\n";
   }
-  if (!std::cout.flush()) std::cerr << "standard output cannot be written; the exit status is still right\n";
+  const bool lost = !output_is_written() && options.json;
+  if (result && lost) return ExitStatus::unknown;
   return result ? static_cast<int>(ExitStatus::success) : exit_status(result.error());
 }
 

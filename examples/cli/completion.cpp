@@ -5,6 +5,7 @@
 
 #include "arguments.hpp"
 #include "commands.hpp"
+#include "json_output.hpp"
 
 namespace {
 
@@ -151,6 +152,6 @@ void add_completion(CLI::App& app, int& status) {
   takes_one_of(command.add_option("SHELL", *shell, "bash, zsh or fish"), {"bash", "zsh", "fish"})->required();
   command.callback([shell, &app, &status] {
     std::cout << (*shell == "bash" ? bash_script(app) : *shell == "zsh" ? zsh_script(app) : fish_script(app));
-    status = ExitStatus::success;
+    status = output_is_written() ? ExitStatus::success : ExitStatus::usage;
   });
 }

@@ -108,6 +108,7 @@ int run(const Options& options) {
   } else {
     std::cout << "\n" << conclusion(findings) << "\n";
   }
+  if (!output_is_written()) return ExitStatus::usage;
   return findings.bad_steps() + findings.undecided_steps() == 0 ? ExitStatus::success : ExitStatus::refused;
 }
 

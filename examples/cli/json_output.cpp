@@ -86,6 +86,12 @@ std::string json_text(const nlohmann::ordered_json& json, int indent) {
 
 void print(const nlohmann::ordered_json& json) { std::cout << json_text(json, 2) << "\n"; }
 
+bool output_is_written() {
+  if (std::cout.flush()) return true;
+  std::cerr << "standard output cannot be written: what was to be read there is lost\n";
+  return false;
+}
+
 void report_error(const Error& error, bool json) {
   std::cerr << in_words_of_the_tool(error.message) << "\n";
   if (json) print(as_json(error));

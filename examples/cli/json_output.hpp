@@ -22,6 +22,9 @@ std::string json_text(const nlohmann::ordered_json& json, int indent = -1);
 /// The whole document, on standard output.
 void print(const nlohmann::ordered_json& json);
 
+/// Whether all of standard output has been written by now; says so on standard error where it has not.
+bool output_is_written();
+
 /// An error that ends a command before it has begun: on standard error, and with `json` as the document, too.
 void report_error(const wechatpay::Error& error, bool json);
 

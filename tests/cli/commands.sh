@@ -298,6 +298,27 @@ says out '^  ?   signed request .*429.*too many requests'
 expect 1 "$tool" doctor
 says out '^BAD   answer .*502'
 
+echo "-- output that is lost is an error"
+# lost STATUS COMMAND...: with a standard output that cannot be written
+lost() {
+  local wanted=$1 status=0
+  shift
+  "$@" > /dev/full 2> "$folder/err" || status=$?
+  [ "$status" = "$wanted" ] || fail "$*: exit status $status instead of $wanted"
+  err=$(< "$folder/err")
+  says err '^standard output cannot be written'
+}
+head -n 2 "$folder/orders.csv" > "$folder/lost.csv"
+for json in '' --json; do
+  lost 2 "$tool" check "$folder/lost.csv" $json
+  lost 2 "$tool" doctor --offline $json
+done
+lost 0 "$tool" commit "${order[@]}" --bonus-value 30
+lost 3 "$tool" commit "${order[@]}" --bonus-value 30 --json
+lost 4 "$tool" backfill "$folder/lost.csv" --json
+lost 2 "$tool" completion bash
+rm "$folder"/lost.csv*
+
 echo "-- completion, and the manual page has all that it offers"
 expect 0 "$tool" completion bash
 source /dev/stdin <<< "$out"
