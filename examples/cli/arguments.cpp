@@ -52,7 +52,8 @@ std::string meant(const std::string& name) { return name.empty() ? "" : "; did y
 std::string explain_left_over(const CLI::App& app, const std::string& argument,
                               const std::vector<std::string>& arguments) {
   const auto commands = app.get_subcommands();
-  if (argument.front() != '-') {
+  const bool one_dash_and_a_word = argument.size() > 2 && argument.front() == '-' && argument[1] != '-';
+  if (argument.front() != '-' || one_dash_and_a_word) {
     const auto place = std::find(arguments.begin(), arguments.end(), argument) - arguments.begin() + 1;
     return "argument " + std::to_string(place) + " belongs to no option, and is one too many";
   }

@@ -113,6 +113,8 @@ for option in card-id code out-trade-no; do
 done
 hidden 2 '^--bonus-value: must be a whole number$' "$tool" commit "${order[@]}" --bonus-value Hunter2
 hidden 2 '^--merchant-mode: must be one of both, direct, partner$' "${commit[@]}" --merchant-mode Hunter2
+hidden 2 '^argument 14 belongs to no option' "$tool" commit "${order[@]}" --bonus-value 1 -pHunter2
+hidden 2 '^argument 1 belongs to no option' "$tool" -pHunter2
 hidden 2 '^--json: cannot take the value' "${commit[@]}" --json=Hunter2
 hidden 2 '--origin must be https://host' "${commit[@]}" --origin Hunter2
 hidden 2 '--origin must be https://host' "${commit[@]}" --origin https://user:Hunter2@host
