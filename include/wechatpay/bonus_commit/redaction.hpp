@@ -17,7 +17,7 @@ namespace wechatpay {
 /// \addtogroup stages
 /// @{
 
-/// One character of a text, however it is written there: '+' may stand there as %2B, &#43;, &plus;, \u002B or \x2B.
+/// One character of a text, however it is written there: percent-encoded, or as an escape of HTML, JSON or C.
 struct WrittenCharacter {
   char value;         ///< 0 for any that is not ASCII
   std::size_t begin;  ///< where it begins in the text
