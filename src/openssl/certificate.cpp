@@ -34,7 +34,8 @@ Result<std::vector<CertificateHandle>> read_certificates(std::string_view pem, c
   for (const PemBlock& block : *blocks) {
     const ErrorQueueGuard guard_of_one;
     const unsigned char* at = block.data.get();
-    certificates.emplace_back(d2i_X509(nullptr, &at, block.size));
+    CertificateHandle certificate(d2i_X509(nullptr, &at, block.size));
+    certificates.push_back(std::move(certificate));
     if (certificates.back() == nullptr) {
       return configuration_error(name + " holds a certificate that cannot be read (" + openssl_reason() +
                                  "): the file is damaged or incomplete");
@@ -87,7 +88,7 @@ std::vector<std::string> validity_warnings(const std::string& certificate, const
     return std::chrono::ceil<std::chrono::seconds>(time).time_since_epoch().count();
   };
   const auto days_between = [&](Clock::time_point earlier, Clock::time_point later) {
-    return (seconds(later) - seconds(earlier)) / (24 * 60 * 60);
+    return (seconds(later) - seconds(earlier)) / (24L * 60 * 60);
   };
   const auto in_words = [&](Clock::time_point earlier, Clock::time_point later) {
     const auto days = days_between(earlier, later);

@@ -43,7 +43,7 @@ std::string serial_no_fault(std::string_view serial_no) {
 
 /// Makes Credentials of parts that have been read.
 struct CredentialsFactory {
-  static Result<Credentials> make(std::string mchid, std::string serial_no, std::shared_ptr<const Signer> signer,
+  static Result<Credentials> make(std::string mchid, const std::string& serial_no, std::shared_ptr<const Signer> signer,
                                   std::optional<Credentials::Validity> validity = std::nullopt) {
     const bool serial_in_hex = serial_no_fault(serial_no).empty();
     if (const std::string fault = mchid_fault(mchid); !fault.empty()) {
@@ -124,10 +124,7 @@ struct CredentialsFactory {
 
 Credentials::Credentials(std::string mchid, std::string serial_no, std::shared_ptr<const Signer> signer,
                          std::optional<Validity> validity)
-    : mchid_(std::move(mchid)),
-      serial_no_(std::move(serial_no)),
-      signer_(std::move(signer)),
-      validity_(std::move(validity)) {}
+    : mchid_(std::move(mchid)), serial_no_(std::move(serial_no)), signer_(std::move(signer)), validity_(validity) {}
 
 void Credentials::warn(std::string warning) {
   if (!warning.empty()) warnings_.push_back(std::move(warning));

@@ -156,7 +156,8 @@ Result<KeyAndCertificates> read_p12(std::string_view bytes, std::string_view pas
   for (const std::string& der : found.certificates) {
     const ErrorQueueGuard guard_of_one;
     const auto* from = reinterpret_cast<const unsigned char*>(der.data());
-    read.certificates.emplace_back(d2i_X509(nullptr, &from, static_cast<long>(der.size())));
+    CertificateHandle certificate(d2i_X509(nullptr, &from, static_cast<long>(der.size())));
+    read.certificates.push_back(std::move(certificate));
     if (read.certificates.back() == nullptr) return configuration_error(name + " " + unreadable());
   }
   if (read.key == nullptr) return configuration_error(name + " cannot be used: " + openssl_reason());

@@ -228,7 +228,8 @@ const std::string& FakeWechatPay::certificate_serial() const noexcept { return s
 HttpResponse FakeWechatPay::sign(HttpResponse response, const HttpRequest& request, std::chrono::seconds ago) const {
   const std::uint64_t number = ++state_->answers;
   char request_id[40];
-  std::snprintf(request_id, sizeof request_id, "08%016llX10EA05-0", static_cast<unsigned long long>(number));
+  static_cast<void>(
+      std::snprintf(request_id, sizeof request_id, "08%016llX10EA05-0", static_cast<unsigned long long>(number)));
   const auto random = random_nonce();
   const std::string nonce = random ? *random : std::to_string(number);
 

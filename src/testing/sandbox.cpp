@@ -31,7 +31,7 @@ namespace fs = std::filesystem;
 fs::path make_folder() {
   std::random_device random;
   for (int attempt = 0; attempt < 100; ++attempt) {
-    const fs::path folder = fs::temp_directory_path() / ("wechatpay-sandbox-" + std::to_string(random()));
+    fs::path folder = fs::temp_directory_path() / ("wechatpay-sandbox-" + std::to_string(random()));
     if (fs::create_directory(folder)) return folder;
   }
   throw fs::filesystem_error("no fresh folder", fs::temp_directory_path(),
@@ -69,7 +69,7 @@ void hold_back_packets(bool hold_back) {
 void reset_connection() {
   sockaddr nobody{};
   nobody.sa_family = AF_UNSPEC;
-  ::connect(SSL_get_fd(connection), &nobody, sizeof nobody);
+  static_cast<void>(::connect(SSL_get_fd(connection), &nobody, sizeof nobody));
 }
 
 void write_bytes(std::string_view bytes) { SSL_write(connection, bytes.data(), static_cast<int>(bytes.size())); }
