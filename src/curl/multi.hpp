@@ -17,7 +17,7 @@ class SocketWatcher {
   SocketWatcher& operator=(const SocketWatcher&) = delete;
   virtual ~SocketWatcher() = default;
 
-  /// `what` is one of CURL_POLL_*. Returns false where that is not possible.
+  /// `what` is CURL_POLL_IN or another of these. Returns false where that is not possible.
   virtual bool watch(curl_socket_t socket, int what) noexcept = 0;
 
   /// When libcurl wants to be called at the latest.
