@@ -43,7 +43,7 @@ std::string serial_no_fault(std::string_view serial_no) {
 
 /// Makes Credentials of parts that have been read.
 struct CredentialsFactory {
-  static Result<Credentials> make(std::string mchid, const std::string& serial_no, std::shared_ptr<const Signer> signer,
+  static Result<Credentials> make(std::string mchid, std::string serial_no, std::shared_ptr<const Signer> signer,
                                   std::optional<Credentials::Validity> validity = std::nullopt) {
     const bool serial_in_hex = serial_no_fault(serial_no).empty();
     if (const std::string fault = mchid_fault(mchid); !fault.empty()) {
@@ -56,7 +56,8 @@ struct CredentialsFactory {
     if (!serial_in_hex) return configuration_error("serial_no " + serial_no_fault(serial_no) + belongs);
     if (serial_no == mchid) return configuration_error("serial_no is the merchant id" + belongs);
     if (signer == nullptr) return configuration_error("signer is null");
-    return Credentials(std::move(mchid), upper_case(serial_no), std::move(signer), validity);
+    serial_no = upper_case(serial_no);
+    return Credentials(std::move(mchid), std::move(serial_no), std::move(signer), validity);
   }
 
   /// `certificate_name` is how messages call the certificate, or the file that has it.
