@@ -13,17 +13,11 @@ namespace {
 constexpr std::string_view digits = "0123456789";
 constexpr std::size_t longest_shown = 64;
 
-/// Ranges of what nobody sees: Unicode's spaces, format characters, fillers, variation selectors and tags.
-constexpr std::pair<char32_t, char32_t> unseen[] = {
-    {0x09, 0x0D},     {0x20, 0x20},     {0x85, 0x85},     {0xA0, 0xA0},      {0xAD, 0xAD},     {0x34F, 0x34F},
-    {0x61C, 0x61C},   {0x115F, 0x1160}, {0x1680, 0x1680}, {0x17B4, 0x17B5},  {0x180B, 0x180F}, {0x2000, 0x200F},
-    {0x2028, 0x202F}, {0x205F, 0x206F}, {0x2800, 0x2800}, {0x3000, 0x3000},  {0x3164, 0x3164}, {0xFE00, 0xFE0F},
-    {0xFEFF, 0xFEFF}, {0xFFA0, 0xFFA0}, {0xFFF0, 0xFFFB}, {0xE0000, 0xE0FFF}};
-
+/// Whether it is a blank, or cannot be seen.
 bool is_unseen(const CodePoint& point) {
-  return point.valid && std::any_of(std::begin(unseen), std::end(unseen), [&point](const auto& range) {
-           return point.value >= range.first && point.value <= range.second;
-         });
+  const char32_t c = point.value;
+  const bool blank = (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85;
+  return point.valid && (blank || is_invisible(c));
 }
 
 /// Calls `take(code point, its bytes)` for each one of `text`.
