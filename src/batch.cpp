@@ -1,9 +1,9 @@
 #include "wechatpay/bonus_commit/batch.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -22,7 +22,10 @@ namespace wechatpay {
 class Batch {
  public:
   Batch(const BonusCommitClient& client, NextRequest next, TakeResult take, const BatchOptions& options)
-      : client_(client), next_(std::move(next)), take_(std::move(take)), options_(options) {}
+      : client_(client), next_(std::move(next)), take_(std::move(take)), options_(options), wake_(options.stop, [this] {
+          const std::lock_guard<std::mutex> lock(mutex_);
+          changed_.notify_all();
+        }) {}
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
 
@@ -72,7 +75,7 @@ class Batch {
         end(request, std::move(error));
         continue;
       }
-      client_.begin(*request, std::move(done), true);
+      client_.begin(*request, std::move(done), {}, true, nullptr);
     }
   }
 
@@ -101,7 +104,7 @@ class Batch {
     std::unique_lock<std::mutex> lock(mutex_);
     while (Clock::now() < until) {
       if (stopped()) return false;
-      changed_.wait_until(lock, (std::min)(until, Clock::now() + longest_sleep));
+      changed_.wait_until(lock, until);
     }
     return true;
   }
@@ -129,7 +132,7 @@ class Batch {
 
   /// Under the lock: whether nothing more is to start.
   bool stopped() {
-    if (!ending_ && options_.stop != nullptr && options_.stop->requested()) {
+    if (!ending_ && options_.stop.stop_requested()) {
       ending_ = true;
       summary_.stopped = true;
     }
@@ -180,11 +183,9 @@ class Batch {
     summary_.stopped = true;
   }
 
-  static constexpr std::chrono::milliseconds longest_sleep{100};  ///< before it looks whether it is to stop
-
   const BonusCommitClient client_;  ///< a copy, so that nobody destroys it meanwhile
-  const NextRequest next_;
-  const TakeResult take_;
+  NextRequest next_;
+  TakeResult take_;
   const BatchOptions options_;
   std::mutex source_;  ///< one thread in next_
   std::mutex sink_;    ///< one thread in take_
@@ -195,12 +196,14 @@ class Batch {
   bool ending_ = false;     ///< nothing more is to start
   BatchSummary summary_;
   std::exception_ptr failure_;
+  const StopCallback<std::function<void()>> wake_;  ///< last: it uses the others
 };
 
 Result<BatchSummary> commit_all(const BonusCommitClient& client, NextRequest next, TakeResult take,
                                 const BatchOptions& options) {
   if (options.max_in_flight == 0) return configuration_error("BatchOptions::max_in_flight must be 1 or more");
   if (options.threads == 0) return configuration_error("BatchOptions::threads must be 1 or more");
+  if (!next || !take) return misuse("commit_all() needs both: what gives requests and what takes results");
   if (in_callback()) return misuse("commit_all() was called from a callback, where it would wait for itself");
   return Batch(client, std::move(next), std::move(take), options).run();
 }

@@ -1,15 +1,13 @@
 // What a client offers. src/commit_attempts.cpp has a commit's way through all the stages.
 #include "wechatpay/bonus_commit/client.hpp"
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <new>
-#include <optional>
 #include <utility>
 
 #include "src/client_options.hpp"
 #include "src/commit_call.hpp"
+#include "src/commit_promise.hpp"
 #include "src/own_key.hpp"
 #include "src/thread_cancellation.hpp"
 #include "src/users_code.hpp"
@@ -25,75 +23,56 @@ Error out_of_memory(Outcome outcome) {
   return error;
 }
 
-/// A blocking call and what it waits for.
-struct Wait {
-  std::mutex mutex;
-  std::condition_variable ended;
-  std::optional<CommitResult> result;
-};
-
 }  // namespace
 
-CommitHandle BonusCommitClient::begin(const BonusCommitRequest& request, Callback done, bool has_place) const {
+/// With `stop`, that is what ends the call early besides `options`.
+void BonusCommitClient::begin(const BonusCommitRequest& request, Callback done, const CallOptions& options,
+                              bool has_place, const StopSource* stop) const {
   const NoThreadCancellation whole;
   const auto refuse = [&done](Error error) {
     run_users_code([&] {
       if (done) done(std::move(error));
       done = nullptr;
     });
-    return CommitHandle();
   };
   if (open_->core->in_child()) {
     return refuse(misuse("the client was made before fork() and this is the child: make one of its own here"));
   }
   std::shared_ptr<CommitCall> call;
   try {
-    call = std::make_shared<CommitCall>(open_->core, std::move(done));
+    call = std::make_shared<CommitCall>(open_->core, std::move(done), options, stop != nullptr ? *stop : StopSource());
   } catch (const std::bad_alloc&) {
     return refuse(out_of_memory(Outcome::not_sent));
   }
-  CommitHandle handle(call->cancellation());
   call->start(request, has_place);
-  return handle;
 }
 
-CommitHandle BonusCommitClient::commit_async(const BonusCommitRequest& request, Callback done) const {
-  return begin(request, std::move(done), false);
+void BonusCommitClient::commit_async(const BonusCommitRequest& request, Callback done,
+                                     const CallOptions& options) const {
+  begin(request, std::move(done), options, false, nullptr);
 }
 
-CommitFuture BonusCommitClient::commit_async(const BonusCommitRequest& request) const {
+CommitFuture BonusCommitClient::commit_async(const BonusCommitRequest& request, const CallOptions& options) const {
   const auto promise = std::make_shared<CommitPromise>();
-  auto future = promise->result.get_future();
-  auto handle = commit_async(request, [promise](CommitResult result) {
-    promise->result.set_value(std::move(result));
-    promise->ready.happen();
-  });
-  return {promise, std::move(future), std::move(handle)};
+  CommitFuture future(promise);
+  Callback done = [promise](CommitResult result) { promise->set(std::move(result)); };
+  begin(request, std::move(done), options, false, &promise->stop);
+  return future;
 }
 
-CommitResult BonusCommitClient::commit(const BonusCommitRequest& request) const {
+CommitResult BonusCommitClient::commit(const BonusCommitRequest& request, const CallOptions& options) const {
   if (in_callback()) {
     return misuse(
         "commit() was called from a callback, a hook or another function that the library calls, where it would wait "
         "for itself: use commit_async() there");
   }
   const NoThreadCancellation whole;
-  std::shared_ptr<Wait> wait;
-  Callback end;
   try {
-    wait = std::make_shared<Wait>();
-    end = [wait](CommitResult result) {
-      const std::lock_guard<std::mutex> lock(wait->mutex);
-      wait->result = std::move(result);
-      wait->ended.notify_one();
-    };
+    // The last use of *this: another thread may destroy the client while this one waits.
+    return commit_async(request, options).get();
   } catch (const std::bad_alloc&) {
     return out_of_memory(Outcome::not_sent);
   }
-  begin(request, std::move(end), false);  // the last use of *this: another thread may destroy the client meanwhile
-  std::unique_lock<std::mutex> lock(wait->mutex);
-  wait->ended.wait(lock, [&wait] { return wait->result.has_value(); });
-  return *std::move(wait->result);
 }
 
 Result<BonusCommitClient> BonusCommitClient::create(Credentials credentials,

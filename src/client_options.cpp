@@ -3,12 +3,14 @@
 #include <chrono>
 #include <string_view>
 
+#include "src/users_code.hpp"
 #include "wechatpay/bonus_commit/text.hpp"
 
 namespace wechatpay {
 namespace {
 
 constexpr int most_tries = 10;
+constexpr std::chrono::minutes longest_deadline{4};
 
 }  // namespace
 
@@ -21,7 +23,7 @@ std::optional<Error> check_options(const ClientOptions& options) {
           "ClientOptions::origins must be https://host or https://host:port each, without a user, a path or a blank");
     }
   }
-  if (options.deadline <= std::chrono::milliseconds(0) || options.deadline > std::chrono::minutes(4)) {
+  if (options.deadline <= std::chrono::milliseconds(0) || options.deadline > longest_deadline) {
     return configuration_error("ClientOptions::deadline must be more than 0 ms and at most 4 minutes");
   }
   const RetryOptions& retry = options.retry;
@@ -54,6 +56,11 @@ std::optional<Error> check_options(const ClientOptions& options) {
     return configuration_error("ClientOptions::clock, steady_clock, random and nonce must be callable");
   }
   return std::nullopt;
+}
+
+std::optional<Error> check_options(const CallOptions& options) {
+  if (options.timeout >= std::chrono::milliseconds(0) && options.timeout <= longest_deadline) return std::nullopt;
+  return misuse("CallOptions::timeout must be from 0 ms, which stands for ClientOptions::deadline, to 4 minutes");
 }
 
 }  // namespace wechatpay

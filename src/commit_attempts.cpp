@@ -4,6 +4,7 @@
 #include <exception>
 #include <new>
 
+#include "src/client_options.hpp"
 #include "src/users_code.hpp"
 #include "wechatpay/bonus_commit/body.hpp"
 #include "wechatpay/bonus_commit/redaction.hpp"
@@ -21,6 +22,14 @@ namespace {
 
 std::int64_t unix_time(std::chrono::system_clock::time_point time) {
   return duration_cast<seconds>(time.time_since_epoch()).count();
+}
+
+Error stopped_before_it_began() {
+  Error error;
+  error.kind = ErrorKind::cancelled;
+  error.outcome = Outcome::not_sent;
+  error.message = "not sent: the stop had been requested before the call";
+  return error;
 }
 
 }  // namespace
@@ -45,11 +54,13 @@ Error failure_of_transport(const Error& told) {
 }
 
 CommitStep CommitAttempts::begin(const BonusCommitRequest& request, Moment now, bool has_place) {
-  started_ = now.steady;
   out_trade_no_ = request.out_trade_no;
+  if (auto error = check_options(options_)) return CommitResult(*std::move(error));
+  deadline_ = now.steady + (options_.timeout.count() > 0 ? options_.timeout : setup_->options.deadline);
   if (auto faults = check(request); !faults.empty()) return CommitResult(invalid_request(std::move(faults)));
   auto body = serialize(request);
   if (!body) return CommitResult(std::move(body).error());
+  if (options_.stop.stop_requested()) return CommitResult(stopped_before_it_began());
   path_ = request_path(request);
   body_ = *std::move(body);
   const auto pause = has_place ? milliseconds(0) : place(milliseconds(0), now);
@@ -81,14 +92,12 @@ CommitResult CommitAttempts::give_up(Error error) {
 }
 
 /// Until the deadline.
-milliseconds CommitAttempts::left(Moment now) const {
-  return duration_cast<milliseconds>(started_ + setup_->options.deadline - now.steady);
-}
+milliseconds CommitAttempts::left(Moment now) const { return duration_cast<milliseconds>(deadline_ - now.steady); }
 
 /// The pause until the rate limit lets a request go that would be ready after `pause`; nothing where that is beyond the
 /// deadline.
 std::optional<milliseconds> CommitAttempts::place(milliseconds pause, Moment now) {
-  const auto latest = started_ + setup_->options.deadline - milliseconds(1);
+  const auto latest = deadline_ - milliseconds(1);
   const double spread = setup_->pace.halted(now.steady) ? random() : 0;
   const auto moment = setup_->pace.reserve(now.steady, now.steady + pause, latest, spread);
   if (!moment) return std::nullopt;
@@ -136,22 +145,17 @@ CommitStep CommitAttempts::prepare(milliseconds pause, Moment now) {
   tries_.push_back(std::move(next));
   latest_ = Latest::prepared;
   sent_ = now.steady + pause;
-  return request(authorization(setup_->credentials, parts(), *signature), std::move(announced), pause, now);
+  return SignedTry{request(authorization(setup_->credentials, parts(), *signature), std::move(announced)),
+                   send_options(pause, now)};
 }
 
-HttpRequest CommitAttempts::request(std::string authorization, std::string announced, milliseconds pause,
-                                    Moment now) const {
+HttpRequest CommitAttempts::request(std::string authorization, std::string announced) const {
   const ClientOptions& options = setup_->options;
   HttpRequest request;
   request.method = method;
   request.origin = tries_.back().origin;
   request.path = path_;
   request.body = body_;
-  request.send_after = pause;
-  request.deadline = std::max(left(now) - pause, milliseconds(1));
-  request.timeout = std::min(options.retry.try_timeout, request.deadline);
-  request.cancellation = cancellation_;
-  request.fresh_connection = fresh_connection_;
   request.headers.reserve(6);
   request.headers.push_back({"Authorization", std::move(authorization)});
   request.headers.push_back({"Accept", "application/json"});
@@ -160,6 +164,16 @@ HttpRequest CommitAttempts::request(std::string authorization, std::string annou
   request.headers.push_back({"Wechatpay-Serial", std::move(announced)});
   if (!options.accept_language.empty()) request.headers.push_back({"Accept-Language", options.accept_language});
   return request;
+}
+
+SendOptions CommitAttempts::send_options(milliseconds pause, Moment now) const {
+  SendOptions options;
+  options.delay = pause;
+  options.deadline = std::max(left(now) - pause, milliseconds(1));
+  options.timeout = std::min(setup_->options.retry.try_timeout, options.deadline);
+  options.fresh_connection = fresh_connection_;
+  options.stop = options_.stop;
+  return options;
 }
 
 /// What the answer means.
@@ -230,12 +244,12 @@ void CommitAttempts::update_host_health(const CommitResult& result, Moment now) 
   }
 }
 
-/// Whether there will be another try. A call that is cancelled becomes an error of that kind.
+/// Whether there will be another try. A call that is stopped becomes `cancelled`.
 Decision CommitAttempts::decide(Error& error, Moment now) {
   Decision next =
       wechatpay::decide(error, tries() - (stale_connection_ ? 1 : 0), left(now), random(), setup_->options.retry);
   if (forgiven_ && left(now) > milliseconds(0)) next = {true, milliseconds(0), ""};
-  if (error.transport_fault == TransportFault::cancelled || (next.again && cancellation_->requested())) {
+  if (error.transport_fault == TransportFault::cancelled || (next.again && options_.stop.stop_requested())) {
     error.kind = ErrorKind::cancelled;
     return {false, milliseconds(0), "cancelled"};
   }

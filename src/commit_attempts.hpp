@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "wechatpay/bonus_commit/answer.hpp"
-#include "wechatpay/bonus_commit/cancellation.hpp"
+#include "wechatpay/bonus_commit/call_options.hpp"
 #include "wechatpay/bonus_commit/client_options.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
 #include "wechatpay/bonus_commit/nonce_memory.hpp"
@@ -49,8 +49,14 @@ struct Moment {
   std::chrono::system_clock::time_point wall;
 };
 
-/// What is to be done next: send this request (after its send_after), or take this result, which ends the call.
-using CommitStep = std::variant<HttpRequest, CommitResult>;
+/// One try, ready for the transport.
+struct SignedTry {
+  HttpRequest request;
+  SendOptions options;
+};
+
+/// What is to be done next: send this, or take this result, which ends the call.
+using CommitStep = std::variant<SignedTry, CommitResult>;
 
 /// The tries of one commit. It waits for nothing, sends nothing and asks no clock; it calls the user's Signer, nonce,
 /// random and on_try. Not thread-safe: its owner calls one member at a time. Where one throws, give_up() is what is
@@ -59,8 +65,8 @@ class CommitAttempts {
  public:
   using milliseconds = std::chrono::milliseconds;
 
-  CommitAttempts(std::shared_ptr<ClientSetup> setup, std::shared_ptr<Cancellation> cancellation)
-      : setup_(std::move(setup)), cancellation_(std::move(cancellation)) {}
+  explicit CommitAttempts(std::shared_ptr<ClientSetup> setup, CallOptions options = {})
+      : setup_(std::move(setup)), options_(std::move(options)) {}
 
   /// The first step. With `has_place`, the rate limit has been asked already.
   CommitStep begin(const BonusCommitRequest& request, Moment now, bool has_place = false);
@@ -93,7 +99,8 @@ class CommitAttempts {
   std::optional<milliseconds> place(milliseconds pause, Moment now);
   Result<std::string> nonce() const;
   CommitStep prepare(milliseconds pause, Moment now);
-  HttpRequest request(std::string authorization, std::string announced, milliseconds pause, Moment now) const;
+  HttpRequest request(std::string authorization, std::string announced) const;
+  SendOptions send_options(milliseconds pause, Moment now) const;
 
   CommitResult read(const Result<HttpResponse>& response, Moment now);
   Result<Verification> verify(const HttpResponse& response, Moment now);
@@ -105,8 +112,8 @@ class CommitAttempts {
   std::string list_of_tries() const;
 
   const std::shared_ptr<ClientSetup> setup_;
-  const std::shared_ptr<Cancellation> cancellation_;
-  std::chrono::steady_clock::time_point started_;
+  const CallOptions options_;
+  std::chrono::steady_clock::time_point deadline_;
   std::string out_trade_no_;
   std::string path_;
   std::string body_;

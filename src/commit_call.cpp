@@ -16,11 +16,11 @@ namespace {
 constexpr const char* destroyed = "the client was destroyed while the call was under way";
 
 /// The time that passed since a step began, in which it was signed, is no longer there for the transport.
-void hurry(HttpRequest& request, milliseconds spent) {
-  const milliseconds of_the_pause = std::clamp(spent, milliseconds(0), request.send_after);
-  request.send_after -= of_the_pause;
-  request.deadline = std::max(request.deadline - std::max(spent - of_the_pause, milliseconds(0)), milliseconds(1));
-  request.timeout = std::min(request.timeout, request.deadline);
+void hurry(SendOptions& options, milliseconds spent) {
+  const milliseconds of_the_pause = std::clamp(spent, milliseconds(0), options.delay);
+  options.delay -= of_the_pause;
+  options.deadline = std::max(options.deadline - std::max(spent - of_the_pause, milliseconds(0)), milliseconds(1));
+  options.timeout = std::min(options.timeout, options.deadline);
 }
 
 }  // namespace
@@ -42,14 +42,6 @@ ClientCore::Visit::~Visit() {
   if (next_ != nullptr) next_->previous_ = previous_;
   (previous_ != nullptr ? previous_->next_ : core_.visits_) = next_;
   if (core_.closed_) core_.left_.notify_all();
-}
-
-bool ClientCore::in_child() const noexcept {
-#if defined(_WIN32)
-  return false;
-#else
-  return process_ != getpid();
-#endif
 }
 
 void ClientCore::add(const std::shared_ptr<CommitCall>& call) {
@@ -125,6 +117,7 @@ void CommitCall::start(const BonusCommitRequest& request, bool has_place) noexce
     core_->add(shared_from_this());
     out_trade_no_ = request.out_trade_no;
     started_ = present.steady;
+    forward_.emplace(users_stop_, Forward{stop_});
     return attempts_.begin(request, present, has_place);
   });
 }
@@ -137,9 +130,9 @@ void CommitCall::run(const FirstStep& first_step) noexcept {
   try {
     Moment present = now();
     CommitStep step = first_step(present);
-    while (HttpRequest* const request = std::get_if<HttpRequest>(&step)) {
-      hurry(*request, std::chrono::duration_cast<milliseconds>(now().steady - present.steady));
-      auto response = send(std::move(*request));
+    while (SignedTry* const next = std::get_if<SignedTry>(&step)) {
+      hurry(next->options, std::chrono::duration_cast<milliseconds>(now().steady - present.steady));
+      auto response = send(std::move(*next));
       if (!response) return;
       present = now();
       step = attempts_.on_response(*std::move(response), present);
@@ -159,9 +152,9 @@ void CommitCall::run(const FirstStep& first_step) noexcept {
   }
 }
 
-/// Hands `request` to the transport. Gives the response where it came before send() returned, and this thread has the
+/// Hands `next` to the transport. Gives the response where it came before send() returned, and this thread has the
 /// turn; else whoever brings it goes on.
-std::optional<Result<HttpResponse>> CommitCall::send(HttpRequest request) {
+std::optional<Result<HttpResponse>> CommitCall::send(SignedTry next) {
   const auto reply = std::make_shared<Reply>(shared_from_this(), number_ + 1);
   Transport::Completion completion = [reply](Result<HttpResponse> response) {
     const auto kept = reply;  // NOLINT(performance-unnecessary-copy-initialization): the transport, and this function
@@ -180,7 +173,7 @@ std::optional<Result<HttpResponse>> CommitCall::send(HttpRequest request) {
     return std::nullopt;
   }
   try {
-    transport->send(std::move(request), std::move(completion));
+    transport->send(std::move(next.request), std::move(next.options), std::move(completion));
   } catch (...) {
     reply->sender = std::thread::id();
     if (take_turn(reply->number)) throw;
@@ -211,7 +204,7 @@ void CommitCall::drop(int number) noexcept {
 
 void CommitCall::ask_to_stop() noexcept {
   stopped_ = true;
-  cancellation_->request();
+  stop_.request_stop();
 }
 
 void CommitCall::stop() noexcept {
@@ -237,6 +230,7 @@ void CommitCall::give_up(ErrorKind kind, TransportFault fault, const char* what)
 
 void CommitCall::end(CommitResult result) noexcept {
   const auto self = shared_from_this();
+  forward_.reset();
   if (stopped_ && !result && result.error().kind == ErrorKind::cancelled) {
     result.error().kind = ErrorKind::transport_failed;
     result.error().transport_fault = TransportFault::shut_down;

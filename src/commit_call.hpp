@@ -5,7 +5,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -13,13 +12,11 @@
 #include <thread>
 #include <utility>
 
-#if !defined(_WIN32)
-#include <unistd.h>
-#endif
-
 #include "src/commit_attempts.hpp"
+#include "src/process.hpp"
 #include "src/users_code.hpp"
-#include "wechatpay/bonus_commit/cancellation.hpp"
+#include "wechatpay/bonus_commit/client.hpp"
+#include "wechatpay/bonus_commit/stop.hpp"
 #include "wechatpay/bonus_commit/transport.hpp"
 
 namespace wechatpay {
@@ -54,7 +51,7 @@ class ClientCore {
   const std::shared_ptr<ClientSetup>& setup() const noexcept { return setup_; }
 
   /// Whether this process was forked from the client's own, so that a mutex may be held by a thread that is not here.
-  bool in_child() const noexcept;
+  bool in_child() const noexcept { return process_ != this_process(); }
 
   /// A call is under way from here on, until it is forgotten. Throws std::bad_alloc.
   void add(const std::shared_ptr<CommitCall>& call);
@@ -73,9 +70,7 @@ class ClientCore {
   void wait_for_visits() noexcept;
 
   const std::shared_ptr<ClientSetup> setup_;
-#if !defined(_WIN32)
-  const pid_t process_ = getpid();
-#endif
+  const unsigned process_ = this_process();
   mutable std::mutex mutex_;  ///< guards the rest
   std::condition_variable left_;
   std::shared_ptr<Transport> transport_;
@@ -88,13 +83,14 @@ class ClientCore {
 /// who starts it, then who takes the number of the request that waits for the transport.
 class CommitCall : public std::enable_shared_from_this<CommitCall> {
  public:
-  using Callback = std::function<void(CommitResult)>;
+  using Callback = BonusCommitClient::Callback;
 
-  /// Where it throws, `done` is still whole.
-  CommitCall(std::shared_ptr<ClientCore> core, Callback&& done)
+  /// `stop` is what ends this call alone. Where it throws, `done` is still whole.
+  CommitCall(std::shared_ptr<ClientCore> core, Callback&& done, const CallOptions& options, StopSource stop)
       : core_(std::move(core)),
-        cancellation_(std::make_shared<Cancellation>()),
-        attempts_(core_->setup(), cancellation_),
+        stop_(std::move(stop)),
+        users_stop_(options.stop),
+        attempts_(core_->setup(), {options.timeout, stop_.get_token()}),
         done_(std::move(done)) {}
   CommitCall(const CommitCall&) = delete;
   CommitCall& operator=(const CommitCall&) = delete;
@@ -108,10 +104,13 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
   /// Ends the call if it waits for the transport; else who works on it ends it soon.
   void stop() noexcept;
 
-  /// What cancels this call.
-  const std::shared_ptr<Cancellation>& cancellation() const noexcept { return cancellation_; }
-
  private:
+  /// Hands a stop of the user's on.
+  struct Forward {
+    StopSource to;
+    void operator()() const noexcept { to.request_stop(); }
+  };
+
   /// Stands for the answer to one request.
   struct Reply {
     Reply(std::shared_ptr<CommitCall> call_, int number_) : call(std::move(call_)), number(number_) {}
@@ -127,7 +126,7 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
 
   template <typename FirstStep>
   void run(const FirstStep& first_step) noexcept;
-  std::optional<Result<HttpResponse>> send(HttpRequest request);
+  std::optional<Result<HttpResponse>> send(SignedTry next);
   void arrive(Reply& reply, Result<HttpResponse> response) noexcept;
   void drop(int number) noexcept;
   bool take_turn(int number) noexcept { return awaited_.compare_exchange_strong(number, 0); }
@@ -136,7 +135,9 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
   Moment now() const;
 
   const std::shared_ptr<ClientCore> core_;
-  const std::shared_ptr<Cancellation> cancellation_;
+  const StopSource stop_;  ///< the transport has its token
+  StopToken users_stop_;
+  std::optional<StopCallback<Forward>> forward_;  ///< from the user's to ours
   CommitAttempts attempts_;
   Callback done_;
   std::string out_trade_no_;

@@ -45,7 +45,7 @@ int BackfillRun::run(const BonusCommitClient& client) {
     const auto two_seconds = static_cast<std::size_t>(std::ceil(2 * options_.rate));
     batch.max_in_flight = std::min(batch.max_in_flight, two_seconds);
   }
-  batch.stop = stop_;
+  batch.stop = stop_.get_token();
   std::thread watcher([this] { watch(); });
   std::optional<Result<BatchSummary>> summary;
   try {
@@ -66,11 +66,11 @@ int BackfillRun::run(const BonusCommitClient& client) {
 }
 
 std::optional<BonusCommitRequest> BackfillRun::next() {
-  while (!stop_->requested()) {
+  while (!stop_.stop_requested()) {
     auto row = file_.next();
     bytes_ = file_.bytes_read();
     if (!row) {
-      read_to_the_end_ = file_.error().empty() && !stop_->requested();
+      read_to_the_end_ = file_.error().empty() && !stop_.stop_requested();
       break;
     }
     last_line_ = row->line;
@@ -88,13 +88,13 @@ std::optional<BonusCommitRequest> BackfillRun::next() {
 }
 
 bool BackfillRun::take(const BonusCommitRequest& request, const CommitResult& result) {
-  if (broken_ || (!result && result.error().kind == ErrorKind::rate_limited && stop_->requested())) return false;
+  if (broken_ || (!result && result.error().kind == ErrorKind::rate_limited && stop_.stop_requested())) return false;
   try {
     journal_.record(request, result, settled(result));
   } catch (const JournalError& error) {
     screen_.say(error.what());
     broken_ = true;
-    stop_->request();
+    stop_.request_stop();
     return false;
   }
   if (result) {
@@ -132,7 +132,7 @@ void BackfillRun::watch() {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     } else if (interrupted_within(interruption_, last ? 0 : 100)) {
       interrupted_ = true;
-      stop_->request();
+      stop_.request_stop();
       screen_.say("Ending: what is under way is waited for. Once more ends at once" +
                   std::string(options_.journal.empty() ? "." : ", and loses nothing either."));
     }

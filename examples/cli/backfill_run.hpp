@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -59,7 +58,7 @@ class BackfillRun {
   Journal& journal_;
   const int interruption_;
   Screen screen_;
-  const std::shared_ptr<wechatpay::Cancellation> stop_ = std::make_shared<wechatpay::Cancellation>();
+  const wechatpay::StopSource stop_;
   std::atomic<bool> ended_{false};
   std::atomic<std::uint64_t> credited_{0};
   std::atomic<std::uint64_t> failed_{0};

@@ -36,9 +36,9 @@ class PrintingTransport final : public Transport {
  public:
   explicit PrintingTransport(std::shared_ptr<Transport> next) : next_(std::move(next)) {}
 
-  void send(HttpRequest request, Completion done) override {
+  void send(HttpRequest request, SendOptions options, Completion done) override {
     std::cout << "\n3. Sent\n     " << request.method << " " << request.origin << request.path << "\n";
-    next_->send(std::move(request), [done = std::move(done)](Result<HttpResponse> response) {
+    next_->send(std::move(request), std::move(options), [done = std::move(done)](Result<HttpResponse> response) {
       if (response) {
         std::cout << "\n4. Answered\n     status " << response->status << ", Wechatpay-Serial "
                   << header_value(response->headers, "Wechatpay-Serial") << "\n";

@@ -130,10 +130,10 @@ Result<std::shared_ptr<CurlTransport>> CurlTransport::create(CurlOptions options
 }
 
 CurlTransport::CurlTransport(std::shared_ptr<curl::Driver> driver, milliseconds total_timeout)
-    : driver_(std::move(driver)), total_timeout_(total_timeout), process_(curl::this_process()) {}
+    : driver_(std::move(driver)), total_timeout_(total_timeout), process_(this_process()) {}
 
 CurlTransport::~CurlTransport() {
-  if (process_ == curl::this_process()) {
+  if (process_ == this_process()) {
     shutdown();
   } else {
     // In a child process there is no thread, and what is open is the parent's: it is left as it is, for good.
@@ -142,13 +142,13 @@ CurlTransport::~CurlTransport() {
 }
 
 void CurlTransport::shutdown() noexcept {
-  if (process_ != curl::this_process()) return;
+  if (process_ != this_process()) return;
   const NoThreadCancellation whole;
   driver_->shut_down();
 }
 
-void CurlTransport::send(HttpRequest request, Completion done) {
-  if (process_ != curl::this_process()) {
+void CurlTransport::send(HttpRequest request, SendOptions options, Completion done) {
+  if (process_ != this_process()) {
     Error error;
     error.kind = ErrorKind::misuse;
     error.remedy = Remedy::correct_the_program;
@@ -156,33 +156,26 @@ void CurlTransport::send(HttpRequest request, Completion done) {
     return done(std::move(error));
   }
   const NoThreadCancellation whole;
-  if (request.timeout.count() <= 0) request.timeout = total_timeout_;
-  if (request.deadline.count() <= 0) request.deadline = request.timeout;
-  for (milliseconds* span : {&request.timeout, &request.deadline, &request.send_after}) {
+  if (options.timeout.count() <= 0) options.timeout = total_timeout_;
+  if (options.deadline.count() <= 0) options.deadline = options.timeout;
+  for (milliseconds* span : {&options.timeout, &options.deadline, &options.delay}) {
     *span = std::min(*span, milliseconds(curl::longest_timeout));  // beyond it, adding to a time point could overflow
   }
-  const std::shared_ptr<Cancellation> cancellation = request.cancellation;
-  std::function<void()> listener;
   curl::Requests one;
   try {
     one.emplace_back();
-    if (cancellation != nullptr) {
-      listener = [weak = std::weak_ptr<curl::Driver>(driver_), process = process_] {
-        if (process != curl::this_process()) return;
-        if (const auto driver = weak.lock()) driver->post_stop();
-      };
-    }
+    one.front().on_stop.emplace(options.stop, [driver = driver_.get()] { driver->post_stop(); });
   } catch (const std::bad_alloc&) {
     return done(transport_error(TransportFault::other, Outcome::not_sent, "out of memory"));
   }
   curl::QueuedRequest& queued = one.front();
-  queued.start = curl::Clock::now() + request.send_after;
-  queued.deadline = queued.start + request.deadline;
+  queued.start = curl::Clock::now() + options.delay;
+  queued.deadline = queued.start + options.deadline;
   queued.http = std::move(request);
+  queued.options = std::move(options);
   queued.done = std::move(done);
   const auto posted = driver_->post(one);
-  if (posted != curl::Mailbox::Posted::taken) return refuse(queued, posted);
-  if (cancellation != nullptr) cancellation->listen(std::move(listener));
+  if (posted != curl::Mailbox::Posted::taken) refuse(queued, posted);
 }
 
 }  // namespace wechatpay

@@ -6,19 +6,7 @@
 #include <new>
 #include <utility>
 
-#if !defined(_WIN32)
-#include <pthread.h>
-#endif
-
 namespace wechatpay::curl {
-namespace {
-
-std::atomic<unsigned> forks{0};
-
-}  // namespace
-
-unsigned this_process() noexcept { return forks; }
-
 LiveDrivers& LiveDrivers::get() {
   // Never destroyed: threads may use it until the very end.
   static std::atomic<LiveDrivers*> current{nullptr};
@@ -32,12 +20,7 @@ LiveDrivers& LiveDrivers::get() {
 }
 
 bool LiveDrivers::watch_process() noexcept {
-#if defined(_WIN32)
-  static const bool watched = std::atexit(&LiveDrivers::shut_down_all) == 0;
-#else
-  static const bool watched =
-      pthread_atfork(nullptr, nullptr, [] { ++forks; }) == 0 && std::atexit([] { LiveDrivers::shut_down_all(); }) == 0;
-#endif
+  static const bool watched = std::atexit([] { LiveDrivers::shut_down_all(); }) == 0;
   return watched;
 }
 

@@ -8,11 +8,9 @@
 #include <vector>
 
 #include "src/curl/driver.hpp"
+#include "src/process.hpp"
 
 namespace wechatpay::curl {
-
-/// Which process this is, among parents and children: changes with each fork().
-unsigned this_process() noexcept;
 
 /// All drivers of the process. They are shut down when it exits, before OpenSSL cleans up after itself. Thread-safe; a
 /// child process has one of its own.
@@ -21,7 +19,7 @@ class LiveDrivers {
   /// Throws std::bad_alloc at the first use in a process.
   static LiveDrivers& get();
 
-  /// Arranges for the process's end and for fork(), after libcurl and OpenSSL have been initialized: what they do at
+  /// Arranges for the process's end, after libcurl and OpenSSL have been initialized: what they do at
   /// exit then comes later. False where that is not possible.
   static bool watch_process() noexcept;
 

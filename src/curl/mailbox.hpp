@@ -33,6 +33,8 @@ class Mailbox {
     const std::lock_guard<std::mutex> lock(shared_.mutex);
     if (shared_.mail.closed) return Posted::closed;
     if (!wake()) return Posted::driver_unreachable;
+    // Where it was stopped just now, the driver may have looked for it before it was here.
+    shared_.mail.stops = shared_.mail.stops || request.front().stopped();
     shared_.mail.requests.splice(shared_.mail.requests.end(), request);
     return Posted::taken;
   }

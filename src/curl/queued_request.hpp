@@ -3,7 +3,9 @@
 #define WECHATPAY_SRC_CURL_QUEUED_REQUEST_HPP
 
 #include <chrono>
+#include <functional>
 #include <list>
+#include <optional>
 #include <utility>
 
 #include "wechatpay/bonus_commit/transport.hpp"
@@ -21,6 +23,7 @@ struct Host;
 /// Owned by the list in which it stands.
 struct QueuedRequest {
   HttpRequest http;
+  SendOptions options;
   Transport::Completion done;
   TimePoint start{};  ///< not before
   TimePoint deadline{};
@@ -31,10 +34,14 @@ struct QueuedRequest {
   unsigned generation = 0;
   bool connected = false;  ///< its connection stands
 
-  bool stopped() const noexcept { return http.cancellation != nullptr && http.cancellation->requested(); }
+  std::optional<StopCallback<std::function<void()>>>
+      on_stop;  ///< wakes the driver, which may be gone after the completion
+
+  bool stopped() const noexcept { return options.stop.stop_requested(); }
 
   /// Once. What the completion holds is destroyed before this returns.
   void complete(Result<HttpResponse> result) noexcept {
+    on_stop.reset();
     const Transport::Completion completion = std::move(done);
     done = nullptr;
     try {

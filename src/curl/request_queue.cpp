@@ -89,7 +89,7 @@ RequestQueue::Action RequestQueue::start(Host& host, Requests& from, Requests::i
   request.connected = false;
   // A connection that others use at this moment, and that has not failed since it was opened, is as good as a new one.
   const bool shares = host.protocol == Protocol::http2 && host.standing > 0;
-  action.fresh_connection = request.http.fresh_connection && !shares;
+  action.fresh_connection = request.options.fresh_connection && !shares;
   if (host.opening == 0) host.alone_until = now + patience_;
   ++host.opening;
   ++host.running;

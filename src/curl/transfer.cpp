@@ -167,7 +167,7 @@ bool Transfer::set_request_options(const QueuedRequest& request, bool fresh_conn
 
   const HttpRequest& http = request.http;
   const auto left = std::chrono::ceil<milliseconds>(request.deadline - now);
-  const milliseconds timeout = std::max(std::min(left, http.timeout), milliseconds(1));
+  const milliseconds timeout = std::max(std::min(left, request.options.timeout), milliseconds(1));
   // libcurl uses a connection only for transfers with the same TLS options. These two maxima mean the same; so the
   // connections of one generation are not used for requests of the next.
   const long highest_tls = request.generation % 2 == 0 ? CURL_SSLVERSION_MAX_DEFAULT : CURL_SSLVERSION_MAX_TLSv1_3;

@@ -40,7 +40,7 @@ class FreeTransport final : public Transport {
  public:
   explicit FreeTransport(HttpResponse answer) : answer_(std::move(answer)) {}
 
-  void send(HttpRequest, Completion done) override { done(answer_); }
+  void send(HttpRequest, SendOptions, Completion done) override { done(answer_); }
 
  private:
   const HttpResponse answer_;

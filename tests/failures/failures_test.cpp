@@ -473,22 +473,54 @@ TEST_F(FailuresOfMemory, InACallWithACallbackAreErrors) {
       std::atomic<int> calls{0};
       std::optional<CommitResult> ended;
       lasting = forever;
-      const BonusCommitClient::Callback callback = [&](CommitResult result) {
+      BonusCommitClient::Callback callback = [&](CommitResult result) {
         short_of_memory = memory_ran_short();
         allocations_left = -1;
         if (++calls != 1) return;
         ended.emplace(std::move(result));
         called.set_value();
       };
-      BonusCommitClient::Callback copy = callback;
       const BonusCommitRequest request = seed_request();
       allocations_left = nth;
-      client.commit_async(request, std::move(copy));
+      client.commit_async(request, std::move(callback));
       called.get_future().wait();
       allocations_left = -1;
       EXPECT_EQ(calls, 1) << nth;
       if (!*ended) expect_error_that_helps(ended->error(), "allocation " + std::to_string(nth) + ": ");
     }
+    EXPECT_GT(nth, 10);
+    EXPECT_LT(nth, 5000);
+  }
+}
+
+TEST_F(FailuresOfMemory, InAStoppedCallWithAFutureAreErrorsOrThrown) {
+  const auto client = set_up().value();
+  ASSERT_TRUE(client.commit(seed_request()));
+  const BonusCommitRequest request = seed_request();
+  for (const bool forever : {false, true}) {
+    bool short_of_memory = true;
+    int thrown = 0;
+    long nth = 1;
+    for (; short_of_memory && nth < 5000; ++nth) {
+      const StopSource stop;
+      CallOptions options;
+      options.stop = stop.get_token();
+      std::optional<CommitResult> ended;
+      lasting = forever;
+      allocations_left = nth;
+      try {
+        CommitFuture future = client.commit_async(request, options);
+        stop.request_stop();
+        ended.emplace(future.get());
+      } catch (const std::bad_alloc&) {
+        ++thrown;
+      }
+      short_of_memory = memory_ran_short();
+      allocations_left = -1;
+      if (ended && !*ended) expect_error_that_helps(ended->error(), "allocation " + std::to_string(nth) + ": ");
+    }
+    EXPECT_GE(thrown, 1) << "for the future itself";
+    EXPECT_LE(thrown, 4);
     EXPECT_GT(nth, 10);
     EXPECT_LT(nth, 5000);
   }

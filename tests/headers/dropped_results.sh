@@ -21,7 +21,7 @@ CODE
 }
 
 compiles 'auto future = client.commit_async(request); static_cast<void>(future);' || fail "a future that is kept"
-compiles 'client.commit_async(request, [](wechatpay::CommitResult) {});' || fail "a handle need not be kept"
+compiles 'client.commit_async(request, [](wechatpay::CommitResult) {});' || fail "a callback hears the result"
 for statement in 'client.commit(request);' 'client.commit_async(request);' 'check(request);' \
   'keys.announce("PUB_KEY_ID_1");' 'keys.add_public_key("PUB_KEY_ID_1", "");' 'commit_all(client, requests, take);'; do
   if compiles "$statement" 2> /dev/null; then fail "no warning: $statement"; fi

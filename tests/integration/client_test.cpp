@@ -389,7 +389,7 @@ TEST_F(Commit, ServesManyThreadsWithOneClient) {
 
 TEST_F(Commit, RunsManyCallsFromOneThread) {
   const BonusCommitClient shared = client();
-  std::vector<std::future<CommitResult>> futures;
+  std::vector<CommitFuture> futures;
   for (int i = 0; i < 500; ++i) {
     BonusCommitRequest request = seed_request();
     request.out_trade_no = std::to_string(i);

@@ -43,20 +43,26 @@ class Curl : public ::testing::Test {
 
   std::shared_ptr<CurlTransport> transport() const { return CurlTransport::create(options_).value(); }
 
-  static HttpRequest request(const std::string& origin, milliseconds timeout = milliseconds(10000)) {
+  static HttpRequest request(const std::string& origin) {
     HttpRequest made;
     made.method = "POST";
     made.origin = origin;
     made.path = "/v3/test";
     made.body = "{}";
     made.headers = {{"Content-Type", "application/json"}};
-    made.timeout = timeout;
     return made;
   }
 
-  static std::future<Result<HttpResponse>> send(Transport& transport, HttpRequest request) {
+  static SendOptions within(milliseconds timeout) {
+    SendOptions options;
+    options.timeout = timeout;
+    return options;
+  }
+
+  static std::future<Result<HttpResponse>> send(Transport& transport, HttpRequest request,
+                                                SendOptions options = within(milliseconds(10000))) {
     auto promise = std::make_shared<std::promise<Result<HttpResponse>>>();
-    transport.send(std::move(request),
+    transport.send(std::move(request), std::move(options),
                    [promise](Result<HttpResponse> result) { promise->set_value(std::move(result)); });
     return promise->get_future();
   }
@@ -277,8 +283,8 @@ TEST_F(Curl, EndsACallThatWaitsForAConnectionUntilItsTimeout) {
   const RawServer server(hang);
   options_.max_connections = 1;
   const auto curl = transport();
-  auto first = send(*curl, request(server.origin(), milliseconds(400)));
-  auto second = send(*curl, request(server.origin(), milliseconds(100)));
+  auto first = send(*curl, request(server.origin()), within(milliseconds(400)));
+  auto second = send(*curl, request(server.origin()), within(milliseconds(100)));
   const Error waiting = error_of(std::move(second));
   EXPECT_EQ(waiting.transport_fault, TransportFault::no_free_connection);
   EXPECT_EQ(waiting.outcome, Outcome::not_sent);
@@ -295,7 +301,7 @@ TEST_F(Curl, HoldsACallsTimeoutWhileAnotherStillConnects) {
   const std::string origin = "https://127.0.0.1:" + std::to_string(mute.port());
   const auto curl = transport();
   auto patient = send(*curl, request(origin));
-  EXPECT_EQ(error_of(send(*curl, request(origin, milliseconds(100)))).transport_fault, TransportFault::timeout);
+  EXPECT_EQ(error_of(send(*curl, request(origin), within(milliseconds(100)))).transport_fault, TransportFault::timeout);
   EXPECT_EQ(patient.wait_for(milliseconds(0)), std::future_status::timeout);
 }
 
@@ -312,9 +318,9 @@ TEST_F(Curl, CountsATimeoutFromACallsTurnAndADeadlineFromItsSending) {
   options_.max_connections = 1;
   const auto curl = transport();
   auto first = send(*curl, request(server.origin()));
-  HttpRequest second = request(server.origin(), milliseconds(50));
-  second.deadline = milliseconds(10000);
-  auto waiting = send(*curl, second);
+  SendOptions soon = within(milliseconds(50));
+  soon.deadline = milliseconds(10000);
+  auto waiting = send(*curl, request(server.origin()), soon);
   EXPECT_EQ(waiting.wait_for(milliseconds(100)), std::future_status::timeout) << "its 50 ms have not begun";
   release.set_value();
   EXPECT_TRUE(first.get());
@@ -336,9 +342,9 @@ TEST_F(Curl, WaitsBeforeItSends) {
   const RawServer server(answer_all);
   const auto curl = transport();
   const auto start = Clock::now();
-  HttpRequest later = request(server.origin());
-  later.send_after = milliseconds(120);
-  auto delayed = send(*curl, later);
+  SendOptions later = within(milliseconds(10000));
+  later.delay = milliseconds(120);
+  auto delayed = send(*curl, request(server.origin()), later);
   EXPECT_TRUE(send(*curl, request(server.origin())).get()) << "others do not wait with it";
   EXPECT_TRUE(delayed.get());
   EXPECT_GE(Clock::now() - start, milliseconds(120));
@@ -348,7 +354,42 @@ TEST_F(Curl, UsesItsOwnTimeoutForARequestWithoutOne) {
   const RawServer server(hang);
   options_.total_timeout = milliseconds(100);
   const auto curl = transport();
-  EXPECT_EQ(error_of(send(*curl, request(server.origin(), milliseconds(0)))).transport_fault, TransportFault::timeout);
+  EXPECT_EQ(error_of(send(*curl, request(server.origin()), within(milliseconds(0)))).transport_fault,
+            TransportFault::timeout);
+}
+
+TEST_F(Curl, SendsNothingWhereTheStopWasRequestedBefore) {
+  const RawServer server(hang);
+  const auto curl = transport();
+  const StopSource stop;
+  stop.request_stop();
+  for (int i = 0; i < 100; ++i) {
+    SendOptions stopped = within(milliseconds(10000));
+    stopped.stop = stop.get_token();
+    const Error error = error_of(send(*curl, request(server.origin()), stopped));
+    EXPECT_EQ(error.transport_fault, TransportFault::cancelled);
+    EXPECT_EQ(error.outcome, Outcome::not_sent);
+  }
+}
+
+TEST_F(Curl, LetsACompletionDestroyItWhileAnotherThreadStopsItsRequests) {
+  const RawServer server(answer_all);
+  for (int round = 0; round < 20; ++round) {
+    const StopSource stop;
+    SendOptions options = within(milliseconds(10000));
+    options.stop = stop.get_token();
+    auto curl = transport();
+    CurlTransport* const raw = curl.get();
+    const auto holder = std::make_shared<std::shared_ptr<CurlTransport>>(std::move(curl));
+    std::promise<void> ended;
+    raw->send(request(server.origin()), options, [&ended, holder](const Result<HttpResponse>&) {
+      holder->reset();
+      ended.set_value();
+    });
+    std::thread stopper([&stop] { stop.request_stop(); });
+    ended.get_future().wait();
+    stopper.join();
+  }
 }
 
 TEST_F(Curl, CompletesEverythingWhenItIsDestroyed) {
@@ -363,9 +404,9 @@ TEST_F(Curl, CompletesEverythingWhenItIsDestroyed) {
   auto running = send(*curl, request(server.origin()));
   reached.get_future().get();
   auto waiting = send(*curl, request(server.origin()));
-  HttpRequest later = request(server.origin());
-  later.send_after = std::chrono::hours(1);
-  auto delayed = send(*curl, later);
+  SendOptions later;
+  later.delay = std::chrono::hours(1);
+  auto delayed = send(*curl, request(server.origin()), later);
   curl.reset();
   for (auto* future : {&running, &waiting, &delayed}) {
     ASSERT_EQ(future->wait_for(milliseconds(0)), std::future_status::ready)
@@ -389,7 +430,7 @@ TEST_F(Curl, MayBeDestroyedByACompletion) {
   std::promise<void> destroyed;
   CurlTransport* const raw = curl.get();
   auto holder = std::make_shared<std::shared_ptr<CurlTransport>>(std::move(curl));
-  raw->send(request(server.origin()), [&destroyed, holder](Result<HttpResponse>) {
+  raw->send(request(server.origin()), {}, [&destroyed, holder](Result<HttpResponse>) {
     holder->reset();
     destroyed.set_value();
   });
@@ -432,9 +473,9 @@ TEST_F(Curl, SleepsWhileThousandsOfCallsAreInTheirPauses) {
   const auto curl = transport();
   std::vector<std::future<Result<HttpResponse>>> paused;
   for (int i = 0; i < 3000; ++i) {
-    HttpRequest one = request(nobody);
-    one.send_after = std::chrono::hours(1);
-    paused.push_back(send(*curl, std::move(one)));
+    SendOptions later;
+    later.delay = std::chrono::hours(1);
+    paused.push_back(send(*curl, request(nobody), std::move(later)));
   }
   // Not paused, so once it has ended, the others have been taken in.
   EXPECT_EQ(error_of(send(*curl, request(nobody))).transport_fault, TransportFault::connect);
@@ -455,7 +496,7 @@ TEST_F(Curl, SleepsWhileThousandsOfCallsAreInTheirPauses) {
 TEST_F(Curl, SwallowsAnExceptionOfACompletion) {
   const RawServer server(answer_all);
   const auto curl = transport();
-  curl->send(request(server.origin()), [](Result<HttpResponse>) { throw 7; });
+  curl->send(request(server.origin()), {}, [](Result<HttpResponse>) { throw 7; });
   EXPECT_TRUE(send(*curl, request(server.origin())).get());
 }
 
@@ -484,7 +525,7 @@ TEST_F(Curl, RunsNoSignalHandlersOnItsThread) {
   const RawServer server(answer_all);
   const auto curl = transport();
   std::promise<bool> blocked;
-  curl->send(request(server.origin()), [&](Result<HttpResponse>) {
+  curl->send(request(server.origin()), {}, [&](Result<HttpResponse>) {
     sigset_t mask;
     pthread_sigmask(SIG_SETMASK, nullptr, &mask);
     blocked.set_value(sigismember(&mask, SIGTERM) == 1 && sigismember(&mask, SIGPIPE) == 1);
@@ -507,7 +548,7 @@ TEST_F(Curl, LeavesOpenSslsErrorQueueAlone) {
   const RawServer server(answer_all);
   std::promise<unsigned long> seen;
   const auto untrusting = transport();
-  untrusting->send(request(server.origin()), [&](Result<HttpResponse> result) {
+  untrusting->send(request(server.origin()), {}, [&](Result<HttpResponse> result) {
     EXPECT_FALSE(result);
     seen.set_value(ERR_peek_error());
   });

@@ -77,7 +77,7 @@ TEST(OwnLoopAlone, NeedsNoThread) {
   const std::size_t before = threads_of_this_process();
   bool ended = false;
   std::size_t during = 0;
-  transport->send(request, [&](const Result<HttpResponse>& result) {
+  transport->send(request, {}, [&](const Result<HttpResponse>& result) {
     EXPECT_EQ(result.error().transport_fault, TransportFault::connect);
     during = threads_of_this_process();
     ended = true;
@@ -96,7 +96,7 @@ TEST_F(OwnLoop, KeepsPausesAndTimeoutsByItsTimer) {
   options_.retry.first_backoff = milliseconds(20);
   const auto running = client_of(silent.origin(), RawServer::ca_file(), loop_);
   auto future = running.commit_async(seed_request());
-  loop_->run_until([&] { return future.wait_for(milliseconds(0)) == std::future_status::ready; });
+  loop_->run_until([&] { return future.ready(); });
   const Error error = future.get().error();
   EXPECT_EQ(error.transport_fault, TransportFault::timeout) << error.message;
   EXPECT_EQ(error.tries.size(), 2U);
@@ -107,7 +107,7 @@ TEST_F(OwnLoop, IsLeftAloneWhenAllIsDone) {
   {
     const auto running = client();
     auto future = running.commit_async(seed_request());
-    loop_->run_until([&] { return future.wait_for(milliseconds(0)) == std::future_status::ready; });
+    loop_->run_until([&] { return future.ready(); });
     EXPECT_TRUE(future.get());
     EXPECT_TRUE(loop_->has_timer()) << "which closes the idle connection";
     loop_->run_until([&] { return !loop_->has_timer(); });
@@ -116,7 +116,7 @@ TEST_F(OwnLoop, IsLeftAloneWhenAllIsDone) {
   EXPECT_FALSE(loop_->has_timer());
 }
 
-TEST_F(OwnLoop, TakesCallsAndCancellationsFromOtherThreads) {
+TEST_F(OwnLoop, TakesCallsAndStopsFromOtherThreads) {
   std::promise<void> reached;
   RawServer silent([&](RawServer::Connection& connection, int) {
     connection.read_request();
@@ -127,12 +127,14 @@ TEST_F(OwnLoop, TakesCallsAndCancellationsFromOtherThreads) {
   std::atomic<bool> ended{false};
   ErrorKind kind = ErrorKind::internal_error;
   std::thread other([&] {
-    const CommitHandle handle = running.commit_async(seed_request(), [&](const CommitResult& result) {
+    const StopSource stop;
+    const auto note = [&](const CommitResult& result) {
       kind = result.error().kind;
       ended = true;
-    });
+    };
+    running.commit_async(seed_request(), note, {std::chrono::seconds(0), stop.get_token()});
     reached.get_future().wait();
-    handle.cancel();
+    stop.request_stop();
   });
   loop_->run_until([&] { return ended.load(); });
   other.join();
@@ -231,14 +233,14 @@ TEST_F(OwnLoop, ThatFailsEndsTheCallWithAnError) {
     const auto running = client_of(sandbox_->origin(), sandbox_->files().ca, loop);
     (*loop).*failing = 1000;
     auto future = running.commit_async(seed_request());
-    loop_->run_until([&] { return future.wait_for(milliseconds(0)) == std::future_status::ready; });
+    loop_->run_until([&] { return future.ready(); });
     const CommitResult result = future.get();
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().kind, ErrorKind::transport_failed) << result.error().message;
 
     (*loop).*failing = 0;
     auto again = running.commit_async(seed_request());
-    loop_->run_until([&] { return again.wait_for(milliseconds(0)) == std::future_status::ready; });
+    loop_->run_until([&] { return again.ready(); });
     EXPECT_TRUE(again.get()) << "it goes on";
   }
 }

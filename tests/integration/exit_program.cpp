@@ -145,7 +145,7 @@ int exits_in_a_forked_child() {
   HttpRequest request;
   request.method = "POST";
   request.origin = arguments.at(2);
-  transport->send(request, [](const Result<HttpResponse>&) {});
+  transport->send(request, {}, [](const Result<HttpResponse>&) {});
   const pid_t child = ::fork();
   if (child == 0) std::exit(right);
   int status = 0;

@@ -99,7 +99,7 @@ TEST(Http2, IsSpokenWhereTheServerOffersIt) {
       BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
                                 CurlTransport::create(curl_options).value(), options)
           .value();
-  std::vector<std::future<CommitResult>> futures;
+  std::vector<CommitFuture> futures;
   for (int i = 0; i < 100; ++i) {
     BonusCommitRequest request = seed_request();
     request.card_id = "a/b?c 中";

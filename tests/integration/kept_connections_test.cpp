@@ -21,8 +21,9 @@ Result<HttpResponse> send_to(Transport& transport, const std::string& origin, co
                              bool fresh_connection = false) {
   HttpRequest request = request_to(origin);
   request.path = path;
-  request.fresh_connection = fresh_connection;
-  return send(transport, std::move(request));
+  SendOptions options = within(std::chrono::seconds(10));
+  options.fresh_connection = fresh_connection;
+  return send(transport, std::move(request), std::move(options));
 }
 
 /// Answers each request with its path, and does `more` after the first answer.
@@ -180,7 +181,7 @@ TEST(KeptConnection, IsNotUsedAgainAfterATimeout) {
     connection.read_request();
   });
   const auto curl = trusting_transport();
-  const Error error = send(*curl, request_to(server.origin(), milliseconds(200))).error();
+  const Error error = send(*curl, request_to(server.origin()), within(milliseconds(200))).error();
   EXPECT_EQ(error.transport_fault, TransportFault::timeout);
   EXPECT_TRUE(send_to(*curl, server.origin()));
 }

@@ -64,7 +64,7 @@ TEST_F(Lifecycle, CancelsACallThatIsUnderWay) {
   const auto client = client_of(server.origin(), RawServer::ca_file());
   CommitFuture future = client.commit_async(seed_request());
   server.wait_for_the_request();
-  future.cancel();
+  future.request_stop();
   expect_cancelled(future, Outcome::unknown);
 }
 
@@ -74,9 +74,9 @@ TEST_F(Lifecycle, CancelsACallThatWaitsForAConnection) {
   CommitFuture running = client.commit_async(seed_request());
   server.wait_for_the_request();
   CommitFuture waiting = client.commit_async(seed_request());
-  waiting.cancel();
+  waiting.request_stop();
   expect_cancelled(waiting, Outcome::not_sent);
-  EXPECT_EQ(running.wait_for(std::chrono::seconds(0)), std::future_status::timeout) << "the other one goes on";
+  EXPECT_FALSE(running.ready()) << "the other one goes on";
 }
 
 TEST_F(Lifecycle, CancelsACallInItsPause) {
@@ -85,9 +85,44 @@ TEST_F(Lifecycle, CancelsACallInItsPause) {
   const auto client = client_of(sandbox->origin(), sandbox->files().ca);
   CommitFuture first = client.commit_async(seed_request());
   CommitFuture paused = client.commit_async(seed_request());
-  paused.cancel();
+  paused.request_stop();
   expect_cancelled(paused, Outcome::not_sent);
   EXPECT_FALSE(first.get()) << "another fake's keys";
+}
+
+TEST_F(Lifecycle, StopsBlockingCallsAndFuturesByOneToken) {
+  SilentServer server;
+  const auto client = client_of(server.origin(), RawServer::ca_file());
+  const StopSource shutdown;
+  CallOptions options;
+  options.stop = shutdown.get_token();
+  std::thread blocked([&] {
+    const Error error = client.commit(seed_request(), options).error();
+    EXPECT_EQ(to_string(error.kind), to_string(ErrorKind::cancelled)) << error.message;
+    EXPECT_EQ(to_string(error.outcome), to_string(Outcome::unknown)) << error.message;
+  });
+  server.wait_for_the_request();
+  std::vector<CommitFuture> futures;
+  for (int i = 0; i < 100; ++i) futures.push_back(client.commit_async(seed_request(), options));
+  const CommitFuture goes_on = client.commit_async(seed_request());
+  shutdown.request_stop();
+  blocked.join();
+  for (CommitFuture& future : futures) {
+    const Error error = future.get().error();
+    EXPECT_EQ(to_string(error.kind), to_string(ErrorKind::cancelled)) << error.message;
+  }
+  EXPECT_FALSE(goes_on.ready()) << "it has no token";
+}
+
+TEST_F(Lifecycle, HoldsTheTimeoutOfOneCall) {
+  SilentServer server;
+  const auto client = client_of(server.origin(), RawServer::ca_file());
+  CallOptions options;
+  options.timeout = std::chrono::milliseconds(200);
+  const Error error = client.commit(seed_request(), options).error();
+  EXPECT_EQ(error.transport_fault, TransportFault::timeout) << error.message;
+  options.timeout = std::chrono::minutes(5);
+  EXPECT_EQ(client.commit(seed_request(), options).error().kind, ErrorKind::misuse);
 }
 
 TEST_F(Lifecycle, CancelsManyCallsFromSeveralThreads) {
@@ -101,7 +136,7 @@ TEST_F(Lifecycle, CancelsManyCallsFromSeveralThreads) {
     threads.emplace_back([&] {
       std::vector<CommitFuture> futures;
       for (int j = 0; j < 100; ++j) futures.push_back(client.commit_async(seed_request()));
-      for (const CommitFuture& future : futures) future.cancel();
+      for (const CommitFuture& future : futures) future.request_stop();
       for (CommitFuture& future : futures) cancelled += future.get().error().kind == ErrorKind::cancelled ? 1 : 0;
     });
   }
@@ -128,7 +163,7 @@ TEST_F(Lifecycle, EndsEveryCallOfClientsThatAreDestroyedUnderWay) {
                                       CurlTransport::create(curl_options).value(), options)
                 .value();
         for (int k = 0; k < 8; ++k) {
-          auto future = client.commit_async(seed_request(), [&](const CommitResult& result) {
+          client.commit_async(seed_request(), [&](const CommitResult& result) {
             ++(result ? credited : result.error().transport_fault == TransportFault::shut_down ? shut_down : other);
           });
         }

@@ -73,7 +73,7 @@ TEST(Process, RunsCrashHandlersOnTheTransportsThread) {
   const RawServer server(answer_all);
   const auto curl = trusting_transport();
   std::promise<std::string> blocked;
-  curl->send(request_to(server.origin()), [&](const Result<HttpResponse>&) {
+  curl->send(request_to(server.origin()), {}, [&](const Result<HttpResponse>&) {
     sigset_t mask;
     pthread_sigmask(SIG_SETMASK, nullptr, &mask);
     std::string names;
@@ -95,7 +95,7 @@ TEST(Process, HandlesAFaultOfACompletionWhereItHappens) {
   const RawServer server(answer_all);
   const auto curl = trusting_transport();
   std::promise<void> done;
-  curl->send(request_to(server.origin()), [&](const Result<HttpResponse>&) {
+  curl->send(request_to(server.origin()), {}, [&](const Result<HttpResponse>&) {
     pthread_kill(pthread_self(), SIGSEGV);
     done.set_value();
   });
@@ -169,7 +169,7 @@ TEST(Process, GoesOnInAForkedChildWhateverTheParentsThreadsHold) {
   if (child == 0) {
     ::alarm(30);
     ErrorKind kind = ErrorKind::internal_error;
-    curl->send(request, [&kind](const Result<HttpResponse>& result) { kind = result.error().kind; });
+    curl->send(request, {}, [&kind](const Result<HttpResponse>& result) { kind = result.error().kind; });
     curl->shutdown();
     curl.reset();
     const bool own_works =
@@ -217,7 +217,7 @@ TEST(Shutdown, MayComeFromACompletion) {
   const auto curl = trusting_transport();
   auto hanging = start(*curl, request_to(silent.origin()));
   std::promise<void> returned;
-  curl->send(request_to(server.origin()), [&](const Result<HttpResponse>&) {
+  curl->send(request_to(server.origin()), {}, [&](const Result<HttpResponse>&) {
     curl->shutdown();
     returned.set_value();
   });

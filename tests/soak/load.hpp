@@ -147,20 +147,22 @@ class Load {
       std::unique_lock<std::mutex> lock(mutex);
       one_ended.wait(lock, [&] { return under_way < most; });
     };
-    std::deque<std::pair<std::uint32_t, CommitHandle>> latest;
+    std::deque<std::pair<std::uint32_t, StopSource>> latest;
     while (const auto number = next()) {
       wait_until_fewer_than(most_callbacks);
       {
         const std::lock_guard<std::mutex> lock(mutex);
         ++under_way;
       }
-      latest.emplace_back(*number,
-                          clients.of(*number).commit_async(orders_.request(*number), [&, number](CommitResult result) {
-                            note(*number, result);
-                            const std::lock_guard<std::mutex> lock(mutex);
-                            --under_way;
-                            one_ended.notify_one();
-                          }));
+      const auto take = [&, number](const CommitResult& result) {
+        note(*number, result);
+        const std::lock_guard<std::mutex> lock(mutex);
+        --under_way;
+        one_ended.notify_one();
+      };
+      CallOptions options;
+      options.stop = latest.emplace_back(*number, StopSource()).second.get_token();
+      clients.of(*number).commit_async(orders_.request(*number), take, options);
       cancel_one(latest, random);
       if (latest.size() == most_callbacks) latest.pop_front();
     }
@@ -168,12 +170,12 @@ class Load {
   }
 
   /// Now and then, any one of `calls`, whatever its stage.
-  template <typename Cancellable>
-  void cancel_one(std::deque<std::pair<std::uint32_t, Cancellable>>& calls, Random& random) {
+  template <typename Stoppable>
+  void cancel_one(std::deque<std::pair<std::uint32_t, Stoppable>>& calls, Random& random) {
     if (random() % one_cancelled_of != 0) return;
     auto& [number, call] = calls[random() % calls.size()];
     calls_[number].cancel_asked = true;
-    call.cancel();
+    call.request_stop();
   }
 
   void note(std::uint32_t number, const CommitResult& result) {

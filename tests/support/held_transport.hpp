@@ -9,15 +9,17 @@
 
 namespace wechatpay {
 
-/// Knows nothing of cancelling.
+/// Does not heed a stop.
 class HeldTransport final : public Transport {
  public:
-  void send(HttpRequest request, Completion done) override {
+  void send(HttpRequest request, SendOptions how, Completion done) override {
     requests.push_back(std::move(request));
+    options.push_back(std::move(how));
     completions.push_back(std::move(done));
   }
 
   std::vector<HttpRequest> requests;
+  std::vector<SendOptions> options;
   std::vector<Completion> completions;
 };
 

@@ -13,24 +13,32 @@
 
 namespace wechatpay {
 
-inline HttpRequest request_to(const std::string& origin, std::chrono::milliseconds timeout = std::chrono::seconds(10)) {
+inline HttpRequest request_to(const std::string& origin) {
   HttpRequest request;
   request.method = "POST";
   request.origin = origin;
   request.path = "/v3/test";
   request.body = "{}";
-  request.timeout = timeout;
   return request;
 }
 
-inline std::future<Result<HttpResponse>> start(Transport& transport, HttpRequest request) {
+inline SendOptions within(std::chrono::milliseconds timeout) {
+  SendOptions options;
+  options.timeout = timeout;
+  return options;
+}
+
+inline std::future<Result<HttpResponse>> start(Transport& transport, HttpRequest request,
+                                               SendOptions options = within(std::chrono::seconds(10))) {
   auto promise = std::make_shared<std::promise<Result<HttpResponse>>>();
-  transport.send(std::move(request), [promise](Result<HttpResponse> result) { promise->set_value(std::move(result)); });
+  transport.send(std::move(request), std::move(options),
+                 [promise](Result<HttpResponse> result) { promise->set_value(std::move(result)); });
   return promise->get_future();
 }
 
-inline Result<HttpResponse> send(Transport& transport, HttpRequest request) {
-  return start(transport, std::move(request)).get();
+inline Result<HttpResponse> send(Transport& transport, HttpRequest request,
+                                 SendOptions options = within(std::chrono::seconds(10))) {
+  return start(transport, std::move(request), std::move(options)).get();
 }
 
 /// A transport that trusts the raw servers.

@@ -29,7 +29,7 @@ class ThreadedTransport final : public Transport {
     thread_.join();
   }
 
-  void send(HttpRequest request, Completion done) override {
+  void send(HttpRequest request, SendOptions, Completion done) override {
     const std::lock_guard<std::mutex> lock(mutex_);
     waiting_.emplace_back(std::move(request), std::move(done));
     most_ = std::max(most_, waiting_.size());
@@ -149,12 +149,13 @@ TEST_F(BatchOfCommits, StopsWhenAResultSaysSo) {
 TEST_F(BatchOfCommits, StopsWhenItIsAskedTo) {
   BatchOptions options;
   options.max_in_flight = 2;
-  options.stop = std::make_shared<Cancellation>();
+  const StopSource stop;
+  options.stop = stop.get_token();
   int taken = 0;
   const BatchSummary summary = commit_all(
                                    client(), orders(1000),
                                    [&](const auto&, const auto&) {
-                                     if (++taken == 10) options.stop->request();
+                                     if (++taken == 10) stop.request_stop();
                                      return true;
                                    },
                                    options)
@@ -162,6 +163,25 @@ TEST_F(BatchOfCommits, StopsWhenItIsAskedTo) {
   EXPECT_TRUE(summary.stopped);
   EXPECT_LE(given_, 12);
   EXPECT_EQ(taken, given_) << "what was under way has ended and was handed over";
+}
+
+TEST_F(BatchOfCommits, TakesNothingWhereTheStopWasRequestedBefore) {
+  const StopSource stop;
+  stop.request_stop();
+  BatchOptions options;
+  options.stop = stop.get_token();
+  const BatchSummary summary = commit_all(client(), orders(3), note(), options).value();
+  EXPECT_TRUE(summary.stopped);
+  EXPECT_EQ(given_, 0);
+}
+
+TEST_F(BatchOfCommits, TakesFunctionsThatCannotBeCopied) {
+  auto next = [left = std::make_unique<int>(3)]() -> std::optional<BonusCommitRequest> {
+    if ((*left)-- == 0) return std::nullopt;
+    return seed_request();
+  };
+  auto take = [owned = std::make_unique<bool>(true)](const auto&, const auto&) { return *owned; };
+  EXPECT_EQ(commit_all(client(), std::move(next), std::move(take)).value().credited, 3U);
 }
 
 TEST_F(BatchOfCommits, CountsWhatFails) {
@@ -235,15 +255,15 @@ TEST_F(BatchOfCommits, LeavesEachCommitItsWholeDeadline) {
   mock->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
   transport_ = mock;
   EXPECT_EQ(commit_all(limited_client(100), orders(5), note()).value().credited, 5U);
-  for (const HttpRequest& request : mock->requests()) {
-    EXPECT_EQ(request.send_after.count(), 0) << "it has waited before its deadline began";
-    EXPECT_GT(request.deadline.count(), 0);
+  for (const SendOptions& options : mock->send_options()) {
+    EXPECT_EQ(options.delay.count(), 0) << "it has waited before its deadline began";
+    EXPECT_GT(options.deadline.count(), 0);
   }
 }
 
 TEST_F(BatchOfCommits, EndsWhereNoCallCanMeetItsDeadline) {
   class TimingOut final : public Transport {
-    void send(HttpRequest, Completion done) override {
+    void send(HttpRequest, SendOptions, Completion done) override {
       done(transport_error(TransportFault::timeout, Outcome::not_sent, "not even a connection"));
     }
   };
@@ -278,10 +298,11 @@ TEST_F(BatchOfCommits, HandsOverWhatWaitedForItsPlaceWhenItIsStopped) {
   const auto limited = limited_client(0.001);
   BatchOptions batch_options;
   batch_options.max_in_flight = 4;
-  batch_options.stop = std::make_shared<Cancellation>();
+  const StopSource stop;
+  batch_options.stop = stop.get_token();
   int rate_limited = 0;
   const auto take = [&](const BonusCommitRequest&, const CommitResult& result) {
-    if (result) batch_options.stop->request();
+    if (result) stop.request_stop();
     if (!result && result.error().kind == ErrorKind::rate_limited) ++rate_limited;
     return true;
   };
@@ -314,6 +335,8 @@ TEST_F(BatchOfCommits, RefusesWhatCannotWorkAndTakesNothing) {
     EXPECT_EQ(summary.error().kind, ErrorKind::invalid_configuration);
     EXPECT_TRUE(contains(summary.error().message, name)) << summary.error().message;
   }
+  EXPECT_EQ(commit_all(client(), NextRequest(), note()).error().kind, ErrorKind::misuse);
+  EXPECT_EQ(commit_all(client(), orders(1), TakeResult()).error().kind, ErrorKind::misuse);
   std::promise<ErrorKind> in_callback;
   const BonusCommitClient shared = client();  // made here, so that the transport is not let go of by its own thread
   shared.commit_async(seed_request(), [&](const CommitResult&) {

@@ -24,7 +24,7 @@ namespace {
 /// Calls `send` for each request, and tells which thread destroyed it.
 class ScriptedTransport final : public Transport {
  public:
-  using Send = std::function<void(HttpRequest, Completion)>;
+  using Send = std::function<void(HttpRequest, SendOptions, Completion)>;
 
   explicit ScriptedTransport(Send send, std::thread::id* destroyed_by = nullptr)
       : send_(std::move(send)), destroyed_by_(destroyed_by) {}
@@ -32,7 +32,9 @@ class ScriptedTransport final : public Transport {
     if (destroyed_by_ != nullptr) *destroyed_by_ = std::this_thread::get_id();
   }
 
-  void send(HttpRequest request, Completion done) override { send_(std::move(request), std::move(done)); }
+  void send(HttpRequest request, SendOptions options, Completion done) override {
+    send_(std::move(request), std::move(options), std::move(done));
+  }
 
  private:
   const Send send_;
@@ -93,7 +95,7 @@ TEST_F(ClientsEnd, EndsCallsThatTheTransportNeverCompletes) {
   }
   EXPECT_EQ(future.get().error().transport_fault, TransportFault::shut_down);
   EXPECT_EQ(ended_, 4);
-  for (const HttpRequest& request : held->requests) EXPECT_TRUE(request.cancellation->requested());
+  for (const SendOptions& options : held->options) EXPECT_TRUE(options.stop.stop_requested());
   for (const auto& complete : held->completions) complete(HttpResponse{500, {}, ""});
   EXPECT_EQ(errors_.size(), 3U) << "too late to count";
   EXPECT_EQ(held->requests.size(), 4U) << "nor is anything sent again";
@@ -105,7 +107,7 @@ TEST_F(ClientsEnd, BelievesATransportThatEndsItsRequestsItself) {
     ~Ending() override {
       for (const auto& complete : waiting) complete(transport_error(TransportFault::shut_down, Outcome::not_sent, "x"));
     }
-    void send(HttpRequest, Completion done) override { waiting.push_back(std::move(done)); }
+    void send(HttpRequest, SendOptions, Completion done) override { waiting.push_back(std::move(done)); }
     std::vector<Completion> waiting;
   };
   auto one = client(std::make_shared<Ending>());
@@ -115,11 +117,14 @@ TEST_F(ClientsEnd, BelievesATransportThatEndsItsRequestsItself) {
   for (const Error& error : errors_) EXPECT_EQ(error.outcome, Outcome::not_sent) << "it knows best";
 }
 
-TEST_F(ClientsEnd, TellsATransportsCancellationAsWhatItIs) {
-  auto one = client(std::make_shared<ScriptedTransport>([](const HttpRequest& request, Transport::Completion done) {
-    request.cancellation->listen(
-        [done] { done(transport_error(TransportFault::cancelled, Outcome::not_sent, "taken back")); });
-  }));
+TEST_F(ClientsEnd, TellsAStopByItsTransportAsWhatItIs) {
+  std::optional<StopCallback<std::function<void()>>> on_stop;
+  auto one = client(std::make_shared<ScriptedTransport>(
+      [&on_stop](const HttpRequest&, const SendOptions& options, Transport::Completion done) {
+        on_stop.emplace(options.stop, [done = std::move(done)] {
+          done(transport_error(TransportFault::cancelled, Outcome::not_sent, "taken back"));
+        });
+      }));
   one->commit_async(seed_request(), note());
   one.reset();
   ASSERT_EQ(errors_.size(), 1U);
@@ -131,8 +136,9 @@ TEST_F(ClientsEnd, TellsATransportsCancellationAsWhatItIs) {
 
 TEST_F(ClientsEnd, EndsACommitThatWaits) {
   Event reached;
-  auto one = client(std::make_shared<ScriptedTransport>(
-      [&, kept = std::make_shared<std::vector<Transport::Completion>>()](const HttpRequest&, auto done) {
+  auto one =
+      client(std::make_shared<ScriptedTransport>([&, kept = std::make_shared<std::vector<Transport::Completion>>()](
+                                                     const HttpRequest&, const SendOptions&, auto done) {
         kept->push_back(std::move(done));
         reached.set();
       }));
@@ -149,13 +155,14 @@ TEST_F(ClientsEnd, DoesNotHangWhereATransportCompletesWithinSendAndItsCompletion
   Event destroying;
   Event in_send;
   std::atomic<int> sent{0};
-  auto one = client(std::make_shared<ScriptedTransport>([&](const HttpRequest&, const Transport::Completion& done) {
-    if (++sent == 1) {
-      in_send.set();
-      destroying.wait();
-    }
-    done(transport_error(TransportFault::connect, Outcome::not_sent, "the circuit is open"));
-  }));
+  auto one = client(std::make_shared<ScriptedTransport>(
+      [&](const HttpRequest&, const SendOptions&, const Transport::Completion& done) {
+        if (++sent == 1) {
+          in_send.set();
+          destroying.wait();
+        }
+        done(transport_error(TransportFault::connect, Outcome::not_sent, "the circuit is open"));
+      }));
   std::thread caller([&, commits = &*one] { commits->commit_async(seed_request(), note()); });
   in_send.wait();
   std::thread destroyer([&] {
@@ -208,7 +215,7 @@ TEST_F(ClientsEnd, InsideSendEndsThatVeryCall) {
   std::optional<BonusCommitClient> one;
   std::thread::id destroyed_by;
   one = client(std::make_shared<ScriptedTransport>(
-      [&](const HttpRequest&, const Transport::Completion& done) {
+      [&](const HttpRequest&, const SendOptions&, const Transport::Completion& done) {
         one.reset();
         EXPECT_EQ(errors_.size(), 1U);
         done(HttpResponse{204, {}, ""});
@@ -227,7 +234,7 @@ TEST_F(ClientsEnd, LetsGoOfTheTransportOnItsOwnThread) {
     std::mutex mutex;
     {
       auto one = client(std::make_shared<ScriptedTransport>(
-          [&](HttpRequest, Transport::Completion done) {
+          [&](const HttpRequest&, const SendOptions&, Transport::Completion done) {
             const std::lock_guard<std::mutex> lock(mutex);
             threads.emplace_back([done = std::move(done)] { done(HttpResponse{500, {}, ""}); });
           },

@@ -151,7 +151,7 @@ TEST_F(Retry, SignsTheTimeOfSendingAfterThePause) {
   ASSERT_TRUE(client().commit(seed_request()));
   const auto requests = transport_->requests();
   ASSERT_EQ(requests.size(), 2U);
-  EXPECT_EQ(requests[1].send_after, seconds(7));
+  EXPECT_EQ(transport_->send_options()[1].delay, seconds(7));
   EXPECT_TRUE(contains(requests[1].headers[0].value, "timestamp=\"" + std::to_string(now + 7) + "\""));
 }
 
@@ -173,12 +173,12 @@ TEST_F(Retry, KeepsAllTriesWithinOneDeadline) {
     return wechat_pay_.error(500, "SYSTEM_ERROR", "message", request);
   });
   const Error error = error_of_commit();
-  const auto requests = transport_->requests();
-  ASSERT_EQ(requests.size(), 2U);
-  EXPECT_EQ(requests[0].deadline, seconds(30));
-  EXPECT_EQ(requests[0].timeout, seconds(10));
-  EXPECT_EQ(requests[1].deadline, milliseconds(4900));
-  EXPECT_EQ(requests[1].timeout, milliseconds(4900)) << "cut to what is left";
+  const auto options = transport_->send_options();
+  ASSERT_EQ(options.size(), 2U);
+  EXPECT_EQ(options[0].deadline, seconds(30));
+  EXPECT_EQ(options[0].timeout, seconds(10));
+  EXPECT_EQ(options[1].deadline, milliseconds(4900));
+  EXPECT_EQ(options[1].timeout, milliseconds(4900)) << "cut to what is left";
   EXPECT_EQ(error.tries[0].duration, seconds(25));
   EXPECT_TRUE(contains(error.message, "the deadline leaves no time")) << error.message;
 }
@@ -235,7 +235,7 @@ TEST_F(Retry, ForgivesOneStaleConnection) {
   transport_->then(stale);
   EXPECT_EQ(client().commit(seed_request()).value().tries, 2);
   auto requests = transport_->requests();
-  EXPECT_EQ(requests[1].send_after.count(), 0) << "at once";
+  EXPECT_EQ(transport_->send_options()[1].delay.count(), 0) << "at once";
   EXPECT_EQ(requests[1].origin, main_host) << "it does not speak against the host";
 
   transport_->then(stale).then(stale);
@@ -281,7 +281,7 @@ TEST_F(Retry, CorrectsTheSetUpFirstAlsoWhereAnEarlierTryMayHaveBeenDone) {
 TEST_F(Retry, TriesAgainAfterA408ThatIsNotWeChatPays) {
   transport_->then(HttpResponse{408, {}, ""});
   EXPECT_EQ(client().commit(seed_request()).value().tries, 2);
-  EXPECT_TRUE(transport_->requests()[1].fresh_connection);
+  EXPECT_TRUE(transport_->send_options()[1].fresh_connection);
 }
 
 }  // namespace

@@ -66,14 +66,15 @@ TEST_F(Client, CommitsAndReturnsAVerifiedReceipt) {
 TEST_F(Client, SendsExactlyWhatTheDocumentsSay) {
   ASSERT_TRUE(client().commit(seed_request()));
   const HttpRequest request = transport_->requests().at(0);
+  const SendOptions options = transport_->send_options().at(0);
   EXPECT_EQ(request.method, "POST");
   EXPECT_EQ(request.origin, "https://api.mch.weixin.qq.com");
   EXPECT_EQ(request.path, seed_path);
   EXPECT_EQ(request.body, seed_body);
-  EXPECT_EQ(request.timeout, std::chrono::seconds(10));
-  EXPECT_LE(request.deadline, std::chrono::seconds(30));
-  EXPECT_GT(request.deadline, std::chrono::seconds(29));
-  EXPECT_EQ(request.send_after.count(), 0);
+  EXPECT_EQ(options.timeout, std::chrono::seconds(10));
+  EXPECT_LE(options.deadline, std::chrono::seconds(30));
+  EXPECT_GT(options.deadline, std::chrono::seconds(29));
+  EXPECT_EQ(options.delay.count(), 0);
   ASSERT_EQ(request.headers.size(), 5U);
   EXPECT_EQ(sent_header("Accept"), "application/json");
   EXPECT_EQ(sent_header("Content-Type"), "application/json");
@@ -139,34 +140,14 @@ TEST_F(Client, GivesTheSameThroughAFutureAndACallback) {
   EXPECT_EQ(calls, 2);
 }
 
-TEST_F(Client, SaysWhenItsFutureIsReady) {
-  class Held final : public Transport {
-   public:
-    void send(HttpRequest, Completion done) override { completion = std::move(done); }
-    Completion completion;
-  };
-  const auto held = std::make_shared<Held>();
-  const auto holding = BonusCommitClient::create(wechat_pay_.credentials(), keys_, held, options_);
-  std::optional<CommitFuture> future = holding.value().commit_async(seed_request());
-  std::string heard;
-  EXPECT_TRUE(future->on_ready([&] { heard += "the one before"; }));
-  EXPECT_TRUE(future->on_ready([&] {
-    heard += in_callback() ? "ready, in a callback" : "ready";
-    EXPECT_EQ(future->get().error().message, "down");
-    future.reset();
-    throw std::runtime_error("the user's");
-  }));
-  EXPECT_EQ(heard, "");
-  held->completion(transport_error(TransportFault::connect, Outcome::not_sent, "down"));
-  EXPECT_EQ(heard, "ready, in a callback");
-  EXPECT_FALSE(future);
-
-  CommitFuture ready = client().commit_async(seed_request());
-  EXPECT_FALSE(ready.on_ready([&] { heard += "too late"; }));
-  EXPECT_EQ(heard, "ready, in a callback");
-  EXPECT_TRUE(ready.get());
-  EXPECT_THROW((void)ready.on_ready([] {}), std::future_error);
-  EXPECT_THROW((void)CommitFuture().on_ready([] {}), std::future_error);
+TEST_F(Client, TakesACallbackThatCannotBeCopiedAndOneThatIsEmpty) {
+  int seen = 0;
+  client().commit_async(seed_request(),
+                        [&seen, five = std::make_unique<int>(5)](const CommitResult&) { seen = *five; });
+  EXPECT_EQ(seen, 5);
+  client().commit_async(seed_request(), nullptr);
+  client().commit_async(seed_request(), std::function<void(CommitResult)>());
+  EXPECT_EQ(transport_->requests().size(), 3U);
 }
 
 TEST_F(Client, PassesOnTheTransportsError) {
@@ -365,7 +346,7 @@ TEST_F(Client, TurnsExceptionsOfItsPartsIntoErrorsWithTheRightOutcome) {
   EXPECT_EQ(before.error().message, "broken clock ended the call");
 
   class Throwing final : public Transport {
-    void send(HttpRequest, Completion) override { throw 7; }
+    void send(HttpRequest, SendOptions, Completion) override { throw 7; }
   };
   options_.clock = [] { return at(1554208460); };
   const auto throwing =
@@ -448,7 +429,7 @@ TEST_F(Client, SendsSignaturesOfLongerKeys) {
 
 TEST_F(Client, EndsACallThatItsTransportDrops) {
   class Dropping final : public Transport {
-    void send(HttpRequest, Completion) override {}
+    void send(HttpRequest, SendOptions, Completion) override {}
   };
   const auto dropping =
       BonusCommitClient::create(wechat_pay_.credentials(), keys_, std::make_shared<Dropping>(), options_);
@@ -460,7 +441,7 @@ TEST_F(Client, EndsACallThatItsTransportDrops) {
 
 TEST_F(Client, CompletesOnceWhateverItsTransportDoes) {
   class Twice final : public Transport {
-    void send(HttpRequest, Completion done) override {
+    void send(HttpRequest, SendOptions, Completion done) override {
       done(transport_error(TransportFault::connect, Outcome::not_sent, "first"));
       done(transport_error(TransportFault::timeout, Outcome::unknown, "second"));
     }

@@ -30,18 +30,18 @@ class Attempts : public ::testing::Test {
 
   CommitAttempts make() {
     setup_ = std::make_shared<ClientSetup>(wechat_pay_.credentials(), wechat_pay_.platform_keys(), options_);
-    return {setup_, cancellation_};
+    return CommitAttempts(setup_, call_);
   }
 
-  static HttpRequest sent(CommitAttempts& attempts, CommitStep step) {
+  static SignedTry sent(CommitAttempts& attempts, CommitStep step) {
     attempts.hand_over();
-    return std::get<HttpRequest>(std::move(step));
+    return std::get<SignedTry>(std::move(step));
   }
 
   static Error ended(CommitStep step) { return std::get<CommitResult>(std::move(step)).error(); }
 
-  HttpResponse answer(int status, const HttpRequest& request) {
-    return wechat_pay_.error(status, "SYSTEM_ERROR", "m", request);
+  HttpResponse answer(int status, const SignedTry& next) {
+    return wechat_pay_.error(status, "SYSTEM_ERROR", "m", next.request);
   }
 
   static Error timeout() { return transport_error(TransportFault::timeout, Outcome::unknown, "timed out"); }
@@ -49,22 +49,23 @@ class Attempts : public ::testing::Test {
   FakeWechatPay wechat_pay_{{"1900000001", [] { return at(start); }}};
   ClientOptions options_;
   double random_ = 0.5;
-  std::shared_ptr<Cancellation> cancellation_ = std::make_shared<Cancellation>();
+  const StopSource stop_;
+  CallOptions call_{milliseconds(0), stop_.get_token()};
   std::shared_ptr<ClientSetup> setup_;
   std::vector<bool> tries_;  ///< that were told of, and whether another followed
 };
 
 TEST_F(Attempts, BeginWithARequestToSendAtOnce) {
   CommitAttempts attempts = make();
-  const HttpRequest request = sent(attempts, attempts.begin(seed_request(), after(seconds(5))));
-  EXPECT_EQ(request.path, seed_path);
-  EXPECT_EQ(request.body, seed_body);
-  EXPECT_EQ(request.send_after, milliseconds(0));
-  EXPECT_EQ(request.deadline, seconds(30));
-  EXPECT_EQ(request.timeout, seconds(10));
-  EXPECT_EQ(request.cancellation, cancellation_);
-  EXPECT_FALSE(request.fresh_connection);
-  EXPECT_TRUE(contains(request.headers[0].value, "timestamp=\"" + std::to_string(start + 5) + "\""));
+  const SignedTry request = sent(attempts, attempts.begin(seed_request(), after(seconds(5))));
+  EXPECT_EQ(request.request.path, seed_path);
+  EXPECT_EQ(request.request.body, seed_body);
+  EXPECT_EQ(request.options.delay, milliseconds(0));
+  EXPECT_EQ(request.options.deadline, seconds(30));
+  EXPECT_EQ(request.options.timeout, seconds(10));
+  EXPECT_FALSE(request.options.stop.stop_requested());
+  EXPECT_FALSE(request.options.fresh_connection);
+  EXPECT_TRUE(contains(request.request.headers[0].value, "timestamp=\"" + std::to_string(start + 5) + "\""));
   EXPECT_TRUE(tries_.empty());
 }
 
@@ -80,22 +81,22 @@ TEST_F(Attempts, EndWhereTheCheckFails) {
 
 TEST_F(Attempts, EndWithAReceipt) {
   CommitAttempts attempts = make();
-  const HttpRequest request = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
-  const CommitStep step = attempts.on_response(wechat_pay_.answer(request), after(milliseconds(40)));
+  const SignedTry request = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+  const CommitStep step = attempts.on_response(wechat_pay_.answer(request.request), after(milliseconds(40)));
   EXPECT_EQ(std::get<CommitResult>(step).value().tries, 1);
   EXPECT_EQ(tries_, (std::vector<bool>{false}));
 }
 
 TEST_F(Attempts, GoOnAfterAPauseOnTheOtherHostUntilTheyAreUsedUp) {
   CommitAttempts attempts = make();
-  const HttpRequest first = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
-  const HttpRequest second = sent(attempts, attempts.on_response(answer(503, first), after(seconds(1))));
-  EXPECT_NE(second.origin, first.origin);
-  EXPECT_NE(second.headers[0].value, first.headers[0].value) << "signed anew";
-  EXPECT_EQ(second.send_after, milliseconds(100));
-  EXPECT_EQ(second.deadline, milliseconds(28900));
-  const HttpRequest third = sent(attempts, attempts.on_response(answer(500, second), after(seconds(2))));
-  EXPECT_EQ(third.send_after, milliseconds(200));
+  const SignedTry first = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+  const SignedTry second = sent(attempts, attempts.on_response(answer(503, first), after(seconds(1))));
+  EXPECT_NE(second.request.origin, first.request.origin);
+  EXPECT_NE(second.request.headers[0].value, first.request.headers[0].value) << "signed anew";
+  EXPECT_EQ(second.options.delay, milliseconds(100));
+  EXPECT_EQ(second.options.deadline, milliseconds(28900));
+  const SignedTry third = sent(attempts, attempts.on_response(answer(500, second), after(seconds(2))));
+  EXPECT_EQ(third.options.delay, milliseconds(200));
   const Error error = ended(attempts.on_response(answer(500, third), after(seconds(3))));
   EXPECT_EQ(error.tries.size(), 3U);
   EXPECT_EQ(tries_, (std::vector<bool>{true, true, false}));
@@ -110,22 +111,22 @@ TEST_F(Attempts, TrustNoKeptConnectionOnceATryGotNoAnswer) {
   stale.transfer.connection_reused = true;
   for (const Error& failure : {stale, timeout(), transport_error(TransportFault::connect, Outcome::not_sent, "no")}) {
     CommitAttempts attempts = make();
-    HttpRequest request = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
-    EXPECT_FALSE(request.fresh_connection);
+    SignedTry request = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+    EXPECT_FALSE(request.options.fresh_connection);
     request = sent(attempts, attempts.on_response(failure, after(seconds(1))));
-    EXPECT_TRUE(request.fresh_connection);
+    EXPECT_TRUE(request.options.fresh_connection);
     request = sent(attempts, attempts.on_response(answer(500, request), after(seconds(2))));
-    EXPECT_TRUE(request.fresh_connection) << "to the call's end";
+    EXPECT_TRUE(request.options.fresh_connection) << "to the call's end";
   }
   CommitAttempts attempts = make();
-  HttpRequest request = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+  SignedTry request = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
   request = sent(attempts, attempts.on_response(answer(500, request), after(seconds(1))));
-  EXPECT_FALSE(request.fresh_connection) << "an answer came, so the connection is well";
+  EXPECT_FALSE(request.options.fresh_connection) << "an answer came, so the connection is well";
 }
 
 TEST_F(Attempts, AreGivenUpWithWhatIsKnown) {
   CommitAttempts unsent = make();
-  EXPECT_TRUE(std::holds_alternative<HttpRequest>(unsent.begin(seed_request(), after(seconds(0)))));
+  EXPECT_TRUE(std::holds_alternative<SignedTry>(unsent.begin(seed_request(), after(seconds(0)))));
   Error error = unsent.give_up(transport_error(TransportFault::shut_down, Outcome::unknown, "gone")).error();
   EXPECT_EQ(error.outcome, Outcome::not_sent);
   EXPECT_TRUE(error.tries.empty());
@@ -139,41 +140,81 @@ TEST_F(Attempts, AreGivenUpWithWhatIsKnown) {
 
   CommitAttempts in_its_pause = make();
   sent(in_its_pause, in_its_pause.begin(seed_request(), after(seconds(0))));
-  EXPECT_TRUE(std::holds_alternative<HttpRequest>(in_its_pause.on_response(timeout(), after(seconds(1)))));
+  EXPECT_TRUE(std::holds_alternative<SignedTry>(in_its_pause.on_response(timeout(), after(seconds(1)))));
   error = in_its_pause.give_up(transport_error(TransportFault::shut_down, Outcome::unknown, "gone")).error();
   EXPECT_EQ(error.outcome, Outcome::unknown) << "of the first try";
   EXPECT_EQ(error.tries.size(), 1U);
   EXPECT_TRUE(contains(error.message, "an earlier try may have been done")) << error.message;
 }
 
-TEST_F(Attempts, EndWhereTheyAreCancelled) {
+TEST_F(Attempts, EndWhereTheyAreStopped) {
   CommitAttempts attempts = make();
   sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
-  cancellation_->request();
+  stop_.request_stop();
   const Error error = ended(attempts.on_response(timeout(), after(seconds(1))));
   EXPECT_EQ(error.kind, ErrorKind::cancelled);
   EXPECT_EQ(error.outcome, Outcome::unknown);
+}
+
+TEST_F(Attempts, SignNothingWhereTheStopWasRequestedBefore) {
+  bool asked_for_a_nonce = false;
+  options_.nonce = [&] {
+    asked_for_a_nonce = true;
+    return std::string(32, 'n');
+  };
+  CommitAttempts attempts = make();
+  stop_.request_stop();
+  const Error error = ended(attempts.begin(seed_request(), after(seconds(0))));
+  EXPECT_EQ(error.kind, ErrorKind::cancelled);
+  EXPECT_EQ(error.outcome, Outcome::not_sent);
+  EXPECT_FALSE(asked_for_a_nonce);
+}
+
+TEST_F(Attempts, KeepTheTimeoutOfTheirCallInsteadOfTheClientsDeadline) {
+  for (const seconds timeout_of_call : {seconds(3), seconds(240)}) {
+    call_.timeout = timeout_of_call;
+    CommitAttempts attempts = make();
+    const SignedTry first = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+    EXPECT_EQ(first.options.deadline, timeout_of_call);
+    EXPECT_EQ(first.options.timeout, std::min(timeout_of_call, seconds(10)));
+    const SignedTry second = sent(attempts, attempts.on_response(timeout(), after(seconds(1))));
+    EXPECT_EQ(second.options.deadline + second.options.delay, timeout_of_call - seconds(1)) << "pauses included";
+    const Error error = ended(attempts.on_response(timeout(), after(timeout_of_call)));
+    EXPECT_TRUE(contains(error.message, "the deadline leaves no time")) << error.message;
+  }
+}
+
+TEST_F(Attempts, AreRefusedWithATimeoutThatCannotWork) {
+  for (const milliseconds timeout_of_call : {milliseconds(-1), milliseconds(240001), (milliseconds::max)()}) {
+    call_.timeout = timeout_of_call;
+    CommitAttempts attempts = make();
+    const Error error = ended(attempts.begin(seed_request(), after(seconds(0))));
+    EXPECT_EQ(error.kind, ErrorKind::misuse);
+    EXPECT_EQ(error.outcome, Outcome::not_sent);
+    EXPECT_EQ(error.remedy, Remedy::correct_the_program);
+    EXPECT_TRUE(contains(error.message, "CallOptions::timeout must be from 0 ms")) << error.message;
+  }
 }
 
 TEST_F(Attempts, AskTheRateLimitForAPlaceUnlessTheyHaveOne) {
   options_.rate_limit = {0.1, 1};
   options_.deadline = seconds(5);
   CommitAttempts first = make();
-  EXPECT_TRUE(std::holds_alternative<HttpRequest>(first.begin(seed_request(), after(seconds(0)))));
-  CommitAttempts second{setup_, cancellation_};
+  EXPECT_TRUE(std::holds_alternative<SignedTry>(first.begin(seed_request(), after(seconds(0)))));
+  CommitAttempts second{setup_, call_};
   const Error error = ended(second.begin(seed_request(), after(seconds(0))));
   EXPECT_EQ(error.kind, ErrorKind::rate_limited);
   EXPECT_EQ(error.outcome, Outcome::not_sent);
-  CommitAttempts with_place{setup_, cancellation_};
-  EXPECT_EQ(std::get<HttpRequest>(with_place.begin(seed_request(), after(seconds(0)), true)).send_after.count(), 0);
+  CommitAttempts with_place{setup_, call_};
+  EXPECT_EQ(std::get<SignedTry>(with_place.begin(seed_request(), after(seconds(0)), true)).options.delay.count(), 0);
 }
 
 TEST_F(Attempts, NeverCallAnExpiredDeadlineARateLimit) {
   for (const int deadline : {1, 2, 5}) {
     options_.deadline = milliseconds(deadline);
     CommitAttempts attempts = make();
-    const HttpRequest request = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
-    EXPECT_EQ(request.deadline, milliseconds(deadline));
+    const SignedTry request = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+    EXPECT_EQ(request.options.deadline, milliseconds(deadline));
     const Error error = ended(attempts.on_response(timeout(), after(milliseconds(deadline))));
     EXPECT_EQ(error.kind, ErrorKind::transport_failed);
     EXPECT_EQ(error.transport_fault, TransportFault::timeout);
@@ -186,12 +227,12 @@ TEST_F(Attempts, TakeARandomNumberThatIsNoneForTheLongestPause) {
   for (const double strange : {std::nan(""), HUGE_VAL, 1.5, -HUGE_VAL, -1.0}) {
     random_ = strange;
     CommitAttempts attempts = make();
-    const HttpRequest first = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
-    const auto pause = std::get<HttpRequest>(attempts.on_response(answer(500, first), after(seconds(1)))).send_after;
+    const SignedTry first = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+    const auto pause = std::get<SignedTry>(attempts.on_response(answer(500, first), after(seconds(1)))).options.delay;
     EXPECT_EQ(pause, strange < 0 ? milliseconds(0) : milliseconds(200)) << strange;
     setup_->pace.halt(after(seconds(3)).steady);
-    CommitAttempts halted{setup_, cancellation_};
-    const auto halt = std::get<HttpRequest>(halted.begin(seed_request(), after(seconds(2)))).send_after;
+    CommitAttempts halted{setup_, call_};
+    const auto halt = std::get<SignedTry>(halted.begin(seed_request(), after(seconds(2)))).options.delay;
     EXPECT_EQ(halt, strange < 0 ? seconds(1) : seconds(2)) << strange;
   }
 }

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <exception>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -123,7 +124,7 @@ Error refusal() { return transport_error(TransportFault::connect, Outcome::not_s
 /// Answers on a thread of its own.
 class ThreadedTransport final : public Transport {
  public:
-  void send(HttpRequest, Completion done) override {
+  void send(HttpRequest, SendOptions, Completion done) override {
     thread_.loop.post([done = std::move(done)] { done(refusal()); });
   }
 
@@ -133,7 +134,7 @@ class ThreadedTransport final : public Transport {
 
 /// Answers before send() returns, and keeps no record.
 class InstantTransport final : public Transport {
-  void send(HttpRequest, Completion done) override { done(refusal()); }
+  void send(HttpRequest, SendOptions, Completion done) override { done(refusal()); }
 };
 
 /// Costs nothing, where a test commits many times.
@@ -480,48 +481,46 @@ TEST_F(Coroutine, MayDestroyTheClientItWaitsFor) {
   EXPECT_TRUE(transport.expired());
 }
 
-TEST_F(Coroutine, IsCancelledThroughTheHandle) {
+TEST_F(Coroutine, EndsItsWaitWhenItsCommitIsStopped) {
   Found before;
   Found meanwhile;
   const BonusCommitClient waiting = client(held_);
   CommitFuture future = waiting.commit_async(seed_request());
-  future.cancel();
+  future.request_stop();
   const Task first = wait_for(std::move(future), before);
 
-  future = waiting.commit_async(seed_request());
-  const CommitHandle handle = future.handle();
-  const Task second = wait_for(std::move(future), meanwhile);
-  EXPECT_FALSE(held_->requests[1].cancellation->requested());
-  handle.cancel();
+  const StopSource stop;
+  const Task second = wait_for(waiting.commit_async(seed_request(), {.stop = stop.get_token()}), meanwhile);
+  EXPECT_FALSE(held_->options[1].stop.stop_requested());
+  stop.request_stop();
   for (std::size_t i = 0; i < 2; ++i) {
-    EXPECT_TRUE(held_->requests[i].cancellation->requested());
+    EXPECT_TRUE(held_->options[i].stop.stop_requested());
     held_->completions[i](transport_error(TransportFault::cancelled, Outcome::not_sent, "given up"));
   }
   EXPECT_EQ(before.result.error().kind, ErrorKind::cancelled);
   EXPECT_EQ(meanwhile.result.error().kind, ErrorKind::cancelled);
 }
 
-TEST_F(Coroutine, GetsAnExceptionWhereThereIsNothingToWaitFor) {
-  const auto coroutine = [](CommitFuture future, CommitAwaiter::Executor executor, int& thrown) -> Task {
-    CommitAwaiter awaiter(std::move(future), std::move(executor));
+TEST_F(Coroutine, GetsMisuseWhereThereIsNothingToWaitFor) {
+  Found empty;
+  Found with_executor;
+  const Task first = wait_for(CommitFuture(), empty);
+  const Task second = wait_for(CommitFuture(), loop(), with_executor);
+  EXPECT_EQ(empty.result.error().kind, ErrorKind::misuse);
+  EXPECT_EQ(with_executor.resumptions, 0);
+  run_loop();
+  EXPECT_EQ(with_executor.result.error().kind, ErrorKind::misuse);
+
+  std::vector<bool> results;
+  const auto twice = [](CommitFuture future, std::vector<bool>& succeeded) -> Task {
+    CommitAwaiter awaiter(std::move(future));
     for (int i = 0; i < 2; ++i) {
-      try {
-        (void)co_await awaiter;
-      } catch (const std::future_error& error) {
-        thrown += error.code() == std::future_errc::no_state ? 1 : 0;
-      }
+      const CommitResult result = co_await awaiter;
+      succeeded.push_back(result.has_value());
     }
   };
-  int empty = 0;
-  int with_executor = 0;
-  int second_time = 0;
-  const Task first = coroutine(CommitFuture(), nullptr, empty);
-  const Task second = coroutine(CommitFuture(), loop(), with_executor);
-  const Task third = coroutine(instant_client().commit_async(seed_request()), nullptr, second_time);
-  EXPECT_EQ(empty, 2);
-  EXPECT_EQ(with_executor, 2);
-  EXPECT_EQ(second_time, 1);
-  EXPECT_EQ(loop_.size(), 0U);
+  const Task third = twice(instant_client().commit_async(seed_request()), results);
+  EXPECT_EQ(results, (std::vector<bool>{true, false}));
 }
 
 TEST_F(Coroutine, KeepsItsExecutorUntilTheCommitEndsAndNoLonger) {

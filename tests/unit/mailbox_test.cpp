@@ -55,6 +55,18 @@ TEST_F(Mail, TakesNoRequestThatNobodyWouldLookAt) {
   EXPECT_EQ(mailbox_.take().requests.size(), 1U);
 }
 
+TEST_F(Mail, HasTheDriverLookForARequestThatWasStoppedOnItsWay) {
+  const StopSource source;
+  Requests one;
+  one.emplace_back();
+  one.front().options.stop = source.get_token();
+  source.request_stop();
+  EXPECT_EQ(mailbox_.post(one), Mailbox::Posted::taken);
+  EXPECT_TRUE(mailbox_.take().stops);
+  post();
+  EXPECT_FALSE(mailbox_.take().stops);
+}
+
 TEST_F(Mail, TakesNothingOnceItIsClosed) {
   post();
   mailbox_.close();

@@ -11,7 +11,7 @@ Result<HttpResponse> send(MockTransport& transport, const std::string& path) {
   HttpRequest request;
   request.path = path;
   Result<HttpResponse> answer = configuration_error("not completed");
-  transport.send(request, [&](Result<HttpResponse> result) { answer = std::move(result); });
+  transport.send(request, {}, [&](Result<HttpResponse> result) { answer = std::move(result); });
   return answer;
 }
 
@@ -34,18 +34,22 @@ TEST(MockTransport, AnswersInTheOrderOfTheScriptThenWithTheStandingAnswer) {
   EXPECT_EQ(send(transport, "/5")->status, 404);
 }
 
-TEST(MockTransport, RecordsEveryRequest) {
+TEST(MockTransport, RecordsEveryRequestWithItsOptions) {
   MockTransport transport;
   transport.otherwise([](const HttpRequest&) { return HttpResponse{204, {}, ""}; });
   static_cast<void>(send(transport, "/1"));
-  HttpRequest delayed;
-  delayed.path = "/2";
-  delayed.send_after = std::chrono::hours(1);
-  transport.send(delayed, [](Result<HttpResponse>) {});
+  HttpRequest second;
+  second.path = "/2";
+  second.headers = {{"Accept", "application/json"}};
+  SendOptions delayed;
+  delayed.delay = std::chrono::hours(1);
+  transport.send(second, delayed, [](Result<HttpResponse>) {});
   const auto requests = transport.requests();
   ASSERT_EQ(requests.size(), 2U);
   EXPECT_EQ(requests[0].path, "/1");
-  EXPECT_EQ(requests[1].send_after, std::chrono::hours(1)) << "recorded, not waited for";
+  EXPECT_EQ(requests[1], second);
+  ASSERT_EQ(transport.send_options().size(), 2U);
+  EXPECT_EQ(transport.send_options()[1].delay, std::chrono::hours(1)) << "recorded, not waited for";
 }
 
 TEST(MockTransport, SaysWhatToDoWithoutAnAnswer) {

@@ -110,8 +110,8 @@ TEST_F(RepeatedAnswer, IsTriedAgainOverAnotherConnection) {
   transport_->then([this](const HttpRequest&) { return first_; });
   transport_->then([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
   EXPECT_EQ(one.commit(order("B")).value().tries, 2);
-  EXPECT_FALSE(transport_->requests()[1].fresh_connection);
-  EXPECT_TRUE(transport_->requests()[2].fresh_connection);
+  EXPECT_FALSE(transport_->send_options()[1].fresh_connection);
+  EXPECT_TRUE(transport_->send_options()[2].fresh_connection);
   EXPECT_EQ(wechat_pay_.times_committed("B"), 1U);
 }
 

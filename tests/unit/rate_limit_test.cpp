@@ -118,7 +118,7 @@ class LimitedClient : public ::testing::Test {
 
   std::vector<std::int64_t> pauses() const {
     std::vector<std::int64_t> pauses;
-    for (const HttpRequest& request : transport_->requests()) pauses.push_back(request.send_after.count());
+    for (const SendOptions& options : transport_->send_options()) pauses.push_back(options.delay.count());
     return pauses;
   }
 

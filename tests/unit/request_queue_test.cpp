@@ -22,8 +22,8 @@ class Queue : public ::testing::Test {
     one.emplace_back();
     one.front().http.origin = host;
     one.front().http.path = name;
-    one.front().http.fresh_connection = fresh_;
-    one.front().http.cancellation = cancellation_;
+    one.front().options.fresh_connection = fresh_;
+    one.front().options.stop = stop_;
     one.front().start = at(start);
     one.front().deadline = at(deadline);
     queue_.add(one);
@@ -61,7 +61,7 @@ class Queue : public ::testing::Test {
   RequestQueue queue_{2, patience};
   std::map<std::string, Requests> running_;
   bool fresh_ = false;
-  std::shared_ptr<Cancellation> cancellation_;
+  StopToken stop_;
 };
 
 TEST_F(Queue, StartsARequestAtOnce) {
@@ -225,27 +225,16 @@ TEST_F(Queue, GivesBackWhatIsStopped) {
   add("1");
   add("2");
   poll(0);
-  cancellation_ = std::make_shared<Cancellation>();
+  const StopSource source;
+  stop_ = source.get_token();
   add("waits");
   add("is delayed", 50);
   poll(0);
   add("has just come");
-  cancellation_ = nullptr;
+  stop_ = StopToken();
   add("goes on");
   EXPECT_TRUE(queue_.take_stopped().empty());
-  Requests stopped;
-  {
-    const auto at_queue = queue_.take_all();
-    EXPECT_EQ(at_queue.size(), 4U);
-  }
-  cancellation_ = std::make_shared<Cancellation>();
-  add("waits");
-  add("is delayed", 50);
-  poll(0);
-  add("has just come");
-  cancellation_->request();
-  cancellation_ = nullptr;
-  add("goes on");
+  source.request_stop();
   EXPECT_EQ(queue_.take_stopped().size(), 3U);
   finished("1");
   EXPECT_EQ(poll(60), "start goes on ");

@@ -4,17 +4,16 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <iterator>
-#include <memory>
 #include <optional>
 #include <utility>
 
-#include "wechatpay/bonus_commit/cancellation.hpp"
 #include "wechatpay/bonus_commit/client.hpp"
 #include "wechatpay/bonus_commit/export.hpp"
+#include "wechatpay/bonus_commit/move_only_function.hpp"
 #include "wechatpay/bonus_commit/receipt.hpp"
 #include "wechatpay/bonus_commit/request.hpp"
+#include "wechatpay/bonus_commit/stop.hpp"
 
 namespace wechatpay {
 
@@ -27,8 +26,8 @@ struct BatchOptions {
   /// So many threads take requests and sign them; signing is four fifths of a commit's work. 1 is the calling thread.
   unsigned threads = 1;
 
-  /// Asked for, no further commit starts; those under way end as ever. Null: cannot be stopped from outside.
-  std::shared_ptr<Cancellation> stop;
+  /// Once the stop is requested, no further commit starts; those under way end as ever.
+  StopToken stop{};
 };
 
 /// How a batch went.
@@ -39,18 +38,19 @@ struct BatchSummary {
 };
 
 /// The next request of a backlog; nothing at its end. Called by one thread at a time.
-using NextRequest = std::function<std::optional<BonusCommitRequest>()>;
+using NextRequest = MoveOnlyFunction<std::optional<BonusCommitRequest>()>;
 
 /// Takes each request with its result, as it comes; false stops the batch. Called by one thread at a time, the
 /// transport's mostly, so be short. An exception counts as false.
-using TakeResult = std::function<bool(const BonusCommitRequest&, const CommitResult&)>;
+using TakeResult = MoveOnlyFunction<bool(const BonusCommitRequest&, const CommitResult&)>;
 
 /// Commits everything that `next` gives, and returns when all of it has ended. Before it starts a commit, it waits for
 /// its place in the client's rate limit, or for the end of the halt after a 429, however long that is; the commit's
 /// deadline begins then. Where the batch is stopped meanwhile, that request is handed over with `rate_limited`. An
 /// exception of `next` ends the batch, and is thrown on when what is under way has ended. Fails, and takes nothing from
-/// `next`, with `invalid_configuration` on an option that is 0, and with `misuse` in a callback or hook, where it would
-/// wait for itself (in the thread of an EventLoop of yours it would, too), and in a child process after fork().
+/// `next`, with `invalid_configuration` on an option that is 0, and with `misuse` where `next` or `take` is empty, in a
+/// callback or hook, where it would wait for itself (in the thread of an EventLoop of yours it would, too), and in a
+/// child process after fork().
 WECHATPAY_BONUS_COMMIT_EXPORT Result<BatchSummary> commit_all(const BonusCommitClient& client, NextRequest next,
                                                               TakeResult take, const BatchOptions& options = {});
 

@@ -3,12 +3,8 @@
 ///     CommitResult result = co_await client.commit_async(request);
 ///     CommitResult result = co_await resume_on(executor, client.commit_async(request));
 ///
-/// For every coroutine type that may await what is not its own (asio::awaitable may not: pass a callback there). The
-/// await takes the future for itself:
-///
-///     CommitFuture future = client.commit_async(request);
-///     const CommitHandle handle = future.handle();  // its cancel() makes the await end early, from any thread
-///     CommitResult result = co_await std::move(future);
+/// For every coroutine type that may await what is not its own (asio::awaitable may not: pass a callback there). A stop
+/// (CallOptions::stop) makes the await end early, from any thread.
 ///
 /// With GCC 12 and older, give names to a request written in braces and to a lambda with captures before the co_await:
 /// these compilers destroy such temporaries of a co_await expression twice, whatever is awaited.
@@ -22,7 +18,6 @@
 #include <atomic>
 #include <coroutine>
 #include <functional>
-#include <future>
 #include <memory>
 #include <utility>
 
@@ -68,11 +63,8 @@ class [[nodiscard]] CommitAwaiter {
   CommitAwaiter& operator=(const CommitAwaiter&) = delete;
   ~CommitAwaiter() { resume_.withdraw(); }
 
-  /// Never: await_suspend() looks, under the lock. Throws std::future_error (no_state) where the future is empty.
-  bool await_ready() const {
-    if (!future_.valid()) throw std::future_error(std::future_errc::no_state);
-    return false;
-  }
+  /// Never: await_suspend() looks, under the lock.
+  bool await_ready() const noexcept { return false; }
 
   /// Another thread may resume the coroutine before this returns, and its frame, with *this, may be gone by then. Clang
   /// before 17 would keep locals in that frame if it inlined this function (llvm-project issue 56301).
@@ -95,17 +87,13 @@ class [[nodiscard]] CommitAwaiter {
  private:
   /// False where the executor threw, before or after it ran `resume`.
   static bool hand_over(const Executor& executor, const Resumption& resume) noexcept {
-    try {
-      executor(resume);
-      return true;
-    } catch (...) {
-      return false;
-    }
+    auto run = [&executor, &resume] { executor(resume); };
+    return returns_normally([](void* what) { (*static_cast<decltype(run)*>(what))(); }, &run);
   }
 
   const Resumption resume_;
   Executor executor_;
-  std::function<void()> listener_;  ///< made before suspending, since from there on nothing may throw
+  MoveOnlyFunction<void()> listener_;  ///< made before suspending, since from there on nothing may throw
   CommitFuture future_;
 };
 
@@ -114,10 +102,10 @@ class [[nodiscard]] CommitAwaiter {
 /// (BonusCommitClient::Callback): be short there, and do not call commit().
 ///
 /// A coroutine may be destroyed while it waits, on the thread that would resume it or while nothing can resume it. It
-/// is not resumed then, and its commit goes on. On another thread, cancel() instead, and let it end.
+/// is not resumed then, and its commit goes on. On another thread, request a stop instead, and let it end.
 ///
-/// Throws std::future_error (no_state) where the future is empty, and std::bad_alloc where there is no memory to wait
-/// with, while the commit goes on; both before suspending.
+/// An empty future gives `misuse` (CommitFuture::get()). Throws std::bad_alloc, before suspending, where there is no
+/// memory to wait with, while the commit goes on.
 inline CommitAwaiter operator co_await(CommitFuture&& future) { return CommitAwaiter(std::move(future)); }
 
 /// The same, but the coroutine goes on where `executor` runs what it is called with: a Resumption, which fits

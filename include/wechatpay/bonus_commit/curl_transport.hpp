@@ -78,7 +78,7 @@ class WECHATPAY_BONUS_COMMIT_TYPE CurlTransport final : public Transport {
   /// Calls shutdown().
   WECHATPAY_BONUS_COMMIT_EXPORT ~CurlTransport() override;
 
-  WECHATPAY_BONUS_COMMIT_EXPORT void send(HttpRequest request, Completion done) override;
+  WECHATPAY_BONUS_COMMIT_EXPORT void send(HttpRequest request, SendOptions options, Completion done) override;
 
   /// Completes every call under way with TransportFault::shut_down, and refuses further ones. Returns when that is
   /// done. Called from within a completion (on its own thread) it cannot wait: the calls complete right after that

@@ -18,7 +18,7 @@ enum class ErrorKind {
   signing_failed,         ///< the Signer or the source of random numbers did not deliver
   transport_failed,       ///< no complete answer arrived; see Error::transport_fault
   rate_limited,           ///< not sent: ClientOptions::rate_limit, or a recent 429, leaves no room before the deadline
-  cancelled,              ///< cancelled by its handle before it had ended
+  cancelled,              ///< stopped before it had ended: CallOptions::stop
   unverified_answer,      ///< an answer of success that WeChat Pay may not have sent; see Error::verification_fault
   api_error,              ///< WeChat Pay answered with an error; see Error::code
   unexpected_answer,      ///< an answer that this endpoint does not document: a redirect, a proxy's page

@@ -5,13 +5,11 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "wechatpay/bonus_commit/cancellation.hpp"
 #include "wechatpay/bonus_commit/error.hpp"
 
 namespace wechatpay {
@@ -20,23 +18,33 @@ namespace wechatpay {
 struct HttpHeader {
   std::string name;   ///< compared without regard to case; HTTP/2 lowers it
   std::string value;  ///< without white space at its ends
+
+  /// Byte for byte.
+  /// @{
+  friend bool operator==(const HttpHeader& a, const HttpHeader& b) { return a.name == b.name && a.value == b.value; }
+  friend bool operator!=(const HttpHeader& a, const HttpHeader& b) { return !(a == b); }
+  /// @}
 };
 
 /// In the order of the wire; a name may occur more than once.
 using HttpHeaders = std::vector<HttpHeader>;
 
-/// A request as a Transport sends it.
+/// A request as it goes over the wire.
 struct HttpRequest {
-  std::string method;                       ///< "POST"
-  std::string origin;                       ///< scheme, host and port: "https://api.mch.weixin.qq.com"
-  std::string path;                         ///< percent-encoded; goes over the wire exactly so
-  HttpHeaders headers;                      ///< all but Host and Content-Length
-  std::string body;                         ///< byte for byte what was signed
-  std::chrono::milliseconds send_after{0};  ///< a pause before it is sent
-  std::chrono::milliseconds timeout{0};     ///< from its turn on a connection to the last byte; 0: the transport's own
-  std::chrono::milliseconds deadline{0};    ///< from the end of the pause, waiting for its turn included; 0: timeout
-  bool fresh_connection = false;            ///< never over a kept connection
-  std::shared_ptr<Cancellation> cancellation;  ///< null: cannot be cancelled
+  std::string method;   ///< "POST"
+  std::string origin;   ///< scheme, host and port: "https://api.mch.weixin.qq.com"
+  std::string path;     ///< percent-encoded; goes over the wire exactly so
+  HttpHeaders headers;  ///< all but Host and Content-Length
+  std::string body;     ///< byte for byte what was signed
+
+  /// Byte for byte, the order of the headers included.
+  /// @{
+  friend bool operator==(const HttpRequest& a, const HttpRequest& b) {
+    return a.method == b.method && a.origin == b.origin && a.path == b.path && a.headers == b.headers &&
+           a.body == b.body;
+  }
+  friend bool operator!=(const HttpRequest& a, const HttpRequest& b) { return !(a == b); }
+  /// @}
 };
 
 /// An answer, whosoever it is.

@@ -22,7 +22,7 @@ namespace wechatpay {
 ///     transport->then(transport_error(TransportFault::timeout, Outcome::unknown, "timed out"));
 ///     transport->otherwise([&](const HttpRequest& request) { return wechat_pay.answer(request); });
 ///
-/// A pause (HttpRequest::send_after) is recorded with the request and not waited for. Thread-safe.
+/// SendOptions are recorded and not heeded: a delay is not waited for. Thread-safe.
 class MockTransport final : public Transport {
  public:
   using Handler = std::function<Result<HttpResponse>(const HttpRequest&)>;  ///< makes an answer to a request
@@ -57,18 +57,25 @@ class MockTransport final : public Transport {
     return requests_;
   }
 
+  /// The options of each of them.
+  std::vector<SendOptions> send_options() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return send_options_;
+  }
+
   /// How many scripted answers are left.
   std::size_t remaining() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     return script_.size();
   }
 
-  void send(HttpRequest request, Completion done) override {
+  void send(HttpRequest request, SendOptions options, Completion done) override {
     Handler handler;
     std::size_t number = 0;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       requests_.push_back(request);
+      send_options_.push_back(std::move(options));
       number = requests_.size();
       handler = standing_;
       if (!script_.empty()) {
@@ -90,6 +97,7 @@ class MockTransport final : public Transport {
   std::deque<Handler> script_;
   Handler standing_;
   std::vector<HttpRequest> requests_;
+  std::vector<SendOptions> send_options_;
 };
 
 }  // namespace wechatpay

@@ -1,0 +1,65 @@
+/// A function that need not be copyable, as C++23's std::move_only_function.
+#ifndef WECHATPAY_BONUS_COMMIT_MOVE_ONLY_FUNCTION_HPP
+#define WECHATPAY_BONUS_COMMIT_MOVE_ONLY_FUNCTION_HPP
+
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace wechatpay {
+
+template <typename Signature>
+class MoveOnlyFunction;
+
+/// Holds anything that can be called with `Arguments`: a lambda that owns a std::unique_ptr, a function, a
+/// std::function. Where it is empty, do not call it. Making one from a callable takes memory, and throws std::bad_alloc
+/// where there is none.
+template <typename Returned, typename... Arguments>
+class MoveOnlyFunction<Returned(Arguments...)> {
+ public:
+  /// Empty.
+  /// @{
+  MoveOnlyFunction() noexcept = default;
+  MoveOnlyFunction(std::nullptr_t) noexcept {}  // NOLINT(google-explicit-constructor): as std::function
+  /// @}
+
+  /// Takes over `callable`; empty where that is a null pointer or an empty std::function.
+  template <typename Callable, typename Held = std::decay_t<Callable>,
+            typename = std::enable_if_t<!std::is_same_v<Held, MoveOnlyFunction> &&
+                                        std::is_invocable_r_v<Returned, Held&, Arguments...>>>
+  MoveOnlyFunction(Callable&& callable) {  // NOLINT(google-explicit-constructor): as std::function
+    if (is_null(callable)) return;
+    held_ = {new Held(std::forward<Callable>(callable)), [](void* held) { delete static_cast<Held*>(held); }};
+    call_ = [](void* held, Arguments&&... arguments) -> Returned {
+      return static_cast<Returned>(std::invoke(*static_cast<Held*>(held), std::forward<Arguments>(arguments)...));
+    };
+  }
+
+  /// Whether it holds something.
+  explicit operator bool() const noexcept { return held_ != nullptr; }
+
+  /// Calls what it holds.
+  Returned operator()(Arguments... arguments) { return call_(held_.get(), std::forward<Arguments>(arguments)...); }
+
+ private:
+  template <typename Callable>
+  static bool is_null(const Callable&) noexcept {
+    return false;
+  }
+  template <typename Pointee>
+  static bool is_null(Pointee* const& pointer) noexcept {
+    return pointer == nullptr;
+  }
+  template <typename Signature>
+  static bool is_null(const std::function<Signature>& function) noexcept {
+    return !function;
+  }
+
+  std::unique_ptr<void, void (*)(void*)> held_{nullptr, [](void*) {}};
+  Returned (*call_)(void*, Arguments&&...) = nullptr;
+};
+
+}  // namespace wechatpay
+
+#endif

@@ -1,0 +1,77 @@
+#include "wechatpay/bonus_commit/commit_future.hpp"
+
+#include <algorithm>
+
+#include "src/commit_promise.hpp"
+#include "src/users_code.hpp"
+
+namespace wechatpay {
+namespace {
+
+/// What became of the commit is not known to who asks in vain.
+Error cannot_tell(const char* message) {
+  Error error = misuse(message);
+  error.outcome = Outcome::unknown;
+  return error;
+}
+
+}  // namespace
+
+bool CommitFuture::valid() const noexcept {
+  if (promise_ == nullptr) return false;
+  const std::lock_guard<std::mutex> lock(promise_->mutex);
+  return !promise_->taken;
+}
+
+bool CommitFuture::ready() const noexcept {
+  if (promise_ == nullptr) return true;
+  const std::lock_guard<std::mutex> lock(promise_->mutex);
+  return promise_->result.has_value();
+}
+
+bool CommitFuture::wait_for(std::chrono::milliseconds time) const {
+  if (promise_ == nullptr) return true;
+  std::unique_lock<std::mutex> lock(promise_->mutex);
+  const auto at_most = std::min(time, std::chrono::milliseconds(std::chrono::hours(24)));
+  return promise_->ended.wait_for(lock, at_most, [this] { return promise_->result.has_value(); });
+}
+
+CommitResult CommitFuture::get() {
+  constexpr const char* empty = "the future is empty: it was moved from, or its result was taken before";
+  if (promise_ == nullptr) return cannot_tell(empty);
+  std::unique_lock<std::mutex> lock(promise_->mutex);
+  if (promise_->taken) return cannot_tell(empty);
+  if (!promise_->result && in_callback()) {
+    return cannot_tell(
+        "CommitFuture::get() was called from a callback or hook before the future was ready, where it would wait for "
+        "itself: use on_ready() there");
+  }
+  promise_->ended.wait(lock, [this] { return promise_->result.has_value(); });
+  promise_->taken = true;
+  return *std::move(promise_->result);
+}
+
+bool CommitFuture::on_ready(MoveOnlyFunction<void()>&& listener) const {
+  const auto promise = promise_;  // NOLINT(performance-unnecessary-copy-initialization): as soon as the lock is free,
+                                  // the listener may run, and destroy *this
+  if (promise == nullptr) return false;
+  const std::lock_guard<std::mutex> lock(promise->mutex);
+  if (promise->result) return false;
+  std::swap(promise->listener, listener);
+  return true;
+}
+
+void CommitFuture::request_stop() const noexcept {
+  if (promise_ != nullptr) promise_->stop.request_stop();
+}
+
+bool returns_normally(void (*run)(void*), void* what) noexcept {
+  try {
+    run(what);
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+}  // namespace wechatpay
