@@ -13,7 +13,7 @@ namespace wechatpay {
 namespace {
 
 constexpr const char* why_parsing =
-    "the standard library's headers, without which there is neither std::future nor std::function, cost more than that";
+    "the standard library's headers, without which there is no std::function, cost more than that";
 
 std::string output_of(const std::string& command) {
   CommandResult result = run(command);

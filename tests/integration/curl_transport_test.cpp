@@ -372,26 +372,6 @@ TEST_F(Curl, SendsNothingWhereTheStopWasRequestedBefore) {
   }
 }
 
-TEST_F(Curl, LetsACompletionDestroyItWhileAnotherThreadStopsItsRequests) {
-  const RawServer server(answer_all);
-  for (int round = 0; round < 20; ++round) {
-    const StopSource stop;
-    SendOptions options = within(milliseconds(10000));
-    options.stop = stop.get_token();
-    auto curl = transport();
-    CurlTransport* const raw = curl.get();
-    const auto holder = std::make_shared<std::shared_ptr<CurlTransport>>(std::move(curl));
-    std::promise<void> ended;
-    raw->send(request(server.origin()), options, [&ended, holder](const Result<HttpResponse>&) {
-      holder->reset();
-      ended.set_value();
-    });
-    std::thread stopper([&stop] { stop.request_stop(); });
-    ended.get_future().wait();
-    stopper.join();
-  }
-}
-
 TEST_F(Curl, CompletesEverythingWhenItIsDestroyed) {
   std::promise<void> reached;
   const RawServer server([&](RawServer::Connection& connection, int) {

@@ -312,6 +312,30 @@ TEST_F(BatchOfCommits, HandsOverWhatWaitedForItsPlaceWhenItIsStopped) {
   EXPECT_EQ(rate_limited, given_ - 1) << "none is lost";
 }
 
+TEST_F(BatchOfCommits, WakesForAStopWhileItWaitsForItsPlace) {
+  const auto limited = limited_client(0.001);
+  const StopSource stop;
+  BatchOptions options;
+  options.max_in_flight = 1;
+  options.stop = stop.get_token();
+  std::promise<void> waits;
+  NextRequest next = orders(1000);
+  const auto note_second = [&] {
+    if (given_ == 1) waits.set_value();
+    return next();
+  };
+  std::thread stopper([&] {
+    waits.get_future().wait();
+    stop.request_stop();
+  });
+  const auto take = [](const BonusCommitRequest&, const CommitResult&) { return true; };
+  const BatchSummary summary = commit_all(limited, note_second, take, options).value();
+  stopper.join();
+  EXPECT_TRUE(summary.stopped);
+  EXPECT_EQ(summary.credited, 1U);
+  EXPECT_EQ(given_, 2);
+}
+
 TEST_F(BatchOfCommits, TakesARange) {
   std::vector<BonusCommitRequest> requests(3, seed_request());
   for (std::size_t i = 0; i < 3; ++i) requests[i].out_trade_no = "order-" + std::to_string(i);
