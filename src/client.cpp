@@ -1,9 +1,13 @@
 // What a client offers. src/commit_attempts.cpp has a commit's way through all the stages.
 #include "wechatpay/bonus_commit/client.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <new>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "src/client_options.hpp"
 #include "src/commit_call.hpp"
@@ -11,6 +15,7 @@
 #include "src/own_key.hpp"
 #include "src/thread_cancellation.hpp"
 #include "src/users_code.hpp"
+#include "wechatpay/bonus_commit/curl_transport.hpp"
 
 namespace wechatpay {
 namespace {
@@ -21,6 +26,33 @@ Error out_of_memory(Outcome outcome) {
   error.outcome = outcome;
   error.message = "out of memory";
   return error;
+}
+
+/// Why `credentials` and `platform_keys` cannot work together.
+std::optional<Error> check_keys(const Credentials& credentials, const PlatformKeys& platform_keys) {
+  if (platform_keys.announced().empty()) {
+    return configuration_error(
+        "there are no platform keys, so no answer could be verified: add pub_key.pem with its id "
+        "(PlatformKeys::add_public_key_file) or a platform certificate (add_certificate_file)");
+  }
+  const std::vector<std::string> serials = platform_keys.serials();
+  if (std::find(serials.begin(), serials.end(), credentials.serial_no()) != serials.end()) {
+    return configuration_error("the platform keys hold the serial number " + credentials.serial_no() +
+                               ", which is that of the merchant's own certificate (apiclient_cert.pem): WeChat Pay's "
+                               "is wechatpay_<serial>.pem, or pub_key.pem");
+  }
+  if (const std::string serial = serial_of_own_key(credentials, platform_keys); !serial.empty()) {
+    return configuration_error("the platform key " + serial +
+                               " is the merchant's own public key, under which no answer verifies: WeChat Pay's is in "
+                               "pub_key.pem, downloaded on the merchant platform");
+  }
+  return std::nullopt;
+}
+
+/// They hold a Signer, whose end may be the user's code.
+std::shared_ptr<const Credentials> shared(Credentials credentials) {
+  auto owned = std::make_unique<const Credentials>(std::move(credentials));
+  return {owned.release(), [](const Credentials* ended) { run_users_code([ended] { delete ended; }); }};
 }
 
 }  // namespace
@@ -75,29 +107,34 @@ CommitResult BonusCommitClient::commit(const BonusCommitRequest& request, const 
   }
 }
 
-Result<BonusCommitClient> BonusCommitClient::create(Credentials credentials,
-                                                    std::shared_ptr<const PlatformKeys> platform_keys,
+Result<BonusCommitClient> BonusCommitClient::create(Credentials credentials, PlatformKeys platform_keys,
+                                                    ClientOptions options) {
+  auto transport = CurlTransport::create();
+  if (!transport) return std::move(transport).error();
+  return create(std::move(credentials), std::move(platform_keys), *std::move(transport), std::move(options));
+}
+
+Result<BonusCommitClient> BonusCommitClient::create(Credentials credentials, PlatformKeys platform_keys,
                                                     std::shared_ptr<Transport> transport, ClientOptions options) {
   if (transport == nullptr) return configuration_error("transport is null: CurlTransport::create() makes one");
-  if (platform_keys == nullptr || platform_keys->announced().empty()) {
-    return configuration_error(
-        "there are no platform keys, so no answer could be verified: add pub_key.pem with its id "
-        "(PlatformKeys::add_public_key_file) or a platform certificate (add_certificate_file)");
-  }
-  if (platform_keys->find(credentials.serial_no()) != nullptr) {
-    return configuration_error("the platform keys hold the serial number " + credentials.serial_no() +
-                               ", which is that of the merchant's own certificate (apiclient_cert.pem): WeChat Pay's "
-                               "is wechatpay_<serial>.pem, or pub_key.pem");
-  }
-  if (const std::string serial = serial_of_own_key(credentials, *platform_keys); !serial.empty()) {
-    return configuration_error("the platform key " + serial +
-                               " is the merchant's own public key, under which no answer verifies: WeChat Pay's is in "
-                               "pub_key.pem, downloaded on the merchant platform");
-  }
+  if (auto error = check_keys(credentials, platform_keys)) return *std::move(error);
   if (auto error = check_options(options)) return *std::move(error);
-  auto setup = std::make_unique<ClientSetup>(std::move(credentials), std::move(platform_keys), std::move(options));
-  auto core = std::make_shared<ClientCore>(std::move(setup), std::move(transport));
+  auto setup = std::make_unique<ClientSetup>(std::move(platform_keys), std::move(options));
+  auto core = std::make_shared<ClientCore>(std::move(setup), shared(std::move(credentials)), std::move(transport));
   return BonusCommitClient(std::make_shared<OpenClient>(std::move(core)));
+}
+
+Result<std::string> BonusCommitClient::renew_credentials(Credentials credentials) const {
+  ClientCore& core = *open_->core;
+  if (core.in_child()) return misuse("the client was made before fork() and this is the child, which sends nothing");
+  if (const std::string mchid = core.credentials()->mchid(); credentials.mchid() != mchid) {
+    return configuration_error("the client signs for merchant " + mchid + ", and these credentials are of merchant " +
+                               credentials.mchid() + ": make a client of its own for that one");
+  }
+  if (auto error = check_keys(credentials, core.setup()->platform_keys)) return *std::move(error);
+  std::string serial_no = credentials.serial_no();
+  core.renew(shared(std::move(credentials)));
+  return serial_no;
 }
 
 }  // namespace wechatpay

@@ -130,11 +130,11 @@ CommitStep CommitAttempts::prepare(milliseconds pause, Moment now) {
   if (!fresh_nonce) return give_up(std::move(fresh_nonce).error());
   nonce_str_ = *std::move(fresh_nonce);
   timestamp_ = unix_time(now.wall + pause);
-  std::string announced = setup_->platform_keys->announced();
+  std::string announced = setup_->platform_keys.announced();
   if (announced.empty()) {
     return give_up(configuration_error("there are no platform keys left, so no answer could be verified: add one"));
   }
-  const auto signature = sign(setup_->credentials, parts());
+  const auto signature = sign(*credentials_, parts());
   if (!signature) return give_up(signature.error());
   signatures_.append(*signature).append(1, '\n');
 
@@ -145,7 +145,7 @@ CommitStep CommitAttempts::prepare(milliseconds pause, Moment now) {
   tries_.push_back(std::move(next));
   latest_ = Latest::prepared;
   sent_ = now.steady + pause;
-  return SignedTry{request(authorization(setup_->credentials, parts(), *signature), std::move(announced)),
+  return SignedTry{request(authorization(*credentials_, parts(), *signature), std::move(announced)),
                    send_options(pause, now)};
 }
 
@@ -186,7 +186,7 @@ CommitResult CommitAttempts::read(const Result<HttpResponse>& response, Moment n
 
 /// Whether the answer is WeChat Pay's own, and has settled nothing before.
 Result<Verification> CommitAttempts::verify(const HttpResponse& response, Moment now) {
-  auto verification = wechatpay::verify(response, *setup_->platform_keys, now.wall);
+  auto verification = wechatpay::verify(response, setup_->platform_keys, now.wall);
   if (!verification || !setup_->options.refuse_repeated_nonces) return verification;
   const std::string_view nonce = header_value(response.headers, "Wechatpay-Nonce");
   const std::int64_t oldest = unix_time(now.wall) - greatest_clock_difference.count();

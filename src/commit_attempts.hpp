@@ -28,15 +28,13 @@ namespace wechatpay {
 
 /// What all calls of a client share; it outlives the client while there are calls under way. Thread-safe.
 struct ClientSetup {
-  ClientSetup(Credentials credentials_, std::shared_ptr<const PlatformKeys> platform_keys_, ClientOptions options_)
-      : credentials(std::move(credentials_)),
-        platform_keys(std::move(platform_keys_)),
+  ClientSetup(PlatformKeys platform_keys_, ClientOptions options_)
+      : platform_keys(std::move(platform_keys_)),
         options(std::move(options_)),
         hosts(options.origins, options.retry.cool_down),
         pace(options.rate_limit) {}
 
-  const Credentials credentials;
-  const std::shared_ptr<const PlatformKeys> platform_keys;
+  const PlatformKeys platform_keys;
   const ClientOptions options;
   Hosts hosts;
   Pace pace;
@@ -65,8 +63,9 @@ class CommitAttempts {
  public:
   using milliseconds = std::chrono::milliseconds;
 
-  explicit CommitAttempts(std::shared_ptr<ClientSetup> setup, CallOptions options = {})
-      : setup_(std::move(setup)), options_(std::move(options)) {}
+  CommitAttempts(std::shared_ptr<ClientSetup> setup, std::shared_ptr<const Credentials> credentials,
+                 CallOptions options = {})
+      : setup_(std::move(setup)), credentials_(std::move(credentials)), options_(std::move(options)) {}
 
   /// The first step. With `has_place`, the rate limit has been asked already.
   CommitStep begin(const BonusCommitRequest& request, Moment now, bool has_place = false);
@@ -112,6 +111,7 @@ class CommitAttempts {
   std::string list_of_tries() const;
 
   const std::shared_ptr<ClientSetup> setup_;
+  const std::shared_ptr<const Credentials> credentials_;
   const CallOptions options_;
   std::chrono::steady_clock::time_point deadline_;
   std::string out_trade_no_;

@@ -25,9 +25,11 @@ void hurry(SendOptions& options, milliseconds spent) {
 
 }  // namespace
 
-ClientCore::ClientCore(std::unique_ptr<ClientSetup> setup, std::shared_ptr<Transport> transport)
+ClientCore::ClientCore(std::unique_ptr<ClientSetup> setup, std::shared_ptr<const Credentials> credentials,
+                       std::shared_ptr<Transport> transport)
     // The options hold functions of the user's, whose end is the user's code, too.
     : setup_(setup.release(), [](ClientSetup* ended) { run_users_code([ended] { delete ended; }); }),
+      credentials_(std::move(credentials)),
       transport_(std::move(transport)) {}
 
 ClientCore::Visit::Visit(ClientCore& core) : core_(core) {
@@ -42,6 +44,16 @@ ClientCore::Visit::~Visit() {
   if (next_ != nullptr) next_->previous_ = previous_;
   (previous_ != nullptr ? previous_->next_ : core_.visits_) = next_;
   if (core_.closed_) core_.left_.notify_all();
+}
+
+std::shared_ptr<const Credentials> ClientCore::credentials() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return credentials_;
+}
+
+void ClientCore::renew(std::shared_ptr<const Credentials> credentials) noexcept {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  credentials_.swap(credentials);  // the old ones end after the lock
 }
 
 void ClientCore::add(const std::shared_ptr<CommitCall>& call) {

@@ -27,7 +27,8 @@ class CommitCall;
 /// transport keeps completions. Thread-safe.
 class ClientCore {
  public:
-  ClientCore(std::unique_ptr<ClientSetup> setup, std::shared_ptr<Transport> transport);
+  ClientCore(std::unique_ptr<ClientSetup> setup, std::shared_ptr<const Credentials> credentials,
+             std::shared_ptr<Transport> transport);
   ClientCore(const ClientCore&) = delete;
   ClientCore& operator=(const ClientCore&) = delete;
 
@@ -49,6 +50,10 @@ class ClientCore {
   };
 
   const std::shared_ptr<ClientSetup>& setup() const noexcept { return setup_; }
+
+  /// Those with which a call that begins now signs all its tries.
+  std::shared_ptr<const Credentials> credentials() const;
+  void renew(std::shared_ptr<const Credentials> credentials) noexcept;
 
   /// Whether this process was forked from the client's own, so that a mutex may be held by a thread that is not here.
   bool in_child() const noexcept { return process_ != this_process(); }
@@ -73,6 +78,7 @@ class ClientCore {
   const unsigned process_ = this_process();
   mutable std::mutex mutex_;  ///< guards the rest
   std::condition_variable left_;
+  std::shared_ptr<const Credentials> credentials_;
   std::shared_ptr<Transport> transport_;
   std::set<std::shared_ptr<CommitCall>> calls_;
   Visit* visits_ = nullptr;
@@ -90,7 +96,7 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
       : core_(std::move(core)),
         stop_(std::move(stop)),
         users_stop_(options.stop),
-        attempts_(core_->setup(), {options.timeout, stop_.get_token()}),
+        attempts_(core_->setup(), core_->credentials(), {options.timeout, stop_.get_token()}),
         done_(std::move(done)) {}
   CommitCall(const CommitCall&) = delete;
   CommitCall& operator=(const CommitCall&) = delete;

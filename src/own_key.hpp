@@ -24,8 +24,7 @@ inline std::string serial_of_own_key(const Credentials& credentials, const Platf
     return {};  // the user's code; the first commit tells what it throws
   }
   for (const std::string& serial : platform_keys.serials()) {
-    const auto key = platform_keys.find(serial);
-    if (key != nullptr && key->verify(message, signature)) return serial;
+    if (platform_keys.verify(serial, message, signature) == PlatformKeys::Verdict::valid) return serial;
   }
   return {};
 }

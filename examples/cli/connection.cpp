@@ -186,19 +186,19 @@ Result<Credentials> Connection::credentials() const {
   return with_hint(Credentials::from_key_file(signing_mchid, serial_no, key_file, passphrase), passphrase);
 }
 
-Result<std::shared_ptr<PlatformKeys>> Connection::platform_keys() const {
-  auto keys = std::make_shared<PlatformKeys>();
+Result<PlatformKeys> Connection::platform_keys() const {
+  PlatformKeys keys;
   for (const std::string& file : platform_certificate_files) {
-    if (auto added = keys->add_certificate_file(file); !added) return std::move(added).error();
+    if (auto added = keys.add_certificate_file(file); !added) return std::move(added).error();
   }
   if (public_key_file.empty() != public_key_id.empty()) {
     return configuration_error(
         "--public-key-file and --public-key-id belong together: the merchant platform shows both");
   }
   if (!public_key_file.empty()) {
-    if (auto added = keys->add_public_key_file(public_key_id, public_key_file); !added) return std::move(added).error();
+    if (auto added = keys.add_public_key_file(public_key_id, public_key_file); !added) return std::move(added).error();
   }
-  if (keys->serials().empty()) {
+  if (keys.serials().empty()) {
     return configuration_error(
         "whom to believe is missing: give --public-key-file pub_key.pem and --public-key-id, or --platform-cert-file");
   }
@@ -222,7 +222,7 @@ Result<BonusCommitClient> Connection::client(ClientOptions options, std::size_t 
   for (const std::string& warning : who->warnings()) std::cerr << "warning: " << warning << "\n";
   auto keys = platform_keys();
   if (!keys) return std::move(keys).error();
-  for (const std::string& warning : (*keys)->warnings()) std::cerr << "warning: " << warning << "\n";
+  for (const std::string& warning : keys->warnings()) std::cerr << "warning: " << warning << "\n";
   auto way = transport(max_connections);
   if (!way) return std::move(way).error();
   options.origins = origins;

@@ -28,7 +28,7 @@ struct Connection {
 
   wechatpay::Result<wechatpay::Credentials> credentials() const;
   std::string passphrase_file_warning() const;  ///< that others may read it; empty where they may not
-  wechatpay::Result<std::shared_ptr<wechatpay::PlatformKeys>> platform_keys() const;
+  wechatpay::Result<wechatpay::PlatformKeys> platform_keys() const;
   wechatpay::Result<std::shared_ptr<wechatpay::CurlTransport>> transport(
       std::size_t max_connections = wechatpay::CurlOptions().max_connections) const;
 

@@ -32,8 +32,7 @@ ClientOptions client_options(std::vector<std::string> origins) {
 }
 
 void look_at_host(const Options& options, const std::string& origin, const Credentials& credentials,
-                  const std::shared_ptr<PlatformKeys>& keys, const std::shared_ptr<CurlTransport>& transport,
-                  Findings& findings) {
+                  const PlatformKeys& keys, const std::shared_ptr<CurlTransport>& transport, Findings& findings) {
   findings.begin_host(origin);
   std::optional<Try> made;
   ClientOptions of_client = client_options({origin});
@@ -60,7 +59,7 @@ void look_at_host(const Options& options, const std::string& origin, const Crede
 }
 
 /// An origin may be a secret that stands in the wrong place, and is shown when it is known to be one.
-void look_at_hosts(const Options& options, const Credentials& credentials, const std::shared_ptr<PlatformKeys>& keys,
+void look_at_hosts(const Options& options, const Credentials& credentials, const PlatformKeys& keys,
                    Findings& findings) {
   const std::vector<std::string>& origins = options.connection.origins;
   const auto transport = options.connection.transport();
@@ -96,7 +95,7 @@ int run(const Options& options) {
   }
   const auto keys = connection.platform_keys();
   judge_platform_keys(keys, findings);
-  const bool own_key = credentials && keys && judge_own_key(*credentials, **keys, findings);
+  const bool own_key = credentials && keys && judge_own_key(*credentials, *keys, findings);
   judge_environment(is_set, !connection.proxy.empty(), !connection.ca_file.empty(), findings);
   if (!options.offline && credentials && keys && !own_key) {
     look_at_hosts(options, *credentials, *keys, findings);

@@ -189,15 +189,15 @@ void judge_credentials(const Result<Credentials>& credentials, std::chrono::syst
   }
 }
 
-void judge_platform_keys(const Result<std::shared_ptr<PlatformKeys>>& keys, Findings& findings) {
+void judge_platform_keys(const Result<PlatformKeys>& keys, Findings& findings) {
   if (!keys) {
     findings.bad("platform keys", keys.error().message);
     return;
   }
   std::string serials;
-  for (const std::string& serial : (*keys)->serials()) serials += (serials.empty() ? "" : ", ") + serial;
-  findings.good("platform keys", serials + "; requests announce " + (*keys)->announced());
-  for (const std::string& warning : (*keys)->warnings()) findings.doubtful("platform keys", warning);
+  for (const std::string& serial : keys->serials()) serials += (serials.empty() ? "" : ", ") + serial;
+  findings.good("platform keys", serials + "; requests announce " + keys->announced());
+  for (const std::string& warning : keys->warnings()) findings.doubtful("platform keys", warning);
 }
 
 bool judge_own_key(const Credentials& credentials, const PlatformKeys& keys, Findings& findings) {
@@ -205,8 +205,7 @@ bool judge_own_key(const Credentials& credentials, const PlatformKeys& keys, Fin
   const auto signature = credentials.signer().sign(message);
   if (!signature) return false;  // told with the merchant's key
   for (const std::string& serial : keys.serials()) {
-    const auto key = keys.find(serial);
-    if (key == nullptr || !key->verify(message, *signature)) continue;
+    if (keys.verify(serial, message, *signature) != PlatformKeys::Verdict::valid) continue;
     findings.bad("platform keys", serial +
                                       " is the merchant's own public key, under which no answer verifies: WeChat "
                                       "Pay's is in pub_key.pem, downloaded on the merchant platform");

@@ -48,7 +48,7 @@ class Findings {
 void judge_credentials(const wechatpay::Result<wechatpay::Credentials>& credentials,
                        std::chrono::system_clock::time_point now, Findings& findings);
 
-void judge_platform_keys(const wechatpay::Result<std::shared_ptr<wechatpay::PlatformKeys>>& keys, Findings& findings);
+void judge_platform_keys(const wechatpay::Result<wechatpay::PlatformKeys>& keys, Findings& findings);
 
 /// Whether one of the platform keys is the merchant's own, under which no answer verifies; says so where it is.
 bool judge_own_key(const wechatpay::Credentials& credentials, const wechatpay::PlatformKeys& keys, Findings& findings);

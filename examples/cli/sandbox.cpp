@@ -15,6 +15,7 @@
 #include "commands.hpp"
 #include "interruption.hpp"
 #include "progress.hpp"
+#include "sandbox_faults.hpp"
 
 using namespace wechatpay;
 
@@ -30,16 +31,8 @@ struct Options {
   std::uint64_t fault_seed = 1;
 };
 
-std::string forms_of_faults() {
-  std::string text = "Faults, for --script and --fault:\n";
-  for (const SandboxFault::Form& form : SandboxFault::forms()) {
-    text.append("  ").append(form.text).append(22 - form.text.size(), ' ').append(form.meaning).append("\n");
-  }
-  return text;
-}
-
 SandboxFault fault_of(const std::string& option, const std::string& text) {
-  const auto fault = SandboxFault::parse(text);
+  const auto fault = parse_fault(text);
   if (!fault) throw CLI::ValidationError(option, "must be one of the faults that `sandbox --help` lists");
   return *fault;
 }
@@ -172,6 +165,6 @@ void add_sandbox(CLI::App& app, int& status) {
       "An HTTPS server that verifies every request as WeChat Pay would and signs its answers, or fails if it is told "
       "to. It "
       "prints its keys' files and a curl command to begin with. Ctrl-C ends it.\n\n" +
-      forms_of_faults());
+      list_of_faults());
   command.callback([options, &status] { status = run(*options); });
 }

@@ -3,6 +3,7 @@
 #include <wechatpay/bonus_commit/testing/sandbox.hpp>
 
 #include <asio.hpp>
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
@@ -15,9 +16,7 @@ using namespace wechatpay;
 
 int main() {
   SandboxOptions sandbox_options;
-  for (const char* fault : {"503", "delay:300"}) {
-    sandbox_options.script.push_back(SandboxFault::parse(fault).value());
-  }
+  sandbox_options.script = {503, {SandboxFault::Kind::delay, std::chrono::milliseconds(300)}};
   const auto sandbox = Sandbox::start(sandbox_options).value();
 
   asio::io_context io;

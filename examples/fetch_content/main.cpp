@@ -2,7 +2,6 @@
 #include <wechatpay/bonus_commit.hpp>
 
 #include <iostream>
-#include <memory>
 
 int main(int count, char** arguments) {
   if (count != 5) {
@@ -10,16 +9,14 @@ int main(int count, char** arguments) {
     return 2;
   }
   const auto credentials = wechatpay::Credentials::from_pem_files(arguments[1], arguments[2]);
-  const auto platform_keys = std::make_shared<wechatpay::PlatformKeys>();
-  const auto added = platform_keys->add_public_key_file(arguments[4], arguments[3]);
-  const auto transport = wechatpay::CurlTransport::create();
-  for (const auto* error : {credentials ? nullptr : &credentials.error(), added ? nullptr : &added.error(),
-                            transport ? nullptr : &transport.error()}) {
+  wechatpay::PlatformKeys platform_keys;
+  const auto added = platform_keys.add_public_key_file(arguments[4], arguments[3]);
+  for (const auto* error : {credentials ? nullptr : &credentials.error(), added ? nullptr : &added.error()}) {
     if (error == nullptr) continue;
     std::cerr << error->message << "\n";
     return 2;
   }
-  const auto client = wechatpay::BonusCommitClient::create(*credentials, platform_keys, *transport);
+  const auto client = wechatpay::BonusCommitClient::create(*credentials, platform_keys);
   if (!client) {
     std::cerr << client.error().message << "\n";
     return 2;

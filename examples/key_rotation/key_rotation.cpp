@@ -61,8 +61,8 @@ int main() {
   const FakeWechatPay& wechat_pay = sandbox->wechat_pay();
 
   // As it was: a platform certificate, and nothing else.
-  auto platform_keys = std::make_shared<PlatformKeys>();
-  const std::string certificate = platform_keys->add_certificate_file(sandbox->files().platform_certificate).value();
+  PlatformKeys platform_keys;
+  const std::string certificate = platform_keys.add_certificate_file(sandbox->files().platform_certificate).value();
 
   Answers answers;
   ClientOptions options;
@@ -86,17 +86,17 @@ int main() {
   answers.wait_for(certificate, 20);
 
   // 1. Hold both, and go on asking for the certificate's signatures.
-  if (!platform_keys->announce(certificate)) return 1;
+  if (!platform_keys.announce(certificate)) return 1;
   const std::string public_key =
-      platform_keys->add_public_key_file(wechat_pay.public_key_id(), sandbox->files().public_key).value();
+      platform_keys.add_public_key_file(wechat_pay.public_key_id(), sandbox->files().public_key).value();
   answers.wait_for(certificate, 20);
 
   // 2. Ask for the public key's. announce(certificate) would be the way back.
-  if (!platform_keys->announce(public_key)) return 1;
+  if (!platform_keys.announce(public_key)) return 1;
   answers.wait_for(public_key, 20);
 
   // 3. Once nothing is signed with the certificate any more, and no call from before is under way: forget it.
-  platform_keys->remove(certificate);
+  platform_keys.remove(certificate);
   answers.wait_for(public_key, 20);
 
   stop = true;

@@ -70,9 +70,9 @@ int main() {
   if (!credentials) return fail(credentials.error());
   for (const std::string& warning : credentials->warnings()) std::cout << "warning: " << warning << "\n";
 
-  auto platform_keys = std::make_shared<PlatformKeys>();
+  PlatformKeys platform_keys;
   // ... the id that the merchant platform shows beside pub_key.pem here ...
-  auto added = platform_keys->add_public_key_file((*sandbox)->wechat_pay().public_key_id(), files.public_key);
+  auto added = platform_keys.add_public_key_file((*sandbox)->wechat_pay().public_key_id(), files.public_key);
   if (!added) return fail(added.error());
 
   // ... and neither of these two: their defaults are the system's certificate authorities and WeChat Pay's host.

@@ -1,29 +1,19 @@
-// How a merchant tests its own code: MockTransport in the place of the network, FakeWechatPay in the place of WeChat
-// Pay. Signing and verifying stay on, there are no key files, and nothing waits.
+// How a merchant tests its own code: with a client whose requests a fake WeChat Pay answers. Signing and verifying stay
+// on, there are no key files, and nothing waits.
 #include "points_service.hpp"
 
 #include <gtest/gtest.h>
-#include <wechatpay/bonus_commit/testing/fake_wechat_pay.hpp>
-#include <wechatpay/bonus_commit/testing/mock_transport.hpp>
-
-#include <memory>
-#include <string>
+#include <wechatpay/bonus_commit/testing/client_fixture.hpp>
 
 using namespace wechatpay;
 
 class PointsServiceTest : public ::testing::Test {
  protected:
-  PointsServiceTest()
-      : transport(std::make_shared<MockTransport>()),
-        service(BonusCommitClient::create(wechat_pay.credentials(), wechat_pay.platform_keys(), transport).value(),
-                wechat_pay.credentials().mchid()) {
-    // Without a script, WeChat Pay's stand-in answers: it verifies the signature and signs a 204, or refuses.
-    transport->otherwise([this](const HttpRequest& request) { return wechat_pay.answer(request); });
-  }
-
-  FakeWechatPay wechat_pay;
-  std::shared_ptr<MockTransport> transport;
-  PointsService service;
+  // Without a script, WeChat Pay's stand-in answers: it verifies the signature and signs a 204, or refuses.
+  const ClientFixture fixture;
+  FakeWechatPay& wechat_pay = fixture.wechat_pay();
+  MockTransport& transport = fixture.transport();
+  PointsService service{fixture.client(), wechat_pay.credentials().mchid()};
   const Order order{"478515832665", "478515832665", "1217752501201407033233368018", 30};
 };
 
@@ -34,50 +24,50 @@ TEST_F(PointsServiceTest, CreditsAnOrder) {
 
 TEST_F(PointsServiceTest, SendsTheMerchantIdAlone) {
   service.credit(order);
-  EXPECT_EQ(transport->requests().at(0).body,
+  EXPECT_EQ(transport.requests().at(0).body,
             R"({"out_trade_no":"1217752501201407033233368018","mchid":"1900000001","bonus_value":30})");
 }
 
 TEST_F(PointsServiceTest, NoticesNothingOfOneTimeout) {
-  transport->then(transport_error(TransportFault::timeout, Outcome::unknown, "no answer in time"));
+  transport.then(transport_error(TransportFault::timeout, Outcome::unknown, "no answer in time"));
   EXPECT_EQ(service.credit(order), Next::done);
-  EXPECT_EQ(transport->requests().size(), 2U);
+  EXPECT_EQ(transport.requests().size(), 2U);
 }
 
 TEST_F(PointsServiceTest, TriesLaterWhenNoAnswerComes) {
   for (int tries = 0; tries < 3; ++tries) {
-    transport->then(transport_error(TransportFault::timeout, Outcome::unknown, "no answer in time"));
+    transport.then(transport_error(TransportFault::timeout, Outcome::unknown, "no answer in time"));
   }
   EXPECT_EQ(service.credit(order), Next::try_later);
   EXPECT_EQ(service.credit(order), Next::done);
 }
 
 TEST_F(PointsServiceTest, TriesLaterWhenItWasTooFast) {
-  transport->otherwise(
+  transport.otherwise(
       [this](const HttpRequest& request) { return wechat_pay.error(429, "FREQUENCY_LIMITED", "too fast", request); });
   EXPECT_EQ(service.credit(order), Next::try_later);
 }
 
 TEST_F(PointsServiceTest, TriesLaterWhenWeChatPayIsNotAvailable) {
-  transport->otherwise(
+  transport.otherwise(
       [this](const HttpRequest& request) { return wechat_pay.error(503, "SERVICE_UNAVAILABLE", "busy", request); });
   EXPECT_EQ(service.credit(order), Next::try_later);
 }
 
 TEST_F(PointsServiceTest, TriesLaterWhenAFirewallAnswers) {
-  transport->otherwise([](const HttpRequest&) { return HttpResponse{403, {}, "<html>blocked</html>"}; });
+  transport.otherwise([](const HttpRequest&) { return HttpResponse{403, {}, "<html>blocked</html>"}; });
   EXPECT_EQ(service.credit(order), Next::try_later);
 }
 
 TEST_F(PointsServiceTest, AsksAPersonWhenTheSetUpIsWrong) {
-  transport->then([this](const HttpRequest& request) {
+  transport.then([this](const HttpRequest& request) {
     return wechat_pay.error(400, "PARAM_ERROR", "平台证书序列号Wechatpay-Serial错误", request);
   });
   EXPECT_EQ(service.credit(order), Next::ask_a_person);
 }
 
 TEST_F(PointsServiceTest, AsksAPersonWhenWeChatPayRefuses) {
-  transport->then([this](const HttpRequest& request) {
+  transport.then([this](const HttpRequest& request) {
     return wechat_pay.error(400, "INVALID_REQUEST", "the member's card is deleted", request);
   });
   EXPECT_EQ(service.credit(order), Next::ask_a_person);
@@ -85,7 +75,7 @@ TEST_F(PointsServiceTest, AsksAPersonWhenWeChatPayRefuses) {
 }
 
 TEST_F(PointsServiceTest, IsNotFooledByAnUnsignedSuccess) {
-  transport->otherwise([](const HttpRequest&) { return HttpResponse{204, {}, ""}; });
+  transport.otherwise([](const HttpRequest&) { return HttpResponse{204, {}, ""}; });
   EXPECT_EQ(service.credit(order), Next::try_later);
   EXPECT_EQ(wechat_pay.times_committed(order.number), 0U);
 }

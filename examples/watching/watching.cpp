@@ -14,9 +14,8 @@ using namespace wechatpay;
 
 int main() {
   SandboxOptions sandbox_options;
-  for (const char* fault : {"ok", "503", "ok", "drop-after", "429:1", "ok", "400"}) {
-    sandbox_options.script.push_back(SandboxFault::parse(fault).value());
-  }
+  using Kind = SandboxFault::Kind;
+  sandbox_options.script = {Kind::none, 503, Kind::none, Kind::drop_after, {429, "1"}, Kind::none, 400};
   const auto sandbox = Sandbox::start(sandbox_options).value();
 
   // Before the client, which uses them until its last call has ended.

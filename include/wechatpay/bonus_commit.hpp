@@ -7,7 +7,7 @@
 /// \mainpage
 /// Begin with wechatpay::BonusCommitClient, whose commit() takes a wechatpay::BonusCommitRequest and gives a
 /// wechatpay::CommitResult: a wechatpay::CommitReceipt, or a wechatpay::Error that says what became of the commit. It
-/// is made of wechatpay::Credentials, wechatpay::PlatformKeys and a wechatpay::CurlTransport.
+/// is made of wechatpay::Credentials and wechatpay::PlatformKeys.
 
 /// \namespace wechatpay
 /// All of the library.

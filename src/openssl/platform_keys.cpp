@@ -3,6 +3,10 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <mutex>
 #include <utility>
 
 #include "src/openssl/certificate.hpp"
@@ -100,105 +104,134 @@ Result<PlatformCertificate> platform_certificate(std::string_view pem, const std
 
 }  // namespace
 
-Result<std::string> PlatformKeys::add(std::string serial, Entry entry) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  entry.added = ++additions_;
-  entries_.insert_or_assign(serial, std::move(entry));
+struct PlatformKeys::Store {
+  struct Entry {
+    std::shared_ptr<const RsaVerifier> key;
+    bool public_key = false;
+    Validity validity;                  ///< a certificate's
+    std::size_t added = 0;              ///< a running number
+    std::vector<std::string> warnings;  ///< of the file, and of whose the certificate is
+  };
+
+  std::string add(std::string serial, Entry entry);
+  Result<std::string> add_public_key(std::string id, std::string_view pem, const std::string& name,
+                                     std::string warning);
+  Result<std::string> add_certificate(std::string_view pem, const std::string& name, std::string warning);
+
+  std::mutex mutex;  ///< guards the rest
+  std::map<std::string, Entry, std::less<>> entries;
+  std::string chosen;
+  std::size_t additions = 0;
+};
+
+std::string PlatformKeys::Store::add(std::string serial, Entry entry) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  entry.added = ++additions;
+  entries.insert_or_assign(serial, std::move(entry));
   return serial;
 }
 
-Result<std::string> PlatformKeys::add_public_key(std::string id, std::string_view pem, const std::string& name,
-                                                 std::string warning) {
+Result<std::string> PlatformKeys::Store::add_public_key(std::string id, std::string_view pem, const std::string& name,
+                                                        std::string warning) {
   auto key = public_key_of(id, pem, name);
   if (!key) return std::move(key).error();
   Entry entry;
-  entry.key = make_rsa_platform_key(*std::move(key));
+  entry.key = std::make_shared<RsaVerifier>(*std::move(key));
   entry.public_key = true;
   if (!warning.empty()) entry.warnings.push_back(std::move(warning));
   return add(std::move(id), std::move(entry));
 }
 
-Result<std::string> PlatformKeys::add_certificate(std::string_view pem, const std::string& name, std::string warning) {
+Result<std::string> PlatformKeys::Store::add_certificate(std::string_view pem, const std::string& name,
+                                                         std::string warning) {
   auto certificate = platform_certificate(pem, name);
   if (!certificate) return std::move(certificate).error();
   Entry entry;
-  entry.key = make_rsa_platform_key(std::move(certificate->key));
-  entry.not_before = certificate->validity.not_before;
-  entry.not_after = certificate->validity.not_after;
+  entry.key = std::make_shared<RsaVerifier>(std::move(certificate->key));
+  entry.validity = certificate->validity;
   for (std::string* one : {&certificate->warning, &warning}) {
     if (!one->empty()) entry.warnings.push_back(std::move(*one));
   }
-  return add(certificate->serial, std::move(entry));
+  return add(std::move(certificate->serial), std::move(entry));
 }
+
+PlatformKeys::PlatformKeys() : store_(std::make_shared<Store>()) {}
 
 Result<std::string> PlatformKeys::add_public_key_file(std::string id, const std::string& file) {
   auto content = KeyFile::read(file, {"file", "add_public_key()"});
   if (!content) return std::move(content).error();
-  return add_public_key(std::move(id), content->bytes(), content->name(), content->warning_if_others_may_write());
+  return store_->add_public_key(std::move(id), content->bytes(), content->name(),
+                                content->warning_if_others_may_write());
 }
 
 Result<std::string> PlatformKeys::add_public_key(std::string id, std::string_view pem) {
-  return add_public_key(std::move(id), pem, "the public key", "");
+  return store_->add_public_key(std::move(id), pem, "the public key", "");
 }
 
 Result<std::string> PlatformKeys::add_certificate_file(const std::string& file) {
   auto content = KeyFile::read(file, {"file", "add_certificate()"});
   if (!content) return std::move(content).error();
-  return add_certificate(content->bytes(), content->name(), content->warning_if_others_may_write());
+  return store_->add_certificate(content->bytes(), content->name(), content->warning_if_others_may_write());
 }
 
 Result<std::string> PlatformKeys::add_certificate(std::string_view pem) {
-  return add_certificate(pem, "the platform certificate", "");
+  return store_->add_certificate(pem, "the platform certificate", "");
 }
 
 bool PlatformKeys::remove(std::string_view serial) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<std::mutex> lock(store_->mutex);
   const std::string key = key_of(serial);
-  if (chosen_ == key) chosen_.clear();
-  return entries_.erase(key) == 1;
+  if (store_->chosen == key) store_->chosen.clear();
+  return store_->entries.erase(key) == 1;
 }
 
 bool PlatformKeys::announce(std::string_view serial) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  const std::string key = key_of(serial);
-  if (entries_.count(key) == 0) return false;
-  chosen_ = key;
+  const std::lock_guard<std::mutex> lock(store_->mutex);
+  std::string key = key_of(serial);
+  if (store_->entries.count(key) == 0) return false;
+  store_->chosen = std::move(key);
   return true;
 }
 
 std::string PlatformKeys::announced() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (!chosen_.empty() || entries_.empty()) return chosen_;
+  const std::lock_guard<std::mutex> lock(store_->mutex);
+  if (!store_->chosen.empty() || store_->entries.empty()) return store_->chosen;
   const auto later = [](const auto& a, const auto& b) {
-    const Entry& x = a.second;
-    const Entry& y = b.second;
+    const Store::Entry& x = a.second;
+    const Store::Entry& y = b.second;
     if (x.public_key != y.public_key) return y.public_key;
-    return x.public_key ? x.added < y.added : x.not_after < y.not_after;
+    return x.public_key ? x.added < y.added : x.validity.not_after < y.validity.not_after;
   };
-  return std::max_element(entries_.begin(), entries_.end(), later)->first;
+  return std::max_element(store_->entries.begin(), store_->entries.end(), later)->first;
 }
 
-std::shared_ptr<const PlatformKey> PlatformKeys::find(std::string_view serial) const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  const auto found = entries_.find(key_of(serial));
-  return found == entries_.end() ? nullptr : found->second.key;
+PlatformKeys::Verdict PlatformKeys::verify(std::string_view serial, std::string_view message,
+                                           std::string_view signature) const {
+  std::shared_ptr<const RsaVerifier> key;
+  {
+    const std::lock_guard<std::mutex> lock(store_->mutex);
+    const auto found = store_->entries.find(key_of(serial));
+    if (found == store_->entries.end()) return Verdict::unknown_serial;
+    key = found->second.key;
+  }
+  return key->verify(message, signature) ? Verdict::valid : Verdict::mismatch;
 }
 
 std::vector<std::string> PlatformKeys::serials() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<std::mutex> lock(store_->mutex);
   std::vector<std::string> serials;
-  for (const auto& [serial, entry] : entries_) serials.push_back(serial);
+  for (const auto& [serial, entry] : store_->entries) serials.push_back(serial);
   return serials;
 }
 
 std::vector<std::string> PlatformKeys::warnings(std::chrono::system_clock::time_point now) const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<std::mutex> lock(store_->mutex);
   std::vector<std::string> warnings;
-  for (const auto& [serial, entry] : entries_) {
+  for (const auto& [serial, entry] : store_->entries) {
     warnings.insert(warnings.end(), entry.warnings.begin(), entry.warnings.end());
     if (entry.public_key) continue;
     for (std::string& warning :
-         validity_warnings("the platform certificate " + serial, {entry.not_before, entry.not_after}, now,
+         validity_warnings("the platform certificate " + serial, entry.validity, now,
                            "get the new one, or WeChat Pay's public key, on the merchant platform")) {
       warnings.push_back(std::move(warning));
     }

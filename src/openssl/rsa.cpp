@@ -3,9 +3,7 @@
 #include <openssl/rsa.h>
 
 #include <array>
-#include <mutex>
 #include <utility>
-#include <vector>
 
 #include "src/openssl/openssl_use.hpp"
 #include "wechatpay/bonus_commit/signature.hpp"
@@ -34,49 +32,6 @@ bool digest_of(std::string_view message, Digest& digest) {
          EVP_Digest(message.data(), message.size(), digest.data(), &size, algorithm, nullptr) == 1 &&
          size == digest.size();
 }
-
-/// Prepared contexts for one operation under one key. Preparing one costs more than the rest of a verification, and a
-/// context serves one thread at a time, so as many are kept as threads have used at once.
-class ContextPool {
- public:
-  using Initialize = int (*)(EVP_PKEY_CTX*);
-
-  ContextPool(PkeyHandle key, Initialize initialize) : key_(std::move(key)), initialize_(initialize) {
-    const OpensslUse first;  // it sees to the process's end, which must not begin before
-  }
-
-  /// Null if OpenSSL fails.
-  PkeyContextHandle take() {
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (!idle_.empty()) {
-        PkeyContextHandle context = std::move(idle_.back());
-        idle_.pop_back();
-        return context;
-      }
-    }
-    PkeyContextHandle context(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
-    if (context == nullptr || initialize_(context.get()) != 1 ||
-        EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) != 1 ||
-        EVP_PKEY_CTX_set_signature_md(context.get(), sha256()) != 1) {
-      return nullptr;
-    }
-    return context;
-  }
-
-  void give_back(PkeyContextHandle context) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    idle_.push_back(std::move(context));
-  }
-
-  std::size_t signature_size() const { return static_cast<std::size_t>(EVP_PKEY_get_size(key_.get())); }
-
- private:
-  PkeyHandle key_;
-  Initialize initialize_;
-  std::mutex mutex_;
-  std::vector<PkeyContextHandle> idle_;
-};
 
 class RsaSigner final : public Signer {
  public:
@@ -108,35 +63,50 @@ class RsaSigner final : public Signer {
   mutable ContextPool contexts_;
 };
 
-class RsaPlatformKey final : public PlatformKey {
- public:
-  explicit RsaPlatformKey(PkeyHandle key) : contexts_(std::move(key), EVP_PKEY_verify_init) {}
-
-  bool verify(std::string_view message, std::string_view signature) const override {
-    const OpensslUse openssl;
-    if (!openssl) return false;
-    const ErrorQueueGuard guard;
-    Digest digest;
-    PkeyContextHandle context = contexts_.take();
-    const bool valid =
-        context != nullptr && digest_of(message, digest) &&
-        EVP_PKEY_verify(context.get(), bytes_of(signature), signature.size(), digest.data(), digest.size()) == 1;
-    if (valid) contexts_.give_back(std::move(context));
-    return valid;
-  }
-
- private:
-  mutable ContextPool contexts_;
-};
-
 }  // namespace
+
+ContextPool::ContextPool(PkeyHandle key, Initialize initialize) : key_(std::move(key)), initialize_(initialize) {
+  const OpensslUse first;  // it sees to the process's end, which must not begin before
+}
+
+PkeyContextHandle ContextPool::take() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!idle_.empty()) {
+      PkeyContextHandle context = std::move(idle_.back());
+      idle_.pop_back();
+      return context;
+    }
+  }
+  PkeyContextHandle context(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
+  if (context == nullptr || initialize_(context.get()) != 1 ||
+      EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) != 1 ||
+      EVP_PKEY_CTX_set_signature_md(context.get(), sha256()) != 1) {
+    return nullptr;
+  }
+  return context;
+}
+
+void ContextPool::give_back(PkeyContextHandle context) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  idle_.push_back(std::move(context));
+}
+
+bool RsaVerifier::verify(std::string_view message, std::string_view signature) const {
+  const OpensslUse openssl;
+  if (!openssl) return false;
+  const ErrorQueueGuard guard;
+  Digest digest;
+  PkeyContextHandle context = contexts_.take();
+  const bool valid =
+      context != nullptr && digest_of(message, digest) &&
+      EVP_PKEY_verify(context.get(), bytes_of(signature), signature.size(), digest.data(), digest.size()) == 1;
+  if (valid) contexts_.give_back(std::move(context));
+  return valid;
+}
 
 std::shared_ptr<const Signer> make_rsa_signer(PkeyHandle private_key) {
   return std::make_shared<RsaSigner>(std::move(private_key));
-}
-
-std::shared_ptr<const PlatformKey> make_rsa_platform_key(PkeyHandle public_key) {
-  return std::make_shared<RsaPlatformKey>(std::move(public_key));
 }
 
 std::string encode_base64(std::string_view bytes) {

@@ -2,16 +2,51 @@
 #ifndef WECHATPAY_SRC_OPENSSL_RSA_HPP
 #define WECHATPAY_SRC_OPENSSL_RSA_HPP
 
+#include <cstddef>
 #include <memory>
+#include <mutex>
+#include <string_view>
+#include <vector>
 
 #include "src/openssl/handles.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
-#include "wechatpay/bonus_commit/platform_keys.hpp"
 
 namespace wechatpay {
 
+/// Prepared contexts for one operation under one key. Preparing one costs more than the rest of a verification, and a
+/// context serves one thread at a time, so as many are kept as threads have used at once.
+class ContextPool {
+ public:
+  using Initialize = int (*)(EVP_PKEY_CTX*);
+
+  ContextPool(PkeyHandle key, Initialize initialize);
+
+  /// Null if OpenSSL fails.
+  PkeyContextHandle take();
+  void give_back(PkeyContextHandle context);
+
+  std::size_t signature_size() const { return static_cast<std::size_t>(EVP_PKEY_get_size(key_.get())); }
+
+ private:
+  PkeyHandle key_;
+  Initialize initialize_;
+  std::mutex mutex_;
+  std::vector<PkeyContextHandle> idle_;
+};
+
+/// Verifies under a public key. Thread-safe.
+class RsaVerifier {
+ public:
+  explicit RsaVerifier(PkeyHandle key) : contexts_(std::move(key), EVP_PKEY_verify_init) {}
+
+  /// Whether `signature` (raw bytes) is an RSASSA-PKCS1-v1_5 signature with SHA-256 over `message`.
+  bool verify(std::string_view message, std::string_view signature) const;
+
+ private:
+  mutable ContextPool contexts_;
+};
+
 std::shared_ptr<const Signer> make_rsa_signer(PkeyHandle private_key);
-std::shared_ptr<const PlatformKey> make_rsa_platform_key(PkeyHandle public_key);
 
 }  // namespace wechatpay
 

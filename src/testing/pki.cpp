@@ -11,6 +11,10 @@
 namespace wechatpay {
 namespace {
 
+using MessageDigestHandle = std::unique_ptr<EVP_MD_CTX, Freeing<EVP_MD_CTX_free>>;
+
+const unsigned char* bytes_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+
 void require(bool done, const char* what) {
   if (!done) throw std::runtime_error(std::string("OpenSSL could not make ") + what + ": " + openssl_reason());
 }
@@ -37,6 +41,19 @@ void add_extension(X509* certificate, const X509* issuer, int nid, const std::st
 PkeyHandle make_rsa_key(unsigned int bits) {
   PkeyHandle key(EVP_RSA_gen(bits));
   require(key != nullptr, "an RSA key");
+  return key;
+}
+
+PkeyHandle make_elliptic_key() {
+  PkeyHandle key(EVP_EC_gen("P-256"));
+  require(key != nullptr, "an elliptic key");
+  return key;
+}
+
+PkeyHandle read_key(std::string_view private_key_pem) {
+  const BioHandle bio(BIO_new_mem_buf(private_key_pem.data(), static_cast<int>(private_key_pem.size())));
+  PkeyHandle key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
+  require(key != nullptr, "a key of PEM");
   return key;
 }
 
@@ -85,6 +102,14 @@ CertificateHandle make_certificate(const CertificateOptions& options, EVP_PKEY* 
   return certificate;
 }
 
+std::string serial_no_of(const X509* certificate) {
+  const std::unique_ptr<BIGNUM, Freeing<BN_free>> number(
+      ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr));
+  const OpensslMemory<char> text(number == nullptr ? nullptr : BN_bn2hex(number.get()));
+  require(text != nullptr, "a serial number in hex");
+  return text.get();
+}
+
 std::string private_key_pem(EVP_PKEY* key, KeyFormat format, std::string_view passphrase) {
   const EVP_CIPHER* const cipher = passphrase.empty() ? nullptr : EVP_aes_256_cbc();
   const auto* const bytes = reinterpret_cast<const unsigned char*>(passphrase.data());
@@ -102,6 +127,30 @@ std::string public_key_pem(EVP_PKEY* key) {
 
 std::string certificate_pem(X509* certificate) {
   return pem_of([certificate](BIO* bio) { return PEM_write_bio_X509(bio, certificate); });
+}
+
+std::string sign_with(EVP_PKEY* key, std::string_view message) {
+  const MessageDigestHandle context(EVP_MD_CTX_new());
+  std::string raw(static_cast<std::size_t>(EVP_PKEY_get_size(key)), '\0');
+  std::size_t size = raw.size();
+  require(context != nullptr && EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
+              EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(raw.data()), &size, bytes_of(message),
+                             message.size()) == 1,
+          "a signature");
+  std::string text((size + 2) / 3 * 4 + 1, '\0');
+  const int length =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes_of(raw), static_cast<int>(size));
+  text.resize(static_cast<std::size_t>(length));
+  return text;
+}
+
+bool is_signed_with(EVP_PKEY* key, std::string_view message, std::string_view signature) {
+  if (signature.size() != 344 || signature.substr(342) != "==") return false;
+  std::string raw(258, '\0');
+  const MessageDigestHandle context(EVP_MD_CTX_new());
+  return EVP_DecodeBlock(reinterpret_cast<unsigned char*>(raw.data()), bytes_of(signature), 344) == 258 &&
+         context != nullptr && EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
+         EVP_DigestVerify(context.get(), bytes_of(raw), 256, bytes_of(message), message.size()) == 1;
 }
 
 std::string pkcs12(EVP_PKEY* key, X509* certificate, const std::string& passphrase, bool legacy) {

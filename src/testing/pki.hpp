@@ -12,7 +12,13 @@
 
 namespace wechatpay {
 
+/// An RSA key takes a tenth of a second.
 PkeyHandle make_rsa_key(unsigned int bits = 2048);
+
+/// An elliptic key (P-256), which takes no time: for TLS.
+PkeyHandle make_elliptic_key();
+
+PkeyHandle read_key(std::string_view private_key_pem);
 
 struct CertificateOptions {
   std::string common_name;
@@ -27,11 +33,20 @@ struct CertificateOptions {
 CertificateHandle make_certificate(const CertificateOptions& options, EVP_PKEY* key, const X509* issuer = nullptr,
                                    EVP_PKEY* issuer_key = nullptr);
 
+/// The serial number in upper-case hex, two digits a byte.
+std::string serial_no_of(const X509* certificate);
+
 enum class KeyFormat { pkcs8, pkcs1 };
 
 std::string private_key_pem(EVP_PKEY* key, KeyFormat format = KeyFormat::pkcs8, std::string_view passphrase = {});
 std::string public_key_pem(EVP_PKEY* key);
 std::string certificate_pem(X509* certificate);
+
+/// The signature with SHA-256 (RSASSA-PKCS1-v1_5) in Base64.
+std::string sign_with(EVP_PKEY* key, std::string_view message);
+
+/// Whether `signature` is what sign_with() gives under a key of 2048 bits.
+bool is_signed_with(EVP_PKEY* key, std::string_view message, std::string_view signature);
 
 /// PKCS#12 with today's algorithms, or with RC2 and 3DES as WeChat Pay's files have.
 std::string pkcs12(EVP_PKEY* key, X509* certificate, const std::string& passphrase, bool legacy = false);

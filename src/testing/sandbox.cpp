@@ -1,23 +1,23 @@
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
 #include <httplib.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
-#include <cstdlib>
 #include <deque>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <system_error>
 #include <thread>
 #include <utility>
 
+#include "src/testing/connection.hpp"
+#include "src/testing/faults.hpp"
 #include "src/testing/output_folder.hpp"
 #include "src/testing/pki.hpp"
 #include "wechatpay/bonus_commit/text.hpp"
@@ -46,52 +46,10 @@ void write_file(const fs::path& path, const std::string& content) {
   if (!file) throw fs::filesystem_error("cannot be written", path, std::make_error_code(std::errc::io_error));
 }
 
-/// The TLS connection that this thread serves: cpp-httplib keeps it for itself, and faults need it.
-thread_local SSL* connection = nullptr;
-
-void note_connection(const SSL* ssl, int where, int /*result*/) {
-  if ((where & SSL_CB_HANDSHAKE_START) != 0) connection = const_cast<SSL*>(ssl);
-}
-
-void close_connection() { ::shutdown(SSL_get_fd(connection), SHUT_RDWR); }
-
-/// Lets the system collect what is written, for a fifth of a second at most, where it can.
-void hold_back_packets(bool hold_back) {
-#if defined(TCP_CORK)
-  const int value = hold_back ? 1 : 0;
-  ::setsockopt(SSL_get_fd(connection), IPPROTO_TCP, TCP_CORK, &value, sizeof value);
-#else
-  static_cast<void>(hold_back);
-#endif
-}
-
-/// Sends RST: to dissolve the association is what connect() with AF_UNSPEC means to TCP.
-void reset_connection() {
-  sockaddr nobody{};
-  nobody.sa_family = AF_UNSPEC;
-  static_cast<void>(::connect(SSL_get_fd(connection), &nobody, sizeof nobody));
-}
-
-void write_bytes(std::string_view bytes) { SSL_write(connection, bytes.data(), static_cast<int>(bytes.size())); }
-
-/// An answer as it goes over the wire.
-std::string wire_form(const HttpResponse& response) {
-  std::string text = "HTTP/1.1 " + std::to_string(response.status) + " \r\n";
-  for (const HttpHeader& header : response.headers) text.append(header.name + ": " + header.value + "\r\n");
-  if (response.status != 204) text += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
-  return text + "\r\n" + response.body;
-}
-
-void set_header(HttpResponse& response, std::string_view name, const std::string& value) {
-  for (HttpHeader& header : response.headers) {
-    if (same_token(header.name, name)) header.value = value;
-  }
-}
-
-/// The TLS certificate authority of all sandboxes of a process; its key is the servers', too, since making one takes a
-/// while.
+/// The TLS certificate authority of all sandboxes of a process; its key is the servers', too. It is made anew in each
+/// process, and never written to a file: whoever had it could pose as any host to those who trust ca.pem.
 struct Authority {
-  PkeyHandle key = make_rsa_key();
+  PkeyHandle key = make_elliptic_key();
   CertificateHandle certificate = make_certificate({"wechatpay-bonus-commit sandbox CA", "", {}, true}, key.get());
 
   static Authority& get() {
@@ -127,9 +85,10 @@ struct Sandbox::Server {
   void serve(const httplib::Request& received, httplib::Response& sent);
   SandboxFault next_fault();
   HttpResponse answer(const HttpRequest& request);
-  HttpResponse spoiled_answer(const HttpRequest& request, const SandboxFault& fault);
-  bool break_connection(const HttpResponse& response, const SandboxFault& fault);
+  void log(const HttpRequest& request, const HttpResponse& response, const SandboxFault& fault);
   void pause(const SandboxFault& fault);
+  std::optional<Error> bind();
+  bool run();
 
   const SandboxOptions options;
   const std::shared_ptr<FakeWechatPay> wechat_pay;
@@ -186,9 +145,12 @@ void Sandbox::Server::serve(const httplib::Request& received, httplib::Response&
 
   const SandboxFault fault = next_fault();
   hold_back_packets(false);
-  if (fault.name == "delay") pause(fault);
-  const HttpResponse response = fault.name == "drop-before" ? HttpResponse{} : spoiled_answer(request, fault);
-  if (!break_connection(response, fault)) {
+  if (fault.kind == SandboxFault::Kind::delay) pause(fault);
+  HttpResponse response;
+  if (fault.kind != SandboxFault::Kind::drop_before) {
+    response = spoiled_answer(*wechat_pay, request, fault, [this](const HttpRequest& one) { return answer(one); });
+  }
+  if (!break_connection(response, fault.kind, [&] { pause(fault); })) {
     sent.status = response.status;
     for (const HttpHeader& header : response.headers) {
       if (!same_token(header.name, "Content-Type")) sent.headers.emplace(header.name, header.value);
@@ -198,13 +160,16 @@ void Sandbox::Server::serve(const httplib::Request& received, httplib::Response&
       sent.set_content(response.body, type.empty() ? std::string("text/plain") : type);
     }
   }
-  if (!options.log) return;
+  if (options.log) log(request, response, fault);
+}
+
+void Sandbox::Server::log(const HttpRequest& request, const HttpResponse& response, const SandboxFault& fault) {
   const std::string_view request_id = header_value(response.headers, "Request-ID");
   const std::string line = std::to_string(response.status) + " " + printable(request.method, 16) + " " +
                            printable(request.path, 300) + " " + printable(request.body, 300) +
                            (request_id.empty() ? "" : " Request-ID " + std::string(request_id)) +
                            (response.body.empty() ? "" : " -> " + printable(response.body, 600)) +
-                           (fault.name == "ok" ? "" : " [fault " + fault.name + "]");
+                           (fault.kind == SandboxFault::Kind::none ? "" : " [fault " + to_string(fault) + "]");
   const std::lock_guard<std::mutex> lock(mutex);
   options.log(line);
 }
@@ -217,7 +182,7 @@ SandboxFault Sandbox::Server::next_fault() {
     return next;
   }
   const bool faulty = !options.faults.empty() && std::generate_canonical<double, 53>(random) < options.fault_rate;
-  return faulty ? options.faults[random() % options.faults.size()] : SandboxFault{"ok", ""};
+  return faulty ? options.faults[random() % options.faults.size()] : SandboxFault();
 }
 
 HttpResponse Sandbox::Server::answer(const HttpRequest& request) {
@@ -229,82 +194,64 @@ HttpResponse Sandbox::Server::answer(const HttpRequest& request) {
   return answering ? answering(request) : wechat_pay->answer(request);
 }
 
-/// What WeChat Pay would answer, changed as the fault says.
-HttpResponse Sandbox::Server::spoiled_answer(const HttpRequest& request, const SandboxFault& fault) {
-  if (fault.name.front() >= '2' && fault.name.front() <= '5') {
-    const int status = std::stoi(fault.name);
-    if (status == 202 || status == 500 || status == 504) answer(request);
-    HttpResponse error = status < 300 ? wechat_pay->sign({status, {}, ""}, request)
-                                      : wechat_pay->error(status, status == 429 ? "RATELIMIT_EXCEEDED" : "SYSTEM_ERROR",
-                                                          "the sandbox was told to answer so", request);
-    if (!fault.argument.empty()) error.headers.push_back({"Retry-After", fault.argument});
-    return error;
-  }
-  HttpResponse response = answer(request);
-  if (fault.name == "html") {
-    return {502, {{"Content-Type", "text/html"}}, "<html><body><h1>502 Bad Gateway</h1></body></html>"};
-  }
-  if (fault.name == "redirect") return {302, {{"Location", "https://elsewhere.example/"}}, ""};
-  if (fault.name == "unsigned") return {response.status, {}, response.body};
-  if (fault.name == "large-body") return {200, {}, std::string(2U << 20U, 'x')};
-  if (fault.name == "stale-timestamp") {
-    return wechat_pay->sign({response.status, {}, response.body}, request, std::chrono::minutes(10));
-  }
-  if (fault.name == "unknown-serial")
-    set_header(response, "Wechatpay-Serial", "PUB_KEY_ID_0000000000000000000000000000");
-  if (fault.name == "probe") set_header(response, "Wechatpay-Signature", "WECHATPAY/SIGNTEST/" + std::string(325, 'x'));
-  if (fault.name == "wrong-signature") {
-    std::string signature(header_value(response.headers, "Wechatpay-Signature"));
-    if (!signature.empty()) signature.front() = signature.front() == 'A' ? 'B' : 'A';
-    set_header(response, "Wechatpay-Signature", signature);
-  }
-  if (fault.name == "duplicate-header") {
-    response.headers.push_back(
-        {"Wechatpay-Timestamp", std::string(header_value(response.headers, "Wechatpay-Timestamp"))});
-  }
-  if (fault.name == "large-headers") {
-    for (int i = 0; i < 80; ++i) response.headers.push_back({"Padding", std::string(1024, 'x')});
-  }
-  return response;
-}
-
-/// Answers by bytes where the fault is one of the connection's, which it ends; false where it is not.
-bool Sandbox::Server::break_connection(const HttpResponse& response, const SandboxFault& fault) {
-  if (fault.name == "reset") {
-    reset_connection();
-    return true;
-  }
-  if (fault.name == "garbage") {
-    write_bytes("\x15\x03 this is not HTTP\r\n\r\n");
-  } else if (fault.name == "drop-half") {
-    const std::string bytes = wire_form(response);
-    write_bytes(std::string_view(bytes).substr(0, bytes.size() / 2));
-  } else if (fault.name == "early-close") {
-    write_bytes(wire_form(response));
-  } else if (fault.name == "polite-close") {
-    write_bytes(wire_form(response));
-    SSL_shutdown(connection);
-  } else if (fault.name == "extra-answer") {
-    hold_back_packets(true);  // so that whoever has the first answer has the second, too
-    write_bytes(wire_form(response));
-    return false;
-  } else if (fault.name == "slow") {
-    for (const char& byte : wire_form(response)) {
-      pause(fault);
-      write_bytes({&byte, 1});
-    }
-  } else if (fault.name != "drop-before" && fault.name != "drop-after") {
-    return false;
-  }
-  close_connection();
-  return true;
-}
-
 /// Waits as long as the fault says, or until the sandbox ends.
 void Sandbox::Server::pause(const SandboxFault& fault) {
   std::unique_lock<std::mutex> lock(mutex);
-  end.wait_for(lock, std::chrono::milliseconds(std::strtol(fault.argument.c_str(), nullptr, 10)),
-               [this] { return ending; });
+  end.wait_for(lock, fault.pause, [this] { return ending; });
+}
+
+/// Takes the port, and writes the files once that is done.
+std::optional<Error> Sandbox::Server::bind() {
+  SSL_CTX_set_info_callback(http.ssl_context(), note_connection);
+  // As WeChat Pay's servers do: an idle connection is closed after 8 s. Each connection holds a thread.
+  http.set_keep_alive_timeout(8);
+  http.set_keep_alive_max_count(static_cast<std::size_t>(-1));
+  http.set_tcp_nodelay(true);
+  http.new_task_queue = [] { return new httplib::ThreadPool(160); };
+  socket_t listener = INVALID_SOCKET;
+  http.set_socket_options([&listener](socket_t socket) {
+    listener = socket;
+    const int yes = 1;
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, reinterpret_cast<const char*>(&yes), sizeof yes);
+  });
+  const std::string& address = options.address;
+  const int port = options.port == 0                          ? http.bind_to_any_port(address)
+                   : http.bind_to_port(address, options.port) ? options.port
+                                                              : -1;
+  if (port < 0) {
+    return configuration_error("the sandbox cannot listen on " + address + " port " + std::to_string(options.port) +
+                               ": it is taken or not this machine's");
+  }
+  try {
+    write_files(certificate_pem(Authority::get().certificate.get()));
+  } catch (...) {
+    ::close(listener);  // cpp-httplib closes only what it serves
+    throw;
+  }
+  // cpp-httplib's queue of 5 would make a burst of connections wait for a second.
+  ::listen(listener, 256);
+  const bool v6 = address.find(':') != std::string::npos;
+  origin = "https://" + (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
+  return std::nullopt;
+}
+
+/// Serves from here on; false where cpp-httplib does not.
+bool Sandbox::Server::run() {
+  const auto serve_one = [this](const httplib::Request& request, httplib::Response& response) {
+    serve(request, response);
+  };
+  const std::string everything = R"([\s\S]*)";
+  http.Get(everything, serve_one).Post(everything, serve_one).Put(everything, serve_one).Patch(everything, serve_one);
+  http.Delete(everything, serve_one).Options(everything, serve_one);
+  thread = std::thread([this] {
+    http.listen_after_bind();
+    ended = true;
+  });
+  while (!http.is_running()) {  // before that, stop() has no effect
+    if (ended) return false;
+    std::this_thread::yield();
+  }
+  return true;
 }
 
 Sandbox::Sandbox(std::unique_ptr<Server> server) : server_(std::move(server)) {}
@@ -321,52 +268,8 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(SandboxOptions options) {
     if (!server->http.is_valid()) return configuration_error("the sandbox's TLS could not be set up");
     server->claim_folder();
 
-    httplib::SSLServer& http = server->http;
-    SSL_CTX_set_info_callback(http.ssl_context(), note_connection);
-    // As WeChat Pay's servers do: an idle connection is closed after 8 s. Each connection holds a thread.
-    http.set_keep_alive_timeout(8);
-    http.set_keep_alive_max_count(static_cast<std::size_t>(-1));
-    http.set_tcp_nodelay(true);
-    http.new_task_queue = [] { return new httplib::ThreadPool(160); };
-    socket_t listener = INVALID_SOCKET;
-    http.set_socket_options([&listener](socket_t socket) {
-      listener = socket;
-      const int yes = 1;
-      setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, reinterpret_cast<const char*>(&yes), sizeof yes);
-    });
-    const auto serve = [raw = server.get()](const httplib::Request& request, httplib::Response& response) {
-      raw->serve(request, response);
-    };
-    const std::string everything = R"([\s\S]*)";
-    http.Get(everything, serve).Post(everything, serve).Put(everything, serve).Patch(everything, serve);
-    http.Delete(everything, serve).Options(everything, serve);
-
-    const std::string address = server->options.address;
-    const int port = server->options.port == 0                          ? http.bind_to_any_port(address)
-                     : http.bind_to_port(address, server->options.port) ? server->options.port
-                                                                        : -1;
-    if (port < 0) {
-      return configuration_error("the sandbox cannot listen on " + address + " port " +
-                                 std::to_string(server->options.port) + ": it is taken or not this machine's");
-    }
-    try {
-      server->write_files(certificate_pem(authority.certificate.get()));
-    } catch (...) {
-      ::close(listener);  // cpp-httplib closes only what it serves
-      throw;
-    }
-    // cpp-httplib's queue of 5 would make a burst of connections wait for a second.
-    ::listen(listener, 256);
-    const bool v6 = address.find(':') != std::string::npos;
-    server->origin = "https://" + (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
-    server->thread = std::thread([raw = server.get()] {
-      raw->http.listen_after_bind();
-      raw->ended = true;
-    });
-    while (!http.is_running()) {  // before that, stop() has no effect
-      if (server->ended) return configuration_error("the sandbox cannot listen on " + server->origin);
-      std::this_thread::yield();
-    }
+    if (auto error = server->bind()) return *std::move(error);
+    if (!server->run()) return configuration_error("the sandbox cannot listen on " + server->origin);
     return std::unique_ptr<Sandbox>(new Sandbox(std::move(server)));
   } catch (const std::exception& exception) {
     return configuration_error(std::string("the sandbox could not start: ") + exception.what());

@@ -24,15 +24,17 @@ volatile std::size_t kept;  // keeps what is measured from being optimized away
 class BareVerification {
  public:
   BareVerification(const FakeWechatPay& wechat_pay, const HttpResponse& answer)
-      : key_(wechat_pay.platform_keys()->find(wechat_pay.public_key_id())),
+      : keys_(wechat_pay.platform_keys()),
+        serial_(wechat_pay.public_key_id()),
         message_(verification_message(header_value(answer.headers, "Wechatpay-Timestamp"),
                                       header_value(answer.headers, "Wechatpay-Nonce"), answer.body)),
         signature_(decode_base64(header_value(answer.headers, "Wechatpay-Signature")).value()) {}
 
-  void operator()() const { require(key_->verify(message_, signature_)); }
+  void operator()() const { require(keys_.verify(serial_, message_, signature_) == PlatformKeys::Verdict::valid); }
 
  private:
-  std::shared_ptr<const PlatformKey> key_;
+  PlatformKeys keys_;
+  std::string serial_;
   std::string message_;
   std::string signature_;
 };

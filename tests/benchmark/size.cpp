@@ -5,9 +5,9 @@
 int main(int, char** arguments) {
   using namespace wechatpay;
   const auto credentials = Credentials::from_pem_files(arguments[1], arguments[2]).value();
-  const auto platform_keys = std::make_shared<PlatformKeys>();
-  platform_keys->add_public_key_file(arguments[3], arguments[4]).value();
-  const auto client = BonusCommitClient::create(credentials, platform_keys, CurlTransport::create().value()).value();
+  PlatformKeys platform_keys;
+  platform_keys.add_public_key_file(arguments[3], arguments[4]).value();
+  const auto client = BonusCommitClient::create(credentials, platform_keys).value();
   return client.commit({arguments[5], arguments[6], arguments[7], arguments[8], arguments[9], 30}) ? 0 : 1;
 }
 #else

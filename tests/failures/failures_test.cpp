@@ -158,7 +158,7 @@ class SandboxProcess {
       SandboxOptions options;
       options.wechat_pay = std::make_shared<FakeWechatPay>();
       const auto sandbox = Sandbox::start(options).value();
-      options.faults = {SandboxFault::parse("extra-answer").value()};
+      options.faults = {SandboxFault::Kind::extra_answer};
       options.fault_rate = 1;
       const auto second = Sandbox::start(options).value();
       const std::string text = sandbox->origin() + "\n" + sandbox->files().folder + "\n" +
@@ -207,10 +207,10 @@ Result<BonusCommitClient> set_up(std::shared_ptr<EventLoop> loop = nullptr,
   if (!from_pem) return std::move(from_pem).error();
   auto from_p12 = Credentials::from_p12(legacy_p12(), "1900000001");
   if (!from_p12) return std::move(from_p12).error();
-  auto keys = std::make_shared<PlatformKeys>();
-  auto certificate = keys->add_certificate_file(platform_certificate_file());
+  PlatformKeys keys;
+  auto certificate = keys.add_certificate_file(platform_certificate_file());
   if (!certificate) return std::move(certificate).error();
-  auto public_key = keys->add_public_key_file(sandbox_process->public_key_id, file("pub_key.pem"));
+  auto public_key = keys.add_public_key_file(sandbox_process->public_key_id, file("pub_key.pem"));
   if (!public_key) return std::move(public_key).error();
   CurlOptions curl_options;
   curl_options.ca_bundle_file = file("ca.pem");

@@ -28,7 +28,7 @@ const SignedParts sent{"POST", seed_path, now, "593BEC0C930BF1AFEB40B4A08C8FB242
 /// One merchant and one WeChat Pay for the whole run.
 struct World {
   FakeWechatPay fake{{"1900000001", [] { return at(now); }}};
-  std::shared_ptr<PlatformKeys> keys = fake.platform_keys();
+  PlatformKeys keys = fake.platform_keys();
   std::string authorization = wechatpay::authorization(fake.credentials(), sent).value();
   std::string signature = [this] {
     std::string_view rest = authorization;
@@ -38,7 +38,7 @@ struct World {
 
   World() {
     const std::string pem = read_text(std::string(WECHATPAY_TEST_VECTORS) + "/verify_platform_public_key.pem");
-    static_cast<void>(keys->add_public_key(published_id, pem).value());
+    static_cast<void>(keys.add_public_key(published_id, pem).value());
   }
 };
 
@@ -197,7 +197,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Answer answer = answer_of(input);
   const HttpResponse& response = answer.response;
   const auto clock = at(now + answer.ahead);
-  const auto verification = verify(response, *world().keys, clock);
+  const auto verification = verify(response, world().keys, clock);
   const CommitResult result = read_answer(response, verification, sent, clock, {Outcome::not_sent, world().signature});
 
   if (verification) {

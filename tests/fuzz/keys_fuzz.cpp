@@ -83,9 +83,9 @@ void use(const Credentials& credentials) {
 }
 
 void use(const PlatformKeys& keys, const std::string& serial) {
-  const auto key = keys.find(serial);
-  require(key != nullptr, "a key that was added is found", serial);
-  require(!key->verify("message", std::string(256, 'x')), "nothing verifies by chance");
+  const auto verdict = keys.verify(serial, "message", std::string(256, 'x'));
+  require(verdict != PlatformKeys::Verdict::unknown_serial, "a key that was added is found", serial);
+  require(verdict == PlatformKeys::Verdict::mismatch, "nothing verifies by chance");
   require(is_one_safe_line(serial), "a serial can stand in a header", serial);
 }
 

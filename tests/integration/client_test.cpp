@@ -69,9 +69,9 @@ TEST_F(Commit, EndsInAVerifiedReceipt) {
 
 TEST_F(Commit, UsesTheFilesThatTheSandboxHandsOut) {
   const SandboxFiles& files = sandbox_->files();
-  auto keys = std::make_shared<PlatformKeys>();
-  ASSERT_TRUE(keys->add_public_key_file(sandbox_->wechat_pay().public_key_id(), files.public_key));
-  ASSERT_TRUE(keys->add_certificate_file(files.platform_certificate));
+  PlatformKeys keys;
+  ASSERT_TRUE(keys.add_public_key_file(sandbox_->wechat_pay().public_key_id(), files.public_key));
+  ASSERT_TRUE(keys.add_certificate_file(files.platform_certificate));
   options_.origins = {sandbox_->origin()};
   const auto transport = CurlTransport::create(curl_options_);
   for (const auto& credentials : {Credentials::from_pem_files(files.merchant_certificate, files.merchant_key),

@@ -34,8 +34,8 @@ BonusCommitClient make_client(std::shared_ptr<EventLoop> loop = nullptr,
   options.origins = {arguments.at(2)};
   options.retry.try_timeout = try_timeout;
   const std::string folder = arguments.at(4);
-  auto keys = std::make_shared<PlatformKeys>();
-  keys->add_public_key_file(arguments.at(5), folder + "/pub_key.pem").value();
+  PlatformKeys keys;
+  keys.add_public_key_file(arguments.at(5), folder + "/pub_key.pem").value();
   return BonusCommitClient::create(
              Credentials::from_pem_files(folder + "/apiclient_cert.pem", folder + "/apiclient_key.pem").value(), keys,
              CurlTransport::create(curl_options).value(), options)

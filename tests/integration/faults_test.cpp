@@ -10,11 +10,14 @@
 namespace wechatpay {
 namespace {
 
-SandboxFault fault(std::string_view text) { return SandboxFault::parse(text).value(); }
+using std::chrono::milliseconds;
+using Kind = SandboxFault::Kind;
+
+constexpr milliseconds a_minute = std::chrono::minutes(1);
 
 /// What becomes of a call whose only try meets a fault.
 struct Case {
-  const char* fault;
+  SandboxFault fault;
   ErrorKind kind;
   TransportFault transport_fault;
   VerificationFault verification_fault;
@@ -23,7 +26,7 @@ struct Case {
   bool settled_by_another_try;
 };
 
-std::ostream& operator<<(std::ostream& out, const Case& one) { return out << one.fault; }
+std::ostream& operator<<(std::ostream& out, const Case& one) { return out << to_string(one.fault); }
 
 constexpr auto transport_failed = ErrorKind::transport_failed;
 constexpr auto unverified = ErrorKind::unverified_answer;
@@ -31,37 +34,41 @@ constexpr auto no_transport_fault = TransportFault::none;
 constexpr auto verifies = VerificationFault::none;
 
 const Case cases[] = {
-    {"delay:60000", transport_failed, TransportFault::timeout, verifies, Outcome::unknown, 0, true},
-    {"slow:60000", transport_failed, TransportFault::timeout, verifies, Outcome::unknown, 1, true},
-    {"drop-before", transport_failed, TransportFault::connection_closed, verifies, Outcome::unknown, 0, true},
-    {"drop-after", transport_failed, TransportFault::connection_closed, verifies, Outcome::unknown, 1, true},
-    {"drop-half", transport_failed, TransportFault::connection_closed, verifies, Outcome::unknown, 1, true},
-    {"reset", transport_failed, TransportFault::connection_closed, verifies, Outcome::unknown, 1, true},
-    {"garbage", transport_failed, TransportFault::answer_malformed, verifies, Outcome::unknown, 1, true},
-    {"large-headers", transport_failed, TransportFault::answer_too_large, verifies, Outcome::unknown, 1, true},
-    {"large-body", transport_failed, TransportFault::answer_too_large, verifies, Outcome::unknown, 1, true},
-    {"202", ErrorKind::unexpected_answer, no_transport_fault, verifies, Outcome::unknown, 1, true},
-    {"400", ErrorKind::api_error, no_transport_fault, verifies, Outcome::refused, 0, false},
-    {"403", ErrorKind::api_error, no_transport_fault, verifies, Outcome::refused, 0, false},
-    {"429", ErrorKind::api_error, no_transport_fault, verifies, Outcome::refused, 0, true},
-    {"429:1", ErrorKind::api_error, no_transport_fault, verifies, Outcome::refused, 0, true},
-    {"500", ErrorKind::api_error, no_transport_fault, verifies, Outcome::unknown, 1, true},
-    {"502", ErrorKind::api_error, no_transport_fault, verifies, Outcome::refused, 0, true},
-    {"503", ErrorKind::api_error, no_transport_fault, verifies, Outcome::refused, 0, true},
-    {"503:1", ErrorKind::api_error, no_transport_fault, verifies, Outcome::refused, 0, true},
-    {"504", ErrorKind::api_error, no_transport_fault, verifies, Outcome::unknown, 1, true},
-    {"html", ErrorKind::unexpected_answer, no_transport_fault, VerificationFault::header_missing, Outcome::unknown, 1,
+    {{Kind::delay, a_minute}, transport_failed, TransportFault::timeout, verifies, Outcome::unknown, 0, true},
+    {{Kind::slow, a_minute}, transport_failed, TransportFault::timeout, verifies, Outcome::unknown, 1, true},
+    {Kind::drop_before, transport_failed, TransportFault::connection_closed, verifies, Outcome::unknown, 0, true},
+    {Kind::drop_after, transport_failed, TransportFault::connection_closed, verifies, Outcome::unknown, 1, true},
+    {Kind::drop_half, transport_failed, TransportFault::connection_closed, verifies, Outcome::unknown, 1, true},
+    {Kind::reset, transport_failed, TransportFault::connection_closed, verifies, Outcome::unknown, 1, true},
+    {Kind::garbage, transport_failed, TransportFault::answer_malformed, verifies, Outcome::unknown, 1, true},
+    {Kind::large_headers, transport_failed, TransportFault::answer_too_large, verifies, Outcome::unknown, 1, true},
+    {Kind::large_body, transport_failed, TransportFault::answer_too_large, verifies, Outcome::unknown, 1, true},
+    {202, ErrorKind::unexpected_answer, no_transport_fault, verifies, Outcome::unknown, 1, true},
+    {400, ErrorKind::api_error, no_transport_fault, verifies, Outcome::refused, 0, false},
+    {403, ErrorKind::api_error, no_transport_fault, verifies, Outcome::refused, 0, false},
+    {429, ErrorKind::api_error, no_transport_fault, verifies, Outcome::refused, 0, true},
+    {{429, "1"}, ErrorKind::api_error, no_transport_fault, verifies, Outcome::refused, 0, true},
+    {500, ErrorKind::api_error, no_transport_fault, verifies, Outcome::unknown, 1, true},
+    {502, ErrorKind::api_error, no_transport_fault, verifies, Outcome::refused, 0, true},
+    {503, ErrorKind::api_error, no_transport_fault, verifies, Outcome::refused, 0, true},
+    {{503, "1"}, ErrorKind::api_error, no_transport_fault, verifies, Outcome::refused, 0, true},
+    {504, ErrorKind::api_error, no_transport_fault, verifies, Outcome::unknown, 1, true},
+    {Kind::html, ErrorKind::unexpected_answer, no_transport_fault, VerificationFault::header_missing, Outcome::unknown,
+     1, true},
+    {Kind::redirect, ErrorKind::unexpected_answer, no_transport_fault, VerificationFault::header_missing,
+     Outcome::unknown, 1, false},
+    {Kind::wrong_signature, unverified, no_transport_fault, VerificationFault::signature_mismatch, Outcome::unknown, 1,
      true},
-    {"redirect", ErrorKind::unexpected_answer, no_transport_fault, VerificationFault::header_missing, Outcome::unknown,
-     1, false},
-    {"wrong-signature", unverified, no_transport_fault, VerificationFault::signature_mismatch, Outcome::unknown, 1,
+    {Kind::unsigned_answer, unverified, no_transport_fault, VerificationFault::header_missing, Outcome::unknown, 1,
      true},
-    {"unsigned", unverified, no_transport_fault, VerificationFault::header_missing, Outcome::unknown, 1, true},
-    {"stale-timestamp", unverified, no_transport_fault, VerificationFault::timestamp_out_of_range, Outcome::unknown, 1,
+    {Kind::stale_timestamp, unverified, no_transport_fault, VerificationFault::timestamp_out_of_range, Outcome::unknown,
+     1, true},
+    {Kind::unknown_serial, unverified, no_transport_fault, VerificationFault::serial_unknown, Outcome::unknown, 1,
      true},
-    {"unknown-serial", unverified, no_transport_fault, VerificationFault::serial_unknown, Outcome::unknown, 1, true},
-    {"probe", unverified, no_transport_fault, VerificationFault::signature_probe, Outcome::unknown, 1, true},
-    {"duplicate-header", unverified, no_transport_fault, VerificationFault::header_repeated, Outcome::unknown, 1, true},
+    {Kind::signature_probe, unverified, no_transport_fault, VerificationFault::signature_probe, Outcome::unknown, 1,
+     true},
+    {Kind::duplicate_header, unverified, no_transport_fault, VerificationFault::header_repeated, Outcome::unknown, 1,
+     true},
 };
 
 class Fault : public ::testing::TestWithParam<Case> {
@@ -77,7 +84,7 @@ class Fault : public ::testing::TestWithParam<Case> {
     const auto client =
         BonusCommitClient::create(sandbox_->wechat_pay().credentials(), sandbox_->wechat_pay().platform_keys(),
                                   CurlTransport::create(curl_options).value(), options_);
-    sandbox_->inject(fault(GetParam().fault));
+    sandbox_->inject(GetParam().fault);
     return client.value().commit(seed_request());
   }
 
@@ -89,7 +96,7 @@ class Fault : public ::testing::TestWithParam<Case> {
 
 TEST_P(Fault, IsToldTruly) {
   options_.retry.max_tries = 1;
-  options_.retry.try_timeout = std::chrono::milliseconds(contains(GetParam().fault, "60000") ? 1500 : 10000);
+  options_.retry.try_timeout = milliseconds(GetParam().fault.pause == a_minute ? 1500 : 10000);
   const CommitResult result = commit();
   ASSERT_FALSE(result);
   const Error& error = result.error();
@@ -102,7 +109,7 @@ TEST_P(Fault, IsToldTruly) {
 }
 
 TEST_P(Fault, IsSettledByAnotherTry) {
-  if (contains(GetParam().fault, "60000")) options_.retry.try_timeout = std::chrono::seconds(1);
+  if (GetParam().fault.pause == a_minute) options_.retry.try_timeout = std::chrono::seconds(1);
   const CommitResult result = commit();
   EXPECT_EQ(result.has_value(), GetParam().settled_by_another_try);
   if (result) {
@@ -114,8 +121,9 @@ TEST_P(Fault, IsSettledByAnotherTry) {
 }
 
 std::string name_of(const ::testing::TestParamInfo<Case>& one) {
-  std::string name = one.param.fault;
-  for (char& c : name) c = c == '-' || c == ':' ? '_' : c;
+  std::string name = to_string(one.param.fault);
+  for (char& c : name) c = c == '-' ? '_' : c;
+  if (!one.param.fault.retry_after.empty()) name += "_with_retry_after";
   return name;
 }
 
@@ -139,16 +147,17 @@ class Faults : public ::testing::Test {
 
 TEST_F(Faults, DelayAndSlowAreAnswersAllTheSame) {
   const auto client = client_of({sandbox_->origin()});
-  for (const char* one : {"delay:10", "slow:1"}) {
-    sandbox_->inject(fault(one));
-    EXPECT_EQ(client.commit(seed_request()).value().tries, 1) << one;
+  for (const SandboxFault& one :
+       {SandboxFault(Kind::delay, milliseconds(10)), SandboxFault(Kind::slow, milliseconds(1))}) {
+    sandbox_->inject(one);
+    EXPECT_EQ(client.commit(seed_request()).value().tries, 1) << to_string(one);
   }
 }
 
 TEST_F(Faults, AnEarlyCloseOfAKeptConnectionIsNoFailure) {
   const auto client = client_of({sandbox_->origin()}, 1);
   for (int i = 0; i < 3; ++i) {
-    sandbox_->inject(fault("early-close"));
+    sandbox_->inject(Kind::early_close);
     const CommitResult result = client.commit(seed_request());
     ASSERT_TRUE(result) << result.error().message;
   }
@@ -157,11 +166,11 @@ TEST_F(Faults, AnEarlyCloseOfAKeptConnectionIsNoFailure) {
 TEST_F(Faults, OfAKeptConnectionAreMetAgainAtOnceAndLeaveTheTruthOpen) {
   const auto client = client_of({sandbox_->origin()}, 1);
   ASSERT_TRUE(client.commit(seed_request()));
-  sandbox_->inject(fault("drop-after"));
+  sandbox_->inject(Kind::drop_after);
   EXPECT_EQ(client.commit(seed_request()).value().tries, 2);
 
-  sandbox_->inject(fault("drop-after"));
-  sandbox_->inject(fault("400"));
+  sandbox_->inject(Kind::drop_after);
+  sandbox_->inject(400);
   BonusCommitRequest other = seed_request();
   other.out_trade_no = "committed, then refused";
   const Error error = client.commit(other).error();
@@ -172,7 +181,7 @@ TEST_F(Faults, OfAKeptConnectionAreMetAgainAtOnceAndLeaveTheTruthOpen) {
 
 TEST_F(Faults, ComeInTheOrderOfTheScriptAndThenNoMore) {
   SandboxOptions options;
-  options.script = {fault("ok"), fault("400"), fault("ok"), fault("403")};
+  options.script = {Kind::none, 400, Kind::none, 403};
   sandbox_ = Sandbox::start(options).value();
   const auto client = client_of({sandbox_->origin()});
   std::string seen;
@@ -186,7 +195,7 @@ TEST_F(Faults, ComeInTheOrderOfTheScriptAndThenNoMore) {
 TEST_F(Faults, ComeAtTheRateThatIsAskedForAndInTheOrderOfTheSeed) {
   const auto seen = [this](std::uint64_t seed) {
     SandboxOptions options;
-    options.faults = {fault("400"), fault("403")};
+    options.faults = {400, 403};
     options.fault_rate = 0.5;
     options.fault_seed = seed;
     sandbox_ = Sandbox::start(options).value();
@@ -214,9 +223,9 @@ TEST_F(Faults, OfTheMainHostLeaveTheBackup) {
   sandbox_ = Sandbox::start(options).value();
   const auto backup = Sandbox::start(options).value();
   const auto client = client_of({sandbox_->origin(), backup->origin()});
-  for (const char* one : {"drop-after", "reset"}) {
-    sandbox_->inject(fault(one));
-    EXPECT_TRUE(client.commit(seed_request())) << one;
+  for (const auto one : {Kind::drop_after, Kind::reset}) {
+    sandbox_->inject(one);
+    EXPECT_TRUE(client.commit(seed_request())) << to_string(SandboxFault(one));
   }
   EXPECT_EQ(options.wechat_pay->times_committed(seed_request().out_trade_no), 3U)
       << "the second call goes to the backup at once, so its reset is not met";

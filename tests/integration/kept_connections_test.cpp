@@ -215,17 +215,17 @@ class KeptConnections : public ::testing::Test {
 };
 
 TEST_F(KeptConnections, ThatTheServerHasClosedCostNoTry) {
-  for (const char* fault : {"polite-close", "early-close"}) {
-    for (int i = 0; i < 12; ++i) sandbox_->inject(SandboxFault::parse(fault).value());
+  for (const auto fault : {SandboxFault::Kind::polite_close, SandboxFault::Kind::early_close}) {
+    for (int i = 0; i < 12; ++i) sandbox_->inject(fault);
     start(12);
     const CommitResult result = client_->commit(seed_request());
     ASSERT_TRUE(result) << result.error().message;
-    EXPECT_LE(result->tries, 2) << fault;
+    EXPECT_LE(result->tries, 2) << to_string(SandboxFault(fault));
   }
 }
 
 TEST_F(KeptConnections, WithAnAnswerLeftOverSettleNoOtherOrder) {
-  for (int i = 0; i < 5; ++i) sandbox_->inject(SandboxFault::parse("extra-answer").value());
+  for (int i = 0; i < 5; ++i) sandbox_->inject(SandboxFault::Kind::extra_answer);
   start(1);
   for (int i = 0; i < 20; ++i) {
     BonusCommitRequest request = seed_request();

@@ -195,7 +195,7 @@ TEST_F(Lifecycle, EndsABlockingCallWhenTheClientIsDestroyedUnderIt) {
 
 TEST_F(Lifecycle, RunsNoCallbackAfterAClientIsDestroyedAmongItsRetries) {
   SandboxOptions sandbox_options;
-  sandbox_options.faults = {SandboxFault::parse("500").value()};
+  sandbox_options.faults = {500};
   sandbox_options.fault_rate = 1;
   const auto sandbox = Sandbox::start(sandbox_options).value();
   options_.retry.max_tries = 10;

@@ -30,9 +30,9 @@ int main(int count, char** arguments) try {
                                                    folder + "/sign_merchant_test_key.pem");
   const auto own =
       Credentials::from_signer("1900009191", "5157F09EFDC096DE15EBE81A47057A7232F1B8E1", std::make_shared<OwnSigner>());
-  auto platform_keys = std::make_shared<PlatformKeys>();
+  PlatformKeys platform_keys;
   platform_keys
-      ->add_public_key_file("PUB_KEY_ID_0119000000012026112300000000000001", folder + "/verify_platform_public_key.pem")
+      .add_public_key_file("PUB_KEY_ID_0119000000012026112300000000000001", folder + "/verify_platform_public_key.pem")
       .value();
 
   for (const Credentials& credentials : {from_key.value(), own.value()}) {

@@ -78,7 +78,7 @@ for enumeration in Outcome Remedy ErrorKind TransportFault VerificationFault; do
   difference=$(diff <(enumerators $enumeration | sort) <(rows $enumeration | sort)) ||
     fail "$guide: $enumeration differs from error.hpp: $difference"
 done
-codes=$(grep -hoE '"[A-Z]+(_[A-Z]+)+"' src/testing/fake_wechat_pay.cpp src/testing/sandbox.cpp \
+codes=$(grep -hoE '"[A-Z]+(_[A-Z]+)+"' src/testing/*.cpp \
   include/wechatpay/bonus_commit/advice.hpp tests/unit/answer_test.cpp | tr -d '"' | sort -u | grep -vx PARAM_ERR)
 [ -n "$codes" ] || fail "no codes"
 for code in $codes; do grep -qx "$code" <<< "$(rows code)" || fail "$guide: no row for $code"; done

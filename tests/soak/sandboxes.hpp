@@ -65,23 +65,48 @@ struct Truth {
 
 /// Every fault of the sandbox's, with the arguments of the soak: delays on both sides of a try's timeout (2 s) and
 /// far beyond a call's deadline (5 s), and a signed 200 that is not committed, since success is 204 alone.
-inline constexpr const char* soak_faults[] = {
+inline const SandboxFault soak_faults[] = {
     // late
-    "delay:50", "delay:3000", "delay:20000", "slow:1",
+    {SandboxFault::Kind::delay, std::chrono::milliseconds(50)},
+    {SandboxFault::Kind::delay, std::chrono::seconds(3)},
+    {SandboxFault::Kind::delay, std::chrono::seconds(20)},
+    {SandboxFault::Kind::slow, std::chrono::milliseconds(1)},
     // broken off
-    "drop-before", "drop-after", "drop-half", "reset", "early-close", "polite-close", "extra-answer",
+    SandboxFault::Kind::drop_before,
+    SandboxFault::Kind::drop_after,
+    SandboxFault::Kind::drop_half,
+    SandboxFault::Kind::reset,
+    SandboxFault::Kind::early_close,
+    SandboxFault::Kind::polite_close,
+    SandboxFault::Kind::extra_answer,
     // another status
-    "200", "202", "400", "403", "429", "429:1", "500", "502", "503", "503:1", "504", "html", "redirect",
+    200,
+    202,
+    400,
+    403,
+    429,
+    {429, "1"},
+    500,
+    502,
+    503,
+    {503, "1"},
+    504,
+    SandboxFault::Kind::html,
+    SandboxFault::Kind::redirect,
     // not proved to be WeChat Pay's
-    "wrong-signature", "unsigned", "stale-timestamp", "probe", "unknown-serial", "duplicate-header",
+    SandboxFault::Kind::wrong_signature,
+    SandboxFault::Kind::unsigned_answer,
+    SandboxFault::Kind::stale_timestamp,
+    SandboxFault::Kind::signature_probe,
+    SandboxFault::Kind::unknown_serial,
+    SandboxFault::Kind::duplicate_header,
     // not to be read
-    "garbage", "large-headers", "large-body"};
+    SandboxFault::Kind::garbage,
+    SandboxFault::Kind::large_headers,
+    SandboxFault::Kind::large_body};
 
 /// Of so many answers one is forged.
 inline constexpr std::uint64_t one_forged_of = 300;
-
-/// Without its argument.
-inline std::string_view fault_name(std::string_view fault) { return fault.substr(0, fault.find(':')); }
 
 /// What the sandboxes have done.
 struct Deeds {
@@ -269,7 +294,7 @@ class Sandboxes {
       return response;
     };
     options.log = [this](const std::string& line) { note_request(line); };
-    for (const char* fault : soak_faults) options.faults.push_back(SandboxFault::parse(fault).value());
+    options.faults.assign(std::begin(soak_faults), std::end(soak_faults));
     options.fault_rate = setup_.fault_rate;
     options.fault_seed = fault_seed;
     auto sandbox = Sandbox::start(std::move(options));
@@ -315,7 +340,7 @@ class Sandboxes {
     if (line.back() != ']' || found == std::string::npos) return;
     const std::string name = line.substr(found + 7, line.size() - found - 8);
     for (std::size_t i = 0; i < std::size(soak_faults); ++i) {
-      if (fault_name(soak_faults[i]) != name) continue;
+      if (to_string(soak_faults[i]) != name) continue;
       ++deeds_[0].faults[i];
       return;
     }

@@ -272,22 +272,23 @@ void check_results(Report& report, const Tally& tally, const Load& load, const S
 /// That the soak has met what it is there to meet.
 void check_faults(Report& report, const Tally& tally, const Sandboxes& sandboxes) {
   const Deeds& deeds = sandboxes.deeds();
-  const auto times = [&deeds](std::string_view name) {
+  const auto times = [&deeds](const SandboxFault& fault) {
     unsigned long sum = 0;
     for (std::size_t i = 0; i < std::size(soak_faults); ++i) {
-      if (fault_name(soak_faults[i]) == name) sum += deeds.faults[i];
+      if (to_string(soak_faults[i]) == to_string(fault)) sum += deeds.faults[i];
     }
     return sum;
   };
   unsigned long faults = 0;
   for (const auto& count : deeds.faults) faults += count;
   std::string missing;
-  for (const std::string_view fault : soak_faults) {
-    if (times(fault_name(fault)) == 0) missing.append(" ").append(fault);
+  for (const SandboxFault& fault : soak_faults) {
+    if (times(fault) == 0) missing.append(" ").append(to_string(fault));
   }
-  for (const SandboxFault::Form& form : SandboxFault::forms()) {
-    const std::string_view name = fault_name(form.text);
-    if (name != "ok" && name != "NNN" && times(name) == 0) missing.append(" ").append(name);
+  for (int kind = 1; kind <= static_cast<int>(SandboxFault::Kind::large_body); ++kind) {
+    const SandboxFault fault(static_cast<SandboxFault::Kind>(kind));
+    if (fault.kind != SandboxFault::Kind::http_status && times(fault) == 0)
+      missing.append(" ").append(to_string(fault));
   }
   const double share = static_cast<double>(faults) / static_cast<double>(deeds.requests);
   report.check(share > 0.85 * fault_rate && share < 1.15 * fault_rate, "a tenth of the answers was faulty: %lu of %lu",
@@ -349,7 +350,7 @@ void print_figures(const Tally& tally, const Load& load, const Sandboxes& sandbo
   std::printf("faults:");
   const Deeds& deeds = sandboxes.deeds();
   for (std::size_t i = 0; i < std::size(soak_faults); ++i) {
-    const std::string name(fault_name(soak_faults[i]));
+    const std::string name = to_string(soak_faults[i]);
     if (deeds.faults[i] > 0) std::printf(" %s %lu", name.c_str(), static_cast<unsigned long>(deeds.faults[i]));
   }
   std::printf("; forged %lu\n", static_cast<unsigned long>(deeds.forged));

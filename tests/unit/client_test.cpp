@@ -12,6 +12,7 @@
 #include "src/testing/pki.hpp"
 #include "tests/support/held_transport.hpp"
 #include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/curl_transport.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
 #include "wechatpay/bonus_commit/version.hpp"
@@ -48,7 +49,7 @@ class Client : public ::testing::Test {
   }
 
   FakeWechatPay wechat_pay_;
-  std::shared_ptr<PlatformKeys> keys_;
+  PlatformKeys keys_;
   std::shared_ptr<MockTransport> transport_;
   ClientOptions options_;
 };
@@ -200,16 +201,16 @@ TEST_F(Client, SaysThatTheKeyIsWrongInASignError) {
 
 TEST_F(Client, AnnouncesAndBelievesKeysThatAreAddedWhileItRuns) {
   const BonusCommitClient running = client();
-  ASSERT_TRUE(keys_->remove(wechat_pay_.public_key_id()));
+  ASSERT_TRUE(keys_.remove(wechat_pay_.public_key_id()));
   ASSERT_TRUE(running.commit(seed_request()));
   EXPECT_EQ(sent_header("Wechatpay-Serial"), wechat_pay_.certificate_serial());
-  ASSERT_TRUE(keys_->add_public_key(wechat_pay_.public_key_id(), wechat_pay_.public_key_pem()));
+  ASSERT_TRUE(keys_.add_public_key(wechat_pay_.public_key_id(), wechat_pay_.public_key_pem()));
   EXPECT_EQ(running.commit(seed_request()).value().serial, wechat_pay_.public_key_id());
 }
 
 TEST_F(Client, SendsNothingWithoutAPlatformKey) {
   const BonusCommitClient running = client();
-  for (const std::string& serial : keys_->serials()) keys_->remove(serial);
+  for (const std::string& serial : keys_.serials()) keys_.remove(serial);
   const CommitResult result = running.commit(seed_request());
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind, ErrorKind::invalid_configuration);
@@ -508,13 +509,26 @@ TEST_F(Client, NamesWhatIsWrongWithItsOptions) {
   options_.random = nullptr;
   EXPECT_TRUE(contains(creation_fault(), "random"));
   options_ = good;
-  keys_ = std::make_shared<PlatformKeys>();
-  EXPECT_TRUE(contains(creation_fault(), "no platform keys"));
-  keys_ = nullptr;
+  keys_ = PlatformKeys();
   EXPECT_TRUE(contains(creation_fault(), "no platform keys"));
   keys_ = wechat_pay_.platform_keys();
   transport_ = nullptr;
   EXPECT_TRUE(contains(creation_fault(), "transport is null"));
+}
+
+TEST_F(Client, IsMadeWithATransportOfItsOwn) {
+  options_.origins = {"https://127.0.0.1:1"};  // where nobody listens
+  const auto own = BonusCommitClient::create(wechat_pay_.credentials(), keys_, options_);
+  const auto transport = CurlTransport::create();
+  ASSERT_EQ(own.has_value(), transport.has_value()) << own.error().message;
+  if (!own) {
+    EXPECT_EQ(own.error().message, transport.error().message);
+    return;
+  }
+  const Error error = own->commit(seed_request()).error();
+  EXPECT_EQ(error.transport_fault, TransportFault::connect) << error.message;
+  keys_ = PlatformKeys();
+  EXPECT_FALSE(BonusCommitClient::create(wechat_pay_.credentials(), keys_));
 }
 
 /// The public half of a private key in PEM.
@@ -526,7 +540,7 @@ std::string public_half(const std::string& private_key) {
 
 TEST_F(Client, RefusesTheMerchantsOwnPublicKeyAmongThePlatformKeysWhoeverSigns) {
   const std::string id = "PUB_KEY_ID_0114232134912410000000000009";
-  ASSERT_TRUE(keys_->add_public_key(id, public_half(wechat_pay_.merchant_key_pem())));
+  ASSERT_TRUE(keys_.add_public_key(id, public_half(wechat_pay_.merchant_key_pem())));
   class Hsm final : public Signer {
    public:
     explicit Hsm(Credentials credentials) : credentials_(std::move(credentials)) {}
@@ -545,7 +559,7 @@ TEST_F(Client, RefusesTheMerchantsOwnPublicKeyAmongThePlatformKeysWhoeverSigns) 
     EXPECT_TRUE(contains(made.error().message, "the platform key " + id + " is the merchant's own public key"))
         << made.error().message;
   }
-  keys_->remove(id);
+  keys_.remove(id);
   EXPECT_TRUE(BonusCommitClient::create(own, keys_, transport_, options_));
 }
 

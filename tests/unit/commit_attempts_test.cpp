@@ -29,8 +29,13 @@ class Attempts : public ::testing::Test {
   }
 
   CommitAttempts make() {
-    setup_ = std::make_shared<ClientSetup>(wechat_pay_.credentials(), wechat_pay_.platform_keys(), options_);
-    return CommitAttempts(setup_, call_);
+    setup_ = std::make_shared<ClientSetup>(wechat_pay_.platform_keys(), options_);
+    return another();
+  }
+
+  /// Of the same client.
+  CommitAttempts another() const {
+    return {setup_, std::make_shared<const Credentials>(wechat_pay_.credentials()), call_};
   }
 
   static SignedTry sent(CommitAttempts& attempts, CommitStep step) {
@@ -201,11 +206,11 @@ TEST_F(Attempts, AskTheRateLimitForAPlaceUnlessTheyHaveOne) {
   options_.deadline = seconds(5);
   CommitAttempts first = make();
   EXPECT_TRUE(std::holds_alternative<SignedTry>(first.begin(seed_request(), after(seconds(0)))));
-  CommitAttempts second{setup_, call_};
+  CommitAttempts second = another();
   const Error error = ended(second.begin(seed_request(), after(seconds(0))));
   EXPECT_EQ(error.kind, ErrorKind::rate_limited);
   EXPECT_EQ(error.outcome, Outcome::not_sent);
-  CommitAttempts with_place{setup_, call_};
+  CommitAttempts with_place = another();
   EXPECT_EQ(std::get<SignedTry>(with_place.begin(seed_request(), after(seconds(0)), true)).options.delay.count(), 0);
 }
 
@@ -231,7 +236,7 @@ TEST_F(Attempts, TakeARandomNumberThatIsNoneForTheLongestPause) {
     const auto pause = std::get<SignedTry>(attempts.on_response(answer(500, first), after(seconds(1)))).options.delay;
     EXPECT_EQ(pause, strange < 0 ? milliseconds(0) : milliseconds(200)) << strange;
     setup_->pace.halt(after(seconds(3)).steady);
-    CommitAttempts halted{setup_, call_};
+    CommitAttempts halted = another();
     const auto halt = std::get<SignedTry>(halted.begin(seed_request(), after(seconds(2)))).options.delay;
     EXPECT_EQ(halt, strange < 0 ? seconds(1) : seconds(2)) << strange;
   }

@@ -6,18 +6,19 @@
 #include <filesystem>
 
 #include "src/openssl/certificate.hpp"
-#include "src/testing/pki.hpp"
+#include "src/testing/test_keys.hpp"
+#include "tests/support/keys.hpp"
 #include "tests/support/support.hpp"
 
 namespace wechatpay {
 namespace {
 
-constexpr const char* mchid = "1900000001";
-constexpr const char* serial = "0A8B07E79B8269FEC3D5D3E6AB8ED163A6A380DB";
+constexpr const char* mchid = test_mchid;
+constexpr const char* serial = test_serial_no;
 
-/// A merchant's key and certificate, made once.
+/// A merchant's key and certificate.
 struct Merchant {
-  PkeyHandle key = make_rsa_key();
+  PkeyHandle key = read_key(merchant_test_key);
   CertificateHandle certificate = make_certificate({mchid, serial, {}, false}, key.get());
   std::string key_pem = private_key_pem(key.get());
   std::string certificate_text = certificate_pem(certificate.get());
@@ -94,7 +95,7 @@ TEST(Credentials, KeepLeadingZerosAndRaiseTheCaseOfASerialNumber) {
 TEST(Credentials, NameAKeyThatDoesNotBelongToTheCertificate) {
   const TemporaryFolder folder;
   const auto certificate = folder.write("apiclient_cert.pem", merchant().certificate_text);
-  const auto key = folder.write("other_key.pem", private_key_pem(make_rsa_key().get()));
+  const auto key = folder.write("other_key.pem", private_key_pem(read_key(public_key_test_key).get()));
   const std::string message = message_of(Credentials::from_pem_files(certificate, key));
   EXPECT_TRUE(contains(message, "other_key.pem does not belong to " + certificate)) << message;
   EXPECT_TRUE(contains(message, serial)) << message;
@@ -204,6 +205,23 @@ TEST(Credentials, WantTheMerchantIdInDigitsAndNameWhatWasGiven) {
   }
 }
 
+TEST(Credentials, WantTheMerchantIdInDigitsInACertificate) {
+  const TemporaryFolder folder;
+  for (const std::string name : {"api.mch.weixin.qq.com", "wxd678efh567hg6787", "商户", "19 00", "1900000001\n"}) {
+    const auto certificate = make_certificate({name, serial, {}, false}, merchant().key.get());
+    const std::string pem = certificate_pem(certificate.get());
+    const std::string p12 = pkcs12(merchant().key.get(), certificate.get(), "passphrase");
+    for (const std::string& message :
+         {message_of(Credentials::from_pem(pem, merchant().key_pem)),
+          message_of(
+              Credentials::from_pem_files(folder.write("cert.pem", pem), folder.write("key.pem", merchant().key_pem))),
+          message_of(Credentials::from_p12(p12, "passphrase")),
+          message_of(Credentials::from_p12_file(folder.write("cert.p12", p12), "passphrase"))}) {
+      EXPECT_TRUE(contains(message, "where a merchant's certificate names its merchant id")) << message;
+    }
+  }
+}
+
 TEST(Credentials, WantTheSerialNumberInHexAndNameWhatWasGiven) {
   const struct {
     std::string given;
@@ -233,7 +251,7 @@ TEST(Credentials, WantTheSerialNumberInHexAndNameWhatWasGiven) {
 }
 
 TEST(Credentials, TakeTheCertificateOfAFileThatBelongsToTheKey) {
-  const auto authority = make_certificate({"Tenpay.com Root CA", "0C", {}, true}, make_rsa_key().get());
+  const auto authority = make_certificate({"Tenpay.com Root CA", "0C", {}, true}, read_key(public_key_test_key).get());
   const std::string chain = certificate_pem(authority.get()) + merchant().certificate_text;
   expect_usable(Credentials::from_pem(chain, merchant().key_pem));
 }
@@ -321,7 +339,8 @@ TEST(Credentials, LeaveOpenSslsErrorQueueAsTheyFoundIt) {
   const unsigned long before = ERR_peek_last_error();
   static_cast<void>(Credentials::from_key(mchid, serial, "-----BEGIN PRIVATE KEY-----\n!!"));
   static_cast<void>(Credentials::from_p12("\x30", mchid));
-  static_cast<void>(Credentials::from_pem(merchant().certificate_text, private_key_pem(make_rsa_key().get())));
+  static_cast<void>(
+      Credentials::from_pem(merchant().certificate_text, private_key_pem(read_key(public_key_test_key).get())));
   EXPECT_EQ(ERR_peek_last_error(), before);
   EXPECT_EQ(ERR_get_error(), before);
   EXPECT_EQ(ERR_get_error(), 0U);

@@ -8,7 +8,7 @@
 #include <cstdlib>
 
 #include "src/openssl/p12.hpp"
-#include "src/testing/pki.hpp"
+#include "tests/support/keys.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"
@@ -16,19 +16,13 @@
 namespace wechatpay {
 namespace {
 
-constexpr const char* mchid = "1900000001";
-constexpr const char* serial = "0A8B07E79B8269FEC3D5D3E6AB8ED163A6A380DB";
+constexpr const char* mchid = test_mchid;
+constexpr const char* serial = test_serial_no;
 constexpr const char* passphrase = "correct-passphrase";
 
-EVP_PKEY* key() {
-  static const PkeyHandle made = make_rsa_key();
-  return made.get();
-}
+EVP_PKEY* key() { return test_key(); }
 
-X509* certificate() {
-  static const CertificateHandle made = make_certificate({mchid, serial, {}, false}, key());
-  return made.get();
-}
+X509* certificate() { return test_certificate(); }
 
 template <typename Write>
 std::string text_of(const Write& write) {

@@ -55,7 +55,7 @@ class Fake : public ::testing::Test {
     EXPECT_EQ(body["code"], code) << response.body;
     EXPECT_TRUE(contains(response.body, says)) << response.body;
     EXPECT_TRUE(wechat_pay_.committed().empty());
-    const bool is_signed = verify(response, *wechat_pay_.platform_keys(), at(now)).has_value();
+    const bool is_signed = verify(response, wechat_pay_.platform_keys(), at(now)).has_value();
     EXPECT_EQ(is_signed, status != 401) << "failed authentication is answered without a signature";
   }
 
@@ -66,7 +66,7 @@ TEST_F(Fake, RemembersAndSignsAGoodCommit) {
   const HttpResponse response = wechat_pay_.answer(request());
   EXPECT_EQ(response.status, 204) << response.body;
   EXPECT_EQ(response.body, "");
-  EXPECT_EQ(verify(response, *wechat_pay_.platform_keys(), at(now)).value().serial, wechat_pay_.public_key_id());
+  EXPECT_EQ(verify(response, wechat_pay_.platform_keys(), at(now)).value().serial, wechat_pay_.public_key_id());
   const auto committed = wechat_pay_.committed();
   ASSERT_EQ(committed.size(), 1U);
   EXPECT_EQ(committed[0].times, 1U);
@@ -80,7 +80,7 @@ TEST_F(Fake, RemembersAndSignsAGoodCommit) {
 TEST_F(Fake, SignsWithTheCertificateUnlessThePublicKeyIsAnnounced) {
   HttpRequest other = request();
   set(other, "Wechatpay-Serial", wechat_pay_.certificate_serial());
-  EXPECT_EQ(verify(wechat_pay_.answer(other), *wechat_pay_.platform_keys(), at(now)).value().serial,
+  EXPECT_EQ(verify(wechat_pay_.answer(other), wechat_pay_.platform_keys(), at(now)).value().serial,
             wechat_pay_.certificate_serial());
 }
 
@@ -106,6 +106,34 @@ TEST_F(Fake, Answers404And405WithoutABody) {
   get.method = "GET";
   EXPECT_EQ(wechat_pay_.answer(get).status, 405);
   EXPECT_EQ(wechat_pay_.answer(get).body, "");
+}
+
+TEST_F(Fake, DecodesPathValuesInEitherCase) {
+  EXPECT_EQ(wechat_pay_.answer(request("/v3/marketing/membercard-open/cards/%e4%B8%ad/codes/%41/bonus/commit")).status,
+            204);
+  EXPECT_EQ(wechat_pay_.committed().at(0).request.card_id, "中");
+  EXPECT_EQ(wechat_pay_.committed().at(0).request.code, "A");
+  for (const char* bad : {"%", "%4", "%4g", "%%41"}) {
+    const std::string path = std::string("/v3/marketing/membercard-open/cards/a/codes/") + bad + "/bonus/commit";
+    EXPECT_EQ(wechat_pay_.answer(request(path)).status, 404) << bad;
+  }
+}
+
+TEST_F(Fake, LooksAtPathValues) {
+  const auto path_of = [](const std::string& code) {
+    return "/v3/marketing/membercard-open/cards/a/codes/" + code + "/bonus/commit";
+  };
+  expect_refusal(request(path_of("")), 400, "PARAM_ERROR", "must not be empty");
+  expect_refusal(request(path_of("..")), 400, "PARAM_ERROR", "dot segment");
+  expect_refusal(request(path_of("%2E")), 400, "PARAM_ERROR", "dot segment");
+  expect_refusal(request(path_of("%00")), 400, "PARAM_ERROR", "control characters");
+  expect_refusal(request(path_of("%7F")), 400, "PARAM_ERROR", "control characters");
+  expect_refusal(request(path_of("%C2%9F")), 400, "PARAM_ERROR", "control characters");
+  expect_refusal(request(path_of("%FF")), 400, "PARAM_ERROR", "UTF-8");
+  expect_refusal(request(path_of("%F0%9F%98%80")), 400, "PARAM_ERROR", "four bytes");
+  expect_refusal(request(path_of(std::string(33, '1'))), 400, "PARAM_ERROR", "at most 32 characters");
+  EXPECT_EQ(wechat_pay_.answer(request(path_of(std::string(32, '1')))).status, 204);
+  EXPECT_EQ(wechat_pay_.answer(request(path_of("%C2%A0%20"))).status, 204) << "the documents do not speak of blanks";
 }
 
 TEST_F(Fake, WantsTheRequiredHeaders) {
@@ -171,6 +199,11 @@ TEST_F(Fake, LooksAtTheBodysFields) {
       {R"({"out_trade_no":"","mchid":"1","sub_mchid":"2","bonus_value":30})", "must not be empty"},
       {R"({"out_trade_no":"😀","mchid":"1","sub_mchid":"2","bonus_value":30})", "four bytes"},
       {R"({"out_trade_no":"1","mchid":null,"sub_mchid":"2","bonus_value":30})", "/mchid"},
+      {R"({"out_trade_no":"1","mchid":"1","sub_mchid":"2","bonus_value":30,"other":null})", "must not be null"},
+      {R"({"out_trade_no":"1","mchid":"x","sub_mchid":"2","bonus_value":30})", "is not a merchant's id"},
+      {R"({"out_trade_no":"1","mchid":"","sub_mchid":"2","bonus_value":30})", "must not be empty"},
+      {R"({"out_trade_no":"123456789012345678901234567890123","sub_mchid":"2","bonus_value":30})", "at most 32"},
+      {R"({"out_trade_no":"1","sub_mchid":"2","bonus_value":-9223372036854775808})", "must be positive"},
       {R"({"out_trade_no":"1","bonus_value":30})", "mchid or sub_mchid"},
       {R"({"out_trade_no":"1","mchid":"1","sub_mchid":"2"})", "/bonus_value"},
       {R"({"out_trade_no":"1","mchid":"1","sub_mchid":"2","bonus_value":"30"})", "integer"},
@@ -192,11 +225,33 @@ TEST_F(Fake, TakesEachMerchantMode) {
   EXPECT_EQ(wechat_pay_.committed().at(1).request.merchant_mode, MerchantMode::partner);
 }
 
+TEST_F(Fake, TakesWhatTheDocumentsDoNotSpeakOf) {
+  const std::string body = R"({"out_trade_no":" 1\u200b","sub_mchid":"2","bonus_value":9223372036854775807,"x":[1]})";
+  EXPECT_EQ(wechat_pay_.answer(request(seed_path, body)).status, 204);
+  EXPECT_EQ(wechat_pay_.committed().at(0).request.bonus_value, 9223372036854775807);
+}
+
+TEST_F(Fake, TakesHeaderNamesAndContentTypeInAnyCase) {
+  HttpRequest other = request();
+  for (HttpHeader& header : other.headers) {
+    if (header.name == "Content-Type") header.value = "Application/JSON; charset=utf-8";
+    for (char& c : header.name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  EXPECT_EQ(wechat_pay_.answer(other).status, 204);
+}
+
+TEST_F(Fake, HasTheSameRsaKeysInEveryProcessAndCertificatesOfItsOwn) {
+  const FakeWechatPay other;
+  EXPECT_EQ(other.merchant_key_pem(), wechat_pay_.merchant_key_pem());
+  EXPECT_EQ(other.public_key_pem(), wechat_pay_.public_key_pem());
+  EXPECT_NE(other.certificate_serial(), wechat_pay_.certificate_serial());
+}
+
 TEST_F(Fake, SignsAScriptedError) {
   const HttpResponse response = wechat_pay_.error(403, "NO_AUTH", "no permission", request(), R"({"field":"x"})");
   EXPECT_EQ(response.status, 403);
   EXPECT_EQ(response.body, R"({"code":"NO_AUTH","message":"no permission","detail":{"field":"x"}})");
-  EXPECT_TRUE(verify(response, *wechat_pay_.platform_keys(), at(now)));
+  EXPECT_TRUE(verify(response, wechat_pay_.platform_keys(), at(now)));
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "src/testing/pki.hpp"
+#include "tests/support/keys.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
 #include "wechatpay/bonus_commit/curl_transport.hpp"
@@ -20,41 +20,26 @@
 namespace wechatpay {
 namespace {
 
-constexpr const char* mchid = "1900000001";
-constexpr const char* serial = "0A8B07E79B8269FEC3D5D3E6AB8ED163A6A380DB";
-constexpr const char* public_key_id = "PUB_KEY_ID_0114232134912410000000000000";
-
-EVP_PKEY* key() {
-  static const PkeyHandle made = make_rsa_key();
-  return made.get();
-}
-
-const std::string& key_pem() {
-  static const std::string made = private_key_pem(key());
-  return made;
-}
-
-std::string certificate_text() { return certificate_pem(make_certificate({mchid, serial, {}, false}, key()).get()); }
-
 /// The Base64 of the key's file in one line, without its first and last.
 std::string base64_of_key() {
   std::string text;
-  for (const char c : key_pem().substr(0, key_pem().find("-----END"))) text += c == '\n' ? "" : std::string(1, c);
+  for (const char c : test_key_pem().substr(0, test_key_pem().find("-----END")))
+    text += c == '\n' ? "" : std::string(1, c);
   return text.substr(text.rfind('-') + 1);
 }
 
 /// The messages of every function that takes a file's name, given `secret` in place of one.
 std::vector<std::string> messages_of_all(const std::string& secret) {
   const TemporaryFolder folder;
-  const auto certificate = folder.write("apiclient_cert.pem", certificate_text());
+  const auto certificate = folder.write("apiclient_cert.pem", test_certificate_pem());
   std::vector<std::string> messages;
   const auto add = [&](const auto& result) { messages.push_back(result ? "accepted" : result.error().message); };
   add(Credentials::from_pem_files(secret, certificate));
   add(Credentials::from_pem_files(certificate, secret));
-  add(Credentials::from_p12_file(secret, mchid));
-  add(Credentials::from_key_file(mchid, serial, secret));
+  add(Credentials::from_p12_file(secret, test_mchid));
+  add(Credentials::from_key_file(test_mchid, test_serial_no, secret));
   PlatformKeys keys;
-  add(keys.add_public_key_file(public_key_id, secret));
+  add(keys.add_public_key_file(test_public_key_id, secret));
   add(keys.add_certificate_file(secret));
   CurlOptions options;
   options.ca_bundle_file = secret;
@@ -71,9 +56,9 @@ TEST(KeyFile, QuotesNoSecretThatIsGivenInPlaceOfItsName) {
     std::string secret;
     std::string piece;  ///< must not be seen
   } cases[] = {
-      {"PEM", key_pem(), base64.substr(30, 20)},
+      {"PEM", test_key_pem(), base64.substr(30, 20)},
       {"PEM in one line", "-----BEGIN PRIVATE KEY----- " + base64, base64.substr(30, 20)},
-      {"PEM in quotation marks", "\"" + key_pem() + "\"", base64.substr(30, 20)},
+      {"PEM in quotation marks", "\"" + test_key_pem() + "\"", base64.substr(30, 20)},
       {"PEM with literal line breaks", "-----BEGIN PRIVATE KEY-----\\n" + base64, base64.substr(30, 20)},
       {"Base64 in one line", base64, base64.substr(30, 20)},
       {"a short piece of Base64 with a slash", "aB3/xK9+Qw==", "xK9"},
@@ -84,7 +69,7 @@ TEST(KeyFile, QuotesNoSecretThatIsGivenInPlaceOfItsName) {
       {"a passphrase with a slash", "correct/horse", "horse"},
       {"a passphrase with a line break", "correct-horse\n", "horse"},
       {"a passphrase with a NUL", std::string("correct\0horse", 13), "horse"},
-      {"a merchant id, the passphrase of WeChat Pay's files", mchid, mchid},
+      {"a merchant id, the passphrase of WeChat Pay's files", test_mchid, test_mchid},
       {"a URL with a password", "https://merchant:horse@example.com/apiclient_key.pem", "horse"},
       {"a host with a password", "merchant:horse@example.com/apiclient_key.pem", "horse"},
       {"something long", std::string(5000, 'x') + ".pem", "xxxxx"},
@@ -100,34 +85,35 @@ TEST(KeyFile, QuotesNoSecretThatIsGivenInPlaceOfItsName) {
 }
 
 TEST(KeyFile, SaysThatTheKeyItselfWasGivenAndWhatTakesIt) {
-  EXPECT_EQ(Credentials::from_key_file(mchid, serial, key_pem()).error().message,
+  EXPECT_EQ(Credentials::from_key_file(test_mchid, test_serial_no, test_key_pem()).error().message,
             "key_file is the key itself, not a file's name: give a file's name, or use from_key()");
-  EXPECT_EQ(PlatformKeys().add_public_key_file(public_key_id, public_key_pem(key())).error().message,
+  EXPECT_EQ(PlatformKeys().add_public_key_file(test_public_key_id, public_key_pem(test_key())).error().message,
             "file is the key itself, not a file's name: give a file's name, or use add_public_key()");
   CurlOptions options;
-  options.ca_bundle_file = certificate_text();
+  options.ca_bundle_file = test_certificate_pem();
   EXPECT_EQ(CurlTransport::create(options).error().message,
             "CurlOptions::ca_bundle_file is the key itself, not a file's name: give a file's name");
 }
 
 TEST(KeyFile, QuotesNoSecretInPlaceOfTheMerchantIdTheSerialNumberTheKeyOrThePublicKeysId) {
   const TemporaryFolder folder;
-  const auto file = folder.write("apiclient_key.pem", key_pem());
+  const auto file = folder.write("apiclient_key.pem", test_key_pem());
   for (const std::string& secret :
-       {key_pem(), base64_of_key(), std::string("correct-horse-battery"), std::string("12345678901")}) {
+       {test_key_pem(), base64_of_key(), std::string("correct-horse-battery"), std::string("12345678901")}) {
     const std::string piece = secret.substr(secret.size() / 2, 6);
     PlatformKeys keys;
     std::vector<std::string> messages;
     const auto add = [&](const auto& result) { messages.push_back(result ? "accepted" : result.error().message); };
-    if (secret != "12345678901") add(Credentials::from_key_file(secret, serial, file));  // that could be a merchant id
-    add(Credentials::from_key_file(mchid, secret, file));
-    add(Credentials::from_key(mchid, secret, key_pem()));
+    if (secret != "12345678901")
+      add(Credentials::from_key_file(secret, test_serial_no, file));  // that could be a merchant id
+    add(Credentials::from_key_file(test_mchid, secret, file));
+    add(Credentials::from_key(test_mchid, secret, test_key_pem()));
     add(Credentials::from_pem_files(file, file, secret));
     add(Credentials::from_p12_file(secret, "apiclient_cert.p12"));
     add(Credentials::from_p12(secret, secret));
     add(keys.add_public_key_file(secret, file));
-    add(keys.add_public_key(secret, public_key_pem(key())));
-    if (!contains(secret, "BEGIN")) add(Credentials::from_key(mchid, serial, secret));
+    add(keys.add_public_key(secret, public_key_pem(test_key())));
+    if (!contains(secret, "BEGIN")) add(Credentials::from_key(test_mchid, test_serial_no, secret));
     for (const std::string& message : messages) {
       EXPECT_NE(message, "accepted");
       EXPECT_FALSE(contains(message, piece)) << message;
@@ -234,9 +220,9 @@ TEST(KeyFile, ReadsAPipeToItsEnd) {
 TEST(KeyFile, ReadsWhatTheShellSubstitutes) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
-  ASSERT_GT(write(ends[1], key_pem().data(), key_pem().size()), 0);
+  ASSERT_GT(write(ends[1], test_key_pem().data(), test_key_pem().size()), 0);
   close(ends[1]);
-  const auto credentials = Credentials::from_key_file(mchid, serial, "/dev/fd/" + std::to_string(ends[0]));
+  const auto credentials = Credentials::from_key_file(test_mchid, test_serial_no, "/dev/fd/" + std::to_string(ends[0]));
   close(ends[0]);
   ASSERT_TRUE(credentials) << credentials.error().message;
   EXPECT_TRUE(credentials->warnings().empty());
@@ -249,10 +235,10 @@ std::string with_mode(const std::string& path, mode_t mode) {
 
 TEST(Credentials, WarnOfAKeysFileThatOthersMayReadOrWrite) {
   const TemporaryFolder folder;
-  const auto file = folder.write("apiclient_key.pem", key_pem());
-  const auto certificate = with_mode(folder.write("apiclient_cert.pem", certificate_text()), 0666);
-  const auto owner = make_certificate({mchid, serial, {}, false}, key());
-  const auto p12 = folder.write("apiclient_cert.p12", pkcs12(key(), owner.get(), mchid));
+  const auto file = folder.write("apiclient_key.pem", test_key_pem());
+  const auto certificate = with_mode(folder.write("apiclient_cert.pem", test_certificate_pem()), 0666);
+  const auto owner = make_certificate({test_mchid, test_serial_no, {}, false}, test_key());
+  const auto p12 = folder.write("apiclient_cert.p12", pkcs12(test_key(), owner.get(), test_mchid));
   const struct {
     mode_t mode;
     const char* says;
@@ -275,38 +261,40 @@ TEST(Credentials, WarnOfAKeysFileThatOthersMayReadOrWrite) {
     with_mode(file, each.mode);
     with_mode(p12, each.mode);
     EXPECT_EQ(Credentials::from_pem_files(certificate, file).value().warnings(), expected(file));
-    EXPECT_EQ(Credentials::from_key_file(mchid, serial, file).value().warnings(), expected(file));
-    EXPECT_EQ(Credentials::from_p12_file(p12, mchid).value().warnings(), expected(p12));
+    EXPECT_EQ(Credentials::from_key_file(test_mchid, test_serial_no, file).value().warnings(), expected(file));
+    EXPECT_EQ(Credentials::from_p12_file(p12, test_mchid).value().warnings(), expected(p12));
   }
 }
 
 TEST(Credentials, WarnOfTheFileThatALinkLeadsTo) {
   const TemporaryFolder folder;
-  const auto file = folder.write("apiclient_key.pem", key_pem());
+  const auto file = folder.write("apiclient_key.pem", test_key_pem());
   std::filesystem::create_symlink(file, folder.path("link.pem"));
   with_mode(file, 0600);
-  EXPECT_TRUE(Credentials::from_key_file(mchid, serial, folder.path("link.pem")).value().warnings().empty());
+  EXPECT_TRUE(
+      Credentials::from_key_file(test_mchid, test_serial_no, folder.path("link.pem")).value().warnings().empty());
   with_mode(file, 0644);
-  EXPECT_EQ(Credentials::from_key_file(mchid, serial, folder.path("link.pem")).value().warnings().size(), 1U);
+  EXPECT_EQ(Credentials::from_key_file(test_mchid, test_serial_no, folder.path("link.pem")).value().warnings().size(),
+            1U);
 }
 
 TEST(Credentials, GiveACommandThatTheShellTakesAsItIs) {
   const TemporaryFolder folder;
-  const auto file = with_mode(folder.write("it's $(a) key.pem", key_pem()), 0644);
-  const auto warning = Credentials::from_key_file(mchid, serial, file).value().warnings().at(0);
+  const auto file = with_mode(folder.write("it's $(a) key.pem", test_key_pem()), 0644);
+  const auto warning = Credentials::from_key_file(test_mchid, test_serial_no, file).value().warnings().at(0);
   const std::string command = warning.substr(warning.find("chmod"));
   EXPECT_EQ(run(command).status, 0) << command;
-  EXPECT_TRUE(Credentials::from_key_file(mchid, serial, file).value().warnings().empty()) << command;
+  EXPECT_TRUE(Credentials::from_key_file(test_mchid, test_serial_no, file).value().warnings().empty()) << command;
 }
 
 TEST(PlatformKeys, WarnOfAFileThatOthersMayWrite) {
   const TemporaryFolder folder;
-  const auto platform = make_certificate({"Tenpay.com sign", "0A", {}, false}, key());
-  const auto public_key = with_mode(folder.write("pub_key.pem", public_key_pem(key())), 0644);
+  const auto platform = make_certificate({"Tenpay.com sign", "0A", {}, false}, test_key());
+  const auto public_key = with_mode(folder.write("pub_key.pem", public_key_pem(test_key())), 0644);
   const auto certificate = with_mode(folder.write("wechatpay_0A.pem", certificate_pem(platform.get())), 0644);
   PlatformKeys keys;
   const auto add_both = [&] {
-    ASSERT_TRUE(keys.add_public_key_file(public_key_id, public_key));
+    ASSERT_TRUE(keys.add_public_key_file(test_public_key_id, public_key));
     ASSERT_TRUE(keys.add_certificate_file(certificate));
   };
   add_both();

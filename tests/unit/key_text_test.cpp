@@ -2,32 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include "src/testing/pki.hpp"
+#include "tests/support/keys.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"
 
 namespace wechatpay {
 namespace {
-
-constexpr const char* mchid = "1900000001";
-constexpr const char* serial = "0A8B07E79B8269FEC3D5D3E6AB8ED163A6A380DB";
-constexpr const char* public_key_id = "PUB_KEY_ID_0114232134912410000000000000";
-
-EVP_PKEY* key() {
-  static const PkeyHandle made = make_rsa_key();
-  return made.get();
-}
-
-const std::string& key_pem() {
-  static const std::string made = private_key_pem(key());
-  return made;
-}
-
-const std::string& certificate_text() {
-  static const std::string made = certificate_pem(make_certificate({mchid, serial, {}, false}, key()).get());
-  return made;
-}
 
 std::string replaced(std::string text, const std::string& part, const std::string& by) {
   for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += by.size()) {
@@ -56,48 +37,52 @@ void expect_all_say(const std::string& text, const std::string& says, const std:
   PlatformKeys keys;
   const auto message = [](const auto& result) { return result ? "accepted" : result.error().message; };
   for (const std::string& said :
-       {message(Credentials::from_key(mchid, serial, text)), message(Credentials::from_pem(text, key_pem())),
-        message(Credentials::from_pem(certificate_text(), text)), message(keys.add_public_key(public_key_id, text)),
-        message(keys.add_certificate(text))}) {
+       {message(Credentials::from_key(test_mchid, test_serial_no, text)),
+        message(Credentials::from_pem(text, test_key_pem())),
+        message(Credentials::from_pem(test_certificate_pem(), text)),
+        message(keys.add_public_key(test_public_key_id, text)), message(keys.add_certificate(text))}) {
     EXPECT_TRUE(contains(said, says)) << what << ": " << said;
-    EXPECT_FALSE(contains(said, key_pem().substr(100, 20))) << what;
+    EXPECT_FALSE(contains(said, test_key_pem().substr(100, 20))) << what;
   }
 }
 
 TEST(KeyText, NamesAFormThatCannotBeRead) {
-  const std::string one_line = replaced(key_pem(), "\n", " ");
+  const std::string one_line = replaced(test_key_pem(), "\n", " ");
   const struct {
     const char* what;
     std::string text;
     const char* says;
   } cases[] = {
-      {"literal line breaks", replaced(key_pem(), "\n", "\\n"),
+      {"literal line breaks", replaced(test_key_pem(), "\n", "\\n"),
        "has the two characters \\n in place of each line break"},
-      {"literal CRLF", replaced(key_pem(), "\n", "\\r\\n"), "has the two characters \\n in place of each line break"},
+      {"literal CRLF", replaced(test_key_pem(), "\n", "\\r\\n"),
+       "has the two characters \\n in place of each line break"},
       {"one line with blanks", one_line, "is PEM in one line"},
-      {"one line without blanks", replaced(key_pem(), "\n", ""), "is PEM in one line"},
+      {"one line without blanks", replaced(test_key_pem(), "\n", ""), "is PEM in one line"},
       {"one line that ends", one_line + "\n", "is PEM in one line"},
-      {"old Macs", replaced(key_pem(), "\n", "\r"), "has CR alone as its line breaks"},
-      {"indented", "  " + replaced(key_pem(), "\n", "\n  "), "has indented lines"},
-      {"indented by a tab", "key:\n\t" + replaced(key_pem(), "\n", "\n\t"), "has indented lines"},
-      {"quoted", "\"" + key_pem() + "\"", "has a quotation mark or other text before its first line"},
-      {"assigned", "KEY='" + key_pem() + "'", "has a quotation mark or other text before its first line"},
-      {"quoted in a mail", "> " + replaced(key_pem(), "\n", "\n> "), "other text before its first line"},
+      {"old Macs", replaced(test_key_pem(), "\n", "\r"), "has CR alone as its line breaks"},
+      {"indented", "  " + replaced(test_key_pem(), "\n", "\n  "), "has indented lines"},
+      {"indented by a tab", "key:\n\t" + replaced(test_key_pem(), "\n", "\n\t"), "has indented lines"},
+      {"quoted", "\"" + test_key_pem() + "\"", "has a quotation mark or other text before its first line"},
+      {"assigned", "KEY='" + test_key_pem() + "'", "has a quotation mark or other text before its first line"},
+      {"quoted in a mail", "> " + replaced(test_key_pem(), "\n", "\n> "), "other text before its first line"},
       {"cut in its first line", "-----BEGIN PRIVATE KEY", "has a first line that is not complete"},
-      {"four hyphens", replaced(key_pem(), "-----", "----"), "has a first line without its five hyphens"},
-      {"dashes of a word processor", replaced(key_pem(), "-----", "—–"), "has a first line without its five hyphens"},
-      {"Base64 alone", without_first_and_last_line(key_pem()), "is Base64 without PEM's first and last line"},
-      {"Base64 in one line", replaced(without_first_and_last_line(key_pem()), "\n", ""), "is Base64 without PEM's"},
+      {"four hyphens", replaced(test_key_pem(), "-----", "----"), "has a first line without its five hyphens"},
+      {"dashes of a word processor", replaced(test_key_pem(), "-----", "—–"),
+       "has a first line without its five hyphens"},
+      {"Base64 alone", without_first_and_last_line(test_key_pem()), "is Base64 without PEM's first and last line"},
+      {"Base64 in one line", replaced(without_first_and_last_line(test_key_pem()), "\n", ""),
+       "is Base64 without PEM's"},
       {"Base64 of PEM",
        "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1JSUV2UUlCQURBTkJna3Foa2lHOXcwQkFRRUZBQQ==", "is Base64 of a PEM file"},
       {"hex", "308204BD020100300D06092A864886F70D0101", "is hex, not PEM"},
-      {"UTF-16, little-endian, with a mark", "\xFF\xFE" + utf16(key_pem(), false), "is UTF-16 text"},
-      {"UTF-16, big-endian, with a mark", "\xFE\xFF" + utf16(key_pem(), true), "is UTF-16 text"},
-      {"UTF-16, little-endian", utf16(key_pem(), false), "is UTF-16 text"},
-      {"UTF-16, big-endian", utf16(key_pem(), true), "is UTF-16 text"},
+      {"UTF-16, little-endian, with a mark", "\xFF\xFE" + utf16(test_key_pem(), false), "is UTF-16 text"},
+      {"UTF-16, big-endian, with a mark", "\xFE\xFF" + utf16(test_key_pem(), true), "is UTF-16 text"},
+      {"UTF-16, little-endian", utf16(test_key_pem(), false), "is UTF-16 text"},
+      {"UTF-16, big-endian", utf16(test_key_pem(), true), "is UTF-16 text"},
       {"a .zip", std::string("PK\x03\x04\x14\0\0\0", 8), "is a .zip archive, as WeChat Pay delivers certificates"},
       {"gzip", "\x1F\x8B\x08", "is compressed (gzip)"},
-      {"JSON with PEM in it", "{\"key\": \"" + replaced(key_pem(), "\n", "\\n") + "\"}", "is JSON, not PEM"},
+      {"JSON with PEM in it", "{\"key\": \"" + replaced(test_key_pem(), "\n", "\\n") + "\"}", "is JSON, not PEM"},
       {"a JWK", R"({"kty": "RSA", "n": "AQAB", "d": "secret"})", "is a key in JSON (JWK)"},
       {"a page", "<!doctype html>\n<html><title>login</title>", "is an HTML page"},
       {"XML", "<?xml version=\"1.0\"?><RSAKeyValue/>", "is XML or HTML"},
@@ -125,38 +110,44 @@ TEST(KeyText, NamesAFormThatCannotBeRead) {
 
 TEST(KeyText, NamesWhatIsInPlaceOfAnother) {
   PlatformKeys keys;
-  EXPECT_TRUE(contains(Credentials::from_key(mchid, serial, public_key_pem(key())).error().message, "a public key;"));
-  EXPECT_TRUE(contains(keys.add_public_key(public_key_id, key_pem()).error().message, "holds a private key;"));
-  EXPECT_TRUE(contains(keys.add_certificate(key_pem()).error().message, "holds a private key;"));
-  EXPECT_TRUE(contains(keys.add_public_key(public_key_id, certificate_text()).error().message, "a certificate;"));
+  EXPECT_TRUE(contains(Credentials::from_key(test_mchid, test_serial_no, public_key_pem(test_key())).error().message,
+                       "a public key;"));
+  EXPECT_TRUE(
+      contains(keys.add_public_key(test_public_key_id, test_key_pem()).error().message, "holds a private key;"));
+  EXPECT_TRUE(contains(keys.add_certificate(test_key_pem()).error().message, "holds a private key;"));
+  EXPECT_TRUE(
+      contains(keys.add_public_key(test_public_key_id, test_certificate_pem()).error().message, "a certificate;"));
 }
 
 TEST(KeyText, IsReadWhereItsFormIsUnusualButWhole) {
   const std::string mark = "\xEF\xBB\xBF";
-  for (const std::string& text : {mark + key_pem(), replaced(key_pem(), "\n", "\r\n"), replaced(key_pem(), "\n", " \n"),
-                                  "Bag Attributes\n    friendlyName: x\n" + key_pem(), certificate_text() + key_pem(),
-                                  "note: -----BEGIN below\n" + key_pem()}) {
-    const auto credentials = Credentials::from_pem(certificate_text(), text);
+  for (const std::string& text :
+       {mark + test_key_pem(), replaced(test_key_pem(), "\n", "\r\n"), replaced(test_key_pem(), "\n", " \n"),
+        "Bag Attributes\n    friendlyName: x\n" + test_key_pem(), test_certificate_pem() + test_key_pem(),
+        "note: -----BEGIN below\n" + test_key_pem()}) {
+    const auto credentials = Credentials::from_pem(test_certificate_pem(), text);
     EXPECT_TRUE(credentials) << credentials.error().message << "\n" << text.substr(0, 40);
   }
-  EXPECT_TRUE(Credentials::from_pem(mark + certificate_text(), key_pem()));
-  EXPECT_TRUE(Credentials::from_pem(replaced(certificate_text(), " CERTIFICATE", " X509 CERTIFICATE"), key_pem()));
-  EXPECT_TRUE(PlatformKeys().add_public_key(public_key_id, mark + public_key_pem(key())));
+  EXPECT_TRUE(Credentials::from_pem(mark + test_certificate_pem(), test_key_pem()));
+  EXPECT_TRUE(
+      Credentials::from_pem(replaced(test_certificate_pem(), " CERTIFICATE", " X509 CERTIFICATE"), test_key_pem()));
+  EXPECT_TRUE(PlatformKeys().add_public_key(test_public_key_id, mark + public_key_pem(test_key())));
 }
 
 TEST(PlatformKeys, ReadAPublicKeyOfPkcs1) {
   unsigned char* der = nullptr;
-  const int size = i2d_PublicKey(key(), &der);
+  const int size = i2d_PublicKey(test_key(), &der);
   ASSERT_GT(size, 0);
   const OpensslMemory<unsigned char> own(der);
   std::string base64(static_cast<std::size_t>(size) * 2, '\0');
   base64.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(base64.data()), der, size)));
   const std::string pem = "-----BEGIN RSA PUBLIC KEY-----\n" + base64 + "\n-----END RSA PUBLIC KEY-----\n";
   PlatformKeys keys;
-  const auto added = keys.add_public_key(public_key_id, pem);
+  const auto added = keys.add_public_key(test_public_key_id, pem);
   ASSERT_TRUE(added) << added.error().message;
-  const auto signature = Credentials::from_key(mchid, serial, key_pem()).value().signer().sign("message").value();
-  EXPECT_TRUE(keys.find(public_key_id)->verify("message", signature));
+  const auto signature =
+      Credentials::from_key(test_mchid, test_serial_no, test_key_pem()).value().signer().sign("message").value();
+  EXPECT_EQ(keys.verify(test_public_key_id, "message", signature), PlatformKeys::Verdict::valid);
 }
 
 }  // namespace

@@ -6,24 +6,30 @@
 #include <thread>
 #include <utility>
 
-#include "src/testing/pki.hpp"
+#include "src/testing/test_keys.hpp"
+#include "tests/support/keys.hpp"
 #include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/signature.hpp"
 
 namespace wechatpay {
 namespace {
 
-constexpr const char* id = "PUB_KEY_ID_0114232134912410000000000000";
+constexpr const char* id = test_public_key_id;
 constexpr const char* other_id = "PUB_KEY_ID_0114232134912410000000000001";
 
-EVP_PKEY* key() {
-  static const PkeyHandle made = make_rsa_key();
-  return made.get();
-}
+EVP_PKEY* key() { return test_key(); }
+
+/// Raw bytes under that key.
+std::string sign(std::string_view message) { return decode_base64(sign_with(key(), message)).value(); }
 
 std::string platform_certificate(const std::string& serial, int days = 365) {
   CertificateOptions options{"Tenpay.com sign", serial, {}, false};
   options.not_after = std::chrono::system_clock::now() + std::chrono::hours(24 * days);
   return certificate_pem(make_certificate(options, key()).get());
+}
+
+bool holds(const PlatformKeys& keys, const std::string& serial) {
+  return keys.verify(serial, "message", sign("message")) == PlatformKeys::Verdict::valid;
 }
 
 std::string message_of(const Result<std::string>& result) {
@@ -36,13 +42,34 @@ TEST(PlatformKeys, HoldPublicKeysByIdAndCertificatesBySerialNumber) {
   PlatformKeys keys;
   EXPECT_EQ(keys.add_public_key(id, public_key_pem(key())).value(), id);
   EXPECT_EQ(keys.add_certificate(platform_certificate("0A1B")).value(), "0A1B");
-  EXPECT_NE(keys.find(id), nullptr);
-  EXPECT_NE(keys.find("0A1B"), nullptr);
-  EXPECT_NE(keys.find("0a1b"), nullptr) << "serial numbers are compared in upper case";
-  EXPECT_EQ(keys.find("A1B"), nullptr) << "leading zeros count";
-  EXPECT_EQ(keys.find("pub_key_id_0114232134912410000000000000"), nullptr);
-  EXPECT_EQ(keys.find(""), nullptr);
+  EXPECT_TRUE(holds(keys, id));
+  EXPECT_TRUE(holds(keys, "0A1B"));
+  EXPECT_TRUE(holds(keys, "0a1b")) << "serial numbers are compared in upper case";
+  EXPECT_FALSE(holds(keys, "A1B")) << "leading zeros count";
+  EXPECT_FALSE(holds(keys, "pub_key_id_0114232134912410000000000000"));
+  EXPECT_FALSE(holds(keys, ""));
   EXPECT_EQ(keys.serials(), (std::vector<std::string>{"0A1B", id}));
+}
+
+TEST(PlatformKeys, TellAnUnknownSerialFromASignatureThatDoesNotMatch) {
+  PlatformKeys keys;
+  ASSERT_TRUE(keys.add_public_key(id, public_key_pem(key())));
+  EXPECT_EQ(keys.verify(id, "message", sign("message")), PlatformKeys::Verdict::valid);
+  EXPECT_EQ(keys.verify(id, "other message", sign("message")), PlatformKeys::Verdict::mismatch);
+  EXPECT_EQ(keys.verify(id, "message", ""), PlatformKeys::Verdict::mismatch);
+  EXPECT_EQ(keys.verify(other_id, "message", sign("message")), PlatformKeys::Verdict::unknown_serial);
+}
+
+TEST(PlatformKeys, AreSharedByCopies) {
+  PlatformKeys keys;
+  PlatformKeys copy = keys;
+  ASSERT_TRUE(copy.add_public_key(id, public_key_pem(key())));
+  EXPECT_TRUE(holds(keys, id));
+  const PlatformKeys moved = std::move(copy);
+  ASSERT_TRUE(keys.add_certificate(platform_certificate("0A")));
+  EXPECT_TRUE(holds(moved, "0A"));
+  EXPECT_TRUE(holds(copy, "0A")) << "what is moved from shares them as well";  // NOLINT
+  EXPECT_TRUE(PlatformKeys().serials().empty()) << "others have keys of their own";
 }
 
 TEST(PlatformKeys, ComeFromFilesAndNameThem) {
@@ -123,7 +150,7 @@ TEST(PlatformKeys, RefuseAChainAndSeveralCertificatesInOneFile) {
 
 TEST(PlatformKeys, WarnOfACertificateThatNamesSomebodyElse) {
   PlatformKeys keys;
-  const PkeyHandle issuer_key = make_rsa_key();
+  const PkeyHandle issuer_key = read_key(public_key_test_key);
   const auto issuer = make_certificate({"Example Root", "01", {}, true}, issuer_key.get());
   const auto host = make_certificate({"api.mch.weixin.qq.com", "0A", {"api.mch.weixin.qq.com"}, false}, key(),
                                      issuer.get(), issuer_key.get());
@@ -181,13 +208,13 @@ TEST(PlatformKeys, SayWhatWasGivenInThePlaceOfACertificate) {
 TEST(PlatformKeys, ReplaceAKeyWhileOthersUseTheOldOne) {
   PlatformKeys keys;
   const std::string first = public_key_pem(key());
-  const std::string second = public_key_pem(make_rsa_key().get());
+  const std::string second = public_key_pem(read_key(public_key_test_key).get());
   ASSERT_TRUE(keys.add_public_key(id, first));
   std::atomic<bool> done{false};
   std::atomic<int> found{0};
   std::thread reader([&] {
     while (!done) {
-      if (const auto one = keys.find(id); one != nullptr && !one->verify("message", std::string(256, 'x'))) ++found;
+      if (keys.verify(id, "message", std::string(256, 'x')) == PlatformKeys::Verdict::mismatch) ++found;
     }
   });
   for (int i = 0; i < 200 || found == 0; ++i) ASSERT_TRUE(keys.add_public_key(id, i % 2 == 0 ? second : first));

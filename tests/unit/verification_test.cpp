@@ -21,7 +21,7 @@ class Verify : public ::testing::Test {
 
   HttpResponse signed_answer() {
     HttpRequest request;
-    request.headers = {{"Wechatpay-Serial", keys_->announced()}};
+    request.headers = {{"Wechatpay-Serial", keys_.announced()}};
     return wechat_pay_.sign({204, {}, ""}, request);
   }
 
@@ -32,7 +32,7 @@ class Verify : public ::testing::Test {
   }
 
   void expect_fault(const HttpResponse& response, VerificationFault fault, const std::string& says) {
-    const auto result = verify(response, *keys_, at(now));
+    const auto result = verify(response, keys_, at(now));
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().kind, ErrorKind::unverified_answer);
     EXPECT_EQ(result.error().outcome, Outcome::unknown);
@@ -42,7 +42,7 @@ class Verify : public ::testing::Test {
 
   std::int64_t offset_ = 0;
   FakeWechatPay wechat_pay_;
-  std::shared_ptr<PlatformKeys> keys_;
+  PlatformKeys keys_;
 };
 
 TEST(Verification, AcceptsWeChatPaysPublishedExample) {
@@ -68,9 +68,9 @@ TEST(Verification, AcceptsWeChatPaysPublishedExample) {
 }
 
 TEST_F(Verify, AcceptsASigned204UnderThePublicKeyAndUnderTheCertificate) {
-  EXPECT_EQ(verify(signed_answer(), *keys_, at(now)).value().serial, wechat_pay_.public_key_id());
-  ASSERT_TRUE(keys_->announce(wechat_pay_.certificate_serial()));
-  EXPECT_EQ(verify(signed_answer(), *keys_, at(now)).value().serial, wechat_pay_.certificate_serial());
+  EXPECT_EQ(verify(signed_answer(), keys_, at(now)).value().serial, wechat_pay_.public_key_id());
+  ASSERT_TRUE(keys_.announce(wechat_pay_.certificate_serial()));
+  EXPECT_EQ(verify(signed_answer(), keys_, at(now)).value().serial, wechat_pay_.certificate_serial());
 }
 
 TEST_F(Verify, RepeatsNoSignatureThatStandsInTheWrongHeader) {
@@ -79,7 +79,7 @@ TEST_F(Verify, RepeatsNoSignatureThatStandsInTheWrongHeader) {
   for (const char* name : {"Wechatpay-Serial", "Wechatpay-Signature-Type", "Wechatpay-Timestamp"}) {
     HttpResponse mixed_up = answer;
     set(mixed_up, name, signature);
-    const auto result = verify(mixed_up, *keys_, at(now));
+    const auto result = verify(mixed_up, keys_, at(now));
     ASSERT_FALSE(result) << name;
     EXPECT_TRUE(contains(result.error().message, "[redacted]")) << result.error().message;
     EXPECT_FALSE(contains(result.error().message, signature.substr(0, 20))) << result.error().message;
@@ -134,7 +134,7 @@ TEST_F(Verify, RefusesANonceThatCouldMakeOtherLinesOfWhatWasSigned) {
   }
   // The nonce takes a part of the body with it: the signed message is the same.
   HttpRequest request;
-  request.headers = {{"Wechatpay-Serial", keys_->announced()}};
+  request.headers = {{"Wechatpay-Serial", keys_.announced()}};
   HttpResponse moved = wechat_pay_.sign({200, {}, "line\nrest"}, request);
   set(moved, "Wechatpay-Nonce", std::string(header_value(moved.headers, "Wechatpay-Nonce")) + "\nline");
   moved.body = "rest";
@@ -144,7 +144,7 @@ TEST_F(Verify, RefusesANonceThatCouldMakeOtherLinesOfWhatWasSigned) {
 TEST_F(Verify, FindsNoKeyUnderASerialWithAControlCharacter) {
   for (const char* bad : {"\n", "\t", "\x7F", " "}) {
     HttpResponse answer = signed_answer();
-    set(answer, "Wechatpay-Serial", keys_->announced() + bad);
+    set(answer, "Wechatpay-Serial", keys_.announced() + bad);
     expect_fault(answer, VerificationFault::serial_unknown, "none of the platform keys");
     answer = signed_answer();
     set(answer, "Wechatpay-Signature-Type", std::string("WECHATPAY2-SHA256-RSA2048") + bad);
@@ -155,7 +155,7 @@ TEST_F(Verify, FindsNoKeyUnderASerialWithAControlCharacter) {
 TEST_F(Verify, AllowsTheClocks300SecondsEitherWayAndTellsTheOffset) {
   for (const std::int64_t offset : {-300, -1, 0, 299, 300}) {
     offset_ = offset;
-    const auto result = verify(signed_answer(), *keys_, at(now));
+    const auto result = verify(signed_answer(), keys_, at(now));
     ASSERT_TRUE(result) << offset << result.error().message;
     EXPECT_EQ(result->clock_offset.count(), offset);
   }
@@ -163,7 +163,7 @@ TEST_F(Verify, AllowsTheClocks300SecondsEitherWayAndTellsTheOffset) {
   expect_fault(signed_answer(), VerificationFault::timestamp_out_of_range, "301 s behind the local clock");
   offset_ = -600;
   expect_fault(signed_answer(), VerificationFault::timestamp_out_of_range, "600 s ahead of the local clock");
-  EXPECT_EQ(verify(signed_answer(), *keys_, at(now)).error().clock_offset, std::chrono::seconds(-600));
+  EXPECT_EQ(verify(signed_answer(), keys_, at(now)).error().clock_offset, std::chrono::seconds(-600));
 }
 
 TEST_F(Verify, NamesAnUnknownSerialAndTheKnownOnes) {
@@ -215,7 +215,7 @@ TEST_F(Verify, LooksAtTheSignatureTypeWhereOneIsNamed) {
   answer.headers.erase(std::remove_if(answer.headers.begin(), answer.headers.end(),
                                       [](const HttpHeader& h) { return h.name == "Wechatpay-Signature-Type"; }),
                        answer.headers.end());
-  EXPECT_TRUE(verify(answer, *keys_, at(now)));
+  EXPECT_TRUE(verify(answer, keys_, at(now)));
 }
 
 TEST_F(Verify, LeavesOpenSslsErrorQueueAsItFoundIt) {
@@ -224,7 +224,7 @@ TEST_F(Verify, LeavesOpenSslsErrorQueueAsItFoundIt) {
   answer.body = "changed";
   ERR_raise(ERR_LIB_USER, 42);
   const unsigned long before = ERR_peek_last_error();
-  EXPECT_FALSE(verify(answer, *keys_, at(now)));
+  EXPECT_FALSE(verify(answer, keys_, at(now)));
   EXPECT_EQ(ERR_get_error(), before);
   EXPECT_EQ(ERR_get_error(), 0U);
 }

@@ -20,8 +20,8 @@ namespace wechatpay {
 
 struct OpenClient;
 
-/// Commits bonus points. Make one at start-up, after any fork(), and share it: it is immutable, every member is
-/// thread-safe, and copies share their connections.
+/// Commits bonus points. Make one at start-up, after any fork(), and share it: every member is thread-safe, and copies
+/// share their keys, options and connections. Of these, only keys can be changed.
 ///
 /// When the last copy is destroyed, each call under way ends with an error (`transport_failed`,
 /// TransportFault::shut_down) before the destructor returns, whatever the transport does; none is dropped in silence.
@@ -38,12 +38,25 @@ class BonusCommitClient {
   /// it throws is swallowed. It may destroy the client. What it holds is destroyed right after it has run.
   using Callback = MoveOnlyFunction<void(CommitResult)>;
 
-  /// A client of `credentials` that believes `platform_keys` and sends through `transport`. Fails with
-  /// `invalid_configuration` on a key store that is empty or holds the merchant's own certificate, and on an option
-  /// that cannot work.
-  WECHATPAY_BONUS_COMMIT_EXPORT static Result<BonusCommitClient> create(
-      Credentials credentials, std::shared_ptr<const PlatformKeys> platform_keys, std::shared_ptr<Transport> transport,
-      ClientOptions options = {});
+  /// A client that signs with `credentials`, verifies answers with `platform_keys`, and sends through a CurlTransport
+  /// of its own with the default CurlOptions. Fails with `invalid_configuration` where there are no platform keys or
+  /// one of them is the merchant's own, on an option that cannot work, and where CurlTransport::create() does.
+  WECHATPAY_BONUS_COMMIT_EXPORT static Result<BonusCommitClient> create(Credentials credentials,
+                                                                        PlatformKeys platform_keys,
+                                                                        ClientOptions options = {});
+
+  /// The same through `transport`: a CurlTransport with options of yours, such as a proxy or a CA bundle; or another.
+  /// Several clients may share it.
+  WECHATPAY_BONUS_COMMIT_EXPORT static Result<BonusCommitClient> create(Credentials credentials,
+                                                                        PlatformKeys platform_keys,
+                                                                        std::shared_ptr<Transport> transport,
+                                                                        ClientOptions options = {});
+
+  /// Has this client and its copies sign with `credentials` from now on: for a new API certificate of the same
+  /// merchant. Calls under way go on as they began, and connections, rate limit and what is known of hosts stay.
+  /// Returns the serial number. Fails with `invalid_configuration` on credentials of another merchant, which needs a
+  /// client of its own, and where create() would on these keys; the client is left as it was then.
+  WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> renew_credentials(Credentials credentials) const;
 
   /// Commits and waits. Called from a callback, a hook, or any other function that the library calls (ClientOptions'
   /// clock, random and nonce, a Signer, a Transport), it would wait for itself: it is refused with `misuse`.

@@ -3,11 +3,7 @@
 #define WECHATPAY_BONUS_COMMIT_PLATFORM_KEYS_HPP
 
 #include <chrono>
-#include <cstddef>
-#include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,31 +13,32 @@
 
 namespace wechatpay {
 
-/// One of WeChat Pay's keys.
-class WECHATPAY_BONUS_COMMIT_TYPE PlatformKey {
- public:
-  PlatformKey() = default;
-  PlatformKey(const PlatformKey&) = delete;
-  PlatformKey& operator=(const PlatformKey&) = delete;
-  virtual ~PlatformKey() = default;
-
-  /// Whether `signature` (raw bytes) is this key's RSASSA-PKCS1-v1_5 signature with SHA-256 over `message`.
-  /// Thread-safe.
-  virtual bool verify(std::string_view message, std::string_view signature) const = 0;
-};
-
 /// The keys with which answers may be signed, by the value of `Wechatpay-Serial`. Several at once, because WeChat Pay
-/// uses two during a rotation. Add, replace and remove them while calls are under way: every member is thread-safe,
-/// and an answer is verified with the keys that are there when it arrives.
+/// uses two during a rotation.
+///
+/// Copies share their keys, and a client holds a copy: add, replace and remove keys through any copy while calls are
+/// under way. Every member is thread-safe, and an answer is verified with the keys that are there when it arrives.
 ///
 /// What cannot be used is refused with an error of kind `invalid_configuration` that names the file: above all the
 /// merchant's own certificate or an authority's (CA) in the place of the platform's, and a serial number in the place
 /// of a public key's id. Files are read and named as Credentials does.
 class PlatformKeys {
  public:
-  PlatformKeys() = default;
-  PlatformKeys(const PlatformKeys&) = delete;
-  PlatformKeys& operator=(const PlatformKeys&) = delete;
+  /// What a signature is under the key of a serial.
+  enum class Verdict {
+    valid,           ///< made with that key over that message
+    mismatch,        ///< not made with that key, or over another message
+    unknown_serial,  ///< there is no such key
+  };
+
+  /// Without a key.
+  WECHATPAY_BONUS_COMMIT_EXPORT PlatformKeys();
+
+  /// Shares the keys. A move does the same.
+  /// @{
+  PlatformKeys(const PlatformKeys&) = default;
+  PlatformKeys& operator=(const PlatformKeys&) = default;
+  /// @}
 
   /// A WeChat Pay public key: the id (`PUB_KEY_ID_` and digits) that the merchant platform shows beside `pub_key.pem`.
   /// An id that is there already is replaced. Returns the id.
@@ -67,8 +64,10 @@ class PlatformKeys {
   /// that expires last; empty where there are no keys.
   WECHATPAY_BONUS_COMMIT_EXPORT std::string announced() const;
 
-  /// The key of that serial, or null. Serial numbers are compared without regard to case.
-  WECHATPAY_BONUS_COMMIT_EXPORT std::shared_ptr<const PlatformKey> find(std::string_view serial) const;
+  /// Whether `signature` (raw bytes) is an RSASSA-PKCS1-v1_5 signature with SHA-256 over `message` under the key of
+  /// that serial. Serial numbers are compared without regard to case.
+  WECHATPAY_BONUS_COMMIT_EXPORT Verdict verify(std::string_view serial, std::string_view message,
+                                               std::string_view signature) const;
 
   /// All serials, for a message.
   WECHATPAY_BONUS_COMMIT_EXPORT std::vector<std::string> serials() const;
@@ -80,24 +79,9 @@ class PlatformKeys {
       std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const;
 
  private:
-  struct Entry {
-    std::shared_ptr<const PlatformKey> key;
-    bool public_key = false;
-    std::chrono::system_clock::time_point not_before{};  ///< a certificate's
-    std::chrono::system_clock::time_point not_after{};   ///< likewise
-    std::size_t added = 0;                               ///< a running number
-    std::vector<std::string> warnings;                   ///< of the file, and of whose the certificate is
-  };
+  struct Store;
 
-  Result<std::string> add(std::string serial, Entry entry);
-  Result<std::string> add_public_key(std::string id, std::string_view pem, const std::string& name,
-                                     std::string warning);
-  Result<std::string> add_certificate(std::string_view pem, const std::string& name, std::string warning);
-
-  mutable std::mutex mutex_;
-  std::map<std::string, Entry, std::less<>> entries_;
-  std::string chosen_;
-  std::size_t additions_ = 0;
+  std::shared_ptr<Store> store_;  ///< never null, since nothing is moved out of it
 };
 
 }  // namespace wechatpay

@@ -1,17 +1,10 @@
 #include <wechatpay/bonus_commit.hpp>
-#include <wechatpay/bonus_commit/testing/fake_wechat_pay.hpp>
-#include <wechatpay/bonus_commit/testing/mock_transport.hpp>
-
-#include <memory>
+#include <wechatpay/bonus_commit/testing/client_fixture.hpp>
 
 using namespace wechatpay;
 
 /// Whether one order was credited, and a CurlTransport could be made.
 extern "C" bool plugin_works() {
-  FakeWechatPay wechat_pay;
-  const auto transport = std::make_shared<MockTransport>();
-  transport->otherwise([&](const HttpRequest& request) { return wechat_pay.answer(request); });
-  const auto client = BonusCommitClient::create(wechat_pay.credentials(), wechat_pay.platform_keys(), transport);
   const BonusCommitRequest request{"1", "2", "3", "4", "5", 30, MerchantMode::both};
-  return client && client->commit(request) && CurlTransport::create();
+  return ClientFixture().client().commit(request) && CurlTransport::create();
 }

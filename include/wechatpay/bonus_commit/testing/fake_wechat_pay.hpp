@@ -33,11 +33,12 @@ struct CommittedOrder {
   std::size_t times = 0;       ///< more than once where the commit was repeated
 };
 
-/// Plays WeChat Pay for one merchant, with keys of its own that it makes at first use (the RSA keys once per process).
-/// Shares no signing or verifying code with the library, so a mistake there does not hide itself. Thread-safe.
+/// Plays WeChat Pay for one merchant. Its RSA keys are compiled in, the same in every process, so that a test need not
+/// wait for new ones; everybody has them, so they are for tests alone. Its certificates are made anew each time. Shares
+/// no signing, verifying or checking code with the library, so a mistake there does not hide itself. Thread-safe.
 class FakeWechatPay {
  public:
-  /// Throws std::runtime_error if OpenSSL cannot make keys.
+  /// Throws std::runtime_error if OpenSSL cannot make certificates.
   explicit FakeWechatPay(FakeWechatPayOptions options = {});
   FakeWechatPay(const FakeWechatPay&) = delete;
   FakeWechatPay& operator=(const FakeWechatPay&) = delete;
@@ -46,7 +47,7 @@ class FakeWechatPay {
   /// What the merchant has: its credentials, and WeChat Pay's public key and platform certificate. The client announces
   /// the public key unless told otherwise (PlatformKeys::announce()).
   Credentials credentials() const;
-  std::shared_ptr<PlatformKeys> platform_keys() const;  ///< a new store each time, with both keys
+  PlatformKeys platform_keys() const;  ///< with both keys; they are shared with no other call's
 
   /// The same as PEM texts, and as they are called.
   const std::string& merchant_key_pem() const noexcept;

@@ -1,0 +1,295 @@
+#include "src/testing/checks.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "src/testing/pki.hpp"
+
+namespace wechatpay {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr std::string_view scheme = "WECHATPAY2-SHA256-RSA2048";
+
+/// ASCII letters in lower case.
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return lower;
+}
+
+std::vector<std::string_view> values_of(const HttpRequest& request, std::string_view lower_case_name) {
+  std::vector<std::string_view> values;
+  for (const HttpHeader& header : request.headers) {
+    if (lower_case(header.name) == lower_case_name) values.push_back(header.value);
+  }
+  return values;
+}
+
+std::string_view value_of(const HttpRequest& request, std::string_view lower_case_name) {
+  const auto values = values_of(request, lower_case_name);
+  return values.empty() ? std::string_view() : values.front();
+}
+
+/// Both values of a path, still percent-encoded.
+struct PathValues {
+  std::string_view card_id;
+  std::string_view code;
+};
+
+std::optional<PathValues> values_of_path(std::string_view path) {
+  const auto take = [&path](std::string_view fixed) {
+    if (path.substr(0, fixed.size()) != fixed) return false;
+    path.remove_prefix(fixed.size());
+    return true;
+  };
+  const auto segment = [&path] {
+    const std::string_view value = path.substr(0, path.find('/'));
+    path.remove_prefix(value.size());
+    return value;
+  };
+  PathValues values;
+  if (!take("/v3/marketing/membercard-open/cards/")) return std::nullopt;
+  values.card_id = segment();
+  if (!take("/codes/")) return std::nullopt;
+  values.code = segment();
+  if (path != "/bonus/commit") return std::nullopt;
+  return values;
+}
+
+std::optional<std::string> percent_decoded(std::string_view text) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      decoded += text[i];
+      continue;
+    }
+    const std::string pair = lower_case(text.substr(i + 1, 2));
+    if (pair.size() != 2 || pair.find_first_not_of(digits) != std::string::npos) return std::nullopt;
+    decoded += static_cast<char>(digits.find(pair[0]) * 16 + digits.find(pair[1]));
+    i += 2;
+  }
+  return decoded;
+}
+
+/// What is wrong with a text's form; empty where nothing is.
+std::string text_fault(const std::string& text) {
+  if (text.empty()) return "must not be empty";
+  try {
+    static_cast<void>(json(text).dump());
+  } catch (const json::type_error&) {
+    return "must be valid UTF-8";
+  }
+  std::size_t characters = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool c1 = byte == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (byte < 0x20 || byte == 0x7F || c1) return "must not hold control characters";
+    if (byte >= 0xF0) return "must not hold characters of four bytes in UTF-8";
+    if ((byte & 0xC0U) != 0x80U) ++characters;
+  }
+  if (characters > 32) return "must be at most 32 characters long";
+  return {};
+}
+
+std::string mchid_fault_of(const std::string& text) {
+  std::string fault = text_fault(text);
+  if (fault.empty() && text.find_first_not_of("0123456789") != std::string::npos) fault = "is not a merchant's id";
+  return fault;
+}
+
+Refusal refuse_header(const std::string& issue) { return {error_response(400, "INVALID_REQUEST", issue)}; }
+
+Refusal refuse_signature(const std::string& message, const ordered_json& detail) {
+  return {error_response(401, "SIGN_ERROR", message, detail), false};
+}
+
+/// A part of Authorization.
+Refusal refuse_part(const std::string& part, const std::string& value, const std::string& issue) {
+  return refuse_signature("Authorization: " + part + " " + issue,
+                          {{"field", part}, {"value", value}, {"issue", issue}, {"location", "authorization"}});
+}
+
+/// A value of path or body. No more of it than a person can read is shown.
+Refusal refuse_value(const std::string& field, const std::string& value, const std::string& issue,
+                     const char* location = "body") {
+  return {error_response(400, "PARAM_ERROR", "parameter error",
+                         {{"field", field}, {"value", value.substr(0, 64)}, {"issue", issue}, {"location", location}})};
+}
+
+/// The pairs of an Authorization header, or what is wrong with its form.
+struct Authorization {
+  std::map<std::string, std::string, std::less<>> pairs;
+  std::string fault;
+};
+
+Authorization parse_authorization(std::string_view value) {
+  Authorization read;
+  const auto bad = [&read](std::string fault) {
+    read.fault = std::move(fault);
+    return read;
+  };
+  if (value.substr(0, scheme.size() + 1) != std::string(scheme) + " ") {
+    return bad("must begin with WECHATPAY2-SHA256-RSA2048 and one space");
+  }
+  value.remove_prefix(scheme.size() + 1);
+  while (true) {
+    const std::size_t equals = value.find("=\"");
+    const std::size_t end = equals == std::string_view::npos ? equals : value.find('"', equals + 2);
+    if (end == std::string_view::npos) return bad("must be pairs of key=\"value\"");
+    const std::string key(value.substr(0, equals));
+    if (!read.pairs.emplace(key, value.substr(equals + 2, end - equals - 2)).second)
+      return bad(key + " is there twice");
+    value.remove_prefix(end + 1);
+    if (value.empty()) break;
+    if (value.front() != ',') return bad("must have commas alone between its pairs");
+    value.remove_prefix(1);
+  }
+  for (const char* key : {"mchid", "nonce_str", "signature", "timestamp", "serial_no"}) {
+    if (read.pairs.count(key) == 0) return bad(std::string(key) + " is missing");
+  }
+  return read.pairs.size() == 5 ? read : bad("must have five pairs");
+}
+
+std::optional<Refusal> check_timestamp(const std::string& timestamp, std::int64_t now) {
+  if (timestamp.empty() || timestamp.size() > 11 || timestamp.find_first_not_of("0123456789") != std::string::npos) {
+    return refuse_part("timestamp", timestamp, "must be Unix time in seconds");
+  }
+  const std::int64_t difference = now - std::stoll(timestamp);
+  if (difference <= 300 && difference >= -300) return std::nullopt;
+  return refuse_part("timestamp", timestamp, "is more than 5 minutes from WeChat Pay's clock");
+}
+
+std::optional<Refusal> check_signature(const HttpRequest& request, const Authorization& authorization, EVP_PKEY* key) {
+  const auto& pairs = authorization.pairs;
+  const std::string message = request.method + "\n" + request.path + "\n" + pairs.at("timestamp") + "\n" +
+                              pairs.at("nonce_str") + "\n" + request.body + "\n";
+  if (is_signed_with(key, message, pairs.at("signature"))) return std::nullopt;
+  return refuse_signature("the signature does not match the request",
+                          {{"detail", {{"issue", "sign not match"}}},
+                           {"field", "signature"},
+                           {"location", "authorization"},
+                           {"sign_information",
+                            {{"method", request.method},
+                             {"url", request.path},
+                             {"sign_message_length", message.size()},
+                             {"truncated_sign_message", message.substr(0, 512)}}}});
+}
+
+std::optional<Refusal> read_path(std::string_view path, BonusCommitRequest& commit) {
+  const PathValues values = values_of_path(path).value();
+  for (const auto& [name, encoded, value] :
+       {std::tuple("card_id", values.card_id, &commit.card_id), std::tuple("code", values.code, &commit.code)}) {
+    *value = percent_decoded(encoded).value();
+    if (*value == "." || *value == "..") return refuse_value(name, *value, "must not be a dot segment", "path");
+    if (const std::string issue = text_fault(*value); !issue.empty()) return refuse_value(name, *value, issue, "path");
+  }
+  return std::nullopt;
+}
+
+/// A text of the body. One that is missing is left empty, if it may be missing.
+std::optional<Refusal> read_text(const json& body, const std::string& name, bool is_mchid, std::string& value) {
+  const std::string field = "/" + name;
+  const auto found = body.find(name);
+  if (found == body.end()) {
+    if (is_mchid) return std::nullopt;
+    return refuse_value(field, "", "is missing");
+  }
+  if (!found->is_string()) return refuse_value(field, found->dump(), "must be a string");
+  value = found->get<std::string>();
+  const std::string issue = is_mchid ? mchid_fault_of(value) : text_fault(value);
+  if (!issue.empty()) return refuse_value(field, value, issue);
+  return std::nullopt;
+}
+
+std::optional<Refusal> read_points(const json& body, std::int64_t& points) {
+  const auto found = body.find("bonus_value");
+  if (found == body.end()) return refuse_value("/bonus_value", "", "is missing");
+  constexpr auto largest = static_cast<std::uint64_t>((std::numeric_limits<std::int64_t>::max)());
+  if (!found->is_number_integer() || (found->is_number_unsigned() && found->get<std::uint64_t>() > largest)) {
+    return refuse_value("/bonus_value", found->dump(), "must be an integer of 64 bits");
+  }
+  points = found->get<std::int64_t>();
+  if (points < 1) return refuse_value("/bonus_value", found->dump(), "must be positive");
+  return std::nullopt;
+}
+
+}  // namespace
+
+HttpResponse error_response(int status, std::string_view code, std::string_view message, const ordered_json& detail) {
+  ordered_json body = {{"code", code}, {"message", message}};
+  if (!detail.is_null()) body["detail"] = detail;
+  HttpResponse response;
+  response.status = status;
+  response.headers = {{"Content-Type", "application/json; charset=utf-8"}};
+  response.body = body.dump(-1, ' ', false, json::error_handler_t::replace);
+  return response;
+}
+
+std::optional<Refusal> check_target(const HttpRequest& request) {
+  const auto values = values_of_path(request.path);
+  if (!values || !percent_decoded(values->card_id) || !percent_decoded(values->code)) {
+    return Refusal{{404, {}, ""}, false};
+  }
+  if (request.method != "POST") return Refusal{{405, {{"Allow", "POST"}}, ""}, false};
+  return std::nullopt;
+}
+
+std::optional<Refusal> check_headers(const HttpRequest& request) {
+  if (value_of(request, "user-agent").empty()) return refuse_header("User-Agent is missing");
+  const std::string_view accept = value_of(request, "accept");
+  if (accept != "application/json" && accept != "*/*") return refuse_header("Accept must be application/json");
+  const std::string_view content_type = value_of(request, "content-type");
+  if (lower_case(content_type.substr(0, content_type.find(';'))) != "application/json") {
+    return refuse_header("Content-Type must be application/json");
+  }
+  return std::nullopt;
+}
+
+std::optional<Refusal> check_authorization(const HttpRequest& request, const Merchant& merchant, std::int64_t now) {
+  const auto values = values_of(request, "authorization");
+  if (values.size() != 1) return refuse_part("Authorization", "", "must be there exactly once");
+  const Authorization authorization = parse_authorization(values.front());
+  if (!authorization.fault.empty()) return refuse_part("Authorization", "", authorization.fault);
+  const auto value = [&authorization](const char* key) -> const std::string& { return authorization.pairs.at(key); };
+  if (auto refusal = check_timestamp(value("timestamp"), now)) return refusal;
+  if (value("mchid") != merchant.mchid) return refuse_part("mchid", value("mchid"), "is not a merchant's id");
+  if (value("serial_no") != merchant.serial_no) {
+    return refuse_part("serial_no", value("serial_no"), "is not a serial number of this merchant's certificates");
+  }
+  if (value("nonce_str").empty() || value("nonce_str").size() > 32) {
+    return refuse_part("nonce_str", value("nonce_str"), "must have 1 to 32 characters");
+  }
+  return check_signature(request, authorization, merchant.key);
+}
+
+std::optional<Refusal> read_commit(const HttpRequest& request, const Merchant& merchant, BonusCommitRequest& commit) {
+  if (auto refusal = read_path(request.path, commit)) return refusal;
+  const json body = json::parse(request.body, nullptr, false);
+  if (!body.is_object()) return refuse_value("", request.body, "must be a JSON object");
+  for (const auto& [name, value] : body.items()) {
+    if (value.is_null()) return refuse_value("/" + name, "null", "must not be null");
+  }
+  if (auto refusal = read_text(body, "out_trade_no", false, commit.out_trade_no)) return refusal;
+  if (auto refusal = read_text(body, "mchid", true, commit.mchid)) return refusal;
+  if (auto refusal = read_text(body, "sub_mchid", true, commit.sub_mchid)) return refusal;
+  if (commit.mchid.empty() && commit.sub_mchid.empty()) {
+    return refuse_value("/mchid", "", "mchid or sub_mchid must be given");
+  }
+  if (auto refusal = read_points(body, commit.bonus_value)) return refusal;
+  commit.merchant_mode = commit.sub_mchid.empty() ? MerchantMode::direct
+                         : commit.mchid.empty()   ? MerchantMode::partner
+                                                  : MerchantMode::both;
+  if (commit.merchant_mode == MerchantMode::direct && commit.mchid != merchant.mchid) {
+    return Refusal{error_response(400, "PARAM_ERROR", "http header中的mchid与post payload中的mchid不匹配")};
+  }
+  return std::nullopt;
+}
+
+}  // namespace wechatpay

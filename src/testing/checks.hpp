@@ -1,0 +1,50 @@
+/// What WeChat Pay looks at in a request. The rules are written from its documents alone: none of them is the
+/// library's, so that a wrong one there does not hide itself.
+#ifndef WECHATPAY_SRC_TESTING_CHECKS_HPP
+#define WECHATPAY_SRC_TESTING_CHECKS_HPP
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "src/openssl/handles.hpp"
+#include "wechatpay/bonus_commit/http.hpp"
+#include "wechatpay/bonus_commit/request.hpp"
+
+namespace wechatpay {
+
+/// An error as WeChat Pay words it, not signed yet. A null `detail` is left out.
+HttpResponse error_response(int status, std::string_view code, std::string_view message,
+                            const nlohmann::ordered_json& detail = nullptr);
+
+/// Why WeChat Pay does not take a request.
+struct Refusal {
+  HttpResponse response;
+  bool is_signed = true;  ///< failed authentication, and what is no API call, is answered without a signature
+};
+
+/// Who may ask.
+struct Merchant {
+  std::string mchid;
+  std::string serial_no;
+  EVP_PKEY* key;  ///< of the certificate with that serial number
+};
+
+/// The path and the method.
+std::optional<Refusal> check_target(const HttpRequest& request);
+
+/// The headers but for Authorization.
+std::optional<Refusal> check_headers(const HttpRequest& request);
+
+/// Authorization's form, the clock (`now` in Unix seconds), who asks, and the signature, in this order.
+std::optional<Refusal> check_authorization(const HttpRequest& request, const Merchant& merchant, std::int64_t now);
+
+/// Reads the values of path and body into `commit`. What the documents do not speak of (blanks at the ends, characters
+/// that cannot be seen, further fields) is taken.
+std::optional<Refusal> read_commit(const HttpRequest& request, const Merchant& merchant, BonusCommitRequest& commit);
+
+}  // namespace wechatpay
+
+#endif

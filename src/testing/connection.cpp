@@ -1,0 +1,79 @@
+#include "src/testing/connection.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <string>
+#include <string_view>
+
+namespace wechatpay {
+namespace {
+
+thread_local SSL* connection = nullptr;
+
+void close_connection() { ::shutdown(SSL_get_fd(connection), SHUT_RDWR); }
+
+/// Sends RST: to dissolve the association is what connect() with AF_UNSPEC means to TCP.
+void reset_connection() {
+  sockaddr nobody{};
+  nobody.sa_family = AF_UNSPEC;
+  static_cast<void>(::connect(SSL_get_fd(connection), &nobody, sizeof nobody));
+}
+
+void write_bytes(std::string_view bytes) { SSL_write(connection, bytes.data(), static_cast<int>(bytes.size())); }
+
+/// An answer as it goes over the wire.
+std::string wire_form(const HttpResponse& response) {
+  std::string text = "HTTP/1.1 " + std::to_string(response.status) + " \r\n";
+  for (const HttpHeader& header : response.headers) text.append(header.name + ": " + header.value + "\r\n");
+  if (response.status != 204) text += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
+  return text + "\r\n" + response.body;
+}
+
+}  // namespace
+
+void note_connection(const SSL* ssl, int where, int /*result*/) {
+  if ((where & SSL_CB_HANDSHAKE_START) != 0) connection = const_cast<SSL*>(ssl);
+}
+
+void hold_back_packets(bool hold_back) {
+#if defined(TCP_CORK)
+  const int value = hold_back ? 1 : 0;
+  ::setsockopt(SSL_get_fd(connection), IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+#else
+  static_cast<void>(hold_back);
+#endif
+}
+
+bool break_connection(const HttpResponse& response, SandboxFault::Kind fault, const std::function<void()>& pause) {
+  using Kind = SandboxFault::Kind;
+  const std::string bytes = wire_form(response);
+  switch (fault) {
+    case Kind::drop_before:
+    case Kind::drop_after: break;
+    case Kind::drop_half: write_bytes(std::string_view(bytes).substr(0, bytes.size() / 2)); break;
+    case Kind::early_close: write_bytes(bytes); break;
+    case Kind::garbage: write_bytes("\x15\x03 this is not HTTP\r\n\r\n"); break;
+    case Kind::polite_close:
+      write_bytes(bytes);
+      SSL_shutdown(connection);
+      break;
+    case Kind::slow:
+      for (const char& byte : bytes) {
+        pause();
+        write_bytes({&byte, 1});
+      }
+      break;
+    case Kind::reset: reset_connection(); return true;
+    case Kind::extra_answer:
+      hold_back_packets(true);  // so that whoever has the first answer has the second, too
+      write_bytes(bytes);
+      return false;
+    default: return false;
+  }
+  close_connection();
+  return true;
+}
+
+}  // namespace wechatpay

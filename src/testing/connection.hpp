@@ -1,0 +1,26 @@
+/// The TLS connection that the calling thread serves: cpp-httplib keeps it for itself, and faults need it.
+#ifndef WECHATPAY_SRC_TESTING_CONNECTION_HPP
+#define WECHATPAY_SRC_TESTING_CONNECTION_HPP
+
+#include <openssl/ssl.h>
+
+#include <functional>
+
+#include "wechatpay/bonus_commit/http.hpp"
+#include "wechatpay/bonus_commit/testing/sandbox_fault.hpp"
+
+namespace wechatpay {
+
+/// Must be set as the info callback of the server's SSL_CTX.
+void note_connection(const SSL* ssl, int where, int result);
+
+/// Has the system collect what is written, for a fifth of a second at most, where it can; or no more.
+void hold_back_packets(bool hold_back);
+
+/// Answers by bytes where the fault is one of the connection's, which it ends; false where the answer is still to be
+/// sent. `pause` waits as long as the fault says.
+bool break_connection(const HttpResponse& response, SandboxFault::Kind fault, const std::function<void()>& pause);
+
+}  // namespace wechatpay
+
+#endif
