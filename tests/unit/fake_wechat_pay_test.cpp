@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "src/testing/pki.hpp"
+#include "src/testing/test_keys.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/body.hpp"
 #include "wechatpay/bonus_commit/signature.hpp"
@@ -242,8 +244,8 @@ TEST_F(Fake, TakesHeaderNamesAndContentTypeInAnyCase) {
 
 TEST_F(Fake, HasTheSameRsaKeysInEveryProcessAndCertificatesOfItsOwn) {
   const FakeWechatPay other;
-  EXPECT_EQ(other.merchant_key_pem(), wechat_pay_.merchant_key_pem());
-  EXPECT_EQ(other.public_key_pem(), wechat_pay_.public_key_pem());
+  EXPECT_EQ(other.merchant_key_pem(), merchant_test_key);
+  EXPECT_EQ(other.public_key_pem(), public_key_pem(read_key(public_key_test_key).get()));
   EXPECT_NE(other.certificate_serial(), wechat_pay_.certificate_serial());
 }
 
