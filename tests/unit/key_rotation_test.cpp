@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -44,6 +45,11 @@ class Rotation : public ::testing::Test {
     return Credentials::from_signer(mchid, serial_no, std::make_shared<EmptySigner>()).value();
   }
 
+  static std::string refusal(const BonusCommitClient& client, const Credentials& credentials) {
+    const auto renewed = client.renew_credentials(credentials);
+    return renewed ? "renewed" : renewed.error().message;
+  }
+
   FakeWechatPay wechat_pay_;
   PlatformKeys platform_keys_ = wechat_pay_.platform_keys();
   std::shared_ptr<MockTransport> transport_ = std::make_shared<MockTransport>();
@@ -82,7 +88,9 @@ TEST_F(Rotation, OfCredentialsKeepsTheRateLimit) {
   const BonusCommitClient limited = client();
   ASSERT_TRUE(limited.commit(seed_request()));
   ASSERT_TRUE(limited.renew_credentials(credentials("0B")));
-  EXPECT_EQ(limited.commit(seed_request()).error().kind, ErrorKind::rate_limited);
+  const CommitResult result = limited.commit(seed_request());
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().kind, ErrorKind::rate_limited);
 }
 
 TEST_F(Rotation, OfCredentialsKeepsWhatIsKnownOfHosts) {
@@ -102,7 +110,9 @@ TEST_F(Rotation, OfCredentialsKeepsTheNoncesOfAnswers) {
   transport_->then(first).then(first);
   ASSERT_TRUE(one.commit(seed_request()));
   ASSERT_TRUE(one.renew_credentials(credentials("0B")));
-  EXPECT_EQ(one.commit(seed_request()).error().verification_fault, VerificationFault::nonce_repeated);
+  const CommitResult result = one.commit(seed_request());
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().verification_fault, VerificationFault::nonce_repeated);
 }
 
 TEST_F(Rotation, OfCredentialsIsForOneMerchant) {
@@ -120,9 +130,9 @@ TEST_F(Rotation, OfCredentialsRefusesKeysThatAreAmongThePlatforms) {
   const BonusCommitClient one = client();
   const auto own = Credentials::from_key(test_mchid, "0B", wechat_pay_.merchant_key_pem()).value();
   const std::string id = platform_keys_.add_public_key(test_public_key_id, public_key_pem(test_key())).value();
-  EXPECT_TRUE(contains(one.renew_credentials(own).error().message, id + " is the merchant's own public key"));
-  EXPECT_TRUE(contains(one.renew_credentials(credentials(wechat_pay_.certificate_serial().c_str())).error().message,
-                       "the merchant's own certificate"));
+  EXPECT_EQ(refusal(one, own).find("the platform key " + id + " is the merchant's own public key"), 0U);
+  EXPECT_TRUE(
+      contains(refusal(one, credentials(wechat_pay_.certificate_serial().c_str())), "the merchant's own certificate"));
   ASSERT_TRUE(one.commit(seed_request()));
   EXPECT_TRUE(is_signed_by(transport_->requests().back(), "0A"));
 }
@@ -147,14 +157,14 @@ TEST_F(Rotation, OfCredentialsLetsGoOfTheOldSignerWithItsLastCall) {
 TEST_F(Rotation, OfCredentialsLetsTheEndOfTheOldSignerCommitNothingThatItWouldWaitFor) {
   class Committing final : public Signer {
    public:
-    ~Committing() override { error = client->commit(seed_request()).error(); }
+    ~Committing() override { result = client->commit(seed_request()); }
     Result<std::string> sign(std::string_view) const override { return std::string(256, 's'); }
     const BonusCommitClient* client = nullptr;
-    Error& error;
-    explicit Committing(Error& error_) : error(error_) {}
+    std::optional<CommitResult>& result;
+    explicit Committing(std::optional<CommitResult>& result_) : result(result_) {}
   };
-  Error error;
-  auto signer = std::make_shared<Committing>(error);
+  std::optional<CommitResult> result;
+  auto signer = std::make_shared<Committing>(result);
   Committing& committing = *signer;
   const BonusCommitClient one =
       BonusCommitClient::create(Credentials::from_signer(test_mchid, "0A", std::move(signer)).value(), platform_keys_,
@@ -162,7 +172,9 @@ TEST_F(Rotation, OfCredentialsLetsTheEndOfTheOldSignerCommitNothingThatItWouldWa
           .value();
   committing.client = &one;
   ASSERT_TRUE(one.renew_credentials(credentials("0B")));
-  EXPECT_EQ(error.kind, ErrorKind::misuse);
+  ASSERT_TRUE(result);
+  ASSERT_FALSE(*result);
+  EXPECT_EQ(result->error().kind, ErrorKind::misuse);
 }
 
 TEST_F(Rotation, OfBothKindsOfKeysGoesOnBesideCommits) {
