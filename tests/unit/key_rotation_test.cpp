@@ -178,6 +178,7 @@ TEST_F(Rotation, OfCredentialsLetsTheEndOfTheOldSignerCommitNothingThatItWouldWa
 }
 
 TEST_F(Rotation, OfBothKindsOfKeysGoesOnBesideCommits) {
+  options_.retry.max_tries = 1;
   const BonusCommitClient shared = client();
   std::atomic<bool> stop{false};
   std::atomic<int> failed{0};
