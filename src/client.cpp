@@ -118,7 +118,7 @@ Result<BonusCommitClient> BonusCommitClient::create(Credentials credentials, Pla
                                                     std::shared_ptr<Transport> transport, ClientOptions options) {
   if (transport == nullptr) return configuration_error("transport is null: CurlTransport::create() makes one");
   if (auto error = check_keys(credentials, platform_keys)) return *std::move(error);
-  if (auto error = check_options(options)) return *std::move(error);
+  if (auto checked = check_options(options); !checked) return std::move(checked).error();
   auto setup = std::make_unique<ClientSetup>(std::move(platform_keys), std::move(options));
   auto core = std::make_shared<ClientCore>(std::move(setup), shared(std::move(credentials)), std::move(transport));
   return BonusCommitClient(std::make_shared<OpenClient>(std::move(core)));

@@ -14,7 +14,7 @@ constexpr std::chrono::minutes longest_deadline{4};
 
 }  // namespace
 
-std::optional<Error> check_options(const ClientOptions& options) {
+Result<void> check_options(const ClientOptions& options) {
   if (options.origins.empty()) return configuration_error("ClientOptions::origins is empty: give one host at least");
   for (const std::string_view origin : options.origins) {
     if (origin.substr(0, 8) != "https://" || origin.size() == 8 ||
@@ -55,11 +55,11 @@ std::optional<Error> check_options(const ClientOptions& options) {
   if (!options.clock || !options.steady_clock || !options.random || !options.nonce) {
     return configuration_error("ClientOptions::clock, steady_clock, random and nonce must be callable");
   }
-  return std::nullopt;
+  return {};
 }
 
-std::optional<Error> check_options(const CallOptions& options) {
-  if (options.timeout >= std::chrono::milliseconds(0) && options.timeout <= longest_deadline) return std::nullopt;
+Result<void> check_options(const CallOptions& options) {
+  if (options.timeout >= std::chrono::milliseconds(0) && options.timeout <= longest_deadline) return {};
   return misuse("CallOptions::timeout must be from 0 ms, which stands for ClientOptions::deadline, to 4 minutes");
 }
 

@@ -32,6 +32,13 @@ Error stopped_before_it_began() {
   return error;
 }
 
+/// How a try went over the wire, as far as the transport tells.
+TransferInfo transfer_of(const Result<HttpResponse>& response) {
+  if (response) return response->transfer;
+  const std::vector<Try>& tries = response.error().tries;
+  return tries.empty() ? TransferInfo() : tries.back().transfer;
+}
+
 }  // namespace
 
 Error failure_of_transport(const Error& told) {
@@ -49,13 +56,12 @@ Error failure_of_transport(const Error& told) {
                  : told.remedy != Remedy::retry_later ? told.remedy
                                                       : remedy_of(error.transport_fault);
   error.message = printable(without_signatures(told.message), 1000);
-  error.transfer = told.transfer;
   return error;
 }
 
 CommitStep CommitAttempts::begin(const BonusCommitRequest& request, Moment now, bool has_place) {
   out_trade_no_ = request.out_trade_no;
-  if (auto error = check_options(options_)) return CommitResult(*std::move(error));
+  if (auto checked = check_options(options_); !checked) return CommitResult(std::move(checked).error());
   deadline_ = now.steady + (options_.timeout.count() > 0 ? options_.timeout : setup_->options.deadline);
   if (auto faults = check(request); !faults.empty()) return CommitResult(invalid_request(std::move(faults)));
   auto body = serialize(request);
@@ -70,7 +76,7 @@ CommitStep CommitAttempts::begin(const BonusCommitRequest& request, Moment now, 
 
 CommitStep CommitAttempts::on_response(Result<HttpResponse> response, Moment now) {
   CommitResult result = read(response, now);
-  record(result, response ? response->transfer : response.error().transfer, now);
+  record(result, transfer_of(response), now);
   update_host_health(result, now);
   const Decision next = result ? Decision{} : decide(result.error(), now);
   notify(next);
@@ -191,11 +197,10 @@ Result<Verification> CommitAttempts::verify(const HttpResponse& response, Moment
   const std::string_view nonce = header_value(response.headers, "Wechatpay-Nonce");
   const std::int64_t oldest = unix_time(now.wall) - greatest_clock_difference.count();
   if (setup_->nonces.first_time(nonce, verification->timestamp, oldest)) return verification;
-  Error error = unverified(VerificationFault::nonce_repeated,
-                           "Wechatpay-Nonce has come before, so this answer belongs to another request: it was "
-                           "replayed, or was left over on the connection");
-  error.clock_offset = verification->clock_offset;
-  return error;
+  return unverified(VerificationFault::nonce_repeated,
+                    "Wechatpay-Nonce has come before, so this answer belongs to another request: it was replayed, or "
+                    "was left over on the connection",
+                    verification->clock_offset);
 }
 
 /// Writes down how the latest try went.
@@ -208,23 +213,20 @@ void CommitAttempts::record(CommitResult& result, const TransferInfo& transfer, 
   latest.transfer = transfer;
   if (result) {
     latest.credited = true;
-    latest.http_status = 204;
-    latest.verified = true;
-    latest.request_id = result->request_id;
+    Answer& answer = latest.answer.emplace();
+    answer.http_status = 204;
+    answer.verification_fault = VerificationFault::none;
+    answer.request_id = result->request_id;
+    answer.clock_offset = result->clock_offset;
     result->tries = tries();
     latest_ = Latest::ended;
     return;
   }
-  Error& error = result.error();
-  error.transfer = transfer;
+  const Error& error = result.error();
   latest.outcome = error.outcome;
-  latest.http_status = error.http_status;
-  latest.code = error.code;
-  latest.request_id = error.request_id;
   latest.transport_fault = error.transport_fault;
-  latest.verification_fault = error.verification_fault;
-  latest.verified = error.verified;
-  forgiven_ = !stale_connection_ && met_stale_connection(error);
+  if (const Answer* const answer = error.answer()) latest.answer = *answer;
+  forgiven_ = !stale_connection_ && met_stale_connection(latest);
   stale_connection_ = stale_connection_ || forgiven_;
   fresh_connection_ = fresh_connection_ || speaks_against_connection(error);
   latest_ = Latest::ended;
@@ -233,13 +235,13 @@ void CommitAttempts::record(CommitResult& result, const TransferInfo& transfer, 
 void CommitAttempts::update_host_health(const CommitResult& result, Moment now) {
   if (result) return setup_->hosts.succeeded(host_);
   const Error& error = result.error();
-  if (error.http_status == 429) {
+  if (error.http_status() == 429) {
     setup_->pace.halt(now.steady + halt_after_429(error, setup_->options.rate_limit));
   }
   if (forgiven_) return;
   if (speaks_against_host(error)) {
     setup_->hosts.failed(host_, now.steady);
-  } else if (error.http_status != 0) {
+  } else if (error.http_status() != 0) {
     setup_->hosts.succeeded(host_);
   }
 }
@@ -281,9 +283,8 @@ void CommitAttempts::finish(Error& error, std::string_view why_no_more) {
 std::string CommitAttempts::list_of_tries() const {
   std::vector<std::pair<std::string, int>> kinds;
   for (const Try& one : tries_) {
-    std::string kind =
-        one.origin + " " +
-        (one.http_status != 0 ? std::to_string(one.http_status) : std::string(to_string(one.transport_fault)));
+    std::string kind = one.origin + " " +
+                       (one.answer ? std::to_string(one.http_status()) : std::string(to_string(one.transport_fault)));
     const auto known = std::find_if(kinds.begin(), kinds.end(), [&](const auto& each) { return each.first == kind; });
     if (known == kinds.end()) {
       kinds.emplace_back(std::move(kind), 1);

@@ -3,11 +3,13 @@
 #include <cstdint>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include "wechatpay/bonus_commit/answer.hpp"
 #include "wechatpay/bonus_commit/body.hpp"
+#include "wechatpay/bonus_commit/json.hpp"
 
 // No tree is built of either body: that is faster, a hostile answer stays small, and nlohmann's destructor of a tree
 // needs memory, which must not end the process where there is none.
@@ -278,6 +280,8 @@ class JsonRepair {
 };
 
 }  // namespace
+
+void throw_invalid_json(const char* why) { throw std::invalid_argument(why); }
 
 Result<std::string> serialize(const BonusCommitRequest& request) {
   try {

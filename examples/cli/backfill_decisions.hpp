@@ -13,7 +13,7 @@ inline bool settled(const wechatpay::CommitResult& result) {
   if (result) return true;
   const wechatpay::Error& error = result.error();
   return error.remedy == wechatpay::Remedy::correct_request && error.outcome == wechatpay::Outcome::refused &&
-         error.verified;
+         error.verified();
 }
 
 /// Whether every further order would meet the same: nothing that is learned of an order.

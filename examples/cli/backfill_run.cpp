@@ -168,7 +168,8 @@ void BackfillRun::tell_of_row(const OrderRow& row) {
 void BackfillRun::tell_of_order(const std::string& out_trade_no, const Error& error) {
   if (orders_told_.size() >= most_causes) return;
   const std::string label = label_with_outcome(error);
-  if (!orders_told_.emplace(label + error.wechatpay_message, label).second) return;
+  const Answer* const answer = error.answer();
+  if (!orders_told_.emplace(label + (answer == nullptr ? "" : answer->message), label).second) return;
   screen_.say("out_trade_no " + out_trade_no + ": " + in_words_of_the_tool(error.to_string()));
 }
 

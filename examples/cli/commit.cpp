@@ -34,8 +34,8 @@ int exit_status(const Error& error) {
 }
 
 int run(const Options& options) {
-  const auto client = options.connection.client({});
-  const CommitResult result = client ? client->commit(options.request) : CommitResult(client.error());
+  const CommitResult result = options.connection.client({}).and_then(
+      [&options](const BonusCommitClient& client) { return client.commit(options.request); });
   if (options.json) {
     print(result ? as_json(*result) : as_json(result.error()));
   } else if (result) {

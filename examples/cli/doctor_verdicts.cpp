@@ -87,7 +87,7 @@ bool is_for_now(int status) { return status == 408 || status == 429 || status ==
 
 /// What a refusal of WeChat Pay's says: the one that is wanted is that there is no such order.
 void judge_refusal(const Error& error, const std::string& said, Findings& findings) {
-  if (error.remedy == Remedy::ask_wechat_pay || error.http_status == 403) {
+  if (error.remedy == Remedy::ask_wechat_pay || error.http_status() == 403) {
     findings.bad("permission", error.message);
   } else if (upper_case(error.message).find("WECHATPAY-SERIAL") != std::string::npos) {
     findings.bad("announced key", error.message);
@@ -107,24 +107,25 @@ void judge_answer(const CommitResult& result, Findings& findings) {
     return;
   }
   const Error& error = result.error();
-  const std::string said = std::to_string(error.http_status) + (error.code.empty() ? "" : " " + error.code);
+  const std::string said = label(error);
   if (error.kind == ErrorKind::unverified_answer) {
     findings.good("signed request", "understood: answered " + said);
     findings.bad("signed answer", error.message);
   } else if (error.kind == ErrorKind::unexpected_answer) {
     findings.bad("answer", error.message);
-  } else if (error.kind != ErrorKind::api_error || error.http_status == 401) {
+  } else if (error.kind != ErrorKind::api_error || error.http_status() == 401) {
     findings.bad("signed request", error.message);
-  } else if (is_for_now(error.http_status)) {
-    findings.undecided("signed request", "answered " + said +
-                                             (error.http_status == 429 ? ": too many requests at the moment"
-                                                                       : ": WeChat Pay does not serve at the moment") +
-                                             ", which says nothing of the set-up; look again later");
-    if (error.verified) findings.good("signed answer", "verified");
-  } else if (!error.verified) {
+  } else if (is_for_now(error.http_status())) {
+    findings.undecided("signed request",
+                       "answered " + said +
+                           (error.http_status() == 429 ? ": too many requests at the moment"
+                                                       : ": WeChat Pay does not serve at the moment") +
+                           ", which says nothing of the set-up; look again later");
+    if (error.verified()) findings.good("signed answer", "verified");
+  } else if (!error.verified()) {
     findings.open("signed request", "answered " + said + ", but by whom is not known");
     findings.bad("signed answer", "WeChat Pay signs this answer, and it does not verify: " +
-                                      std::string(to_string(error.verification_fault)) +
+                                      std::string(to_string(error.verification_fault())) +
                                       "; look at the platform keys, the host, and proxies that strip headers");
   } else {
     judge_refusal(error, said, findings);
@@ -243,6 +244,6 @@ void judge_environment(const std::function<bool(const char*)>& is_set, bool has_
 
 void judge_commit(const Try& made, bool through_proxy, const CommitResult& result, Findings& findings) {
   if (!judge_way(made, through_proxy, result ? "" : result.error().message, findings)) return;
-  judge_clock(result ? std::optional(result->clock_offset) : result.error().clock_offset, findings);
+  judge_clock(made.answer ? made.answer->clock_offset : std::nullopt, findings);
   judge_answer(result, findings);
 }

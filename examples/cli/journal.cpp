@@ -131,7 +131,8 @@ void Journal::record(const BonusCommitRequest& request, const CommitResult& resu
   bind(record_, 7, settled ? 1 : 0);
   bind(record_, 8, result ? std::string() : label(result.error()));
   bind(record_, 9, result ? std::string() : in_words_of_the_tool(result.error().message));
-  bind(record_, 10, result ? result->request_id : result.error().request_id);
+  const Answer* const answer = result ? nullptr : result.error().answer();
+  bind(record_, 10, result ? result->request_id : answer != nullptr ? answer->request_id : std::string());
   execute(record_);
 }
 

@@ -46,23 +46,21 @@ nlohmann::ordered_json as_json(const Error& error) {
                               {"issue", in_words_of_the_tool(fault.issue)},
                               {"location", fault.location}});
   }
-  if (error.http_status != 0) {
-    json["http_status"] = error.http_status;
-    json["verified"] = error.verified;
+  if (const Answer* const answer = error.answer()) {
+    json["http_status"] = answer->http_status;
+    json["verified"] = answer->verified();
+    if (!answer->verified()) json["verification_fault"] = word(to_string(answer->verification_fault));
+    add("code", answer->code);
+    add("wechatpay_message", answer->message);
+    add("detail", answer->detail);
+    add("request_id", answer->request_id);
+    if (answer->clock_offset) json["clock_offset_seconds"] = answer->clock_offset->count();
   }
-  add("code", error.code);
-  add("wechatpay_message", error.wechatpay_message);
-  add("detail", error.detail);
-  add("request_id", error.request_id);
   if (error.transport_fault != TransportFault::none) json["transport_fault"] = word(to_string(error.transport_fault));
-  if (error.verification_fault != VerificationFault::none) {
-    json["verification_fault"] = word(to_string(error.verification_fault));
-  }
   if (error.retry_after) json["retry_after_seconds"] = error.retry_after->count();
-  if (error.clock_offset) json["clock_offset_seconds"] = error.clock_offset->count();
   for (const Try& made : error.tries) {
     json["tries"].push_back({{"origin", made.origin},
-                             {"http_status", made.http_status},
+                             {"http_status", made.http_status()},
                              {"outcome", word(to_string(made.outcome))},
                              {"milliseconds", made.duration.count()}});
   }

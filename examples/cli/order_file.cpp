@@ -86,14 +86,14 @@ Result<OrderFile> OrderFile::open(const std::string& name, BonusCommitRequest de
   auto lines = LineReader::open(name, wake);
   if (!lines) return std::move(lines).error();
   OrderFile file(*std::move(lines), std::move(defaults));
-  if (auto error = file.read_header()) return *std::move(error);
+  if (auto read = file.read_header(); !read) return std::move(read).error();
   return file;
 }
 
 OrderFile::OrderFile(LineReader lines, BonusCommitRequest defaults)
     : lines_(std::move(lines)), defaults_(std::move(defaults)) {}
 
-std::optional<Error> OrderFile::read_header() {
+Result<void> OrderFile::read_header() {
   const auto wrong = [this](const std::string& why) { return configuration_error(lines_.name() + ": " + why); };
   auto line = lines_.next();
   if (line) {
@@ -115,12 +115,12 @@ std::optional<Error> OrderFile::read_header() {
     if (const std::string fault = fault_of_json_lines(line->text); !fault.empty()) return wrong(fault);
     json_ = true;
     lines_.put_back({*std::move(line)});
-    return std::nullopt;
+    return {};
   }
   auto header = CsvHeader::read(std::move(line->text), announced, defaults_);
   if (!header) return wrong(header.error().message);
   header_ = *std::move(header);
-  return std::nullopt;
+  return {};
 }
 
 std::optional<OrderRow> OrderFile::next() {

@@ -60,7 +60,7 @@ class OrderFile {
  private:
   OrderFile(LineReader lines, wechatpay::BonusCommitRequest defaults);
 
-  std::optional<wechatpay::Error> read_header();
+  wechatpay::Result<void> read_header();
   bool read_row(OrderRow& row, const LineReader::Line& line);
   bool read_csv_row(OrderRow& row);
   std::optional<std::vector<std::string>> csv_values(OrderRow& row);

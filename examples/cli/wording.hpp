@@ -26,11 +26,12 @@ inline std::string in_words_of_the_tool(std::string message) {
 /// WeChat Pay's code come first: what it says of a failed authentication has no signature.
 inline std::string label(const wechatpay::Error& error) {
   if (error.transport_fault != wechatpay::TransportFault::none) return std::string(to_string(error.transport_fault));
-  if (error.http_status == 0) return std::string(to_string(error.kind));
-  std::string text = std::to_string(error.http_status);
-  if (!error.code.empty()) return text + " " + error.code;
-  if (error.http_status < 300 && error.verification_fault != wechatpay::VerificationFault::none) {
-    text.append(", ").append(to_string(error.verification_fault));
+  const wechatpay::Answer* const answer = error.answer();
+  if (answer == nullptr) return std::string(to_string(error.kind));
+  std::string text = std::to_string(answer->http_status);
+  if (!answer->code.empty()) return text + " " + answer->code;
+  if (answer->http_status < 300 && !answer->verified()) {
+    text.append(", ").append(to_string(answer->verification_fault));
   }
   return text;
 }

@@ -21,13 +21,13 @@ inline std::string log_line(const wechatpay::TryEvent& event) {
   std::ostringstream line;
   line << "out_trade_no=" << wechatpay::printable(event.out_trade_no) << " try=" << event.number
        << " host=" << one.origin << " result=" << (one.credited ? "credited" : to_string(one.outcome));
-  if (one.http_status != 0) line << " status=" << one.http_status << " verified=" << (one.verified ? "yes" : "no");
-  if (!one.code.empty()) line << " code=" << wechatpay::printable(one.code, 40);
-  if (!one.request_id.empty()) line << " request_id=" << one.request_id;
-  if (one.transport_fault != wechatpay::TransportFault::none)
+  if (const auto& answer = one.answer) {
+    line << " status=" << answer->http_status << " verified=" << (answer->verified() ? "yes" : "no");
+    if (!answer->code.empty()) line << " code=" << wechatpay::printable(answer->code, 40);
+    if (!answer->request_id.empty()) line << " request_id=" << answer->request_id;
+    if (!answer->verified()) line << " signature=\"" << to_string(answer->verification_fault) << '"';
+  } else {
     line << " fault=\"" << to_string(one.transport_fault) << '"';
-  if (one.verification_fault != wechatpay::VerificationFault::none) {
-    line << " signature=\"" << to_string(one.verification_fault) << '"';
   }
   line << " waited_ms=" << ms(one.transfer.waited) << " dns_ms=" << ms(one.transfer.name_lookup)
        << " connect_ms=" << ms(one.transfer.connect) << " tls_ms=" << ms(one.transfer.tls)
@@ -37,8 +37,8 @@ inline std::string log_line(const wechatpay::TryEvent& event) {
   if (event.next.again) {
     line << " next=\"again in " << event.next.pause.count() << " ms\"";
   } else {
-    line << " next=end" << (*event.next.why_not == '\0' ? "" : " why=\"") << event.next.why_not
-         << (*event.next.why_not == '\0' ? "" : "\"");
+    line << " next=end";
+    if (!event.next.why_not.empty()) line << " why=\"" << event.next.why_not << '"';
   }
   return line.str();
 }

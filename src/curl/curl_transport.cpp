@@ -7,7 +7,6 @@
 #include <fstream>
 #include <mutex>
 #include <new>
-#include <optional>
 #include <utility>
 
 #include "src/curl/event_loop_driver.hpp"
@@ -34,7 +33,7 @@ bool initialize_libcurl() {
   return done;
 }
 
-std::optional<Error> check_libcurl() {
+Result<void> check_libcurl() {
   if (!initialize_libcurl()) return configuration_error("libcurl could not be initialized");
   if ((curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_SSL) == 0) {
     return configuration_error("this libcurl is built without TLS");
@@ -45,11 +44,11 @@ std::optional<Error> check_libcurl() {
         "SSLKEYLOGFILE is set, and this libcurl's TLS library would write the secrets of connections there: unset it");
   }
   if (!curl::LiveDrivers::watch_process()) return configuration_error("out of memory");
-  return std::nullopt;
+  return {};
 }
 
 /// The authorities that libcurl trusts by itself are in a file, with most builds of it.
-std::optional<Error> check_default_authorities() {
+Result<void> check_default_authorities() {
 #if LIBCURL_VERSION_NUM >= 0x075400
   const curl::EasyHandle easy(curl_easy_init());
   char* file = nullptr;
@@ -61,10 +60,10 @@ std::optional<Error> check_default_authorities() {
                                " cannot be opened: install ca-certificates, or give CurlOptions::ca_bundle_file");
   }
 #endif
-  return std::nullopt;
+  return {};
 }
 
-std::optional<Error> check_authorities(const CurlOptions& options) {
+Result<void> check_authorities(const CurlOptions& options) {
   if (options.ca_bundle_file.empty()) return check_default_authorities();
   const std::string option = "CurlOptions::ca_bundle_file";
   const auto file = KeyFile::read(options.ca_bundle_file, {option, ""});
@@ -72,13 +71,11 @@ std::optional<Error> check_authorities(const CurlOptions& options) {
     const bool named = file.error().message.find(option) != std::string::npos;
     return configuration_error((named ? "" : option + " ") + file.error().message);
   }
-  const auto certificates = read_certificates(file->bytes(), option + " " + file->name());
-  if (!certificates) return certificates.error();
-  return std::nullopt;
+  return read_certificates(file->bytes(), option + " " + file->name()).transform([](const auto&) {});
 }
 
-std::optional<Error> check_options(const CurlOptions& options) {
-  if (auto error = check_authorities(options)) return error;
+Result<void> check_options(const CurlOptions& options) {
+  if (auto checked = check_authorities(options); !checked) return checked;
   if (!options.proxy.empty()) {
     if (const auto fault = curl::proxy_fault(options.proxy)) {
       // Not quoted: it may hold a password.
@@ -93,7 +90,7 @@ std::optional<Error> check_options(const CurlOptions& options) {
         "CurlOptions::connect_timeout, total_timeout and idle_timeout must be more than 0 ms and at most 24 h");
   }
   if (options.max_connections == 0) return configuration_error("CurlOptions::max_connections must be 1 or more");
-  return std::nullopt;
+  return {};
 }
 
 /// Null if libcurl cannot do what is needed.
@@ -116,8 +113,8 @@ void refuse(curl::QueuedRequest& request, curl::Mailbox::Posted why) {
 
 Result<std::shared_ptr<CurlTransport>> CurlTransport::create(CurlOptions options) {
   const ErrorQueueGuard guard;
-  if (auto error = check_libcurl()) return *std::move(error);
-  if (auto error = check_options(options)) return *std::move(error);
+  const auto checked = check_libcurl().and_then([&options] { return check_options(options); });
+  if (!checked) return checked.error();
   const milliseconds total_timeout = options.total_timeout;
   auto driver = options.event_loop != nullptr ? make_driver<curl::EventLoopDriver>(std::move(options))
                                               : make_driver<curl::ThreadDriver>(std::move(options));

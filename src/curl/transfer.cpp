@@ -300,11 +300,11 @@ void Transfer::complete(CURLcode code) noexcept {
   Error error;
   try {
     error = failure(code, request.http.origin);
+    error.tries.emplace_back().transfer = transferred;
   } catch (const std::bad_alloc&) {
     return request.complete(TransportFault::other, outcome(), "out of memory");
   }
   static_cast<void>(reader_.take());
-  error.transfer = transferred;
   request.complete(std::move(error));
 }
 

@@ -202,16 +202,17 @@ TEST_F(BackfillTest, GivesItsSummaryAsJson) {
 TEST(BackfillDecisions, SettleOnlyAVerifiedRefusalOfTheOrder) {
   Error error;
   error.outcome = Outcome::refused;
-  error.verified = true;
+  Answer& answer = error.tries.emplace_back().answer.emplace();
+  answer.verification_fault = VerificationFault::none;
   for (const Remedy remedy : {Remedy::retry_later, Remedy::correct_request, Remedy::correct_setup,
                               Remedy::ask_wechat_pay, Remedy::correct_the_program}) {
     error.remedy = remedy;
     EXPECT_EQ(settled(error), remedy == Remedy::correct_request) << to_string(remedy);
   }
   error.remedy = Remedy::correct_request;
-  error.verified = false;
+  answer.verification_fault = VerificationFault::header_missing;
   EXPECT_FALSE(settled(error));
-  error.verified = true;
+  answer.verification_fault = VerificationFault::none;
   error.outcome = Outcome::unknown;
   EXPECT_FALSE(settled(error));
   EXPECT_TRUE(settled(CommitReceipt{}));

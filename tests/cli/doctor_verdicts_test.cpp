@@ -83,8 +83,8 @@ TEST(Doctor, BlamesTheAnswerWhereAllBeforeItStands) {
 }
 
 /// The steps behind TLS for an answer of `status`.
-std::string verdict_of_answer(Error error, int* wrong = nullptr, int* undecided = nullptr) {
-  Try made;
+std::string verdict_of_answer(const Error& error, int* wrong = nullptr, int* undecided = nullptr) {
+  Try made = error.tries.back();
   made.transfer.name_lookup = made.transfer.connect = made.transfer.tls = some;
   Findings findings(true);
   judge_commit(made, false, error, findings);
@@ -97,11 +97,14 @@ Error answer(int status, const std::string& code, bool verified = true) {
   Error error;
   error.kind = ErrorKind::api_error;
   error.outcome = Outcome::refused;
-  error.http_status = status;
-  error.code = code;
-  error.verified = verified;
   error.message = "WeChat Pay answered";
-  if (verified) error.clock_offset = std::chrono::seconds(0);
+  Answer& answer = error.tries.emplace_back().answer.emplace();
+  answer.http_status = status;
+  answer.code = code;
+  if (verified) {
+    answer.verification_fault = VerificationFault::none;
+    answer.clock_offset = std::chrono::seconds(0);
+  }
   return error;
 }
 
@@ -157,9 +160,9 @@ TEST(Doctor, BlamesTheAnswersSignatureOrItsSender) {
 
 TEST(Doctor, BlamesAClockThatIsOffByFiveMinutes) {
   Error error = answer(400, "INVALID_REQUEST");
-  error.clock_offset = std::chrono::seconds(-301);
+  error.tries[0].answer->clock_offset = std::chrono::seconds(-301);
   EXPECT_EQ(verdict_of_answer(error).substr(0, 9), "clock bad");
-  error.clock_offset = std::chrono::seconds(61);
+  error.tries[0].answer->clock_offset = std::chrono::seconds(61);
   EXPECT_EQ(verdict_of_answer(error).substr(0, 10), "clock look");
 }
 

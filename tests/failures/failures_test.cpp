@@ -419,7 +419,7 @@ TEST_F(FailuresOfMemory, OverAnErrorsBodyAreErrors) {
   BonusCommitRequest request = seed_request();
   request.merchant_mode = MerchantMode::direct;  // under another merchant's id: 400
   request.sub_mchid.clear();
-  ASSERT_EQ(client.commit(request).error().code, "PARAM_ERROR");
+  ASSERT_EQ(client.commit(request).error().answer()->code, "PARAM_ERROR");
   for (const bool forever : {false, true}) {
     ErrorKind kind = ErrorKind::internal_error;
     long nth = 1;

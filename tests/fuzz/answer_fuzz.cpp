@@ -95,15 +95,15 @@ std::string signed_message(const HttpResponse& response) {
   return message + response.body + "\n";
 }
 
-struct Answer {
+struct Received {
   HttpResponse response;
   std::int64_t ahead = 0;
   std::string signed_here;  ///< the message that was signed, empty where none was
   bool must_verify = false;
 };
 
-Answer answer_of(std::string_view input) {
-  Answer answer;
+Received answer_of(std::string_view input) {
+  Received answer;
   std::string_view first = take(input, '\n');
   const std::string_view mode = take(first, ' ');
   answer.response.status = number_of<int>(take(first, ' '));
@@ -148,41 +148,41 @@ void check_text(const std::string& text) {
 
 void check_error(const Error& error, int status) {
   check_text(error.message);
-  check_text(error.code);
-  check_text(error.wechatpay_message);
-  check_text(error.request_id);
+  require(error.answer() != nullptr, "an answer is told", error.message);
+  const Answer& answer = *error.answer();
+  check_text(answer.code);
+  check_text(answer.message);
+  check_text(answer.request_id);
   for (const Fault& fault : error.faults) {
     for (const std::string* text : {&fault.field, &fault.value, &fault.issue, &fault.location}) {
       check_text(*text);
     }
   }
   require(!error.message.empty(), "an error has a message");
-  require(error.detail.empty() || nlohmann::json::accept(error.detail), "detail is JSON", error.detail);
-  require(error.detail.size() <= 4096, "detail has 4 KiB at most", error.detail);
-  require(is_one_safe_line(error.detail), "detail can be logged", error.detail);
-  require(!holds_a_piece(error.detail), "detail holds no piece of the request's signature", error.detail);
+  require(answer.detail.empty() || nlohmann::json::accept(answer.detail), "detail is JSON", answer.detail);
+  require(answer.detail.size() <= 4096, "detail has 4 KiB at most", answer.detail);
+  require(is_one_safe_line(answer.detail), "detail can be logged", answer.detail);
+  require(!holds_a_piece(answer.detail), "detail holds no piece of the request's signature", answer.detail);
 
   const bool success = status >= 200 && status < 300;
   const bool client_error = status >= 400 && status < 500;
-  require(error.http_status == status, "the error has the answer's status", error.message);
+  require(answer.http_status == status, "the error has the answer's status", error.message);
   require(error.outcome != Outcome::not_sent, "what was answered was sent", error.message);
   if (error.outcome == Outcome::refused) {
     const bool gave_up_waiting = status == 408 || status == 499;
     const bool gateway = status == 502 || status == 503;
-    require((client_error && !gave_up_waiting) || ((gave_up_waiting || gateway) && error.verified),
+    require((client_error && !gave_up_waiting) || ((gave_up_waiting || gateway) && error.verified()),
             "refused is only what surely was not done", error.message);
-    require(error.verified || is_documented_refusal(error.code), "an unsigned refusal has WeChat Pay's code",
+    require(error.verified() || is_documented_refusal(answer.code), "an unsigned refusal has WeChat Pay's code",
             error.message);
     require(!contains(error.message, "may have been done"), "advice fits a refusal", error.message);
   } else {
     require(error.remedy == Remedy::retry_later || error.remedy == Remedy::correct_setup,
             "what may have been done is not told to be wrong", error.message);
   }
-  if (success && !error.verified) {
+  if (success && !error.verified()) {
     require(error.kind == ErrorKind::unverified_answer, "success without a signature is told as that", error.message);
   }
-  require(error.verified == (error.verification_fault == VerificationFault::none), "a fault, or verified",
-          error.message);
   if (error.retry_after) {
     require(error.retry_after->count() >= 0 && error.retry_after->count() <= 86400, "a pause of a day at most");
   }
@@ -194,7 +194,7 @@ void check_error(const Error& error, int status) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace wechatpay;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
-  const Answer answer = answer_of(input);
+  const Received answer = answer_of(input);
   const HttpResponse& response = answer.response;
   const auto clock = at(now + answer.ahead);
   const auto verification = verify(response, world().keys, clock);
@@ -212,7 +212,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_text(result->request_id);
     check_text(result->warning);
   } else {
-    require(result.error().verified == verification.has_value(), "verified is what was verified");
+    require(result.error().verified() == verification.has_value(), "verified is what was verified");
     check_error(result.error(), response.status);
   }
   return 0;

@@ -47,7 +47,7 @@ class Commit : public ::testing::Test {
     EXPECT_EQ(to_string(error.transport_fault), to_string(fault)) << error.message;
     EXPECT_EQ(to_string(error.outcome), to_string(outcome)) << error.message;
     EXPECT_TRUE(contains(error.message, says)) << error.message;
-    EXPECT_EQ(error.http_status, 0);
+    EXPECT_EQ(error.http_status(), 0);
   }
 
   std::unique_ptr<Sandbox> sandbox_;
@@ -85,7 +85,7 @@ TEST_F(Commit, UsesTheFilesThatTheSandboxHandsOut) {
 TEST_F(Commit, BelievesNoUnsigned204) {
   const Error error = error_of([](const HttpRequest&) { return HttpResponse{204, {}, ""}; });
   EXPECT_EQ(error.kind, ErrorKind::unverified_answer);
-  EXPECT_EQ(error.verification_fault, VerificationFault::header_missing);
+  EXPECT_EQ(error.verification_fault(), VerificationFault::header_missing);
   EXPECT_EQ(error.outcome, Outcome::unknown);
 }
 
@@ -103,7 +103,7 @@ TEST_F(Commit, BelievesNo204SignedWithAnotherKey) {
     return response;
   });
   EXPECT_EQ(error.kind, ErrorKind::unverified_answer);
-  EXPECT_EQ(error.verification_fault, VerificationFault::signature_mismatch);
+  EXPECT_EQ(error.verification_fault(), VerificationFault::signature_mismatch);
   EXPECT_EQ(error.outcome, Outcome::unknown);
 }
 
@@ -114,9 +114,9 @@ TEST_F(Commit, Explains400WithItsDetail) {
                             R"({"field":"/bonus_value","value":"30","issue":"too many","location":"body"})");
   });
   EXPECT_EQ(error.kind, ErrorKind::api_error);
-  EXPECT_EQ(error.code, "PARAM_ERROR");
+  EXPECT_EQ(error.answer()->code, "PARAM_ERROR");
   EXPECT_EQ(error.outcome, Outcome::refused);
-  EXPECT_TRUE(error.verified);
+  EXPECT_TRUE(error.verified());
   ASSERT_EQ(error.faults.size(), 1U);
   EXPECT_EQ(error.faults[0].field, "/bonus_value");
 }
@@ -128,9 +128,9 @@ TEST_F(Commit, Explains401WithWhatWeChatPaySigned) {
     request.body += " ";
     return wechat_pay.answer(request);
   });
-  EXPECT_EQ(error.code, "SIGN_ERROR");
-  EXPECT_EQ(error.http_status, 401);
-  EXPECT_FALSE(error.verified);
+  EXPECT_EQ(error.answer()->code, "SIGN_ERROR");
+  EXPECT_EQ(error.http_status(), 401);
+  EXPECT_FALSE(error.verified());
   EXPECT_EQ(error.outcome, Outcome::refused);
   EXPECT_TRUE(contains(error.message, "line 5 of the signed message, the body, differs")) << error.message;
 }
@@ -149,11 +149,11 @@ TEST_F(Commit, Explains403And429And500) {
     const Error error = error_of(
         [&](const HttpRequest& request) { return wechat_pay.error(each.status, each.code, "message", request); });
     EXPECT_EQ(error.kind, ErrorKind::api_error);
-    EXPECT_EQ(error.http_status, each.status);
-    EXPECT_EQ(error.code, each.code);
+    EXPECT_EQ(error.http_status(), each.status);
+    EXPECT_EQ(error.answer()->code, each.code);
     EXPECT_EQ(error.outcome, each.outcome) << each.status;
-    EXPECT_TRUE(error.verified);
-    EXPECT_FALSE(error.request_id.empty());
+    EXPECT_TRUE(error.verified());
+    EXPECT_FALSE(error.answer()->request_id.empty());
   }
 }
 
@@ -194,7 +194,7 @@ TEST_F(Commit, RefusesABodyOverTheCap) {
   const Error at_the_cap = error_of([](const HttpRequest&) {
     return HttpResponse{400, {}, std::string(1U << 20U, ' ')};
   });
-  EXPECT_EQ(at_the_cap.http_status, 400);
+  EXPECT_EQ(at_the_cap.http_status(), 400);
 }
 
 TEST_F(Commit, RefusesHeadersOverTheCap) {
@@ -260,7 +260,7 @@ TEST_F(Commit, SeesThatAHeaderIsRepeated) {
     response.headers.push_back({"Wechatpay-Nonce", "another"});
     return response;
   });
-  EXPECT_EQ(error.verification_fault, VerificationFault::header_repeated);
+  EXPECT_EQ(error.verification_fault(), VerificationFault::header_repeated);
 }
 
 TEST_F(Commit, PassesOverInterimAnswers) {
@@ -465,7 +465,7 @@ TEST_F(Commit, MeetsASandboxThatAnswersAsToldFromItsStartOn) {
   options.handler = [](const HttpRequest&) { return HttpResponse{403, {}, ""}; };
   sandbox_ = Sandbox::start(options).value();
   curl_options_.ca_bundle_file = sandbox_->files().ca;
-  EXPECT_EQ(error_of_commit_to(sandbox_->origin()).http_status, 403);
+  EXPECT_EQ(error_of_commit_to(sandbox_->origin()).http_status(), 403);
   sandbox_->answer_with({});
   EXPECT_TRUE(client_of(sandbox_->origin()).commit(seed_request()));
 }

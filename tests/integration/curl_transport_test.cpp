@@ -157,8 +157,8 @@ TEST_F(Curl, SendsNothingAgainByItselfOverAKeptConnectionThatIsClosed) {
   const Error error = error_of(send(*curl, request(server.origin())));
   EXPECT_EQ(error.transport_fault, TransportFault::connection_closed);
   EXPECT_EQ(error.outcome, Outcome::unknown) << "the server has read it";
-  EXPECT_TRUE(error.transfer.connection_reused);
-  EXPECT_EQ(error.transfer.bytes_received, 0U);
+  EXPECT_TRUE(error.tries[0].transfer.connection_reused);
+  EXPECT_EQ(error.tries[0].transfer.bytes_received, 0U);
   EXPECT_TRUE(contains(error.message, "a kept one that the server closed")) << error.message;
   EXPECT_EQ(requests, 1);
 }
@@ -234,8 +234,8 @@ TEST_F(Curl, TellsHowEachTransferWent) {
   EXPECT_EQ(second.bytes_sent, received);
 
   const Error refused = error_of(send(*curl, request("https://127.0.0.1:" + std::to_string(free_port()))));
-  EXPECT_FALSE(refused.transfer.connection_reused);
-  EXPECT_EQ(refused.transfer.bytes_sent, 0U);
+  EXPECT_FALSE(refused.tries[0].transfer.connection_reused);
+  EXPECT_EQ(refused.tries[0].transfer.bytes_sent, 0U);
 }
 
 TEST_F(Curl, TellsHowLongARequestWaitedForAConnection) {

@@ -271,7 +271,7 @@ TEST_F(OwnLoop, IsLeftToTheParentByAChildProcess) {
   int status = 0;
   running->commit_async(seed_request(), [&](const CommitResult& result) {
     ++ended;
-    status = result.error().http_status;
+    status = result.error().http_status();
   });
   auto under_way = reached.get_future();
   loop_->run_until([&] { return under_way.wait_for(milliseconds(0)) == std::future_status::ready; });

@@ -102,7 +102,7 @@ TEST_P(Fault, IsToldTruly) {
   const Error& error = result.error();
   EXPECT_EQ(to_string(error.kind), to_string(GetParam().kind)) << error.message;
   EXPECT_EQ(to_string(error.transport_fault), to_string(GetParam().transport_fault)) << error.message;
-  EXPECT_EQ(to_string(error.verification_fault), to_string(GetParam().verification_fault)) << error.message;
+  EXPECT_EQ(to_string(error.verification_fault()), to_string(GetParam().verification_fault)) << error.message;
   EXPECT_EQ(to_string(error.outcome), to_string(GetParam().outcome)) << error.message;
   EXPECT_FALSE(contains(error.message, "SIGNTEST/x")) << error.message;
   EXPECT_EQ(committed(), GetParam().committed);
@@ -174,7 +174,7 @@ TEST_F(Faults, OfAKeptConnectionAreMetAgainAtOnceAndLeaveTheTruthOpen) {
   BonusCommitRequest other = seed_request();
   other.out_trade_no = "committed, then refused";
   const Error error = client.commit(other).error();
-  EXPECT_EQ(error.http_status, 400);
+  EXPECT_EQ(error.http_status(), 400);
   EXPECT_EQ(error.outcome, Outcome::unknown) << "the first has been committed";
   EXPECT_EQ(sandbox_->wechat_pay().times_committed(other.out_trade_no), 1U);
 }
@@ -187,7 +187,7 @@ TEST_F(Faults, ComeInTheOrderOfTheScriptAndThenNoMore) {
   std::string seen;
   for (int i = 0; i < 6; ++i) {
     const CommitResult result = client.commit(seed_request());
-    seen += result ? "204 " : std::to_string(result.error().http_status) + " ";
+    seen += result ? "204 " : std::to_string(result.error().http_status()) + " ";
   }
   EXPECT_EQ(seen, "204 400 204 403 204 204 ");
 }
@@ -203,7 +203,7 @@ TEST_F(Faults, ComeAtTheRateThatIsAskedForAndInTheOrderOfTheSeed) {
     std::vector<int> statuses;
     for (int i = 0; i < 100; ++i) {
       const CommitResult result = client.commit(seed_request());
-      statuses.push_back(result ? 204 : result.error().http_status);
+      statuses.push_back(result ? 204 : result.error().http_status());
     }
     return statuses;
   };

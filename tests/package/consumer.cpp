@@ -40,7 +40,7 @@ int main(int count, char** arguments) try {
     transport->otherwise([](const HttpRequest&) { return HttpResponse{400, {}, R"({"code":"PARAM_ERROR"})"}; });
     const auto client = BonusCommitClient::create(credentials, platform_keys, transport);
     const CommitResult result = client.value().commit({"1", "2", "3", "4", "5", 30, MerchantMode::both});
-    require(!result && result.error().code == "PARAM_ERROR", "the answer is not read");
+    require(!result && result.error().answer()->code == "PARAM_ERROR", "the answer is not read");
     const auto requests = transport->requests();
     require(requests.size() == 1 && requests.front().path.find("/cards/1/codes/2/bonus/commit") != std::string::npos &&
                 header_value(requests.front().headers, "Authorization").size() > 400,

@@ -210,7 +210,7 @@ class Load {
       case ErrorKind::api_error:
       case ErrorKind::unexpected_answer: {
         constexpr int statuses[] = {200, 202, 302, 400, 403, 429, 500, 502, 503, 504};
-        return std::find(std::begin(statuses), std::end(statuses), error.http_status) != std::end(statuses);
+        return std::find(std::begin(statuses), std::end(statuses), error.http_status()) != std::end(statuses);
       }
       case ErrorKind::transport_failed:
         switch (error.transport_fault) {

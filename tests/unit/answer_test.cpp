@@ -33,10 +33,10 @@ TEST(ReadAnswer, NoSuccessWithoutVerification) {
   for (const int status : {200, 202, 204}) {
     const Error error = error_of({status, {{"Request-ID", "08ABC-0"}}, ""}, not_verified);
     EXPECT_EQ(error.kind, ErrorKind::unverified_answer);
-    EXPECT_EQ(error.verification_fault, VerificationFault::header_missing);
+    EXPECT_EQ(error.verification_fault(), VerificationFault::header_missing);
     EXPECT_EQ(error.outcome, Outcome::unknown);
-    EXPECT_EQ(error.http_status, status);
-    EXPECT_EQ(error.request_id, "08ABC-0");
+    EXPECT_EQ(error.http_status(), status);
+    EXPECT_EQ(error.answer()->request_id, "08ABC-0");
     EXPECT_TRUE(contains(error.message, "Wechatpay-Nonce is missing")) << error.message;
   }
 }
@@ -46,7 +46,7 @@ TEST(ReadAnswer, NoSuccessButExactly204) {
     const Error error = error_of({status, {}, ""});
     EXPECT_EQ(error.kind, ErrorKind::unexpected_answer) << status;
     EXPECT_EQ(error.outcome, Outcome::unknown) << status;
-    EXPECT_TRUE(error.verified);
+    EXPECT_TRUE(error.verified());
     EXPECT_TRUE(contains(error.message, std::to_string(status))) << error.message;
   }
 }
@@ -69,8 +69,8 @@ TEST(ReadAnswer, TellsTheOutcomeOfEveryStatus) {
   for (const auto& each : cases) {
     const Error error = error_of({each.status, {}, ""}, each.verified ? verified : not_verified);
     EXPECT_EQ(to_string(error.outcome), to_string(each.outcome)) << each.status << each.verified;
-    EXPECT_EQ(error.verified, each.verified) << each.status;
-    EXPECT_EQ(error.http_status, each.status);
+    EXPECT_EQ(error.verified(), each.verified) << each.status;
+    EXPECT_EQ(error.http_status(), each.status);
   }
 }
 
@@ -106,7 +106,7 @@ TEST(ReadAnswer, BelievesNothingUnderASignatureThatDoesNotMatch) {
     const Error error = error_of({400, headers, body}, unverified(fault, "forged"));
     EXPECT_EQ(to_string(error.outcome), "unknown") << to_string(fault);
     EXPECT_EQ(to_string(error.remedy), "retry later");
-    EXPECT_EQ(error.code, "PARAM_ERROR");
+    EXPECT_EQ(error.answer()->code, "PARAM_ERROR");
     EXPECT_FALSE(contains(error.message, "WeChat Pay answered")) << error.message;
     EXPECT_FALSE(contains(error.message, "will be refused again")) << error.message;
   }
@@ -214,14 +214,14 @@ TEST(ReadAnswer, CarriesWeChatPaysOwnWords) {
        {{"Request-ID", "08ABC-0"}},
        R"({"code":"PARAM_ERROR","message":"参数错误","detail":{"field":"/bonus_value","value":"0","issue":"must be positive","location":"body"}})"});
   EXPECT_EQ(error.kind, ErrorKind::api_error);
-  EXPECT_EQ(error.code, "PARAM_ERROR");
-  EXPECT_EQ(error.wechatpay_message, "参数错误");
+  EXPECT_EQ(error.answer()->code, "PARAM_ERROR");
+  EXPECT_EQ(error.answer()->message, "参数错误");
   ASSERT_EQ(error.faults.size(), 1U);
   EXPECT_EQ(error.faults[0].field, "/bonus_value");
   EXPECT_EQ(error.faults[0].value, "0");
   EXPECT_EQ(error.faults[0].issue, "must be positive");
   EXPECT_EQ(error.faults[0].location, "body");
-  EXPECT_TRUE(contains(error.detail, R"("issue":"must be positive")")) << error.detail;
+  EXPECT_TRUE(contains(error.answer()->detail, R"("issue":"must be positive")")) << error.answer()->detail;
   EXPECT_EQ(error.message,
             "WeChat Pay answered 400 PARAM_ERROR: 参数错误 (/bonus_value: must be positive, given: 0); correct the "
             "request; the same one will be refused again; Request-ID 08ABC-0");
@@ -244,7 +244,7 @@ TEST(ReadAnswer, AdvisesByCode) {
   };
   for (const auto& each : cases) {
     const Error error = error_of({each.status, {}, std::string(R"({"code":")") + each.code + R"(","message":"m"})"});
-    EXPECT_EQ(error.code, each.code);
+    EXPECT_EQ(error.answer()->code, each.code);
     EXPECT_TRUE(contains(error.message, each.says)) << error.message;
   }
 }
@@ -252,8 +252,8 @@ TEST(ReadAnswer, AdvisesByCode) {
 TEST(ReadAnswer, ReportsAnUnsignedErrorAsWhatItSaysAndMarksIt) {
   const Error error = error_of({400, {}, R"({"code":"PARAM_ERROR","message":"m"})"}, not_verified);
   EXPECT_EQ(error.kind, ErrorKind::api_error);
-  EXPECT_FALSE(error.verified);
-  EXPECT_EQ(error.verification_fault, VerificationFault::header_missing);
+  EXPECT_FALSE(error.verified());
+  EXPECT_EQ(error.verification_fault(), VerificationFault::header_missing);
   EXPECT_TRUE(contains(error.message, "not verified: Wechatpay-Nonce is missing")) << error.message;
 }
 
@@ -262,8 +262,8 @@ TEST(ReadAnswer, TakesDetailOfAnyShape) {
                              R"({"field":"x","value":null})", R"([{"field":"x"}])"}) {
     const Error error =
         error_of({400, {}, std::string(R"({"code":"PARAM_ERROR","message":"m","detail":)") + detail + "}"});
-    EXPECT_EQ(error.code, "PARAM_ERROR") << detail;
-    EXPECT_EQ(error.detail.empty(), false) << detail;
+    EXPECT_EQ(error.answer()->code, "PARAM_ERROR") << detail;
+    EXPECT_EQ(error.answer()->detail.empty(), false) << detail;
   }
   const Error error = error_of({400, {}, R"({"code":"E","detail":{"field":7,"value":{"a":[1]}}})"});
   ASSERT_EQ(error.faults.size(), 1U);
@@ -290,7 +290,7 @@ TEST(ReadAnswer, HelpsWithBodiesThatAreNotWeChatPays) {
     const Error error = error_of({403, {}, each.body}, not_verified);
     EXPECT_EQ(error.kind, ErrorKind::unexpected_answer);
     EXPECT_TRUE(contains(error.message, each.says)) << error.message;
-    EXPECT_EQ(error.code, "");
+    EXPECT_EQ(error.answer()->code, "");
   }
 }
 
@@ -309,20 +309,20 @@ TEST(ReadAnswer, KeepsCodeAndDetailOfABodyThatIsAlmostJson) {
   for (const auto& each : cases) {
     const Error error =
         error_of({400, {}, R"({"code":"PARAM_ERROR","message":"m","detail":)" + each.detail + "}"}, not_verified);
-    EXPECT_EQ(error.code, "PARAM_ERROR") << each.detail;
+    EXPECT_EQ(error.answer()->code, "PARAM_ERROR") << each.detail;
     EXPECT_EQ(error.outcome, Outcome::refused) << each.detail;
     std::string becomes = each.becomes;
     for (std::size_t at = 0; (at = becomes.find("\\ufffd", at)) != std::string::npos;) {
       becomes.replace(at, 6, "\xEF\xBF\xBD");
     }
-    EXPECT_EQ(error.detail, becomes);
+    EXPECT_EQ(error.answer()->detail, becomes);
   }
   const Error error = error_of(
       {400,
        {},
        std::string(R"({"code":"PARAM_ERROR","message":"1e999","detail":{"n":)") + std::string(400, '9') + "}}"});
-  EXPECT_EQ(error.wechatpay_message, "1e999");
-  EXPECT_EQ(error.detail, R"({"n":"[redacted]"})") << "so long a number has the shape of a signature";
+  EXPECT_EQ(error.answer()->message, "1e999");
+  EXPECT_EQ(error.answer()->detail, R"({"n":"[redacted]"})") << "so long a number has the shape of a signature";
 }
 
 TEST(ReadAnswer, TakesNoBodyThatSaysAThingTwiceForWeChatPays) {
@@ -332,10 +332,11 @@ TEST(ReadAnswer, TakesNoBodyThatSaysAThingTwiceForWeChatPays) {
     const Error error = error_of({400, {}, body}, not_verified);
     EXPECT_EQ(error.kind, ErrorKind::unexpected_answer);
     EXPECT_EQ(error.outcome, Outcome::unknown);
-    EXPECT_EQ(error.code, "");
+    EXPECT_EQ(error.answer()->code, "");
     EXPECT_TRUE(contains(error.message, "a body that is not WeChat Pay's")) << error.message;
   }
-  EXPECT_EQ(error_of({400, {}, R"({"code":"E","message":"m","detail":{"code":"a","message":"b"}})"}).code, "E");
+  EXPECT_EQ(error_of({400, {}, R"({"code":"E","message":"m","detail":{"code":"a","message":"b"}})"}).answer()->code,
+            "E");
 }
 
 TEST(ReadAnswer, NamesTheEncodingOfABodyThatItCannotRead) {
@@ -355,7 +356,7 @@ TEST(ReadAnswer, NamesTheEncodingOfABodyThatItCannotRead) {
 TEST(ReadAnswer, MakesDetailSafeToLog) {
   const Error error = error_of(
       {400, {}, "{\"code\":\"E\",\"message\":\"m\",\"detail\":{\"a\\u001b[31m\":\"\\u202e \xC2\x9B \x7F \\\"\\n\"}}"});
-  EXPECT_EQ(error.detail, R"({"a\u001b[31m":"\u202e \u009b \u007f \"\n"})");
+  EXPECT_EQ(error.answer()->detail, R"({"a\u001b[31m":"\u202e \u009b \u007f \"\n"})");
 }
 
 TEST(ReadAnswer, CapsDetailAndKeepsItJson) {
@@ -366,9 +367,9 @@ TEST(ReadAnswer, CapsDetailAndKeepsItJson) {
         "{\"field\":\"/x\",\"a\":\"" + std::string(5000, '"' - 1) + "\",\"value\":\"last\"}",
         "[" + std::string(9000, '[') + std::string(9000, ']') + "]", "{\"" + std::string(9000, 'k') + "\":1}"}) {
     const Error error = error_of({400, {}, R"({"code":"E","message":"m","detail":)" + detail + "}"});
-    EXPECT_LE(error.detail.size(), 4096U);
-    EXPECT_TRUE(nlohmann::json::accept(error.detail)) << error.detail;
-    EXPECT_GT(error.detail.size(), 10U);
+    EXPECT_LE(error.answer()->detail.size(), 4096U);
+    EXPECT_TRUE(nlohmann::json::accept(error.answer()->detail)) << error.answer()->detail;
+    EXPECT_GT(error.answer()->detail.size(), 10U);
   }
 }
 
@@ -385,8 +386,8 @@ TEST(ReadAnswer, SurvivesNestingWithoutBounds) {
   }
   std::string closed = R"({"code":"E","detail":)" + std::string(100000, '[') + std::string(100000, ']') + "}";
   const Error error = error_of({400, {}, closed});
-  EXPECT_EQ(error.code, "E");
-  EXPECT_LT(error.detail.size(), 100U);
+  EXPECT_EQ(error.answer()->code, "E");
+  EXPECT_LT(error.answer()->detail.size(), 100U);
 }
 
 TEST(ReadAnswer, NamesARedirectAndDoesNotBelieveIt) {
@@ -416,7 +417,7 @@ TEST(ReadAnswer, WarnsOfAClockThatIsOffByMoreThanAMinute) {
     EXPECT_TRUE(contains(receipt->warning, each.says)) << receipt->warning;
     const Error error = error_of({400, {}, ""}, off);
     EXPECT_EQ(contains(error.message, "this machine's clock"), each.says[0] != '\0') << error.message;
-    EXPECT_EQ(error.clock_offset, std::chrono::seconds(each.offset));
+    EXPECT_EQ(error.answer()->clock_offset, std::chrono::seconds(each.offset));
   }
 }
 
@@ -427,9 +428,9 @@ TEST(ReadAnswer, NeverRepeatsASignatureThatAServerEchoes) {
         R"({"code":"E","message":"got )" + signature + R"(==","detail":{"field":")" + signature + R"("}})"}) {
     const Error error = error_of({400, {{"Request-ID", signature}}, body});
     EXPECT_FALSE(contains(error.message, "SSSSSSSSSS")) << error.message;
-    EXPECT_FALSE(contains(error.detail, "SSSSSSSSSS")) << error.detail;
-    EXPECT_FALSE(contains(error.wechatpay_message, "SSSSSSSSSS"));
-    EXPECT_FALSE(contains(error.request_id, "SSSSSSSSSS"));
+    EXPECT_FALSE(contains(error.answer()->detail, "SSSSSSSSSS")) << error.answer()->detail;
+    EXPECT_FALSE(contains(error.answer()->message, "SSSSSSSSSS"));
+    EXPECT_FALSE(contains(error.answer()->request_id, "SSSSSSSSSS"));
   }
 }
 
@@ -437,7 +438,7 @@ TEST(ReadAnswer, NeverRepeatsASignatureThatIsAKeyInDetail) {
   const std::string signature(342, 'S');
   const Error error = error_of(
       {400, {}, R"({"code":"E","detail":{")" + signature + R"(":{"a":[{")" + signature + R"(":1}]},"field":"x"}})"});
-  EXPECT_EQ(error.detail, R"({"[redacted]":{"a":[{"[redacted]":1}]},"field":"x"})");
+  EXPECT_EQ(error.answer()->detail, R"({"[redacted]":{"a":[{"[redacted]":1}]},"field":"x"})");
 }
 
 TEST(ExplainSignError, SaysThatTheKeyIsWrongWhereTheMessagesAgree) {
@@ -481,8 +482,8 @@ TEST(ReadAnswer, KeepsDetailReadableJsonWhereItRemovesASignature) {
                                 {},
                                 R"({"code":"E","detail":{"a":")" + std::string(342, 'S') + R"(\"x","b":"POST\n)" +
                                     std::string(seed_path) + R"(\n1554208460\n593BEC0C930BF1AFEB40B4A08C8FB242\n"}})"});
-  EXPECT_EQ(error.detail, R"({"a":"[redacted]\"x","b":"POST\n)" + std::string(seed_path) +
-                              R"(\n1554208460\n593BEC0C930BF1AFEB40B4A08C8FB242\n"})");
+  EXPECT_EQ(error.answer()->detail, R"({"a":"[redacted]\"x","b":"POST\n)" + std::string(seed_path) +
+                                        R"(\n1554208460\n593BEC0C930BF1AFEB40B4A08C8FB242\n"})");
 }
 
 TEST(ExplainSignError, ComparesLengthsWhereTheDifferenceIsCutOff) {
@@ -499,7 +500,7 @@ TEST(ReadAnswer, ComparesWhatWeChatPaySignedInASignError) {
        R"("location":"authorization","sign_information":{"method":"GET","url":"/v3/certificates","sign_message_length":66,)"
        R"("truncated_sign_message":"GET\n/v3/certificates\n1721639012\n0deQ381ci7pNj9lUyMHW\n\n"}}})"},
       not_verified);
-  EXPECT_EQ(error.code, "SIGN_ERROR");
+  EXPECT_EQ(error.answer()->code, "SIGN_ERROR");
   ASSERT_EQ(error.faults.size(), 1U);
   EXPECT_EQ(error.faults[0].field, "signature");
   EXPECT_EQ(error.faults[0].issue, "sign not match");

@@ -102,15 +102,15 @@ TEST_F(Retry, EndsAtOnceWhereNothingWouldChange) {
 TEST_F(Retry, EndsAfterItsTriesAndTellsThemAll) {
   transport_->then(network_failure(TransportFault::timeout, Outcome::unknown)).then(answer(503)).then(answer(500));
   const Error error = error_of_commit();
-  EXPECT_EQ(error.http_status, 500);
+  EXPECT_EQ(error.http_status(), 500);
   EXPECT_EQ(error.outcome, Outcome::unknown);
   ASSERT_EQ(error.tries.size(), 3U);
   EXPECT_EQ(error.tries[0].origin, main_host);
   EXPECT_EQ(error.tries[0].transport_fault, TransportFault::timeout);
   EXPECT_EQ(error.tries[0].pause.count(), 0);
   EXPECT_EQ(error.tries[1].origin, backup_host);
-  EXPECT_EQ(error.tries[1].http_status, 503);
-  EXPECT_TRUE(error.tries[1].verified);
+  EXPECT_EQ(error.tries[1].http_status(), 503);
+  EXPECT_TRUE(error.tries[1].answer->verified());
   EXPECT_EQ(error.tries[1].pause, milliseconds(100));
   EXPECT_EQ(error.tries[2].pause, milliseconds(200));
   EXPECT_TRUE(contains(error.message, "tried 3 times: " + main_host + " timeout, " + backup_host + " 503, "))
@@ -130,7 +130,7 @@ TEST_F(Retry, TakesNoUnknownBack) {
   // The first try may have been done, whatever is said of the second.
   transport_->then(network_failure(TransportFault::timeout, Outcome::unknown)).then(answer(400));
   const Error refused = error_of_commit();
-  EXPECT_EQ(refused.http_status, 400);
+  EXPECT_EQ(refused.http_status(), 400);
   EXPECT_EQ(refused.outcome, Outcome::unknown);
   EXPECT_TRUE(contains(refused.message, "an earlier try may have been done")) << refused.message;
 
@@ -230,7 +230,7 @@ TEST_F(Retry, KeepsWhatIsKnownWhereSigningFailsLater) {
 
 TEST_F(Retry, ForgivesOneStaleConnection) {
   Error stale = network_failure(TransportFault::connection_closed, Outcome::unknown);
-  stale.transfer.connection_reused = true;
+  stale.tries.emplace_back().transfer.connection_reused = true;
   options_.retry.max_tries = 1;
   transport_->then(stale);
   EXPECT_EQ(client().commit(seed_request()).value().tries, 2);
@@ -248,9 +248,9 @@ TEST_F(Retry, ForgivesOneStaleConnection) {
   EXPECT_EQ(error_of_commit().tries.size(), 4U);
 
   Error half_answered = stale;
-  half_answered.transfer.bytes_received = 1;
+  half_answered.tries[0].transfer.bytes_received = 1;
   Error fresh = stale;
-  fresh.transfer.connection_reused = false;
+  fresh.tries[0].transfer.connection_reused = false;
   options_.retry.max_tries = 1;
   for (const Error& counted : {half_answered, fresh}) {
     transport_->then(counted);

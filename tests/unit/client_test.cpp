@@ -166,7 +166,7 @@ TEST_F(Client, BelievesNoUnsignedSuccess) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind, ErrorKind::unverified_answer);
   EXPECT_EQ(result.error().outcome, Outcome::unknown);
-  EXPECT_EQ(result.error().request_id, "08ABC-0");
+  EXPECT_EQ(result.error().answer()->request_id, "08ABC-0");
 }
 
 TEST_F(Client, ExplainsARefusalOfWeChatPays) {
@@ -177,8 +177,8 @@ TEST_F(Client, ExplainsARefusalOfWeChatPays) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind, ErrorKind::api_error);
   EXPECT_EQ(result.error().outcome, Outcome::refused);
-  EXPECT_EQ(result.error().code, "PARAM_ERROR");
-  EXPECT_TRUE(result.error().verified);
+  EXPECT_EQ(result.error().answer()->code, "PARAM_ERROR");
+  EXPECT_TRUE(result.error().verified());
   EXPECT_TRUE(contains(result.error().message, "mchid不匹配")) << result.error().message;
 }
 
@@ -192,9 +192,9 @@ TEST_F(Client, SaysThatTheKeyIsWrongInASignError) {
   const auto result =
       BonusCommitClient::create(wrong.value(), keys_, transport_, options_).value().commit(seed_request());
   ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().code, "SIGN_ERROR");
-  EXPECT_EQ(result.error().http_status, 401);
-  EXPECT_FALSE(result.error().verified);
+  EXPECT_EQ(result.error().answer()->code, "SIGN_ERROR");
+  EXPECT_EQ(result.error().http_status(), 401);
+  EXPECT_FALSE(result.error().verified());
   EXPECT_TRUE(contains(result.error().message, "private key does not belong to the certificate of that serial_no"))
       << result.error().message;
 }
@@ -210,7 +210,7 @@ TEST_F(Client, AnnouncesAndBelievesKeysThatAreAddedWhileItRuns) {
 
 TEST_F(Client, SendsNothingWithoutAPlatformKey) {
   const BonusCommitClient running = client();
-  for (const std::string& serial : keys_.serials()) keys_.remove(serial);
+  for (const std::string& serial : keys_.serials()) EXPECT_TRUE(keys_.remove(serial));
   const CommitResult result = running.commit(seed_request());
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().kind, ErrorKind::invalid_configuration);
@@ -559,7 +559,7 @@ TEST_F(Client, RefusesTheMerchantsOwnPublicKeyAmongThePlatformKeysWhoeverSigns) 
     EXPECT_TRUE(contains(made.error().message, "the platform key " + id + " is the merchant's own public key"))
         << made.error().message;
   }
-  keys_.remove(id);
+  EXPECT_TRUE(keys_.remove(id));
   EXPECT_TRUE(BonusCommitClient::create(own, keys_, transport_, options_));
 }
 

@@ -113,7 +113,7 @@ TEST_F(Attempts, GoOnAfterAPauseOnTheOtherHostUntilTheyAreUsedUp) {
 
 TEST_F(Attempts, TrustNoKeptConnectionOnceATryGotNoAnswer) {
   Error stale = transport_error(TransportFault::connection_closed, Outcome::unknown, "closed");
-  stale.transfer.connection_reused = true;
+  stale.tries.emplace_back().transfer.connection_reused = true;
   for (const Error& failure : {stale, timeout(), transport_error(TransportFault::connect, Outcome::not_sent, "no")}) {
     CommitAttempts attempts = make();
     SignedTry request = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
@@ -250,18 +250,17 @@ TEST_F(Attempts, BelieveOfATransportsErrorOnlyWhatItMustKnow) {
   Error refused = transport_error(TransportFault::connect, Outcome::refused, "no");
   Error of_wechat_pay = transport_error(TransportFault::none, Outcome::refused, "WeChat Pay says no");
   of_wechat_pay.kind = ErrorKind::api_error;
-  of_wechat_pay.http_status = 400;
-  of_wechat_pay.code = "PARAM_ERROR";
-  of_wechat_pay.verified = true;
+  Answer& answer = of_wechat_pay.tries.emplace_back().answer.emplace();
+  answer.http_status = 400;
+  answer.code = "PARAM_ERROR";
+  answer.verification_fault = VerificationFault::none;
   for (const Error& told :
        {Error(), made_by_hand, internal, refused, of_wechat_pay, configuration_error("no proxy"), rate_limited()}) {
     const Error error = failure_of_transport(told);
     EXPECT_EQ(to_string(error.outcome), "unknown") << to_string(told.kind);
     EXPECT_EQ(error.kind, ErrorKind::transport_failed);
     EXPECT_NE(error.transport_fault, TransportFault::none);
-    EXPECT_EQ(error.http_status, 0);
-    EXPECT_EQ(error.code, "");
-    EXPECT_FALSE(error.verified);
+    EXPECT_EQ(error.answer(), nullptr);
     EXPECT_EQ(error.message, told.message);
   }
   const Error unsent = failure_of_transport(transport_error(TransportFault::connect, Outcome::not_sent, "no"));

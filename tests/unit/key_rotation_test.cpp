@@ -112,7 +112,7 @@ TEST_F(Rotation, OfCredentialsKeepsTheNoncesOfAnswers) {
   ASSERT_TRUE(one.renew_credentials(credentials("0B")));
   const CommitResult result = one.commit(seed_request());
   ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().verification_fault, VerificationFault::nonce_repeated);
+  EXPECT_EQ(result.error().verification_fault(), VerificationFault::nonce_repeated);
 }
 
 TEST_F(Rotation, OfCredentialsIsForOneMerchant) {

@@ -95,10 +95,10 @@ TEST_F(RepeatedAnswer, SettlesOneCommitAlone) {
   const CommitResult replayed = copy.commit(order("B"));
   ASSERT_FALSE(replayed);
   EXPECT_EQ(replayed.error().kind, ErrorKind::unverified_answer);
-  EXPECT_EQ(to_string(replayed.error().verification_fault), "nonce repeated");
+  EXPECT_EQ(to_string(replayed.error().verification_fault()), "nonce repeated");
   EXPECT_EQ(replayed.error().outcome, Outcome::unknown);
   EXPECT_EQ(replayed.error().remedy, Remedy::retry_later);
-  EXPECT_FALSE(replayed.error().verified);
+  EXPECT_FALSE(replayed.error().verified());
   EXPECT_TRUE(contains(replayed.error().message, "belongs to another request")) << replayed.error().message;
   EXPECT_EQ(wechat_pay_.committed().size(), 1U);
 }
@@ -125,16 +125,16 @@ TEST_F(RepeatedAnswer, IsNoRefusalOfAnotherCommitEither) {
   transport_->then([&](const HttpRequest&) { return refusal; });
   const CommitResult replayed = one.commit(order("C"));
   EXPECT_EQ(replayed.error().outcome, Outcome::unknown);
-  EXPECT_EQ(replayed.error().verification_fault, VerificationFault::nonce_repeated);
+  EXPECT_EQ(replayed.error().verification_fault(), VerificationFault::nonce_repeated);
 }
 
 TEST_F(RepeatedAnswer, IsOfNoUseWhenItsTimestampIsTooOld) {
   const BonusCommitClient one = client();
   EXPECT_TRUE(one.commit(order("A")));
   now_ += 301;
-  EXPECT_EQ(one.commit(order("B")).error().verification_fault, VerificationFault::timestamp_out_of_range);
+  EXPECT_EQ(one.commit(order("B")).error().verification_fault(), VerificationFault::timestamp_out_of_range);
   now_ -= 301;
-  EXPECT_EQ(one.commit(order("B")).error().verification_fault, VerificationFault::nonce_repeated);
+  EXPECT_EQ(one.commit(order("B")).error().verification_fault(), VerificationFault::nonce_repeated);
 }
 
 TEST_F(RepeatedAnswer, IsBelievedWhereAnOptionSaysSo) {

@@ -36,7 +36,7 @@ class Verify : public ::testing::Test {
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().kind, ErrorKind::unverified_answer);
     EXPECT_EQ(result.error().outcome, Outcome::unknown);
-    EXPECT_EQ(to_string(result.error().verification_fault), to_string(fault));
+    EXPECT_EQ(to_string(result.error().verification_fault()), to_string(fault));
     EXPECT_TRUE(contains(result.error().message, says)) << result.error().message;
   }
 
@@ -163,7 +163,7 @@ TEST_F(Verify, AllowsTheClocks300SecondsEitherWayAndTellsTheOffset) {
   expect_fault(signed_answer(), VerificationFault::timestamp_out_of_range, "301 s behind the local clock");
   offset_ = -600;
   expect_fault(signed_answer(), VerificationFault::timestamp_out_of_range, "600 s ahead of the local clock");
-  EXPECT_EQ(verify(signed_answer(), keys_, at(now)).error().clock_offset, std::chrono::seconds(-600));
+  EXPECT_EQ(verify(signed_answer(), keys_, at(now)).error().answer()->clock_offset, std::chrono::seconds(-600));
 }
 
 TEST_F(Verify, NamesAnUnknownSerialAndTheKnownOnes) {

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
+#include <memory>
+#include <optional>
+
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/client.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
@@ -16,28 +20,11 @@ using std::chrono::milliseconds;
 
 class Watching : public ::testing::Test {
  protected:
-  struct SeenTry {
-    std::string out_trade_no;
-    int number;
-    Try result;
-    Decision next;
-  };
-  struct SeenCall {
-    std::string out_trade_no;
-    CommitResult result;
-    int tries;
-    milliseconds duration;
-  };
-
   Watching() : transport_(std::make_shared<MockTransport>()) {
     options_.steady_clock = [this] { return std::chrono::steady_clock::time_point(passed_); };
     options_.random = [] { return 0.5; };
-    options_.hooks.on_try = [this](const TryEvent& event) {
-      tries_.push_back({std::string(event.out_trade_no), event.number, event.result, event.next});
-    };
-    options_.hooks.on_call = [this](const CallEvent& event) {
-      calls_.push_back({std::string(event.out_trade_no), event.result, event.tries, event.duration});
-    };
+    options_.hooks.on_try = [this](const TryEvent& event) { tries_.push_back(event); };
+    options_.hooks.on_call = [this](const CallEvent& event) { calls_.push_back(event); };
     transport_->otherwise([this](const HttpRequest& request) {
       passed_ += milliseconds(40);
       HttpResponse response = wechat_pay_.answer(request);
@@ -56,8 +43,8 @@ class Watching : public ::testing::Test {
   FakeWechatPay wechat_pay_;
   std::shared_ptr<MockTransport> transport_;
   ClientOptions options_;
-  std::vector<SeenTry> tries_;
-  std::vector<SeenCall> calls_;
+  std::vector<TryEvent> tries_;
+  std::vector<CallEvent> calls_;
 };
 
 TEST_F(Watching, TellsOfATryAndOfItsCall) {
@@ -68,9 +55,9 @@ TEST_F(Watching, TellsOfATryAndOfItsCall) {
   EXPECT_EQ(tries_[0].number, 1);
   EXPECT_TRUE(tries_[0].result.credited);
   EXPECT_EQ(tries_[0].result.origin, "https://api.mch.weixin.qq.com");
-  EXPECT_EQ(tries_[0].result.http_status, 204);
-  EXPECT_EQ(tries_[0].result.request_id, result->request_id);
-  EXPECT_TRUE(tries_[0].result.verified);
+  EXPECT_EQ(tries_[0].result.http_status(), 204);
+  EXPECT_EQ(tries_[0].result.answer->request_id, result->request_id);
+  EXPECT_TRUE(tries_[0].result.answer->verified());
   EXPECT_EQ(tries_[0].result.duration, milliseconds(40));
   EXPECT_EQ(tries_[0].result.transfer.tls, microseconds(1234));
   EXPECT_TRUE(tries_[0].result.transfer.connection_reused);
@@ -84,7 +71,7 @@ TEST_F(Watching, TellsOfATryAndOfItsCall) {
 
 TEST_F(Watching, TellsOfEveryTryAndWhatComesNext) {
   Error timeout = transport_error(TransportFault::timeout, Outcome::unknown, "timed out");
-  timeout.transfer.connect = microseconds(77);
+  timeout.tries.emplace_back().transfer.connect = microseconds(77);
   transport_->then(timeout);
   transport_->then(
       [this](const HttpRequest& request) { return wechat_pay_.error(503, "SYSTEM_ERROR", "busy", request); });
@@ -99,10 +86,10 @@ TEST_F(Watching, TellsOfEveryTryAndWhatComesNext) {
   EXPECT_EQ(tries_[0].next.pause, milliseconds(100));
   EXPECT_EQ(tries_[1].number, 2);
   EXPECT_EQ(tries_[1].result.origin, "https://api2.mch.weixin.qq.com");
-  EXPECT_EQ(tries_[1].result.http_status, 503);
-  EXPECT_EQ(tries_[1].result.code, "SYSTEM_ERROR");
+  EXPECT_EQ(tries_[1].result.http_status(), 503);
+  EXPECT_EQ(tries_[1].result.answer->code, "SYSTEM_ERROR");
   EXPECT_EQ(tries_[1].result.outcome, Outcome::refused);
-  EXPECT_FALSE(tries_[1].result.request_id.empty());
+  EXPECT_FALSE(tries_[1].result.answer->request_id.empty());
   EXPECT_FALSE(tries_[2].next.again);
   EXPECT_TRUE(contains(tries_[2].next.why_not, "used up"));
   ASSERT_EQ(calls_.size(), 1U);
@@ -119,6 +106,34 @@ TEST_F(Watching, TellsOfACallThatSendsNothing) {
   ASSERT_EQ(calls_.size(), 1U);
   EXPECT_EQ(calls_[0].tries, 0);
   EXPECT_EQ(calls_[0].result.error().kind, ErrorKind::invalid_request);
+}
+
+TEST_F(Watching, GivesEventsThatAnotherThreadMayTakeAfterTheCallHasEnded) {
+  std::optional<std::promise<TryEvent>> of_try(std::in_place);
+  std::optional<std::promise<CallEvent>> of_call(std::in_place);
+  std::future<std::string> told =
+      std::async(std::launch::async, [tried = of_try->get_future(), called = of_call->get_future()]() mutable {
+        const TryEvent event = tried.get();
+        const CallEvent call = called.get();
+        return event.out_trade_no + " " + event.result.answer->code + " " + std::string(event.next.why_not) + ", " +
+               call.out_trade_no + " " + call.result.error().tries[0].answer->code;
+      });
+  std::vector<TryEvent> kept;
+  options_.hooks.on_try = [&](const TryEvent& event) { kept.push_back(event); };
+  options_.hooks.on_call = [&](const CallEvent& event) { of_call->set_value(event); };
+  options_.retry.max_tries = 2;
+  const auto busy = [this](const HttpRequest& request) { return wechat_pay_.error(500, "BUSY", "m", request); };
+  transport_->then(busy).then(busy);
+  {
+    auto request = std::make_unique<BonusCommitRequest>(seed_request());
+    request->out_trade_no = "a number that is longer than what a";
+    request->out_trade_no.resize(32);
+    EXPECT_FALSE(client().commit(*request));
+  }
+  of_try->set_value(std::move(kept.back()));
+  kept.clear();
+  EXPECT_EQ(told.get(),
+            "a number that is longer than wha BUSY all tries are used up, a number that is longer than wha BUSY");
 }
 
 TEST_F(Watching, ComesBeforeTheCallback) {
@@ -161,9 +176,10 @@ TEST_F(Watching, SeesNoSecret) {
   const std::string authorization(header_value(transport_->requests()[0].headers, "Authorization"));
   const std::string signature = authorization.substr(authorization.find("signature=\"") + 11, 344);
   ASSERT_EQ(signature.size(), 344U);
-  for (const SeenTry& one : tries_) {
-    EXPECT_FALSE(contains(one.result.request_id, signature.substr(0, 40)));
-    EXPECT_FALSE(contains(one.result.code, signature.substr(0, 40)));
+  for (const TryEvent& one : tries_) {
+    EXPECT_FALSE(contains(one.result.answer->request_id, signature.substr(0, 40)));
+    EXPECT_FALSE(contains(one.result.answer->code, signature.substr(0, 40)));
+    EXPECT_FALSE(contains(one.result.answer->message, signature.substr(0, 40)));
   }
 }
 

@@ -27,17 +27,17 @@ namespace wechatpay {
 
 /// What WeChat Pay says that it signed, in a 401 SIGN_ERROR.
 struct SignInformation {
-  std::string message;     ///< the five lines, cut off where they are long
+  std::string message{};   ///< the five lines, cut off where they are long
   std::size_t length = 0;  ///< of the whole
 };
 
 /// WeChat Pay's error body. Texts are as they came; make them printable() before they go into a message.
 struct ErrorBody {
-  std::string code;                                 ///< such as PARAM_ERROR
-  std::string message;                              ///< in words; empty where there are none
-  std::string detail;                               ///< as JSON that can be logged; empty where there is none
-  std::optional<Fault> fault;                       ///< the detail, where it names a field
-  std::optional<SignInformation> sign_information;  ///< in a 401 SIGN_ERROR, where WeChat Pay tells
+  std::string code{};                                 ///< such as PARAM_ERROR
+  std::string message{};                              ///< in words; empty where there are none
+  std::string detail{};                               ///< as JSON that can be logged; empty where there is none
+  std::optional<Fault> fault{};                       ///< the detail, where it names a field
+  std::optional<SignInformation> sign_information{};  ///< in a 401 SIGN_ERROR, where WeChat Pay tells
 };
 
 /// Reads a body as WeChat Pay's error, which is a JSON object with a string `code` of visible ASCII; nothing for any
@@ -91,7 +91,7 @@ inline std::string clock_warning(std::chrono::seconds offset) {
 /// What a call's earlier tries leave behind for the reading of the next answer.
 struct EarlierTries {
   Outcome outcome = Outcome::not_sent;  ///< of all of them; a later try takes nothing back
-  std::string_view signatures;          ///< that were sent (Base64, a line break between), the latest try's included
+  std::string_view signatures{};        ///< that were sent (Base64, a line break between), the latest try's included
 };
 
 /// What to quote of a body that is not WeChat Pay's: nothing of one that is no text.
@@ -110,15 +110,16 @@ inline std::string quoted_body(const HttpResponse& response) {
   return "a body that is not WeChat Pay's: " + printable(without_signatures(response.body), 200);
 }
 
-/// Puts into `error` what a body in WeChat Pay's form says.
-inline void take_error_body(ErrorBody body, const ErrorAnswer& answer, const SignedParts& sent, Error& error) {
+/// Puts into `error` and `answer` what a body in WeChat Pay's form says.
+inline void take_error_body(ErrorBody body, const ErrorAnswer& seen, const SignedParts& sent, Error& error,
+                            Answer& answer) {
   const auto safe = [](std::string_view text, std::size_t most) { return printable(without_signatures(text), most); };
   error.kind = ErrorKind::api_error;
-  error.code = safe(body.code, 64);
-  error.wechatpay_message = safe(body.message, 1000);
-  error.detail = std::move(body.detail);
-  error.message = (is_wechat_pays(answer) ? "WeChat Pay answered " : "answered ") + std::to_string(answer.status) +
-                  " " + error.code + ": " + error.wechatpay_message;
+  answer.code = safe(body.code, 64);
+  answer.message = safe(body.message, 1000);
+  answer.detail = std::move(body.detail);
+  error.message = (is_wechat_pays(seen) ? "WeChat Pay answered " : "answered ") + std::to_string(seen.status) + " " +
+                  answer.code + ": " + answer.message;
   if (body.fault) {
     Fault& fault = *body.fault;
     for (std::string* text : {&fault.field, &fault.value, &fault.issue, &fault.location}) *text = safe(*text, 300);
@@ -130,8 +131,8 @@ inline void take_error_body(ErrorBody body, const ErrorAnswer& answer, const Sig
 }
 
 /// The error of an answer of 300 and more, or of a verified 2xx that is not 204. `earlier` is what became of the call
-/// by the tries before.
-inline Error read_error(const HttpResponse& response, bool verified, const SignedParts& sent, Outcome earlier) {
+/// by the tries before. Puts what the body says into `answer`, too.
+inline Error read_error(const HttpResponse& response, const SignedParts& sent, Outcome earlier, Answer& answer) {
   Error error;
   error.kind = ErrorKind::unexpected_answer;
   const std::string status = std::to_string(response.status);
@@ -139,20 +140,20 @@ inline Error read_error(const HttpResponse& response, bool verified, const Signe
     error.message = "WeChat Pay accepted the commit but has not processed it (202): commit again with the same values";
     return error;
   }
-  ErrorAnswer answer;
-  answer.status = response.status;
-  answer.verified = verified;
-  answer.has_signature = !header_values(response.headers, "Wechatpay-Signature").empty();
+  ErrorAnswer seen;
+  seen.status = response.status;
+  seen.verified = answer.verified();
+  seen.has_signature = !header_values(response.headers, "Wechatpay-Signature").empty();
   const std::optional<ErrorBody> body = response.status < 400 ? std::nullopt : parse_error_body(response.body);
   if (body) {
-    answer.code = body->code;
-    answer.message = body->message;
+    seen.code = body->code;
+    seen.message = body->message;
     if (body->fault) {
-      answer.field = body->fault->field;
-      answer.issue = body->fault->issue;
-      answer.location = body->fault->location;
+      seen.field = body->fault->field;
+      seen.issue = body->fault->issue;
+      seen.location = body->fault->location;
     }
-    take_error_body(*body, answer, sent, error);
+    take_error_body(*body, seen, sent, error, answer);
   } else if (response.status < 300) {
     error.message = "WeChat Pay answered " + status + ", and success of this endpoint is 204 alone";
   } else if (response.status < 400) {
@@ -162,22 +163,55 @@ inline Error read_error(const HttpResponse& response, bool verified, const Signe
   } else {
     error.message = "answered " + status + " with " + quoted_body(response);
   }
-  error.outcome = outcome_of(answer);
-  error.remedy = remedy_of(answer, error.outcome);
+  error.outcome = outcome_of(seen);
+  error.remedy = remedy_of(seen, error.outcome);
   // Refused now, while an earlier try of the same values may have been done: only another call settles that.
   const bool contradicts = error.remedy == Remedy::correct_request && earlier == Outcome::unknown;
   if (contradicts) error.remedy = Remedy::retry_later;
-  if (!contradicts) error.message.append("; ").append(advice(answer, error.outcome));
+  if (!contradicts) error.message.append("; ").append(advice(seen, error.outcome));
   return error;
 }
 
-/// The error of a 2xx that may not be WeChat Pay's own.
+/// The error of a 2xx that may not be WeChat Pay's own; `why` is that of verify().
 inline Error unproved_success(const HttpResponse& response, const Error& why) {
-  Error error = why;
-  error.remedy = remedy_of(why.verification_fault);
+  Error error;
+  error.kind = why.kind;
+  error.remedy = remedy_of(why.verification_fault());
   error.message = "answered " + std::to_string(response.status) +
                   ", but it is not proved to be WeChat Pay's: " + why.message +
                   "; it may have been done: commit again with the same values";
+  return error;
+}
+
+/// The error of an answer that is not WeChat Pay's receipt; its only try has the answer.
+inline Error error_of_answer(const HttpResponse& response, const Result<Verification>& verification,
+                             const SignedParts& sent, std::string request_id, Outcome earlier) {
+  Answer answer;
+  answer.http_status = response.status;
+  answer.request_id = std::move(request_id);
+  if (verification) {
+    answer.verification_fault = VerificationFault::none;
+    answer.clock_offset = verification->clock_offset;
+  } else if (const Answer* const known = verification.error().answer()) {
+    answer.verification_fault = known->verification_fault;
+    answer.clock_offset = known->clock_offset;
+  }
+  const bool success = response.status >= 200 && response.status < 300;
+  Error error = success && !verification ? unproved_success(response, verification.error())
+                                         : read_error(response, sent, earlier, answer);
+  if (!verification && !success) {
+    if (error.outcome == Outcome::unknown && remedy_of(answer.verification_fault) == Remedy::correct_setup) {
+      error.remedy = Remedy::correct_setup;
+    }
+    // WeChat Pay does not sign what it says of a failed authentication, so there is nothing to look for there.
+    if (response.status != 401) error.message += "; the answer is not verified: " + verification.error().message;
+  }
+  if (verification) {
+    const std::string warning = clock_warning(verification->clock_offset);
+    if (!warning.empty()) error.message += "; " + warning;
+  }
+  if (!answer.request_id.empty()) error.message += "; Request-ID " + answer.request_id;
+  error.tries.emplace_back().answer = std::move(answer);
   return error;
 }
 
@@ -199,31 +233,8 @@ inline CommitResult read_answer(const HttpResponse& response, const Result<Verif
                          1,
                          clock_warning(verification->clock_offset)};
   }
-  const bool success = response.status >= 200 && response.status < 300;
-  Error error;
-  if (success && !verification) {
-    error = unproved_success(response, verification.error());
-  } else {
-    error = read_error(response, verification.has_value(), sent, earlier.outcome);
-    if (!verification) {
-      error.verification_fault = verification.error().verification_fault;
-      if (error.outcome == Outcome::unknown && remedy_of(error.verification_fault) == Remedy::correct_setup) {
-        error.remedy = Remedy::correct_setup;
-      }
-      // WeChat Pay does not sign what it says of a failed authentication, so there is nothing to look for there.
-      if (response.status != 401) error.message += "; the answer is not verified: " + verification.error().message;
-    }
-  }
-  if (verification) {
-    const std::string warning = clock_warning(verification->clock_offset);
-    if (!warning.empty()) error.message += "; " + warning;
-  }
-  error.clock_offset = verification ? verification->clock_offset : verification.error().clock_offset;
+  Error error = error_of_answer(response, verification, sent, std::move(request_id), earlier.outcome);
   error.retry_after = parse_retry_after(header_value(response.headers, "Retry-After"), now);
-  error.http_status = response.status;
-  error.verified = verification.has_value();
-  error.request_id = request_id;
-  if (!request_id.empty()) error.message += "; Request-ID " + request_id;
   redact(error, earlier.signatures);
   return error;
 }

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace wechatpay {
@@ -19,8 +21,8 @@ enum class ErrorKind {
   transport_failed,       ///< no complete answer arrived; see Error::transport_fault
   rate_limited,           ///< not sent: ClientOptions::rate_limit, or a recent 429, leaves no room before the deadline
   cancelled,              ///< stopped before it had ended: CallOptions::stop
-  unverified_answer,      ///< an answer of success that WeChat Pay may not have sent; see Error::verification_fault
-  api_error,              ///< WeChat Pay answered with an error; see Error::code
+  unverified_answer,      ///< an answer of success that WeChat Pay may not have sent; see Answer::verification_fault
+  api_error,              ///< WeChat Pay answered with an error; see Answer::code
   unexpected_answer,      ///< an answer that this endpoint does not document: a redirect, a proxy's page
   misuse,                 ///< the library was called in a way that cannot work; the message says how
   internal_error,         ///< an exception (out of memory, most likely) was caught
@@ -61,7 +63,7 @@ enum class TransportFault {
 
 /// Why an answer's signature did not verify.
 enum class VerificationFault {
-  none,                    ///< it verified, or there was no answer
+  none,                    ///< it verified
   header_missing,          ///< one of the four Wechatpay-* headers is absent, as a proxy or CDN may cause
   header_repeated,         ///< one of them is there more than once
   signature_type_unknown,  ///< Wechatpay-Signature-Type is not WECHATPAY2-SHA256-RSA2048
@@ -156,10 +158,29 @@ constexpr std::string_view to_string(VerificationFault fault) noexcept {
 
 /// One thing that is wrong with one field, in the shape of the `detail` of WeChat Pay's own errors.
 struct Fault {
-  std::string field;     ///< a JSON Pointer ("/bonus_value") in the body, the variable's name in the path
-  std::string value;     ///< what was given, printable and cut where it is long
-  std::string issue;     ///< what is wrong with it
-  std::string location;  ///< "body" or "path"; WeChat Pay may name others
+  std::string field{};     ///< a JSON Pointer ("/bonus_value") in the body, the variable's name in the path
+  std::string value{};     ///< what was given, printable and cut where it is long
+  std::string issue{};     ///< what is wrong with it
+  std::string location{};  ///< "body" or "path"; WeChat Pay may name others
+};
+
+/// What WeChat Pay answered to one try, or what a proxy or gateway answered in its place.
+struct Answer {
+  int http_status = 0;  ///< 100 to 599
+
+  /// Why its signature did not verify; `none` where it did.
+  VerificationFault verification_fault = VerificationFault::header_missing;
+
+  std::string code{};        ///< WeChat Pay's, such as PARAM_ERROR; empty where the body does not have its form
+  std::string message{};     ///< WeChat Pay's own words
+  std::string detail{};      ///< WeChat Pay's `detail`, as JSON of at most 4 KiB that can be logged as it is
+  std::string request_id{};  ///< Request-ID; WeChat Pay's support asks for it. Empty where there was none
+
+  /// The local clock minus WeChat Pay's, where the answer told it.
+  std::optional<std::chrono::seconds> clock_offset{};
+
+  /// Whether it carried a valid signature of WeChat Pay's.
+  bool verified() const noexcept { return verification_fault == VerificationFault::none; }
 };
 
 /// How one try went over the wire, as far as the transport tells; zeros where it does not. The times after `waited`
@@ -178,18 +199,17 @@ struct TransferInfo {
 
 /// One try of a call.
 struct Try {
-  std::string origin;                                              ///< the host: "https://api.mch.weixin.qq.com"
-  std::chrono::milliseconds pause{0};                              ///< before it
-  std::chrono::milliseconds duration{0};                           ///< from its sending to its end
-  bool credited = false;                                           ///< it ended in a receipt
-  Outcome outcome = Outcome::unknown;                              ///< what became of it, if not
-  int http_status = 0;                                             ///< 0 where there was no answer
-  std::string code;                                                ///< WeChat Pay's
-  std::string request_id;                                          ///< Request-ID; empty where there was none
-  TransportFault transport_fault = TransportFault::none;           ///< why no complete answer arrived
-  VerificationFault verification_fault = VerificationFault::none;  ///< why the answer did not verify
-  bool verified = false;                                           ///< the answer carried a valid signature
-  TransferInfo transfer;                                           ///< how it went over the wire
+  std::string origin{};                                   ///< the host: "https://api.mch.weixin.qq.com"
+  std::chrono::milliseconds pause{0};                     ///< before it
+  std::chrono::milliseconds duration{0};                  ///< from its sending to its end
+  bool credited = false;                                  ///< it ended in a receipt
+  Outcome outcome = Outcome::unknown;                     ///< what became of it, if not
+  TransportFault transport_fault = TransportFault::none;  ///< why no complete answer arrived
+  std::optional<Answer> answer{};  ///< what was answered; nothing where no complete answer arrived
+  TransferInfo transfer{};         ///< how it went over the wire
+
+  /// The status of the answer; 0 where there was none.
+  int http_status() const noexcept { return answer ? answer->http_status : 0; }
 };
 
 /// Why a call, or a step of the set-up, did not succeed. Plain data: copy it, log it, keep it.
@@ -199,42 +219,87 @@ struct Error {
   ErrorKind kind = ErrorKind::internal_error;  ///< the stage at which the call ended
   Outcome outcome = Outcome::unknown;          ///< what became of the commit, over all tries
   Remedy remedy = Remedy::retry_later;         ///< what to do next
-  std::string message;                         ///< for a person: what happened and what to do; UTF-8, one line
+  std::string message{};                       ///< for a person: what happened and what to do; UTF-8, one line
 
-  std::vector<Fault> faults;  ///< check()'s, all of them; or the one that WeChat Pay's `detail` tells
+  /// check()'s, all of them; or the one that WeChat Pay's `detail` names.
+  std::vector<Fault> faults{};
 
-  int http_status = 0;            ///< 0 where there was no answer
-  bool verified = false;          ///< the answer carried a valid signature of WeChat Pay's
-  std::string code;               ///< WeChat Pay's, such as PARAM_ERROR
-  std::string wechatpay_message;  ///< WeChat Pay's own words
-  std::string detail;             ///< WeChat Pay's `detail`, as JSON of at most 4 KiB that can be logged as it is
-  std::string request_id;         ///< Request-ID; WeChat Pay's support asks for it
-
-  TransportFault transport_fault = TransportFault::none;           ///< of the latest try
-  VerificationFault verification_fault = VerificationFault::none;  ///< of the latest answer, a refusal's too
-
-  /// The local clock minus WeChat Pay's, where an answer told it.
-  std::optional<std::chrono::seconds> clock_offset;
+  /// Why the call has no answer: the reason of the latest try, or `cancelled` or `shut_down` where the call was ended
+  /// before its first try or between two of them.
+  TransportFault transport_fault = TransportFault::none;
 
   /// How long the server asked to wait (Retry-After), where it did.
-  std::optional<std::chrono::seconds> retry_after;
+  std::optional<std::chrono::seconds> retry_after{};
 
-  /// Every try, in order; empty where nothing was sent.
-  std::vector<Try> tries;
+  /// Every try, in order; empty where nothing was sent. An error of a single stage has one at most, with what is known
+  /// there: of verify() with the answer, of a Transport with `transfer`.
+  std::vector<Try> tries{};
 
-  /// How the latest try went over the wire.
-  TransferInfo transfer;
+  /// What was answered to the latest try; null where there is no answer. It lives as long as `tries` is not changed.
+  const Answer* answer() const noexcept {
+    return tries.empty() || !tries.back().answer ? nullptr : &*tries.back().answer;
+  }
 
-  /// One line for a log: kind, outcome and message.
+  /// The status of that answer; 0 where there is none.
+  int http_status() const noexcept { return answer() != nullptr ? answer()->http_status : 0; }
+
+  /// Whether that answer carried a valid signature of WeChat Pay's; false where there is none.
+  bool verified() const noexcept { return answer() != nullptr && answer()->verified(); }
+
+  /// Why that answer, a refusal's too, did not verify; `none` where it did, and where there is none.
+  VerificationFault verification_fault() const noexcept {
+    return answer() != nullptr ? answer()->verification_fault : VerificationFault::none;
+  }
+
+  /// One line for a log: kind, outcome and message. An error of the set-up has no outcome, since no commit was begun.
   std::string to_string() const {
+    const bool of_the_setup = kind == ErrorKind::invalid_configuration && tries.empty();
     std::string line(wechatpay::to_string(kind));
-    line += " (outcome: ";
-    line += wechatpay::to_string(outcome);
-    line += "): ";
-    line += message;
-    return line;
+    if (!of_the_setup) line.append(" (outcome: ").append(wechatpay::to_string(outcome)).append(")");
+    return line.append(": ").append(message);
   }
 };
+
+/// Whether all members are the same.
+/// @{
+inline bool operator==(const Fault& a, const Fault& b) {
+  return std::tie(a.field, a.value, a.issue, a.location) == std::tie(b.field, b.value, b.issue, b.location);
+}
+inline bool operator!=(const Fault& a, const Fault& b) { return !(a == b); }
+
+inline bool operator==(const Answer& a, const Answer& b) {
+  return std::tie(a.http_status, a.verification_fault, a.code, a.message, a.detail, a.request_id, a.clock_offset) ==
+         std::tie(b.http_status, b.verification_fault, b.code, b.message, b.detail, b.request_id, b.clock_offset);
+}
+inline bool operator!=(const Answer& a, const Answer& b) { return !(a == b); }
+
+inline bool operator==(const TransferInfo& a, const TransferInfo& b) noexcept {
+  const auto members = [](const TransferInfo& info) {
+    return std::tie(info.waited, info.name_lookup, info.connect, info.tls, info.first_byte, info.total,
+                    info.connection_reused, info.bytes_sent, info.bytes_received);
+  };
+  return members(a) == members(b);
+}
+inline bool operator!=(const TransferInfo& a, const TransferInfo& b) noexcept { return !(a == b); }
+
+inline bool operator==(const Try& a, const Try& b) {
+  const auto members = [](const Try& one) {
+    return std::tie(one.origin, one.pause, one.duration, one.credited, one.outcome, one.transport_fault, one.answer,
+                    one.transfer);
+  };
+  return members(a) == members(b);
+}
+inline bool operator!=(const Try& a, const Try& b) { return !(a == b); }
+
+inline bool operator==(const Error& a, const Error& b) {
+  const auto members = [](const Error& error) {
+    return std::tie(error.kind, error.outcome, error.remedy, error.message, error.faults, error.transport_fault,
+                    error.retry_after, error.tries);
+  };
+  return members(a) == members(b);
+}
+inline bool operator!=(const Error& a, const Error& b) { return !(a == b); }
+/// @}
 
 /// An error of the set-up, before any call.
 inline Error configuration_error(std::string message) {

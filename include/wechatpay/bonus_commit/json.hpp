@@ -8,12 +8,15 @@
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json_fwd.hpp>
-#include <stdexcept>
 #include <string>
 
+#include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/request.hpp"
 
 namespace wechatpay {
+
+/// Throws std::invalid_argument. It is not a part of the templates below, so that they compile with -fno-exceptions.
+[[noreturn]] WECHATPAY_BONUS_COMMIT_EXPORT void throw_invalid_json(const char* why);
 
 /// All fields by their names; `merchant_mode` is "both", "direct" or "partner".
 template <typename Json, typename = typename Json::json_pointer>
@@ -44,7 +47,7 @@ void from_json(const Json& json, BonusCommitRequest& request) {
   const Json& points = json.at("bonus_value");
   constexpr auto largest = static_cast<std::uint64_t>((std::numeric_limits<std::int64_t>::max)());
   if (!points.is_number_integer() || (points.is_number_unsigned() && points.template get<std::uint64_t>() > largest)) {
-    throw std::invalid_argument("bonus_value must be an integer of 64 bits");
+    throw_invalid_json("bonus_value must be an integer of 64 bits");
   }
   points.get_to(read.bonus_value);
 
@@ -55,7 +58,7 @@ void from_json(const Json& json, BonusCommitRequest& request) {
     read.merchant_mode = candidate;
     known = true;
   }
-  if (!known) throw std::invalid_argument("merchant_mode must be both, direct or partner");
+  if (!known) throw_invalid_json("merchant_mode must be both, direct or partner");
   request = read;
 }
 

@@ -19,9 +19,9 @@ namespace wechatpay {
 
 /// One character of a text, however it is written there: percent-encoded, or as an escape of HTML, JSON or C.
 struct WrittenCharacter {
-  char value;         ///< 0 for any that is not ASCII
-  std::size_t begin;  ///< where it begins in the text
-  std::size_t end;    ///< behind it
+  char value{};         ///< 0 for any that is not ASCII
+  std::size_t begin{};  ///< where it begins in the text
+  std::size_t end{};    ///< behind it
 };
 
 /// The number that `digits` write in `base`, 10 or 16; -1 where they do not, or it is beyond two bytes.
@@ -101,8 +101,8 @@ inline std::vector<WrittenCharacter> undo_escapes(std::string_view text) {
 
 /// How to read a text in which a signature may stand in pieces.
 struct ReadingOfPieces {
-  bool through_tags;  ///< `<br>` and the like are left out, so that what they part is one
-  bool url_alphabet;  ///< - and _ stand for + and /; else they part pieces, as other punctuation does
+  bool through_tags{};  ///< `<br>` and the like are left out, so that what they part is one
+  bool url_alphabet{};  ///< - and _ stand for + and /; else they part pieces, as other punctuation does
 };
 
 /// The places in `written` of all characters of Base64, and those characters in a row.
@@ -199,13 +199,14 @@ inline std::string json_without_pieces(std::string_view json, std::string_view s
 inline void redact(Error& error, std::string_view signatures) {
   const auto clean = [signatures](std::string& text) { text = without_pieces(text, signatures); };
   clean(error.message);
-  clean(error.code);
-  clean(error.wechatpay_message);
-  clean(error.request_id);
   for (Fault& fault : error.faults) {
     for (std::string* text : {&fault.field, &fault.value, &fault.issue, &fault.location}) clean(*text);
   }
-  error.detail = json_without_pieces(error.detail, signatures);
+  for (Try& one : error.tries) {
+    if (!one.answer) continue;
+    for (std::string* text : {&one.answer->code, &one.answer->message, &one.answer->request_id}) clean(*text);
+    one.answer->detail = json_without_pieces(one.answer->detail, signatures);
+  }
 }
 
 /// @}

@@ -2,8 +2,10 @@
 #ifndef WECHATPAY_BONUS_COMMIT_RESULT_HPP
 #define WECHATPAY_BONUS_COMMIT_RESULT_HPP
 
+#include <functional>
+#include <optional>
 #include <stdexcept>
-#include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -13,10 +15,15 @@
 namespace wechatpay {
 
 /// Thrown by Result::value() when there is no value: the one exception of this library.
-class WECHATPAY_BONUS_COMMIT_TYPE BadResultAccess : public std::logic_error {
+class WECHATPAY_BONUS_COMMIT_TYPE BadResultAccess : public std::runtime_error {
  public:
   /// what() is the error in one line.
-  explicit BadResultAccess(Error error) : std::logic_error(error.to_string()), error_(std::move(error)) {}
+  explicit BadResultAccess(Error error) : std::runtime_error(error.to_string()), error_(std::move(error)) {}
+  BadResultAccess(const BadResultAccess&) = default;
+  BadResultAccess& operator=(const BadResultAccess&) = default;
+
+  // Defined in the library, which so holds the only type information: a program may be compiled without RTTI.
+  WECHATPAY_BONUS_COMMIT_EXPORT ~BadResultAccess() override;
 
   /// The error that stood in the place of the value.
   const Error& error() const noexcept { return error_; }
@@ -25,18 +32,26 @@ class WECHATPAY_BONUS_COMMIT_TYPE BadResultAccess : public std::logic_error {
   Error error_;
 };
 
-/// What std::expected<T, Error> is, for C++17.
+/// Throws BadResultAccess. It is not a part of the templates below, so that they compile with -fno-exceptions.
+[[noreturn]] WECHATPAY_BONUS_COMMIT_EXPORT void throw_bad_result_access(const Error& error);
+
+/// What std::expected<T, Error> is, for C++17: the names, and what they do, are those of std::expected.
 template <typename T>
 class [[nodiscard]] Result {
  public:
   using value_type = T;      ///< as in std::expected
   using error_type = Error;  ///< as in std::expected
 
-  /// So a function that gives a Result just returns the value, or the error.
+  /// So a function that gives a Result just returns the value, what converts to it, or the error.
   /// @{
-  Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}
+  template <typename U = T, typename = std::enable_if_t<std::is_convertible_v<U&&, T>>>
+  Result(U&& value) : content_(std::in_place_index<0>, std::forward<U>(value)) {}
   Result(Error error) : content_(std::in_place_index<1>, std::move(error)) {}
   /// @}
+
+  /// From a Result of what converts to T.
+  template <typename U, typename = std::enable_if_t<!std::is_same_v<T, U> && std::is_convertible_v<U&&, T>>>
+  Result(Result<U> other) : Result(other ? Result(*std::move(other)) : Result(std::move(other).error())) {}
 
   /// Whether there is a value, and no error.
   /// @{
@@ -48,15 +63,27 @@ class [[nodiscard]] Result {
   /// @{
   const T& value() const& {
     require_value();
-    return *std::get_if<0>(&content_);
+    return **this;
   }
   T& value() & {
     require_value();
-    return *std::get_if<0>(&content_);
+    return **this;
   }
   T&& value() && {
     require_value();
-    return std::move(*std::get_if<0>(&content_));
+    return *std::move(*this);
+  }
+  /// @}
+
+  /// The value, or `other` where there is none.
+  /// @{
+  template <typename U>
+  T value_or(U&& other) const& {
+    return has_value() ? **this : static_cast<T>(std::forward<U>(other));
+  }
+  template <typename U>
+  T value_or(U&& other) && {
+    return has_value() ? *std::move(*this) : static_cast<T>(std::forward<U>(other));
   }
   /// @}
 
@@ -76,12 +103,157 @@ class [[nodiscard]] Result {
   Error&& error() && noexcept { return std::move(*std::get_if<1>(&content_)); }
   /// @}
 
+  /// What `next`, which is called with the value and gives a Result, gives; the error where there is no value.
+  /// @{
+  template <typename F>
+  auto and_then(F&& next) const& {
+    return chain(*this, std::forward<F>(next));
+  }
+  template <typename F>
+  auto and_then(F&& next) && {
+    return chain(std::move(*this), std::forward<F>(next));
+  }
+  /// @}
+
+  /// A Result of what `change`, which is called with the value, gives; the error where there is no value.
+  /// @{
+  template <typename F>
+  auto transform(F&& change) const& {
+    return change_value(*this, std::forward<F>(change));
+  }
+  template <typename F>
+  auto transform(F&& change) && {
+    return change_value(std::move(*this), std::forward<F>(change));
+  }
+  /// @}
+
+  /// The value; where there is none, what `next`, which is called with the error and gives a Result of T or the error
+  /// to go on with, gives.
+  /// @{
+  template <typename F>
+  Result or_else(F&& next) const& {
+    return has_value() ? *this : Result(std::invoke(std::forward<F>(next), error()));
+  }
+  template <typename F>
+  Result or_else(F&& next) && {
+    return has_value() ? std::move(*this) : Result(std::invoke(std::forward<F>(next), std::move(*this).error()));
+  }
+  /// @}
+
+  /// The value; where there is none, the error that `change`, which is called with the error, gives.
+  /// @{
+  template <typename F>
+  Result transform_error(F&& change) const& {
+    return has_value() ? *this : Result(Error(std::invoke(std::forward<F>(change), error())));
+  }
+  template <typename F>
+  Result transform_error(F&& change) && {
+    return has_value() ? std::move(*this)
+                       : Result(Error(std::invoke(std::forward<F>(change), std::move(*this).error())));
+  }
+  /// @}
+
+  /// Whether both hold the same value, or the same error. A value or an error alone may stand on either side.
+  /// @{
+  friend bool operator==(const Result& a, const Result& b) { return a.content_ == b.content_; }
+  friend bool operator!=(const Result& a, const Result& b) { return !(a == b); }
+  /// @}
+
  private:
   void require_value() const {
-    if (!has_value()) throw BadResultAccess(error());
+    if (!has_value()) throw_bad_result_access(error());
+  }
+
+  template <typename Self, typename F>
+  static auto chain(Self&& self, F&& next) {
+    using Next = std::decay_t<std::invoke_result_t<F, decltype(*std::forward<Self>(self))>>;
+    if (!self.has_value()) return Next(std::forward<Self>(self).error());
+    return std::invoke(std::forward<F>(next), *std::forward<Self>(self));
+  }
+
+  template <typename Self, typename F>
+  static auto change_value(Self&& self, F&& change) {
+    using U = std::decay_t<std::invoke_result_t<F, decltype(*std::forward<Self>(self))>>;
+    if (!self.has_value()) return Result<U>(std::forward<Self>(self).error());
+    if constexpr (std::is_void_v<U>) {
+      std::invoke(std::forward<F>(change), *std::forward<Self>(self));
+      return Result<U>();
+    } else {
+      return Result<U>(std::invoke(std::forward<F>(change), *std::forward<Self>(self)));
+    }
   }
 
   std::variant<T, Error> content_;
+};
+
+/// Success, or an error.
+template <>
+class [[nodiscard]] Result<void> {
+ public:
+  using value_type = void;   ///< as in std::expected
+  using error_type = Error;  ///< as in std::expected
+
+  Result() noexcept = default;                       ///< success
+  Result(Error error) : error_(std::move(error)) {}  ///< so a function just returns the error
+
+  /// Whether there is no error.
+  /// @{
+  bool has_value() const noexcept { return !error_; }
+  explicit operator bool() const noexcept { return has_value(); }
+  /// @}
+
+  /// Throws BadResultAccess, which carries the error, where there is one.
+  void value() const {
+    if (error_) throw_bad_result_access(*error_);
+  }
+
+  /// The error, unchecked: ask has_value() first.
+  /// @{
+  const Error& error() const& noexcept { return *error_; }
+  Error& error() & noexcept { return *error_; }
+  Error&& error() && noexcept { return *std::move(error_); }
+  /// @}
+
+  /// What `next`, which is called with nothing and gives a Result, gives; the error where there is one.
+  template <typename F>
+  auto and_then(F&& next) const {
+    using Next = std::decay_t<std::invoke_result_t<F>>;
+    return error_ ? Next(*error_) : std::invoke(std::forward<F>(next));
+  }
+
+  /// A Result of what `make`, which is called with nothing, gives; the error where there is one.
+  template <typename F>
+  auto transform(F&& make) const {
+    using U = std::decay_t<std::invoke_result_t<F>>;
+    if (error_) return Result<U>(*error_);
+    if constexpr (std::is_void_v<U>) {
+      std::invoke(std::forward<F>(make));
+      return Result<U>();
+    } else {
+      return Result<U>(std::invoke(std::forward<F>(make)));
+    }
+  }
+
+  /// Where there is an error, what `next`, which is called with it and gives a Result<void> or an error, gives.
+  template <typename F>
+  Result or_else(F&& next) const {
+    return error_ ? Result(std::invoke(std::forward<F>(next), *error_)) : *this;
+  }
+
+  /// Where there is an error, the one that `change`, which is called with it, gives.
+  template <typename F>
+  Result transform_error(F&& change) const {
+    return error_ ? Result(Error(std::invoke(std::forward<F>(change), *error_))) : *this;
+  }
+
+  /// Whether both are success, or hold the same error.
+  /// @{
+  friend bool operator==(const Result& a, const Result& b) { return a.error_ == b.error_; }
+  friend bool operator!=(const Result& a, const Result& b) { return !(a == b); }
+  /// @}
+
+ private:
+  std::optional<Error> error_;
 };
 
 }  // namespace wechatpay

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,15 +45,22 @@ struct RetryOptions {
 /// probe), an answer that belongs to another request, and a failure of the network. Not after a failed TLS
 /// verification, which is an attack or a mistake in the set-up, nor any other answer, nor what failed before it was
 /// sent.
-constexpr bool worth_another_try(const Error& error) noexcept {
+inline bool worth_another_try(const Error& error) noexcept {
   switch (error.kind) {
     case ErrorKind::unverified_answer: return true;
     case ErrorKind::api_error:
     case ErrorKind::unexpected_answer:
-      return error.http_status == 202 || error.http_status == 429 || error.http_status == 500 ||
-             error.http_status == 502 || error.http_status == 503 || error.http_status == 504 ||
-             (error.http_status == 408 && !error.verified) ||
-             error.verification_fault == VerificationFault::nonce_repeated;
+      if (error.verification_fault() == VerificationFault::nonce_repeated) return true;
+      switch (error.http_status()) {
+        case 202:
+        case 429:
+        case 500:
+        case 502:
+        case 503:
+        case 504: return true;
+        case 408: return !error.verified();
+        default: return false;
+      }
     case ErrorKind::transport_failed:
       switch (error.transport_fault) {
         case TransportFault::tls_verification:
@@ -69,23 +77,24 @@ constexpr bool worth_another_try(const Error& error) noexcept {
 /// Whether a kept connection was closed by the server, without an answer or with a 408, most likely before the request
 /// came: a server may close one that is idle at any moment (RFC 9112, section 9.6). Nobody's failure, so it is tried
 /// again at once.
-constexpr bool met_stale_connection(const Error& error) noexcept {
-  const bool closed = error.transport_fault == TransportFault::connection_closed && error.transfer.bytes_received == 0;
-  const bool timed_out = error.http_status == 408 && !error.verified;
-  return error.transfer.connection_reused && (closed || timed_out);
+inline bool met_stale_connection(const Try& latest) noexcept {
+  const bool closed =
+      latest.transport_fault == TransportFault::connection_closed && latest.transfer.bytes_received == 0;
+  const bool timed_out = latest.http_status() == 408 && !latest.answer->verified();
+  return latest.transfer.connection_reused && (closed || timed_out);
 }
 
 /// Whether it speaks against the host, so that the next try goes to the other one.
-constexpr bool speaks_against_host(const Error& error) noexcept {
+inline bool speaks_against_host(const Error& error) noexcept {
   if (error.kind == ErrorKind::transport_failed) return worth_another_try(error);
-  return error.http_status == 502 || error.http_status == 503 || error.http_status == 504;
+  return error.http_status() == 502 || error.http_status() == 503 || error.http_status() == 504;
 }
 
 /// Whether it casts doubt on the connection that it came over: no answer came, or one that may have been left over
 /// there from another request.
-constexpr bool speaks_against_connection(const Error& error) noexcept {
+inline bool speaks_against_connection(const Error& error) noexcept {
   return error.kind == ErrorKind::transport_failed || error.kind == ErrorKind::unverified_answer ||
-         error.http_status == 408 || error.verification_fault == VerificationFault::nonce_repeated;
+         error.http_status() == 408 || error.verification_fault() == VerificationFault::nonce_repeated;
 }
 
 /// What became of a call by what became of its tries: a later try takes nothing back, so one unknown makes it unknown.
@@ -112,8 +121,16 @@ constexpr std::chrono::milliseconds longest_pause(int tries, const RetryOptions&
 struct Decision {
   bool again = false;                  ///< the call goes on with another try
   std::chrono::milliseconds pause{0};  ///< before the next try
-  const char* why_not = "";            ///< where a further try would have been worth it
+  std::string_view why_not{};          ///< where a further try would have been worth it; text that is always there
 };
+
+/// Whether all members are the same.
+/// @{
+inline bool operator==(const Decision& a, const Decision& b) noexcept {
+  return a.again == b.again && a.pause == b.pause && a.why_not == b.why_not;
+}
+inline bool operator!=(const Decision& a, const Decision& b) noexcept { return !(a == b); }
+/// @}
 
 /// \addtogroup stages
 /// @{
@@ -121,8 +138,8 @@ struct Decision {
 /// Decides after `tries` tries, the last of which ended with `error`, with `left` until the deadline. `random` is taken
 /// as fraction() says. Retry-After is respected, with a part of a second more, since many clients may be told the same
 /// moment; where it reaches beyond the deadline, the call ends at once.
-constexpr Decision decide(const Error& error, int tries, std::chrono::milliseconds left, double random,
-                          const RetryOptions& options) noexcept {
+inline Decision decide(const Error& error, int tries, std::chrono::milliseconds left, double random,
+                       const RetryOptions& options) noexcept {
   if (!worth_another_try(error)) return {};
   if (options.max_tries <= 1) return {};
   if (tries >= options.max_tries) return {false, std::chrono::milliseconds(0), "all tries are used up"};

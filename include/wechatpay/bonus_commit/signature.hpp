@@ -3,8 +3,6 @@
 #define WECHATPAY_BONUS_COMMIT_SIGNATURE_HPP
 
 #include <cstdint>
-#include <exception>
-#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,11 +22,11 @@ inline constexpr std::string_view authorization_scheme = "WECHATPAY2-SHA256-RSA2
 
 /// What one try's signature covers.
 struct SignedParts {
-  std::string_view method;     ///< "POST"
-  std::string_view path;       ///< percent-encoded, without host
-  std::int64_t timestamp = 0;  ///< Unix time in seconds; WeChat Pay refuses more than 300 s of difference
-  std::string_view nonce_str;  ///< fresh for every try
-  std::string_view body;       ///< as it goes over the wire
+  std::string_view method{};     ///< "POST"
+  std::string_view path{};       ///< percent-encoded, without host
+  std::int64_t timestamp = 0;    ///< Unix time in seconds; WeChat Pay refuses more than 300 s of difference
+  std::string_view nonce_str{};  ///< fresh for every try
+  std::string_view body{};       ///< as it goes over the wire
 };
 
 /// The five lines, each ended by one LF, the last one too.
@@ -74,29 +72,7 @@ inline std::string fault_of_signature(std::string_view signature) {
 }
 
 /// The signature of the five lines in Base64. An error has the kind `signing_failed`, and nothing was sent.
-inline Result<std::string> sign(const Credentials& credentials, const SignedParts& parts) {
-  Error error;
-  try {
-    auto signature = credentials.signer().sign(signing_message(parts));
-    if (signature) {
-      error.message = fault_of_signature(*signature);
-      if (error.message.empty()) return encode_base64(*signature);
-      error.remedy = Remedy::correct_setup;
-    } else {
-      error = std::move(signature).error();
-    }
-  } catch (const std::bad_alloc&) {
-    throw;
-  } catch (const std::exception& exception) {
-    error.message = std::string("the Signer threw: ") + exception.what();
-  } catch (...) {
-    error.message = "the Signer threw what is no std::exception";
-  }
-  error.kind = ErrorKind::signing_failed;
-  error.outcome = Outcome::not_sent;
-  error.message = printable(without_signatures(error.message), 1000);
-  return error;
-}
+WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> sign(const Credentials& credentials, const SignedParts& parts);
 
 /// The value of the Authorization header with `signature`, which sign() gave for the same parts.
 inline std::string authorization(const Credentials& credentials, const SignedParts& parts, std::string_view signature) {
@@ -113,9 +89,9 @@ inline std::string authorization(const Credentials& credentials, const SignedPar
 
 /// The value of the Authorization header: the five lines, signed. An error has the kind `signing_failed`.
 inline Result<std::string> authorization(const Credentials& credentials, const SignedParts& parts) {
-  auto signature = sign(credentials, parts);
-  if (!signature) return std::move(signature).error();
-  return authorization(credentials, parts, *signature);
+  return sign(credentials, parts).transform([&](const std::string& signature) {
+    return authorization(credentials, parts, signature);
+  });
 }
 
 /// @}

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,7 +26,7 @@ inline constexpr std::chrono::seconds greatest_clock_difference{300};
 
 /// What a valid signature proves.
 struct Verification {
-  std::string serial;                    ///< of the platform key
+  std::string serial{};                  ///< of the platform key
   std::int64_t timestamp = 0;            ///< Wechatpay-Timestamp: WeChat Pay's time, Unix seconds
   std::chrono::seconds clock_offset{0};  ///< the local clock minus WeChat Pay's
 };
@@ -46,12 +47,15 @@ inline std::string verification_message(std::string_view timestamp, std::string_
 }
 
 /// The error of an answer that may not be WeChat Pay's own; its outcome is unknown.
-inline Error unverified(VerificationFault fault, std::string message) {
+inline Error unverified(VerificationFault fault, std::string message,
+                        std::optional<std::chrono::seconds> clock_offset = std::nullopt) {
   Error error;
   error.kind = ErrorKind::unverified_answer;
   error.outcome = Outcome::unknown;
-  error.verification_fault = fault;
   error.message = std::move(message);
+  Answer& answer = error.tries.emplace_back().answer.emplace();
+  answer.verification_fault = fault;
+  answer.clock_offset = clock_offset;
   return error;
 }
 
@@ -114,18 +118,17 @@ inline Result<std::int64_t> checked_timestamp(std::string_view text, std::chrono
   const std::chrono::seconds offset = clock_offset(timestamp, now);
   if (offset <= greatest_clock_difference && offset >= -greatest_clock_difference) return timestamp;
   const bool ahead = offset.count() > 0;
-  Error error = unverified(VerificationFault::timestamp_out_of_range,
-                           "Wechatpay-Timestamp is " + std::to_string(ahead ? offset.count() : -offset.count()) +
-                               " s " + (ahead ? "behind" : "ahead of") +
-                               " the local clock (300 s are allowed): set this machine's clock by NTP; if it is "
-                               "right, the answer is an old one, replayed");
-  error.clock_offset = offset;
-  return error;
+  return unverified(VerificationFault::timestamp_out_of_range,
+                    "Wechatpay-Timestamp is " + std::to_string(ahead ? offset.count() : -offset.count()) + " s " +
+                        (ahead ? "behind" : "ahead of") +
+                        " the local clock (300 s are allowed): set this machine's clock by NTP; if it is right, the "
+                        "answer is an old one, replayed",
+                    offset);
 }
 
 /// Verifies the answer's signature over its body under the key that `Wechatpay-Serial` names. Each header must be there
 /// exactly once, the timestamp within 300 s of `now`, the signature strict Base64. An error has the kind
-/// `unverified_answer`, its reason in `verification_fault`, and in `message` what to do. Thread-safe.
+/// `unverified_answer`, its reason in Error::verification_fault(), and in `message` what to do. Thread-safe.
 inline Result<Verification> verify(const HttpResponse& response, const PlatformKeys& keys,
                                    std::chrono::system_clock::time_point now) {
   const auto headers = signature_headers(response);

@@ -4,35 +4,35 @@
 
 #include <chrono>
 #include <functional>
-#include <string_view>
+#include <string>
 
 #include "wechatpay/bonus_commit/receipt.hpp"
 #include "wechatpay/bonus_commit/retry.hpp"
 
 namespace wechatpay {
 
-/// A try has ended. What it refers to lives as long as the hook runs.
+/// A try has ended. It refers to nothing outside of itself: copy it, or move it to another thread.
 struct TryEvent {
-  std::string_view out_trade_no;  ///< the request's
-  int number;                     ///< 1 for a call's first try
-  const Try& result;              ///< how it went
-  const Decision& next;           ///< whether there will be another try, and after which pause
+  std::string out_trade_no{};  ///< the request's
+  int number = 1;              ///< 1 for a call's first try
+  Try result{};                ///< how it went
+  Decision next{};             ///< whether there will be another try, and after which pause
 };
 
-/// A call has ended. What it refers to lives as long as the hook runs.
+/// A call has ended. It refers to nothing outside of itself: copy it, or move it to another thread.
 struct CallEvent {
-  std::string_view out_trade_no;       ///< the request's, also where the check refused it
-  const CommitResult& result;          ///< what the caller is given
-  int tries;                           ///< 0 where nothing was sent
-  std::chrono::milliseconds duration;  ///< from the call to its end, all pauses included
+  std::string out_trade_no{};             ///< the request's, also where the check refused it
+  CommitResult result = Error();          ///< what the caller is given
+  int tries = 0;                          ///< 0 where nothing was sent
+  std::chrono::milliseconds duration{0};  ///< from the call to its end, all pauses included
 };
 
 /// Hooks see no key, no Authorization value and no signature. They run where callbacks run (see
 /// BonusCommitClient::Callback), before them; those of commit() may run on its caller's thread, and several at once. An
 /// exception that a hook throws is swallowed: watching changes nothing.
 struct Hooks {
-  std::function<void(const TryEvent&)> on_try;    ///< once for each try
-  std::function<void(const CallEvent&)> on_call;  ///< once for each call, after its tries
+  std::function<void(const TryEvent&)> on_try{};    ///< once for each try
+  std::function<void(const CallEvent&)> on_call{};  ///< once for each call, after its tries
 };
 
 }  // namespace wechatpay
