@@ -15,14 +15,14 @@ namespace wechatpay {
 
 /// What an answer of 300 and more says.
 struct ErrorAnswer {
-  int status = 0;              ///< HTTP's
-  bool verified = false;       ///< under a valid signature
-  bool has_signature = false;  ///< one is there, valid or not
-  std::string_view code;       ///< WeChat Pay's; empty where the body does not have its form
-  std::string_view message;    ///< likewise
-  std::string_view field;      ///< that `detail` names
-  std::string_view issue;      ///< likewise
-  std::string_view location;   ///< likewise
+  int status = 0;               ///< HTTP's
+  bool verified = false;        ///< under a valid signature
+  bool has_signature = false;   ///< one is there, valid or not
+  std::string_view code{};      ///< WeChat Pay's; empty where the body does not have its form
+  std::string_view message{};   ///< likewise
+  std::string_view field{};     ///< that `detail` names
+  std::string_view issue{};     ///< likewise
+  std::string_view location{};  ///< likewise
 };
 
 /// Whether WeChat Pay's documents have `code` as one that says no: the general codes of APIv3 (基本规则, 2024-07-25)

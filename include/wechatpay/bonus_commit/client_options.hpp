@@ -25,9 +25,9 @@ struct ClientOptions {
   /// 5 minutes ago.
   std::chrono::milliseconds deadline = std::chrono::seconds(30);
 
-  RetryOptions retry;  ///< how often, when and where a call is tried again
+  RetryOptions retry{};  ///< how often, when and where a call is tried again
 
-  RateLimit rate_limit;  ///< of all calls together; none by default
+  RateLimit rate_limit{};  ///< of all calls together; none by default
 
   /// WeChat Pay's signature does not name the request, so an answer that has settled one commit settles no other: one
   /// whose nonce came before is not believed (VerificationFault::nonce_repeated), and the commit is tried again. The
@@ -36,10 +36,10 @@ struct ClientOptions {
   /// off, for a benchmark or a mock that gives the same answer each time.
   bool refuse_repeated_nonces = true;
 
-  Hooks hooks;  ///< who watches; nobody by default
+  Hooks hooks{};  ///< who watches; nobody by default
 
   /// The language of WeChat Pay's error messages: zh-CN, en, zh-HK or zh-TW; empty leaves it to WeChat Pay.
-  std::string accept_language;
+  std::string accept_language{};
 
   // These four are called from several threads, and where hooks run: commit() in them would wait for itself, and is
   // refused with `misuse`. An exception ends the call with `internal_error`, one of `nonce` with `signing_failed`.

@@ -27,12 +27,12 @@ enum class TlsVersion {
 struct CurlOptions {
   /// A PEM file of the certificate authorities to trust; empty: the system's. The sandbox's `ca.pem` stands here in
   /// tests.
-  std::string ca_bundle_file;
+  std::string ca_bundle_file{};
 
   /// "http://host:port", or with https, socks4, socks4a, socks5 or socks5h; with "user:password@" if it wants them, in
   /// which @ : / # ? and % are percent-encoded; empty: none. The environment's proxy variables are not read: where
   /// payments go is decided here.
-  std::string proxy;
+  std::string proxy{};
 
   /// For name lookup, connection and TLS handshake.
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
@@ -53,7 +53,7 @@ struct CurlOptions {
   /// Where the transport runs; null: on a thread of its own. Use a transport that runs in a loop on that loop's thread
   /// alone, its destruction included; commits may be started on any thread. BonusCommitClient::commit() would wait for
   /// the loop, so it must not be called on it.
-  std::shared_ptr<EventLoop> event_loop;
+  std::shared_ptr<EventLoop> event_loop{};
 };
 
 /// Sends through libcurl over HTTP/2 where the server offers it, else HTTP/1.1. One thread runs all calls, and

@@ -16,8 +16,8 @@ namespace wechatpay {
 
 /// One line of a header section.
 struct HttpHeader {
-  std::string name;   ///< compared without regard to case; HTTP/2 lowers it
-  std::string value;  ///< without white space at its ends
+  std::string name{};   ///< compared without regard to case; HTTP/2 lowers it
+  std::string value{};  ///< without white space at its ends
 
   /// Byte for byte.
   /// @{
@@ -31,11 +31,11 @@ using HttpHeaders = std::vector<HttpHeader>;
 
 /// A request as it goes over the wire.
 struct HttpRequest {
-  std::string method;   ///< "POST"
-  std::string origin;   ///< scheme, host and port: "https://api.mch.weixin.qq.com"
-  std::string path;     ///< percent-encoded; goes over the wire exactly so
-  HttpHeaders headers;  ///< all but Host and Content-Length
-  std::string body;     ///< byte for byte what was signed
+  std::string method{};   ///< "POST"
+  std::string origin{};   ///< scheme, host and port: "https://api.mch.weixin.qq.com"
+  std::string path{};     ///< percent-encoded; goes over the wire exactly so
+  HttpHeaders headers{};  ///< all but Host and Content-Length
+  std::string body{};     ///< byte for byte what was signed
 
   /// Byte for byte, the order of the headers included.
   /// @{
@@ -50,8 +50,8 @@ struct HttpRequest {
 /// An answer, whosoever it is.
 struct HttpResponse {
   int status = 0;           ///< 100 to 599
-  HttpHeaders headers;      ///< of the last answer alone, where interim ones came before it
-  std::string body;         ///< as received; what WeChat Pay signs
+  HttpHeaders headers{};    ///< of the last answer alone, where interim ones came before it
+  std::string body{};       ///< as received; what WeChat Pay signs
   TransferInfo transfer{};  ///< how it went over the wire, where the transport tells
 };
 

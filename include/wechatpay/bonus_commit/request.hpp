@@ -39,11 +39,11 @@ constexpr std::string_view to_string(MerchantMode mode) noexcept {
 /// characters and characters that cannot be seen, and neither begins nor ends with a blank. The merchant ids are ASCII
 /// digits.
 struct BonusCommitRequest {
-  std::string card_id;           ///< the membership card's template id (会员卡模板 id); goes into the path
-  std::string code;              ///< the member's card code (会员卡 code); goes into the path
-  std::string out_trade_no;      ///< the merchant's order number (商户订单号)
-  std::string mchid;             ///< the direct merchant's id (直连商户号)
-  std::string sub_mchid;         ///< the sub-merchant's id (子商户号)
+  std::string card_id{};         ///< the membership card's template id (会员卡模板 id); goes into the path
+  std::string code{};            ///< the member's card code (会员卡 code); goes into the path
+  std::string out_trade_no{};    ///< the merchant's order number (商户订单号)
+  std::string mchid{};           ///< the direct merchant's id (直连商户号)
+  std::string sub_mchid{};       ///< the sub-merchant's id (子商户号)
   std::int64_t bonus_value = 0;  ///< the points; 1 or more
   MerchantMode merchant_mode = MerchantMode::both;  ///< which of the two ids the body carries
 };

@@ -29,8 +29,8 @@ struct FakeWechatPayOptions {
 
 /// An order that was committed under a valid signature.
 struct CommittedOrder {
-  BonusCommitRequest request;  ///< as it was committed the last time
-  std::size_t times = 0;       ///< more than once where the commit was repeated
+  BonusCommitRequest request{};  ///< as it was committed the last time
+  std::size_t times = 0;         ///< more than once where the commit was repeated
 };
 
 /// Plays WeChat Pay for one merchant. Its RSA keys are compiled in, the same in every process, so that a test need not

@@ -27,35 +27,35 @@ struct SandboxOptions {
 
   /// Where the files go; made if it is not there. Empty: a folder of its own, removed at the end. One sandbox uses it
   /// at a time; files of earlier sandboxes there are replaced, those of others are left alone.
-  std::string folder;
+  std::string folder{};
 
   /// Gets one line per request, without the line's end. Called from several threads, one at a time.
-  std::function<void(const std::string&)> log;
+  std::function<void(const std::string&)> log{};
 
   /// Who answers; null: one of its own. Two sandboxes with the same one are WeChat Pay's main host and its backup.
-  std::shared_ptr<FakeWechatPay> wechat_pay;
+  std::shared_ptr<FakeWechatPay> wechat_pay{};
 
   /// Answers in its place, from the first request on; see Sandbox::answer_with().
-  std::function<HttpResponse(const HttpRequest&)> handler;
+  std::function<HttpResponse(const HttpRequest&)> handler{};
 
   /// Faults for the first requests, one each.
-  std::vector<SandboxFault> script;
+  std::vector<SandboxFault> script{};
 
   /// After those, so much of all requests (from 0 to 1), chosen at random, gets one of these.
   double fault_rate = 0;
-  std::vector<SandboxFault> faults;  ///< to choose from; none: no faults
-  std::uint64_t fault_seed = 1;      ///< for the random choice; requests at the same time may still swap theirs
+  std::vector<SandboxFault> faults{};  ///< to choose from; none: no faults
+  std::uint64_t fault_seed = 1;        ///< for the random choice; requests at the same time may still swap theirs
 };
 
 /// What a client of the sandbox is given. Absolute paths of files.
 struct SandboxFiles {
-  std::string folder;                ///< where they all are
-  std::string merchant_key;          ///< apiclient_key.pem
-  std::string merchant_certificate;  ///< apiclient_cert.pem
-  std::string merchant_p12;          ///< apiclient_cert.p12, its passphrase is the merchant id
-  std::string public_key;            ///< pub_key.pem
-  std::string platform_certificate;  ///< wechatpay_<serial>.pem
-  std::string ca;                    ///< ca.pem, for CurlOptions::ca_bundle_file; the same for a whole process
+  std::string folder{};                ///< where they all are
+  std::string merchant_key{};          ///< apiclient_key.pem
+  std::string merchant_certificate{};  ///< apiclient_cert.pem
+  std::string merchant_p12{};          ///< apiclient_cert.p12, its passphrase is the merchant id
+  std::string public_key{};            ///< pub_key.pem
+  std::string platform_certificate{};  ///< wechatpay_<serial>.pem
+  std::string ca{};                    ///< ca.pem, for CurlOptions::ca_bundle_file; the same for a whole process
 };
 
 /// Serves from start() until it is destroyed. Its faults work over TLS as WeChat Pay's and the network's would.
