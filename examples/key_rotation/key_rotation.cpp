@@ -96,7 +96,7 @@ int main() {
   answers.wait_for(public_key, 20);
 
   // 3. Once nothing is signed with the certificate any more, and no call from before is under way: forget it.
-  platform_keys.remove(certificate);
+  if (!platform_keys.remove(certificate)) return 1;
   answers.wait_for(public_key, 20);
 
   stop = true;

@@ -10,11 +10,14 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 compiles() {
   "$compiler" -std=c++17 -fsyntax-only -Werror=unused-result -I "$include" -x c++ - << CODE
 #include <wechatpay/bonus_commit.hpp>
+wechatpay::Result<int> check_receipt(const wechatpay::CommitReceipt&);
+wechatpay::Result<void> require_receipt(const wechatpay::CommitResult&);
 void use(const wechatpay::BonusCommitClient& client, const wechatpay::BonusCommitRequest& request,
-         const std::vector<wechatpay::BonusCommitRequest>& requests, wechatpay::PlatformKeys& keys) {
+         const std::vector<wechatpay::BonusCommitRequest>& requests, wechatpay::PlatformKeys& keys,
+         const wechatpay::Credentials& credentials, wechatpay::Result<int> result) {
   const auto take = [](const wechatpay::BonusCommitRequest&, const wechatpay::CommitResult&) { return true; };
   static_cast<void>(client), static_cast<void>(request), static_cast<void>(requests), static_cast<void>(keys);
-  static_cast<void>(take);
+  static_cast<void>(take), static_cast<void>(credentials), static_cast<void>(result);
   $1
 }
 CODE
@@ -23,6 +26,9 @@ CODE
 compiles 'auto future = client.commit_async(request); static_cast<void>(future);' || fail "a future that is kept"
 compiles 'client.commit_async(request, [](wechatpay::CommitResult) {});' || fail "a callback hears the result"
 for statement in 'client.commit(request);' 'client.commit_async(request);' 'check(request);' \
-  'keys.announce("PUB_KEY_ID_1");' 'keys.add_public_key("PUB_KEY_ID_1", "");' 'commit_all(client, requests, take);'; do
+  'keys.announce("PUB_KEY_ID_1");' 'keys.remove("PUB_KEY_ID_1");' 'keys.warnings();' 'credentials.warnings();' \
+  'result.transform([](int value) { return value; });' 'client.commit(request).and_then(check_receipt);' \
+  'require_receipt(client.commit(request));' \
+  'keys.add_public_key("PUB_KEY_ID_1", "");' 'commit_all(client, requests, take);'; do
   if compiles "$statement" 2> /dev/null; then fail "no warning: $statement"; fi
 done

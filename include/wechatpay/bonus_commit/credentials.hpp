@@ -96,7 +96,7 @@ class Credentials {
   /// What is not wrong for certain but should be seen to: a file with the private key that its group or others could
   /// read or write when it was read, with the command that mends it; and a certificate that has expired, is not valid
   /// yet, or expires within 30 days. Not errors, since the server decides. Log them at start-up and once a day.
-  WECHATPAY_BONUS_COMMIT_EXPORT std::vector<std::string> warnings(
+  [[nodiscard]] WECHATPAY_BONUS_COMMIT_EXPORT std::vector<std::string> warnings(
       std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const;
 
  private:

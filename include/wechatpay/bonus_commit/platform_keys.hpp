@@ -55,7 +55,7 @@ class PlatformKeys {
   WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> add_certificate(std::string_view pem);
 
   /// Forgets a key; answers signed with it are then not verified any more. False if it was not there.
-  WECHATPAY_BONUS_COMMIT_EXPORT bool remove(std::string_view serial);
+  [[nodiscard]] WECHATPAY_BONUS_COMMIT_EXPORT bool remove(std::string_view serial);
 
   /// Chooses the key that requests announce in `Wechatpay-Serial`, until it is removed. False if it is not there.
   [[nodiscard]] WECHATPAY_BONUS_COMMIT_EXPORT bool announce(std::string_view serial);
@@ -75,7 +75,7 @@ class PlatformKeys {
   /// Platform certificates that have expired, are not valid yet, or expire within 30 days (public keys have no end);
   /// certificates that name somebody else than WeChat Pay's do, such as a TLS host's; and files that others could write
   /// when they were read. Not errors, since it is the signature that counts. Log them at start-up and once a day.
-  WECHATPAY_BONUS_COMMIT_EXPORT std::vector<std::string> warnings(
+  [[nodiscard]] WECHATPAY_BONUS_COMMIT_EXPORT std::vector<std::string> warnings(
       std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const;
 
  private:
