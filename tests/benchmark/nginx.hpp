@@ -4,7 +4,6 @@
 #define WECHATPAY_TESTS_BENCHMARK_NGINX_HPP
 
 #include <sched.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,7 +31,7 @@ inline void pin_to_core(int core) {
 class Nginx {
  public:
   /// `program` is the path of nginx. HTTP/2 is offered where `http2` is set.
-  Nginx(const std::string& program, bool http2, const FakeWechatPay& wechat_pay) : port_(free_port()) {
+  Nginx(const std::string& program, bool http2, const FakeWechatPay& wechat_pay) : port_(port_for_a_program()) {
     std::string signed_headers;
     for (const HttpHeader& header : signed_204(wechat_pay).headers) {
       signed_headers += "add_header " + header.name + " '" + header.value + "' always;\n";
@@ -69,7 +68,7 @@ class Nginx {
                                         "; ssl_protocols TLSv1.2 TLSv1.3;\n" + answer + "}\n}\n");
     process_ = fork();
     if (process_ == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      end_with_the_parent(SIGKILL);
       pin_to_core(1);
       execl(program.c_str(), program.c_str(), "-c", configuration.c_str(), "-p", folder_.path(".").c_str(), nullptr);
       _exit(127);

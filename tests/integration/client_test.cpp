@@ -310,8 +310,7 @@ TEST_F(Commit, RefusesOldTls) {
 }
 
 TEST_F(Commit, NamesAHostThatRefuses) {
-  const std::string origin = "https://127.0.0.1:" + std::to_string(free_port());
-  expect_transport_fault(error_of_commit_to(origin), TransportFault::connect, Outcome::not_sent, origin);
+  expect_transport_fault(error_of_commit_to(nobody), TransportFault::connect, Outcome::not_sent, nobody);
 }
 
 TEST_F(Commit, NamesAHostThatDoesNotResolve) {
@@ -326,7 +325,7 @@ TEST_F(Commit, EndsAtItsDeadline) {
     connection.read_request();  // until the client gives up
   });
   curl_options_.ca_bundle_file = RawServer::ca_file();
-  options_.deadline = std::chrono::milliseconds(200);
+  options_.deadline = std::chrono::seconds(2);
   expect_transport_fault(error_of_commit_to(server.origin()), TransportFault::timeout, Outcome::unknown, "in time");
 }
 
@@ -337,7 +336,7 @@ TEST_F(Commit, TellsADeadlineBeforeTheConnectionIsReadyFromOneAfter) {
     while (::recv(socket, &byte, 1, 0) > 0) {
     }
   });
-  options_.deadline = std::chrono::milliseconds(200);
+  options_.deadline = std::chrono::seconds(1);
   expect_transport_fault(error_of_commit_to("https://127.0.0.1:" + std::to_string(mute.port())),
                          TransportFault::timeout, Outcome::not_sent, "not even a connection");
 }
@@ -420,7 +419,7 @@ TEST_F(Commit, StartsAnotherCallFromACallback) {
 
 TEST_F(Commit, FailsOverFromAHostThatRefuses) {
   options_.retry.max_tries = 3;
-  options_.origins = {"https://127.0.0.1:" + std::to_string(free_port()), sandbox_->origin()};
+  options_.origins = {nobody, sandbox_->origin()};
   const auto client =
       BonusCommitClient::create(sandbox_->wechat_pay().credentials(), sandbox_->wechat_pay().platform_keys(),
                                 CurlTransport::create(curl_options_).value(), options_)

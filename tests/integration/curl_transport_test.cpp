@@ -233,7 +233,7 @@ TEST_F(Curl, TellsHowEachTransferWent) {
   EXPECT_EQ(second.tls.count(), 0);
   EXPECT_EQ(second.bytes_sent, received);
 
-  const Error refused = error_of(send(*curl, request("https://127.0.0.1:" + std::to_string(free_port()))));
+  const Error refused = error_of(send(*curl, request(nobody)));
   EXPECT_FALSE(refused.tries[0].transfer.connection_reused);
   EXPECT_EQ(refused.tries[0].transfer.bytes_sent, 0U);
 }
@@ -254,8 +254,12 @@ TEST_F(Curl, TellsHowLongARequestWaitedForAConnection) {
   auto first = send(*curl, request(server.origin()));
   reached.get_future().wait();
   auto second = send(*curl, request(server.origin()));
+  const auto sent = Clock::now();
+  EXPECT_EQ(error_of(send(*curl, request(nobody))).transport_fault, TransportFault::connect) << "to another host";
+  const auto answered = Clock::now();
   answer.set_value();
-  EXPECT_GT(second.get().value().transfer.waited, first.get().value().transfer.waited);
+  ASSERT_TRUE(first.get());
+  EXPECT_GE(second.get().value().transfer.waited, std::chrono::floor<std::chrono::microseconds>(answered - sent));
 }
 
 TEST_F(Curl, OpensNoMoreConnectionsThanItMay) {
@@ -280,16 +284,21 @@ TEST_F(Curl, OpensNoMoreConnectionsThanItMay) {
 }
 
 TEST_F(Curl, EndsACallThatWaitsForAConnectionUntilItsTimeout) {
-  const RawServer server(hang);
+  std::promise<void> reached;
+  const RawServer server([&](RawServer::Connection& connection, int) {
+    connection.read_request();
+    reached.set_value();
+    connection.read_request();
+  });
   options_.max_connections = 1;
   const auto curl = transport();
-  auto first = send(*curl, request(server.origin()), within(milliseconds(400)));
-  auto second = send(*curl, request(server.origin()), within(milliseconds(100)));
-  const Error waiting = error_of(std::move(second));
+  auto first = send(*curl, request(server.origin()), within(std::chrono::minutes(1)));
+  reached.get_future().wait();
+  const Error waiting = error_of(send(*curl, request(server.origin()), within(milliseconds(100))));
   EXPECT_EQ(waiting.transport_fault, TransportFault::no_free_connection);
   EXPECT_EQ(waiting.outcome, Outcome::not_sent);
   EXPECT_TRUE(contains(waiting.message, "CurlOptions::max_connections")) << waiting.message;
-  EXPECT_EQ(error_of(std::move(first)).outcome, Outcome::unknown);
+  EXPECT_EQ(first.wait_for(milliseconds(0)), std::future_status::timeout) << "which goes on";
 }
 
 TEST_F(Curl, HoldsACallsTimeoutWhileAnotherStillConnects) {
@@ -318,10 +327,13 @@ TEST_F(Curl, CountsATimeoutFromACallsTurnAndADeadlineFromItsSending) {
   options_.max_connections = 1;
   const auto curl = transport();
   auto first = send(*curl, request(server.origin()));
-  SendOptions soon = within(milliseconds(50));
-  soon.deadline = milliseconds(10000);
+  SendOptions soon = within(milliseconds(500));
+  soon.deadline = std::chrono::minutes(1);
   auto waiting = send(*curl, request(server.origin()), soon);
-  EXPECT_EQ(waiting.wait_for(milliseconds(100)), std::future_status::timeout) << "its 50 ms have not begun";
+  const RawServer other(hang);
+  EXPECT_EQ(error_of(send(*curl, request(other.origin()), within(milliseconds(600)))).transport_fault,
+            TransportFault::timeout);
+  EXPECT_EQ(waiting.wait_for(milliseconds(0)), std::future_status::timeout) << "its 500 ms have not begun";
   release.set_value();
   EXPECT_TRUE(first.get());
   const Error error = error_of(std::move(waiting));
@@ -412,7 +424,7 @@ TEST_F(Curl, MayBeDestroyedByACompletion) {
   auto holder = std::make_shared<std::shared_ptr<CurlTransport>>(std::move(curl));
   raw->send(request(server.origin()), {}, [&destroyed, holder](Result<HttpResponse>) {
     holder->reset();
-    destroyed.set_value();
+    destroyed.set_value_at_thread_exit();  // so that the thread is no part of the next test
   });
   destroyed.get_future().get();
   EXPECT_EQ(error_of(std::move(hanging)).transport_fault, TransportFault::shut_down);
@@ -447,7 +459,6 @@ long sleeps_of(const std::string& thread) {
 long cpu_time_of(const std::string& thread) { return std::stol(read_text(thread + "/schedstat")); }
 
 TEST_F(Curl, SleepsWhileThousandsOfCallsAreInTheirPauses) {
-  const std::string nobody = "https://127.0.0.1:" + std::to_string(free_port());
   const auto signer = FakeWechatPay().credentials();
   const auto before = threads_of_this_process();
   const auto curl = transport();
@@ -468,7 +479,7 @@ TEST_F(Curl, SleepsWhileThousandsOfCallsAreInTheirPauses) {
   const std::string self = "/proc/thread-self";
   const long work = cpu_time_of(self);
   for (int i = 0; i < 300; ++i) ASSERT_TRUE(signer.signer().sign("some tens of milliseconds of other work"));
-  EXPECT_LE(sleeps_of(*threads.begin()), sleeps + 1) << "it may have been on its way to sleep";
+  EXPECT_LE(sleeps_of(*threads.begin()), sleeps + 5) << "it may have been on its way to sleep, by way of a lock";
   EXPECT_LT(cpu_time_of(*threads.begin()) - cpu_time, (cpu_time_of(self) - work) / 4) << "nor does it spin";
 }
 #endif
@@ -561,19 +572,18 @@ TEST_F(Curl, SaysWhatTheProxyAnsweredAndKeepsItsPassword) {
 
 TEST_F(Curl, ReadsNoProxyFromTheEnvironment) {
   const RawServer server(answer_all);
-  const std::string nowhere = "http://127.0.0.1:" + std::to_string(free_port());
-  for (const char* name : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) setenv(name, nowhere.c_str(), 1);
+  const char* const nowhere = "http://127.0.0.1:1";
+  const TestEnvironment proxies{
+      {"https_proxy", nowhere}, {"HTTPS_PROXY", nowhere}, {"all_proxy", nowhere}, {"ALL_PROXY", nowhere}};
   const auto curl = transport();
   const auto direct = send(*curl, request(server.origin())).get();
-  EXPECT_TRUE(direct) << direct.error().message;
-  for (const char* name : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) unsetenv(name);
+  EXPECT_TRUE(direct) << (direct ? "" : direct.error().message);
 
-  setenv("no_proxy", "127.0.0.1", 1);
+  const TestEnvironment exceptions{{"no_proxy", "127.0.0.1"}, {"NO_PROXY", "127.0.0.1"}};
   options_.proxy = nowhere;
   const auto proxied = transport();
   EXPECT_EQ(error_of(send(*proxied, request(server.origin()))).transport_fault, TransportFault::connect)
       << "no_proxy is not read either";
-  unsetenv("no_proxy");
 }
 
 TEST_F(Curl, WritesNoTlsSecrets) {
@@ -582,7 +592,8 @@ TEST_F(Curl, WritesNoTlsSecrets) {
   const TemporaryFolder folder;
   const std::string log = folder.path("keys.log");
   const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
-  const auto child = run("SSLKEYLOGFILE=" + log + " " + self + " --gtest_filter=Curl.ReusesAConnection");
+  const auto child =
+      run("SSLKEYLOGFILE=" + quoted(log) + " " + quoted(self) + " --gtest_filter=Curl.ReusesAConnection");
   EXPECT_EQ(child.status, 0) << child.output;
   EXPECT_TRUE(contains(child.output, "[  PASSED  ] 1 test")) << child.output;
   EXPECT_EQ(read_text(log), "");

@@ -147,7 +147,10 @@ int exits_in_a_forked_child() {
   request.origin = arguments.at(2);
   transport->send(request, {}, [](const Result<HttpResponse>&) {});
   const pid_t child = ::fork();
-  if (child == 0) std::exit(right);
+  if (child == 0) {
+    ::alarm(30);
+    std::exit(right);
+  }
   int status = 0;
   ::waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;

@@ -24,6 +24,7 @@ TEST_P(Exit, CrashesNothing) {
   for (int i = 0; i < 12; ++i) {
     const pid_t child = ::fork();
     if (child == 0) {
+      end_with_the_parent();
       ::execl(WECHATPAY_EXIT_PROGRAM, WECHATPAY_EXIT_PROGRAM, GetParam(), silent.origin().c_str(),
               RawServer::ca_file().c_str(), keys->files().folder.c_str(), keys->wechat_pay().public_key_id().c_str(),
               static_cast<char*>(nullptr));

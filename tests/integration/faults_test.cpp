@@ -96,7 +96,7 @@ class Fault : public ::testing::TestWithParam<Case> {
 
 TEST_P(Fault, IsToldTruly) {
   options_.retry.max_tries = 1;
-  options_.retry.try_timeout = milliseconds(GetParam().fault.pause == a_minute ? 1500 : 10000);
+  options_.retry.try_timeout = milliseconds(GetParam().fault.pause == a_minute ? 3000 : 10000);
   const CommitResult result = commit();
   ASSERT_FALSE(result);
   const Error& error = result.error();
@@ -109,7 +109,7 @@ TEST_P(Fault, IsToldTruly) {
 }
 
 TEST_P(Fault, IsSettledByAnotherTry) {
-  if (GetParam().fault.pause == a_minute) options_.retry.try_timeout = std::chrono::seconds(1);
+  if (GetParam().fault.pause == a_minute) options_.retry.try_timeout = std::chrono::seconds(2);
   const CommitResult result = commit();
   EXPECT_EQ(result.has_value(), GetParam().settled_by_another_try);
   if (result) {

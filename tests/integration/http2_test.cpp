@@ -20,19 +20,20 @@ namespace {
 /// Speaks HTTP/2 and passes everything on, byte for byte, to the sandbox.
 class Apache {
  public:
-  explicit Apache(const Sandbox& sandbox) : port_(free_port()) {
+  explicit Apache(const Sandbox& sandbox) : port_(port_for_a_program()) {
     const std::string modules = "/usr/lib/apache2/modules/";
-    std::string config = "ServerRoot " + folder_.path("") + "\nListen 127.0.0.1:" + std::to_string(port_) +
-                         "\nServerName 127.0.0.1\nPidFile pid\nErrorLog error.log\nDefaultRuntimeDir " +
-                         folder_.path("") + "\nMutex pthread\n";
+    std::string config = "ServerRoot \"" + folder_.path("") + "\"\nListen 127.0.0.1:" + std::to_string(port_) +
+                         "\nServerName 127.0.0.1\nPidFile pid\nErrorLog error.log\nDefaultRuntimeDir \"" +
+                         folder_.path("") + "\"\nMutex pthread\n";
     for (const char* module : {"mpm_event", "authz_core", "ssl", "http2", "proxy", "proxy_http"}) {
       config += std::string("LoadModule ") + module + "_module " + modules + "mod_" + module + ".so\n";
     }
     if (::geteuid() == 0) config += "User nobody\nGroup nogroup\n";
     config += "Protocols h2 http/1.1\nLogFormat \"%H %>s\" protocol\nCustomLog access.log protocol\nSSLEngine on\n";
-    config += "SSLCertificateFile " + ServerPki::get().certificate_file + "\n";
-    config += "SSLCertificateKeyFile " + ServerPki::get().key_file + "\n";
-    config += "SSLProxyEngine on\nSSLProxyCheckPeerName off\nSSLProxyCACertificateFile " + sandbox.files().ca + "\n";
+    config += "SSLCertificateFile \"" + ServerPki::get().certificate_file + "\"\n";
+    config += "SSLCertificateKeyFile \"" + ServerPki::get().key_file + "\"\n";
+    config +=
+        "SSLProxyEngine on\nSSLProxyCheckPeerName off\nSSLProxyCACertificateFile \"" + sandbox.files().ca + "\"\n";
     config += "AllowEncodedSlashes NoDecode\nProxyPass / " + sandbox.origin() + "/ nocanon\n";
     file_ = folder_.write("httpd.conf", config);
     start();
@@ -66,6 +67,7 @@ class Apache {
   void start() {
     process_ = ::fork();
     if (process_ == 0) {
+      end_with_the_parent();
       ::execl(program(), program(), "-DFOREGROUND", "-f", file_.c_str(), static_cast<char*>(nullptr));
       ::_exit(127);
     }
@@ -124,19 +126,22 @@ class Http2Connections : public ::testing::Test {
   void SetUp() override {
     if (!std::filesystem::exists(Apache::program())) GTEST_SKIP() << Apache::program() << " is not installed";
     ASSERT_TRUE(apache_.ready()) << apache_.errors();
-  }
-
-  void start(std::chrono::milliseconds try_timeout = std::chrono::seconds(20)) {
     CurlOptions curl_options;
     curl_options.ca_bundle_file = ServerPki::get().ca_file;
+    curl_options.connect_timeout = std::chrono::minutes(1);
+    transport_ = CurlTransport::create(curl_options).value();
+    client_.emplace(client_that_waits(std::chrono::seconds(20)));
+  }
+
+  /// At most so long for an answer.
+  BonusCommitClient client_that_waits(std::chrono::milliseconds try_timeout) {
     ClientOptions options;
     options.origins = {"https://127.0.0.1:" + std::to_string(forwarder_.port())};
     options.retry.max_tries = 1;
     options.retry.try_timeout = try_timeout;
-    client_.emplace(BonusCommitClient::create(sandbox_->wechat_pay().credentials(),
-                                              sandbox_->wechat_pay().platform_keys(),
-                                              CurlTransport::create(curl_options).value(), options)
-                        .value());
+    return BonusCommitClient::create(sandbox_->wechat_pay().credentials(), sandbox_->wechat_pay().platform_keys(),
+                                     transport_, options)
+        .value();
   }
 
   void commit_at_once(int count) {
@@ -158,11 +163,11 @@ class Http2Connections : public ::testing::Test {
   const std::unique_ptr<Sandbox> sandbox_ = Sandbox::start().value();
   Apache apache_{*sandbox_};
   Forwarder forwarder_{apache_.port()};
+  std::shared_ptr<CurlTransport> transport_;
   std::optional<BonusCommitClient> client_;
 };
 
 TEST_F(Http2Connections, AreOneForAllCalls) {
-  start();
   commit_at_once(64);
   EXPECT_EQ(forwarder_.connections(), 1);
   commit_at_once(64);
@@ -170,30 +175,30 @@ TEST_F(Http2Connections, AreOneForAllCalls) {
 }
 
 TEST_F(Http2Connections, ThatHaveDiedLoseNoMoreThanOneCall) {
-  start(std::chrono::milliseconds(1500));
+  const auto impatient = client_that_waits(std::chrono::seconds(2));
   ASSERT_TRUE(client_->commit(seed_request()));
   ASSERT_TRUE(client_->commit(seed_request()));
   ASSERT_EQ(forwarder_.connections(), 1);
   forwarder_.swallow_present_connections();
-  EXPECT_EQ(client_->commit(seed_request()).error().transport_fault, TransportFault::timeout);
+  EXPECT_EQ(impatient.commit(seed_request()).error().transport_fault, TransportFault::timeout);
   expect_to_go_on();
   EXPECT_EQ(forwarder_.connections(), 2);
 }
 
 TEST_F(Http2Connections, ThatDieBeforeTheirFirstAnswerAreNotUsedAgain) {
-  start(std::chrono::milliseconds(1500));
+  const auto impatient = client_that_waits(std::chrono::seconds(2));
   sandbox_->answer_with([&](const HttpRequest& request) {
     forwarder_.swallow_present_connections();
     return sandbox_->wechat_pay().answer(request);
   });
-  EXPECT_EQ(client_->commit(seed_request()).error().transport_fault, TransportFault::timeout);
+  EXPECT_EQ(impatient.commit(seed_request()).error().transport_fault, TransportFault::timeout);
   sandbox_->answer_with({});
   expect_to_go_on();
   EXPECT_EQ(forwarder_.connections(), 2);
 }
 
 TEST_F(Http2Connections, OnWhichOneAnswerIsLateServeTheOthersOut) {
-  start(std::chrono::milliseconds(1500));
+  const auto impatient = client_that_waits(std::chrono::seconds(3));
   std::atomic<bool> first{true};
   std::promise<void> released;
   const auto release = released.get_future().share();
@@ -201,7 +206,7 @@ TEST_F(Http2Connections, OnWhichOneAnswerIsLateServeTheOthersOut) {
     if (first.exchange(false)) release.wait();
     return sandbox_->wechat_pay().answer(request);
   });
-  auto late = client_->commit_async(seed_request());
+  auto late = impatient.commit_async(seed_request());
   while (first) std::this_thread::yield();
   commit_at_once(5);
   EXPECT_EQ(forwarder_.connections(), 1);
@@ -212,9 +217,9 @@ TEST_F(Http2Connections, OnWhichOneAnswerIsLateServeTheOthersOut) {
 }
 
 TEST_F(Http2Connections, ThatTheServerHasClosedAreReplacedUnnoticed) {
-  start();
   ASSERT_TRUE(client_->commit(seed_request()));
   apache_.restart();
+  forwarder_.wait_until_closed();
   const CommitResult result = client_->commit(seed_request());
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_LE(result->tries, 2);

@@ -39,6 +39,7 @@ class Answering {
             connection.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(path.size()) + "\r\n\r\n" + path);
             if (!first) continue;
             more(connection);
+            connection.wait_until_delivered();
             done_.set_value();
           }
         }) {}
@@ -136,15 +137,16 @@ TEST(KeptConnection, IsNotUsedWhereTheServerHasClosedIt) {
 }
 
 TEST(KeptConnection, IsLookedAtBehindAProxy) {
-  Answering server([](RawServer::Connection& connection) { connection.write(empty_answer); });
+  const RawServer server([](RawServer::Connection& connection, int) {
+    while (!connection.read_request().empty()) {
+      connection.write_both("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", empty_answer);
+    }
+  });
   const ConnectProxy proxy;
   CurlOptions options;
   options.proxy = proxy.url();
   const auto curl = trusting_transport(options);
-  ASSERT_TRUE(send_to(*curl, server.origin()));
-  server.wait();
-  // The proxy passes on what the server has written at some moment: the answer to a further request is behind it.
-  for (int i = 0; i < 5; ++i) EXPECT_NE(send_to(*curl, server.origin(), "/second").value().status, 204);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(send_to(*curl, server.origin()).value().status, 200);
 }
 
 TEST(KeptConnection, IsUsedWhereOnlySessionTicketsHaveArrived) {

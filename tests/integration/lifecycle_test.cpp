@@ -220,7 +220,7 @@ TEST_F(Lifecycle, LetsACallbackDestroyTheClient) {
   std::promise<void> destroyed;
   (*holder)->commit_async(seed_request(), [&destroyed, holder](const CommitResult&) {
     holder->reset();
-    destroyed.set_value();
+    destroyed.set_value_at_thread_exit();  // so that the thread is no part of the next test
   });
   destroyed.get_future().wait();
 }

@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <stdexcept>
@@ -42,30 +44,34 @@ class PollingLoop final : public EventLoop {
 
   void set_timer(std::chrono::milliseconds delay, std::function<void()> expired) override {
     expired_ = std::move(expired);
-    due_ = std::chrono::steady_clock::now() + delay;
+    due_ = Clock::now() + delay;
   }
 
-  /// Serves what comes until `done` says so; looks after each thing that has come.
+  /// Serves what comes until `done` says so; looks after each thing that has come. Throws after a minute.
   template <typename Done>
   void run_until(const Done& done) {
-    while (!done()) serve();
+    const auto end = Clock::now() + std::chrono::minutes(1);
+    while (!done()) {
+      if (Clock::now() >= end) throw std::runtime_error("what the loop runs for has not come within a minute");
+      serve(end);
+    }
   }
 
   std::size_t watched() const { return watched_.size(); }
   bool has_timer() const { return expired_ != nullptr; }
-  int rounds() const { return rounds_; }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   struct Watched {
     short events;
     Ready ready;
   };
 
-  void serve() {
-    ++rounds_;
+  void serve(Clock::time_point end) {
     std::vector<pollfd> sockets{{pipe_[0], POLLIN, 0}};
     for (const auto& one : watched_) sockets.push_back({one.first, one.second.events, 0});
-    ::poll(sockets.data(), sockets.size(), timeout());
+    ::poll(sockets.data(), sockets.size(), timeout(end));
     if (sockets[0].revents != 0) run_tasks();
     for (std::size_t i = 1; i < sockets.size(); ++i) {
       const auto at = watched_.find(sockets[i].fd);
@@ -74,12 +80,12 @@ class PollingLoop final : public EventLoop {
       const bool failed = (sockets[i].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
       ready(failed || (sockets[i].revents & POLLIN) != 0, failed || (sockets[i].revents & POLLOUT) != 0);
     }
-    if (expired_ != nullptr && std::chrono::steady_clock::now() >= due_) std::exchange(expired_, nullptr)();
+    if (expired_ != nullptr && Clock::now() >= due_) std::exchange(expired_, nullptr)();
   }
 
-  int timeout() const {
-    if (expired_ == nullptr) return -1;
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(due_ - std::chrono::steady_clock::now()).count();
+  int timeout(Clock::time_point end) const {
+    const auto next = expired_ == nullptr ? end : std::min(due_, end);
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count();
     return left < 0 ? 0 : static_cast<int>(left);
   }
 
@@ -101,8 +107,7 @@ class PollingLoop final : public EventLoop {
   std::vector<std::function<void()>> tasks_;
   std::map<int, Watched> watched_;
   std::function<void()> expired_;
-  std::chrono::steady_clock::time_point due_{};
-  int rounds_ = 0;
+  Clock::time_point due_{};
 };
 
 }  // namespace wechatpay

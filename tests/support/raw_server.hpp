@@ -7,8 +7,13 @@
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#if defined(__linux__)
+#include <linux/sockios.h>
+#include <sys/prctl.h>
+#endif
 
 #include <atomic>
 #include <cerrno>
@@ -18,6 +23,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -80,6 +86,15 @@ class Listener {
   int connections() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     return static_cast<int>(connections_.size());
+  }
+
+  /// Until every connection so far is closed.
+  void wait_until_closed() const {
+    const auto any_open = [this] {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      return !open_.empty();
+    };
+    while (any_open()) std::this_thread::yield();
   }
 
   static sockaddr_in loopback(std::uint16_t port) {
@@ -150,6 +165,13 @@ class RawServer {
     }
 
     void write(std::string_view bytes) { SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())); }
+
+    /// Until the client's system has all that was written.
+    void wait_until_delivered() const {
+#if defined(SIOCOUTQ)
+      for (int left = 1; ::ioctl(socket_, SIOCOUTQ, &left) == 0 && left > 0;) std::this_thread::yield();
+#endif
+    }
 
     /// In TLS records of their own, but one packet.
     void write_both(std::string_view first, std::string_view second) {
@@ -283,6 +305,7 @@ class Forwarder {
 
   std::uint16_t port() const { return listener_.port(); }
   int connections() const { return listener_.connections(); }
+  void wait_until_closed() const { listener_.wait_until_closed(); }
 
   /// As a firewall that has forgotten them: nothing comes through any more, and nobody is told.
   void swallow_present_connections() { ++generation_; }
@@ -303,16 +326,28 @@ class Forwarder {
   Listener listener_;
 };
 
-/// A port of loopback on which nobody listens.
-inline std::uint16_t free_port() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address = Listener::loopback(0);
-  socklen_t size = sizeof address;
-  const bool bound = ::bind(socket, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                     ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-  ::close(socket);
-  if (!bound) throw std::runtime_error("no free port");
-  return ntohs(address.sin_port);
+/// A free port of loopback for a program that is to be started: below those that systems give out by themselves, so
+/// that nobody takes it meanwhile.
+inline std::uint16_t port_for_a_program() {
+  std::random_device random;
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const auto port = static_cast<std::uint16_t>(10000 + random() % 20000);
+    const sockaddr_in address = Listener::loopback(port);
+    const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+    const bool free = ::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    ::close(socket);
+    if (free) return port;
+  }
+  throw std::runtime_error("no free port");
+}
+
+/// For a child process: it does not outlive a test that is killed.
+inline void end_with_the_parent(int signal = SIGTERM) {
+#if defined(__linux__)
+  ::prctl(PR_SET_PDEATHSIG, signal);
+#else
+  static_cast<void>(signal);
+#endif
 }
 
 }  // namespace wechatpay

@@ -4,12 +4,17 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
+#include <map>
+#include <optional>
 #include <random>
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "wechatpay/bonus_commit/request.hpp"
 
@@ -30,6 +35,9 @@ inline constexpr const char* seed_body =
 inline std::chrono::system_clock::time_point at(std::int64_t seconds) {
   return std::chrono::system_clock::time_point(std::chrono::seconds(seconds));
 }
+
+/// A host that is there, and a port on which nobody listens: no system gives it out by itself.
+inline constexpr const char* nobody = "https://127.0.0.1:1";
 
 inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
@@ -65,11 +73,40 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+/// Environment variables as the test needs them; at its end they are as before.
+class TestEnvironment {
+ public:
+  TestEnvironment(std::initializer_list<std::pair<const char*, const char*>> variables) {
+    for (const auto& [name, value] : variables) {
+      const char* const before = std::getenv(name);
+      before_[name] = before == nullptr ? std::nullopt : std::optional<std::string>(before);
+      ::setenv(name, value, 1);
+    }
+  }
+  TestEnvironment(const TestEnvironment&) = delete;
+  TestEnvironment& operator=(const TestEnvironment&) = delete;
+  ~TestEnvironment() {
+    for (const auto& [name, value] : before_) {
+      value ? ::setenv(name.c_str(), value->c_str(), 1) : ::unsetenv(name.c_str());
+    }
+  }
+
+ private:
+  std::map<std::string, std::optional<std::string>> before_;
+};
+
 /// A command's standard output and exit status.
 struct CommandResult {
   std::string output;
   int status = -1;
 };
+
+/// A word for the shell that `run` starts.
+inline std::string quoted(const std::string& text) {
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return word + "'";
+}
 
 inline CommandResult run(const std::string& command) {
   CommandResult result;

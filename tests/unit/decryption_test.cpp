@@ -139,7 +139,7 @@ TEST(Decryption, TellsAMissingPassphraseFromAWrongOne) {
 TEST(Decryption, NamesALegacyCipherThatOpenSslLacksAndNeverCallsThePassphraseWrong) {
   const auto keys = legacy_keys();
   const std::string p12 = pkcs12(key(), certificate(), mchid, true);
-  setenv("OPENSSL_MODULES", "/no/such/folder", 1);
+  const TestEnvironment without_modules{{"OPENSSL_MODULES", "/no/such/folder"}};
   for (const char* given : {passphrase, "another passphrase"}) {
     for (const std::string& pem : keys) {
       const std::string message = message_of(from_key(pem, given));
@@ -153,7 +153,6 @@ TEST(Decryption, NamesALegacyCipherThatOpenSslLacksAndNeverCallsThePassphraseWro
   const std::string message = message_of(Credentials::from_p12(p12, mchid));
   EXPECT_TRUE(contains(message, "is encrypted with RC2-40-CBC, which this OpenSSL does not have")) << message;
   for (const std::string& pem : modern_keys()) EXPECT_TRUE(from_key(pem));
-  unsetenv("OPENSSL_MODULES");
 }
 
 TEST(Decryption, SaysThatNoProviderIsActiveWhateverIsRead) {
