@@ -58,7 +58,7 @@ std::string curl_command(Sandbox& sandbox) {
   const std::string body = serialize(request).value();
   const std::string nonce = random_nonce().value();
   const SignedParts parts{"POST", path, std::time(nullptr), nonce, body};
-  return "curl --include --cacert '" + sandbox.files().ca + "' '" + sandbox.origin() + path +
+  return "curl --noproxy 127.0.0.1 --include --cacert '" + sandbox.files().ca + "' '" + sandbox.origin() + path +
          "' \\\n  --header 'Authorization: " + authorization(sandbox.wechat_pay().credentials(), parts).value() +
          "' \\\n  --header 'Accept: application/json' --header 'Content-Type: application/json' \\\n"
          "  --header 'Wechatpay-Serial: " +

@@ -24,8 +24,8 @@ std::string output_of(const std::string& command) {
 /// Parses it and generates nothing; CPU seconds.
 double parse(const std::string& file) {
   const double before = cpu_seconds(RUSAGE_CHILDREN);
-  output_of(WECHATPAY_COMPILER " -std=c++17 -fsyntax-only -I" WECHATPAY_SOURCE "/include " WECHATPAY_JSON_INCLUDE " " +
-            file);
+  output_of(shell_word(WECHATPAY_COMPILER) + " -std=c++17 -fsyntax-only -I" + shell_word(WECHATPAY_SOURCE "/include") +
+            " " WECHATPAY_JSON_INCLUDE " " + shell_word(file));
   return cpu_seconds(RUSAGE_CHILDREN) - before;
 }
 

@@ -66,7 +66,7 @@ std::string table(const std::vector<Row>& rows) {
 
 /// "nginx version: nginx/1.22.1" has the part that matters behind its blank.
 std::string machine(const std::string& nginx) {
-  std::string server = run(nginx + " -v 2>&1").output;
+  std::string server = run(shell_word(nginx) + " -v 2>&1").output;
   server.erase(0, server.rfind(' ') + 1);
   server.erase(server.find_last_not_of('\n') + 1);
   return std::to_string(std::thread::hardware_concurrency()) + " cores; OpenSSL " +

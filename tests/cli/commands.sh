@@ -236,14 +236,15 @@ expect 0 "$tool" doctor
 says out '^ok    merchant.s key  *merchant 1900000001, serial_no [0-9A-F]*$'
 says out '^ok    its certificate  *the key belongs to it; valid until 20[0-9][0-9]-[01][0-9]-[0-3][0-9]$'
 says out '^ok    TLS '
-says out '^ok    clock  *0 s'
+says out '^ok    clock  *[0-9] s'
 says out '^ok    signed request '
 says out '^ok    signed answer  *verified with PUB_KEY_ID_'
 expect 0 "$tool" doctor --json
 says out '"wrong": 0,'
 says out '"step": "signed answer",'
 [ "${out:0:1}${out: -1}" = '{}' ] || fail "more than a document on standard output: $out"
-expect 0 env HTTPS_PROXY=http://user:secret@127.0.0.1:1 all_proxy=http://127.0.0.1:1 "$tool" doctor
+expect 0 env -u https_proxy -u ALL_PROXY HTTPS_PROXY=http://user:secret@127.0.0.1:1 all_proxy=http://127.0.0.1:1 \
+  "$tool" doctor
 says out '^look  environment  *set, and not used: HTTPS_PROXY, all_proxy; give --proxy'
 grep -q secret <<< "$out" && fail "quoted: $out"
 openssl genrsa -out "$folder/other.pem" 2048 2> /dev/null
@@ -262,9 +263,10 @@ expect 1 env -u WECHATPAY_CERT_FILE "$tool" doctor --key-file "$folder/other.pem
   --signing-mchid $mchid --serial-no "${serial_no#*=}"
 says out '^  ?   its certificate'
 says out '^BAD   signed request .*401'
-expect 1 "$tool" doctor --origin https://name.invalid
-says out '^BAD   name lookup .*name.invalid'
-expect 1 "$tool" doctor --proxy http://name.invalid:3128
+name=$(printf 'x%.0s' {1..64}).invalid # the resolver refuses it without asking anybody: a label has 63 characters at most
+expect 1 "$tool" doctor --origin "https://$name"
+says out "^BAD   name lookup .*$name"
+expect 1 "$tool" doctor --proxy "http://$name:3128"
 says out "^BAD   proxy's name lookup "
 expect 1 "$tool" doctor --origin https://127.0.0.1:1
 says out '^BAD   connection '

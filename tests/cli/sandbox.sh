@@ -8,7 +8,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/with_sandbox.sh"
 start --folder "$folder/files"
 [ -n "$command" ] || fail "no curl command was printed"
 
-answer=$(eval "$command --silent --show-error")
+# As it is printed, whatever proxy the person's environment names.
+answer=$(https_proxy=http://127.0.0.1:1 ALL_PROXY=http://127.0.0.1:1 eval "$command --silent --show-error")
 head -n 1 <<< "$answer" | grep -q '204' || fail "not answered with 204: $answer"
 grep -qi '^wechatpay-signature: ' <<< "$answer" || fail "the answer is not signed: $answer"
 
@@ -46,7 +47,7 @@ IFS= read -r line <&3
 wait "$server" || fail "exit status $?"
 
 # Another one in the same folder leaves no certificate of the first; keys that no sandbox made stay.
-(cd "$folder" && exec "$tool" sandbox --port 0 --folder files) > "$folder/output" &
+(cd "$folder" && bound "$tool" sandbox --port 0 --folder files) > "$folder/output" &
 server=$!
 while IFS= read -r line; do
   case "$line" in
@@ -88,11 +89,12 @@ kill -TERM "$server"
 wait "$server" || fail "exit status $?"
 
 printf 'nonsense\n' > "$folder/script"
-for wrong in "--port banana" "--fault nonsense" "--fault-rate 2" "--script $folder/none" "--script $folder/script" "--backup-port" "--x 1"; do
+cd "$folder"
+for wrong in "--port banana" "--fault nonsense" "--fault-rate 2" "--script none" "--script script" "--backup-port" "--x 1"; do
   status=0
   # shellcheck disable=SC2086  # option and value
-  "$tool" sandbox $wrong > /dev/null 2> "$folder/error" || status=$?
+  "$tool" sandbox $wrong > /dev/null 2> error || status=$?
   [ $status = 2 ] || fail "$wrong: exit status $status"
-  grep -q -e "${wrong%% *}" "$folder/error" || fail "$wrong: $(< "$folder/error")"
+  grep -q -e "${wrong%% *}" error || fail "$wrong: $(< error)"
 done
 echo "the sandbox works"

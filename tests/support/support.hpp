@@ -102,7 +102,7 @@ struct CommandResult {
 };
 
 /// A word for the shell that `run` starts.
-inline std::string quoted(const std::string& text) {
+inline std::string shell_word(const std::string& text) {
   std::string word = "'";
   for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return word + "'";

@@ -43,7 +43,7 @@ TEST(Signature, EqualsOpenSslsByteForByte) {
     const std::string key = folder.write("key.pem", pem);
     const std::string message = signing_message({"POST", seed_path, 1554208460, "593BEC0C930BF1AF", seed_body});
     const std::string file = folder.write("message", message);
-    const auto expected = run("openssl dgst -sha256 -sign " + key + " " + file);
+    const auto expected = run("openssl dgst -sha256 -sign " + shell_word(key) + " " + shell_word(file));
     ASSERT_EQ(expected.status, 0);
     EXPECT_EQ(credentials.value().signer().sign(message).value(), expected.output) << bits;
   }

@@ -95,7 +95,8 @@ TEST_F(Verify, AnswersOpenSslToo) {
   const auto key = folder.write("pub_key.pem", wechat_pay_.public_key_pem());
   const auto signature = folder.write("signature", decode_base64(header("Wechatpay-Signature")).value());
   const auto file = folder.write("message", message);
-  const auto result = run("openssl dgst -sha256 -verify " + key + " -signature " + signature + " " + file);
+  const auto result = run("openssl dgst -sha256 -verify " + shell_word(key) + " -signature " + shell_word(signature) +
+                          " " + shell_word(file));
   EXPECT_EQ(result.output, "Verified OK\n");
 }
 
