@@ -7,20 +7,29 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bash cmake/install-dependencies.sh matrix
 
-echo "== format"
+# The only reasons for which this machine may skip a test.
+skips="; shown by the other builds"
+grep -q '^0*1 ' /proc/net/if_inet6 2> /dev/null || skips+="|this machine has no IPv6 loopback"
+
+begin "format"
 git ls-files '*.cpp' '*.hpp' '*.ipp' | xargs clang-format --dry-run --Werror
-echo "== scripts"
+begin "scripts"
 git ls-files '*.sh' .ci/run | xargs shellcheck --external-sources --source-path=SCRIPTDIR
-echo "== spelling"  # a keyword of SQLite's, and what the tests misspell on purpose
+begin "spelling"  # a keyword of SQLite's, and what the tests misspell on purpose
 git ls-files '*.md' '*.cpp' '*.hpp' '*.ipp' '*.sh' '*.txt' '*.cmake' '*.1' | grep -v '^tests/package/exported_symbols.txt$' |
   xargs codespell --ignore-words-list=iif,comit,chekc,fo
 
 build gcc-23-coverage g++ 23 -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS=--coverage -fprofile-update=atomic"
 find build/gcc-23-coverage -name '*.gcda' -delete
 run_tests gcc-23-coverage
-echo "== coverage by lines"
+begin "coverage by lines"
 gcovr --root . --filter include/ --filter src/ --exclude-unreachable-branches --fail-under-line 95 build/gcc-23-coverage |
   sed -n '/^File/,$p'
+
+# Each program's tests twice in a random order, beside the other programs, behind a proxy that is not there.
+nowhere=http://127.0.0.1:1
+https_proxy=$nowhere HTTPS_PROXY=$nowhere all_proxy=$nowhere ALL_PROXY=$nowhere no_proxy=localhost NO_PROXY=localhost \
+  TZ=Asia/Shanghai GTEST_SHUFFLE=1 GTEST_REPEAT=2 run_tests gcc-23-coverage --label-exclude soak --parallel 4
 
 build clang-20-sanitized clang++ 20 -DCMAKE_BUILD_TYPE=Debug -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
   -DWECHATPAY_BONUS_COMMIT_SANITIZE=address,undefined
@@ -30,12 +39,12 @@ build clang-17-threads clang++ 17 -DCMAKE_BUILD_TYPE=Debug -DWECHATPAY_BONUS_COM
 # The tests fork while there are threads; a child that starts threads of its own is what they are about.
 TSAN_OPTIONS="die_after_fork=0 suppressions=$PWD/tests/support/tsan_suppressions.txt" run_tests clang-17-threads
 
-echo "== static analysis"
+begin "static analysis"
 bash tests/clang_tidy.sh build/clang-20-sanitized
 
 targets="answer_fuzz keys_fuzz request_fuzz retry_after_fuzz" build fuzz clang++ 17 -DCMAKE_BUILD_TYPE=RelWithDebInfo \
   -DWECHATPAY_BONUS_COMMIT_SANITIZE=address,undefined,fuzzer-no-link
-echo "== fuzzing"
+begin "fuzzing"
 bash tests/fuzz/run.sh build/fuzz 25
 
 # What users compile, in the settings that are left.
@@ -44,13 +53,13 @@ for_users="wechatpay_bonus_commit wechatpay_bonus_commit_testing wechatpay_bonus
 targets=$for_users build gcc-20 g++ 20 -DCMAKE_BUILD_TYPE=Release
 targets=$for_users build clang-23 clang++ 23
 
-echo "== benchmarks, in their short form: that they work, not how fast"
+begin "benchmarks, in their short form: that they work, not how fast"
 quietly build/benchmark/short.log bash tests/benchmark/run.sh --short
 
-echo "== the API reference"
+begin "the API reference"
 quietly build/api.log bash tests/readme/doxygen.sh . build/api
 
-echo "== consumers"
+begin "consumers"
 bash tests/package/run.sh build/package
 
 echo "All of the matrix passed."

@@ -1,31 +1,69 @@
 # shellcheck shell=bash
 # What run.sh and matrix.sh share; they source it from the project's root.
 
-# quietly LOG COMMAND...: what it says goes into the file LOG; the end of that is shown if it fails.
+# begin STAGE: what follows belongs to it. Where something fails, the stage's name is the last line.
+begin() {
+  stage=$1
+  echo "== $stage"
+}
+trap '[ $? = 0 ] || echo "FAILED: ${stage:-the beginning}" >&2' EXIT
+
+# failures LOG: what went wrong in a build or in tests, in a few lines.
+failures() {
+  awk '
+    function unfinished() { if (running != "") print "did not end: " running; running = "" }
+    /^\[ RUN / { running = $4 }
+    /^\[ +(OK|FAILED|SKIPPED) \]/ { running = "" }
+    /: Failure$/ { inside = 1 }
+    /^$|^\[/ { inside = 0 }
+    inside || /^\[  FAILED  \] .*\([0-9]+ ms\)$/ { print; next }
+    /^ *[0-9]+\/[0-9]+ Test +#/ { unfinished() }
+    /^The following tests FAILED:/ { unfinished(); rest = 1 }
+    rest || /^FAILED: |^Note: Randomizing|error: |Error at |^CMake Error|terminate called|what\(\): / { print; next }
+    /ERROR: [A-Za-z]+Sanitizer|WARNING: ThreadSanitizer|runtime error: |^SUMMARY: / { print }
+    END { unfinished() }' "$1" | head -n 100
+}
+
+# quietly LOG COMMAND...: what it says goes into the file LOG; if it fails, the end of that is shown, then the failures.
 quietly() {
   local log=$1
   shift
   mkdir -p "$(dirname "$log")"
-  "$@" > "$log" 2>&1 || { tail -n 300 "$log" >&2; exit 1; }
+  "$@" > "$log" 2>&1 && return
+  { tail -n 200 "$log"; echo "-- what failed, of $log"; failures "$log"; } >&2
+  exit 1
 }
 
 # build NAME COMPILER STANDARD [CMAKE ARGUMENT...]: all targets, or those in $targets; warnings are errors in each.
 build() {
   local name=$1 compiler=$2 standard=$3
   shift 3
-  echo "== $name: $compiler as C++$standard $*"
+  begin "$name: $compiler as C++$standard $*"
   quietly "build/$name/configure.log" cmake -S . -B "build/$name" -G Ninja \
     -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_STANDARD="$standard" "$@"
   # shellcheck disable=SC2086  # several targets are several words
   quietly "build/$name/build.log" cmake --build "build/$name" --target ${targets:-all}
 }
 
-# run_tests NAME [CTEST ARGUMENT...]: one after the other, since some count threads or connections.
+# skipped NAME: the tests that the last run_tests NAME skipped, and why.
+skipped() {
+  awk '/: Skipped$/ { getline reason } /^\[  SKIPPED \] .*\([0-9]+ ms\)$/ { print "skipped: " $4 ": " reason }' \
+    "build/$1/Testing/Temporary/LastTest.log" | sort -u
+}
+
+# run_tests NAME [CTEST ARGUMENT...]: one program after the other, unless --parallel is among the arguments. Shows what
+# was skipped; with $skips set, a skip whose reason does not match this pattern is a failure.
 run_tests() {
   local name=$1
   shift
-  echo "== $name: tests"
-  quietly "build/$name/tests.log" \
-    ctest --test-dir "build/$name" --output-on-failure --no-tests=error --timeout 300 "$@"
+  begin "$name: tests $*"
+  quietly "build/$name/tests.log" ctest --test-dir "build/$name" --output-on-failure --no-tests=error "$@"
   tail -n 20 "build/$name/tests.log"
+  skipped "$name"
+  [ -n "${skips:-}" ] || return 0
+  skipped "$name" > "build/$name/skipped.log"
+  if grep -vE "($skips)$" "build/$name/skipped.log" >&2; then
+    echo "-- nothing should have been skipped for these reasons" >&2
+    exit 1
+  fi
 }
