@@ -21,7 +21,7 @@ failures() {
     /^The following tests FAILED:/ { unfinished(); rest = 1 }
     rest || /^FAILED: |^Note: Randomizing|error: |Error at |^CMake Error|terminate called|what\(\): / { print; next }
     /ERROR: [A-Za-z]+Sanitizer|WARNING: ThreadSanitizer|runtime error: |^SUMMARY: / { print }
-    END { unfinished() }' "$1" | head -n 100
+    END { unfinished() }' "$1" | tail -n 100
 }
 
 # quietly LOG COMMAND...: what it says goes into the file LOG; if it fails, the end of that is shown, then the failures.

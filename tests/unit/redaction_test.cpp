@@ -246,7 +246,7 @@ TEST_F(EchoedSignature, OfAnEarlierTryStandsInNoTextEither) {
 TEST_F(EchoedSignature, InATransportsErrorIsTakenOut) {
   transport_->otherwise([](const HttpRequest& request) -> Result<HttpResponse> {
     return transport_error(TransportFault::other, Outcome::unknown,
-                           "could not send " + signature_of(request).substr(0, 40) + "\x1B[31m");
+                           "could not send " + signature_of(request) + "\x1B[31m");
   });
   const CommitResult result = commit();
   expect_clean(result);
