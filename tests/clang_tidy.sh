@@ -13,6 +13,6 @@ for source in "$PWD"/src/*.cpp "$PWD"/src/*/*.cpp; do
   printf '%s\n' "${sources[@]}" | grep -qxF "$source" || fail "no build of $source is known in $build"
 done
 printf '%s\n' "${sources[@]}" |
-  xargs --max-args=4 --max-procs="$(nproc)" clang-tidy -p "$build" --quiet > "$build/clang-tidy.log" 2>&1 ||
+  xargs --delimiter='\n' --max-args=4 --max-procs="$(nproc)" clang-tidy -p "$build" --quiet > "$build/clang-tidy.log" 2>&1 ||
   { grep -vE '^[0-9]+ warnings? generated|^Suppressed|^Use -header-filter' "$build/clang-tidy.log" >&2; fail "clang-tidy"; }
 echo "clang-tidy has nothing to say of ${#sources[@]} sources"

@@ -23,7 +23,7 @@ build() {
 
 # flags_of MODULE [FLAG...]: into the array `flags`.
 flags_of() {
-  read -ra flags <<< "$(pkg-config --cflags --libs "$1")"
+  eval "flags=($(pkg-config --cflags --libs "$1"))" # as the shell reads them: it escapes blanks
   flags+=("${@:2}")
 }
 

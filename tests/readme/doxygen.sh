@@ -5,7 +5,7 @@ set -euo pipefail
 mkdir -p "$2"
 output=$(cd "$2" && pwd)
 cd "$1"
-{ cat cmake/Doxyfile; printf '%s\n' "OUTPUT_DIRECTORY = $output" "GENERATE_XML = YES"; } | doxygen -
+{ cat cmake/Doxyfile; printf '%s\n' "OUTPUT_DIRECTORY = \"$output\"" "GENERATE_XML = YES"; } | doxygen -
 
 # Doxygen 1.9 does not miss the words on an enumerator.
 undocumented=$(awk '

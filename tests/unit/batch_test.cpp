@@ -247,7 +247,7 @@ TEST_F(BatchOfCommits, TakesAboutAsLongAsTheRateLimitSays) {
   EXPECT_EQ(commit_all(limited, orders(40), note()).value().credited, 40U);
   const auto taken = std::chrono::steady_clock::now() - begun;
   EXPECT_GE(taken, std::chrono::milliseconds(39 * 5));
-  EXPECT_LT(taken, std::chrono::milliseconds(1500)) << "0.2 s, and what a busy machine adds";
+  EXPECT_LT(taken, std::chrono::seconds(20)) << "0.2 s, and what a busy machine adds";
 }
 
 TEST_F(BatchOfCommits, LeavesEachCommitItsWholeDeadline) {
