@@ -74,7 +74,7 @@ CommitStep CommitAttempts::begin(const BonusCommitRequest& request, Moment now, 
   return prepare(*pause, now);
 }
 
-CommitStep CommitAttempts::on_response(Result<HttpResponse> response, Moment now) {
+CommitStep CommitAttempts::on_response(const Result<HttpResponse>& response, Moment now) {
   CommitResult result = read(response, now);
   record(result, transfer_of(response), now);
   update_host_health(result, now);

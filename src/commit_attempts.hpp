@@ -77,7 +77,7 @@ class CommitAttempts {
   void take_back() noexcept { latest_ = Latest::prepared; }
 
   /// The step after the transport's answer, or its error, to the latest request.
-  CommitStep on_response(Result<HttpResponse> response, Moment now);
+  CommitStep on_response(const Result<HttpResponse>& response, Moment now);
 
   /// Ends the call with `error` instead of what would have come, with what is known of the tries so far.
   CommitResult give_up(Error error);

@@ -147,7 +147,7 @@ void CommitCall::run(const FirstStep& first_step) noexcept {
       auto response = send(std::move(*next));
       if (!response) return;
       present = now();
-      step = attempts_.on_response(*std::move(response), present);
+      step = attempts_.on_response(*response, present);
     }
     end(std::get<CommitResult>(std::move(step)));
   } catch (const std::bad_alloc&) {
@@ -203,7 +203,7 @@ void CommitCall::arrive(Reply& reply, Result<HttpResponse> response) noexcept {
     reply.response.emplace(std::move(response));
     return;
   }
-  run([&](Moment present) { return attempts_.on_response(std::move(response), present); });
+  run([&](Moment present) { return attempts_.on_response(response, present); });
 }
 
 /// On any thread: the transport has let go of its completion.
