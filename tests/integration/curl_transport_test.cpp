@@ -16,6 +16,7 @@
 
 #include "tests/support/raw_server.hpp"
 #include "tests/support/support.hpp"
+#include "tests/support/thread_exit.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
 namespace wechatpay {
@@ -424,7 +425,7 @@ TEST_F(Curl, MayBeDestroyedByACompletion) {
   auto holder = std::make_shared<std::shared_ptr<CurlTransport>>(std::move(curl));
   raw->send(request(server.origin()), {}, [&destroyed, holder](Result<HttpResponse>) {
     holder->reset();
-    destroyed.set_value_at_thread_exit();  // so that the thread is no part of the next test
+    set_at_thread_exit(destroyed);  // so that the thread is no part of the next test
   });
   destroyed.get_future().get();
   EXPECT_EQ(error_of(std::move(hanging)).transport_fault, TransportFault::shut_down);

@@ -9,6 +9,7 @@
 
 #include "tests/support/raw_server.hpp"
 #include "tests/support/support.hpp"
+#include "tests/support/thread_exit.hpp"
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
@@ -220,7 +221,7 @@ TEST_F(Lifecycle, LetsACallbackDestroyTheClient) {
   std::promise<void> destroyed;
   (*holder)->commit_async(seed_request(), [&destroyed, holder](const CommitResult&) {
     holder->reset();
-    destroyed.set_value_at_thread_exit();  // so that the thread is no part of the next test
+    set_at_thread_exit(destroyed);  // so that the thread is no part of the next test
   });
   destroyed.get_future().wait();
 }
