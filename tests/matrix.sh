@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash cmake/install-dependencies.sh matrix
 
 # The only reasons for which this machine may skip a test.
-skips="; shown by the other builds"
+skips="shown by the other builds"
 grep -q '^0*1 ' /proc/net/if_inet6 2> /dev/null || skips+="|this machine has no IPv6 loopback"
 
 begin "format"

@@ -63,7 +63,7 @@ run_tests() {
   [ -n "${skips:-}" ] || return 0
   skipped "$name" > "build/$name/skipped.log"
   if grep -vE "($skips)$" "build/$name/skipped.log" >&2; then
-    echo "-- nothing should have been skipped for these reasons" >&2
+    echo "-- these must not be skipped here" >&2
     exit 1
   fi
 }
