@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "examples/event_loop/asio_event_loop.hpp"
@@ -25,14 +26,18 @@ constexpr int right = 7;
 
 std::vector<std::string> arguments;
 
+using Clock = std::chrono::steady_clock;
+
 BonusCommitClient make_client(std::shared_ptr<EventLoop> loop = nullptr,
-                              std::chrono::milliseconds try_timeout = std::chrono::seconds(10)) {
+                              std::chrono::milliseconds try_timeout = std::chrono::seconds(10),
+                              std::function<Clock::time_point()> clock = Clock::now) {
   CurlOptions curl_options;
   curl_options.ca_bundle_file = arguments.at(3);
   curl_options.event_loop = std::move(loop);
   ClientOptions options;
   options.origins = {arguments.at(2)};
   options.retry.try_timeout = try_timeout;
+  options.steady_clock = std::move(clock);
   const std::string folder = arguments.at(4);
   PlatformKeys keys;
   keys.add_public_key_file(arguments.at(5), folder + "/pub_key.pem").value();
@@ -77,7 +82,15 @@ int lets_a_callback_destroy_the_client() {
 
 int exits_in_a_callback() {
   client.emplace(make_client(nullptr, moment));
-  for (int i = 0; i < 5; ++i) client->commit_async(seed_request(), [](const CommitResult&) { std::exit(right); });
+  auto& started = *new std::promise<void>;
+  const auto all_started = started.get_future().share();  // or else exit() destroys the client that the loop uses
+  for (int i = 0; i < 5; ++i) {
+    client->commit_async(seed_request(), [all_started](const CommitResult&) {
+      all_started.wait();
+      std::exit(right);
+    });
+  }
+  started.set_value();
   while (true) ::pause();
 }
 
@@ -91,11 +104,15 @@ int exits_in_a_callback_that_destroyed_the_client() {
 }
 
 int leaves_a_thread_that_waits() {
-  client.emplace(make_client());
-  std::promise<void> waits;
-  threads.emplace_back([&] {
+  static thread_local bool blocks = false;
+  auto& waits = *new std::promise<void>;
+  client.emplace(make_client(nullptr, std::chrono::seconds(10), [&waits] {
+    if (std::exchange(blocks, false)) waits.set_value();  // from within commit(), which uses the client no more
+    return Clock::now();
+  }));
+  threads.emplace_back([] {
     auto future = client->commit_async(seed_request());
-    waits.set_value();
+    blocks = true;
     static_cast<void>(client->commit(seed_request()));
   });
   threads.back().detach();
