@@ -122,6 +122,7 @@ TEST_F(Lifecycle, HoldsTheTimeoutOfOneCall) {
   options.timeout = std::chrono::milliseconds(200);
   const Error error = client.commit(seed_request(), options).error();
   EXPECT_EQ(error.transport_fault, TransportFault::timeout) << error.message;
+  EXPECT_EQ(error.tries.size(), 1U) << "the client's deadline leaves time for three";
   options.timeout = std::chrono::minutes(5);
   EXPECT_EQ(client.commit(seed_request(), options).error().kind, ErrorKind::misuse);
 }

@@ -15,6 +15,26 @@ TEST(HeaderValues, FindsEveryOccurrenceWithoutRegardToCase) {
   EXPECT_EQ(header_value(headers, "Request"), "");
 }
 
+TEST(HttpRequest, IsTheSameByteForByte) {
+  const HttpRequest request{"POST", "https://a", "/v3/a", {{"Accept", "*/*"}, {"X", "1"}}, "{}"};
+  EXPECT_EQ(request, HttpRequest(request));
+  for (std::string HttpRequest::*part :
+       {&HttpRequest::method, &HttpRequest::origin, &HttpRequest::path, &HttpRequest::body}) {
+    HttpRequest other = request;
+    other.*part += " ";
+    EXPECT_NE(request, other);
+  }
+  HttpRequest other = request;
+  other.headers[0].name = "accept";
+  EXPECT_NE(request, other);
+  other = request;
+  other.headers[1].value = "2";
+  EXPECT_NE(request, other);
+  other = request;
+  std::swap(other.headers[0], other.headers[1]);
+  EXPECT_NE(request, other);
+}
+
 TEST(SameToken, ComparesLettersWithoutRegardToCaseAndNothingElse) {
   EXPECT_TRUE(same_token("Content-Type", "content-type"));
   EXPECT_FALSE(same_token("Content-Type", "content_type"));

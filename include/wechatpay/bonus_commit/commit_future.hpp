@@ -21,8 +21,12 @@ class [[nodiscard]] CommitFuture {
   /// Empty: stands for no commit.
   CommitFuture() noexcept = default;
 
+  /// Leaves the other one empty.
+  /// @{
   CommitFuture(CommitFuture&&) noexcept = default;
   CommitFuture& operator=(CommitFuture&&) noexcept = default;
+  /// @}
+
   ~CommitFuture() = default;
 
   /// Whether it stands for a commit: until get() has given the result, or it was moved from.

@@ -65,6 +65,7 @@ class StopRegistration {
  protected:
   using Run = void (*)(StopRegistration&);  ///< calls the callback
 
+  /// In no list yet.
   explicit StopRegistration(Run run) noexcept : run_(run) {}
   ~StopRegistration() = default;
 
@@ -98,6 +99,7 @@ class StopRegistration {
 template <typename Callback>
 class [[nodiscard]] StopCallback : private StopRegistration {
  public:
+  /// From here on, `callback` may run.
   template <typename Given>
   explicit StopCallback(const StopToken& token, Given&& callback)
       : StopRegistration([](StopRegistration& self) { static_cast<StopCallback&>(self).callback_(); }),
@@ -110,6 +112,7 @@ class [[nodiscard]] StopCallback : private StopRegistration {
   Callback callback_;
 };
 
+/// Holds the callback that it is given.
 template <typename Callback>
 StopCallback(const StopToken&, Callback) -> StopCallback<Callback>;
 
