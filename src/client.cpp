@@ -107,19 +107,19 @@ CommitResult BonusCommitClient::commit(const BonusCommitRequest& request, const 
   }
 }
 
-Result<BonusCommitClient> BonusCommitClient::create(Credentials credentials, PlatformKeys platform_keys,
+Result<BonusCommitClient> BonusCommitClient::create(Credentials credentials, const PlatformKeys& platform_keys,
                                                     ClientOptions options) {
   auto transport = CurlTransport::create();
   if (!transport) return std::move(transport).error();
-  return create(std::move(credentials), std::move(platform_keys), *std::move(transport), std::move(options));
+  return create(std::move(credentials), platform_keys, *std::move(transport), std::move(options));
 }
 
-Result<BonusCommitClient> BonusCommitClient::create(Credentials credentials, PlatformKeys platform_keys,
+Result<BonusCommitClient> BonusCommitClient::create(Credentials credentials, const PlatformKeys& platform_keys,
                                                     std::shared_ptr<Transport> transport, ClientOptions options) {
   if (transport == nullptr) return configuration_error("transport is null: CurlTransport::create() makes one");
   if (auto error = check_keys(credentials, platform_keys)) return *std::move(error);
   if (auto checked = check_options(options); !checked) return std::move(checked).error();
-  auto setup = std::make_unique<ClientSetup>(std::move(platform_keys), std::move(options));
+  auto setup = std::make_unique<ClientSetup>(platform_keys, std::move(options));
   auto core = std::make_shared<ClientCore>(std::move(setup), shared(std::move(credentials)), std::move(transport));
   return BonusCommitClient(std::make_shared<OpenClient>(std::move(core)));
 }

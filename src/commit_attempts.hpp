@@ -28,8 +28,8 @@ namespace wechatpay {
 
 /// What all calls of a client share; it outlives the client while there are calls under way. Thread-safe.
 struct ClientSetup {
-  ClientSetup(PlatformKeys platform_keys_, ClientOptions options_)
-      : platform_keys(std::move(platform_keys_)),
+  ClientSetup(const PlatformKeys& platform_keys_, ClientOptions options_)
+      : platform_keys(platform_keys_),
         options(std::move(options_)),
         hosts(options.origins, options.retry.cool_down),
         pace(options.rate_limit) {}

@@ -42,13 +42,13 @@ class BonusCommitClient {
   /// of its own with the default CurlOptions. Fails with `invalid_configuration` where there are no platform keys or
   /// one of them is the merchant's own, on an option that cannot work, and where CurlTransport::create() does.
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<BonusCommitClient> create(Credentials credentials,
-                                                                        PlatformKeys platform_keys,
+                                                                        const PlatformKeys& platform_keys,
                                                                         ClientOptions options = {});
 
   /// The same through `transport`: a CurlTransport with options of yours, such as a proxy or a CA bundle; or another.
   /// Several clients may share it.
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<BonusCommitClient> create(Credentials credentials,
-                                                                        PlatformKeys platform_keys,
+                                                                        const PlatformKeys& platform_keys,
                                                                         std::shared_ptr<Transport> transport,
                                                                         ClientOptions options = {});
 
