@@ -82,6 +82,19 @@ TEST_F(Commit, UsesTheFilesThatTheSandboxHandsOut) {
   }
 }
 
+TEST_F(Commit, KeepsItsConnectionWhenItsCredentialsAreRenewed) {
+  std::vector<bool> reused;
+  options_.hooks.on_try = [&reused](const TryEvent& event) {
+    reused.push_back(event.result.transfer.connection_reused);
+  };
+  const BonusCommitClient commits = client();
+  ASSERT_TRUE(commits.commit(seed_request()));
+  const SandboxFiles& files = sandbox_->files();
+  ASSERT_TRUE(commits.renew_credentials(Credentials::from_p12_file(files.merchant_p12, "1900000001").value()));
+  ASSERT_TRUE(commits.commit(seed_request()));
+  EXPECT_EQ(reused, (std::vector<bool>{false, true}));
+}
+
 TEST_F(Commit, BelievesNoUnsigned204) {
   const Error error = error_of([](const HttpRequest&) { return HttpResponse{204, {}, ""}; });
   EXPECT_EQ(error.kind, ErrorKind::unverified_answer);
