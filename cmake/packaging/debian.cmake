@@ -41,7 +41,7 @@ This package has the C++ library: its headers, the static library, what
 find_package() and pkg-config read, and a stand-in for WeChat Pay for tests,
 whose sandbox server needs libcpp-httplib-dev.")
 
-if(TARGET wechatpay_bonus_commit_cli)
+if(TARGET wechatpay_bonus_commit_tool)
   wechatpay_bonus_commit_debian_package(tool wechatpay-bonus-commit)
   set(CPACK_DEBIAN_TOOL_PACKAGE_SECTION utils)
   set(CPACK_DEBIAN_TOOL_PACKAGE_SHLIBDEPS ON)

@@ -4,7 +4,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tool=$(realpath "$1")
-source "$here/../../tests/cli/with_sandbox.sh"
+source "$here/../../tests/tool/with_sandbox.sh"
 cd "$folder"
 
 { echo card_id,code,out_trade_no,mchid,sub_mchid,bonus_value

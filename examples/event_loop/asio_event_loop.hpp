@@ -1,4 +1,5 @@
-// wechatpay::EventLoop on Asio: copy it, or write the same for libuv (uv_async_t, uv_poll_t, uv_timer_t) or libevent.
+// wechatpay::bonus_commit::EventLoop on Asio: copy it, or write the same for libuv (uv_async_t, uv_poll_t, uv_timer_t)
+// or libevent.
 #ifndef ASIO_EVENT_LOOP_HPP
 #define ASIO_EVENT_LOOP_HPP
 
@@ -12,7 +13,7 @@
 #include <utility>
 
 /// For an io_context that one thread runs, and that outlives it.
-class AsioEventLoop final : public wechatpay::EventLoop {
+class AsioEventLoop final : public wechatpay::bonus_commit::EventLoop {
  public:
   explicit AsioEventLoop(asio::io_context& io) : io_(io), timer_(io) {}
 

@@ -12,23 +12,23 @@
 
 #include "asio_event_loop.hpp"
 
-using namespace wechatpay;
+namespace bonus = wechatpay::bonus_commit;
 
 int main() {
-  SandboxOptions sandbox_options;
-  sandbox_options.script = {503, {SandboxFault::Kind::delay, std::chrono::milliseconds(300)}};
-  const auto sandbox = Sandbox::start(sandbox_options).value();
+  bonus::testing::SandboxOptions sandbox_options;
+  sandbox_options.script = {503, {bonus::testing::SandboxFault::Kind::delay, std::chrono::milliseconds(300)}};
+  const auto sandbox = bonus::testing::Sandbox::start(sandbox_options).value();
 
   asio::io_context io;
 
-  CurlOptions curl_options;
+  bonus::CurlOptions curl_options;
   curl_options.event_loop = std::make_shared<AsioEventLoop>(io);
   curl_options.ca_bundle_file = sandbox->files().ca;  // leave it out to reach WeChat Pay itself
-  ClientOptions options;
+  bonus::ClientOptions options;
   options.origins = {sandbox->origin()};  // leave it out, too
-  std::optional<BonusCommitClient> client =
-      BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
-                                CurlTransport::create(curl_options).value(), options)
+  std::optional<bonus::BonusCommitClient> client =
+      bonus::BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
+                                       bonus::CurlTransport::create(curl_options).value(), options)
           .value();
 
   int under_way = 3;
@@ -45,9 +45,9 @@ int main() {
   tick();
 
   for (int order = 1; order <= 3; ++order) {
-    const BonusCommitRequest request{"478515832665", "478515832665", "order-" + std::to_string(order),
-                                     "1230000109",   "1900000109",   30};
-    client->commit_async(request, [&, order](const CommitResult& result) {
+    const bonus::BonusCommitRequest request{"478515832665", "478515832665", "order-" + std::to_string(order),
+                                            "1230000109",   "1900000109",   30};
+    client->commit_async(request, [&, order](const bonus::CommitResult& result) {
       std::cout << "order-" << order << ": "
                 << (result ? "credited after " + std::to_string(result->tries) + " tries" : result.error().to_string())
                 << "\n";

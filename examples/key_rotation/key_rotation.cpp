@@ -13,14 +13,14 @@
 #include <string>
 #include <thread>
 
-using namespace wechatpay;
+namespace bonus = wechatpay::bonus_commit;
 
 namespace {
 
 /// How many answers each of WeChat Pay's keys has signed, and how many calls failed: what tells that a step is done.
 class Answers {
  public:
-  void count(const CommitResult& result) {
+  void count(const bonus::CommitResult& result) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (result) {
       ++by_serial_[result->serial];
@@ -57,28 +57,28 @@ class Answers {
 }  // namespace
 
 int main() {
-  const auto sandbox = Sandbox::start().value();
-  const FakeWechatPay& wechat_pay = sandbox->wechat_pay();
+  const auto sandbox = bonus::testing::Sandbox::start().value();
+  const bonus::testing::FakeWechatPay& wechat_pay = sandbox->wechat_pay();
 
   // As it was: a platform certificate, and nothing else.
-  PlatformKeys platform_keys;
+  bonus::PlatformKeys platform_keys;
   const std::string certificate = platform_keys.add_certificate_file(sandbox->files().platform_certificate).value();
 
   Answers answers;
-  ClientOptions options;
+  bonus::ClientOptions options;
   options.origins = {sandbox->origin()};  // leave it out to reach WeChat Pay itself
-  options.hooks.on_call = [&answers](const CallEvent& event) { answers.count(event.result); };
-  CurlOptions curl_options;
+  options.hooks.on_call = [&answers](const bonus::CallEvent& event) { answers.count(event.result); };
+  bonus::CurlOptions curl_options;
   curl_options.ca_bundle_file = sandbox->files().ca;  // leave it out, too
-  const auto client = BonusCommitClient::create(wechat_pay.credentials(), platform_keys,
-                                                CurlTransport::create(curl_options).value(), options)
+  const auto client = bonus::BonusCommitClient::create(wechat_pay.credentials(), platform_keys,
+                                                       bonus::CurlTransport::create(curl_options).value(), options)
                           .value();
 
   // The work that goes on meanwhile.
   std::atomic<bool> stop{false};
   std::thread worker([&] {
     for (int order = 1; !stop; ++order) {
-      const CommitResult result = client.commit(
+      const bonus::CommitResult result = client.commit(
           {"478515832665", "478515832665", "order-" + std::to_string(order), "1230000109", "1900000109", 30});
       if (!result) std::cerr << result.error().to_string() << "\n";
     }

@@ -1,6 +1,7 @@
 // One commit from the struct to the verified receipt, with every stage printed. It goes over real HTTPS to a sandbox
 // that runs in this process; against WeChat Pay itself, three lines differ (they are marked).
 #include <wechatpay/bonus_commit.hpp>
+#include <wechatpay/bonus_commit/stages/body.hpp>
 #include <wechatpay/bonus_commit/testing/sandbox.hpp>
 
 #include <cstdlib>
@@ -10,16 +11,16 @@
 #include <string_view>
 #include <utility>
 
-using namespace wechatpay;
+namespace bonus = wechatpay::bonus_commit;
 
 namespace {
 
 /// Shows what is signed: Signer is a port, so a decorator is a few lines.
-class PrintingSigner final : public Signer {
+class PrintingSigner final : public bonus::Signer {
  public:
-  explicit PrintingSigner(Credentials credentials) : credentials_(std::move(credentials)) {}
+  explicit PrintingSigner(bonus::Credentials credentials) : credentials_(std::move(credentials)) {}
 
-  Result<std::string> sign(std::string_view message) const override {
+  bonus::Result<std::string> sign(std::string_view message) const override {
     std::cout << "\n2. What is signed: five lines, each ended by a line feed\n";
     for (std::string_view rest = message; !rest.empty(); rest.remove_prefix(rest.find('\n') + 1)) {
       std::cout << "     " << rest.substr(0, rest.find('\n')) << "\n";
@@ -28,30 +29,31 @@ class PrintingSigner final : public Signer {
   }
 
  private:
-  Credentials credentials_;
+  bonus::Credentials credentials_;
 };
 
 /// Shows what goes out and what comes back: Transport is a port, too.
-class PrintingTransport final : public Transport {
+class PrintingTransport final : public bonus::Transport {
  public:
-  explicit PrintingTransport(std::shared_ptr<Transport> next) : next_(std::move(next)) {}
+  explicit PrintingTransport(std::shared_ptr<bonus::Transport> next) : next_(std::move(next)) {}
 
-  void send(HttpRequest request, SendOptions options, Completion done) override {
+  void send(bonus::HttpRequest request, bonus::SendOptions options, Completion done) override {
     std::cout << "\n3. Sent\n     " << request.method << " " << request.origin << request.path << "\n";
-    next_->send(std::move(request), std::move(options), [done = std::move(done)](Result<HttpResponse> response) {
-      if (response) {
-        std::cout << "\n4. Answered\n     status " << response->status << ", Wechatpay-Serial "
-                  << header_value(response->headers, "Wechatpay-Serial") << "\n";
-      }
-      done(std::move(response));
-    });
+    next_->send(std::move(request), std::move(options),
+                [done = std::move(done)](bonus::Result<bonus::HttpResponse> response) {
+                  if (response) {
+                    std::cout << "\n4. Answered\n     status " << response->status << ", Wechatpay-Serial "
+                              << header_value(response->headers, "Wechatpay-Serial") << "\n";
+                  }
+                  done(std::move(response));
+                });
   }
 
  private:
-  std::shared_ptr<Transport> next_;
+  std::shared_ptr<bonus::Transport> next_;
 };
 
-int fail(const Error& error) {
+int fail(const bonus::Error& error) {
   std::cout << std::flush;
   std::cerr << "\n" << error.to_string() << "\n";
   return EXIT_FAILURE;
@@ -60,38 +62,38 @@ int fail(const Error& error) {
 }  // namespace
 
 int main() {
-  auto sandbox = Sandbox::start();
+  auto sandbox = bonus::testing::Sandbox::start();
   if (!sandbox) return fail(sandbox.error());
-  const SandboxFiles& files = (*sandbox)->files();
+  const bonus::testing::SandboxFiles& files = (*sandbox)->files();
   std::cout << "The sandbox plays WeChat Pay at " << (*sandbox)->origin() << "\n";
 
   // At start-up, once. Against WeChat Pay: your own files here ...
-  auto credentials = Credentials::from_pem_files(files.merchant_certificate, files.merchant_key);
+  auto credentials = bonus::Credentials::from_pem_files(files.merchant_certificate, files.merchant_key);
   if (!credentials) return fail(credentials.error());
   for (const std::string& warning : credentials->warnings()) std::cout << "warning: " << warning << "\n";
 
-  PlatformKeys platform_keys;
+  bonus::PlatformKeys platform_keys;
   // ... the id that the merchant platform shows beside pub_key.pem here ...
   auto added = platform_keys.add_public_key_file((*sandbox)->wechat_pay().public_key_id(), files.public_key);
   if (!added) return fail(added.error());
 
   // ... and neither of these two: their defaults are the system's certificate authorities and WeChat Pay's host.
-  CurlOptions curl_options;
+  bonus::CurlOptions curl_options;
   curl_options.ca_bundle_file = files.ca;
-  ClientOptions client_options;
+  bonus::ClientOptions client_options;
   client_options.origins = {(*sandbox)->origin()};
 
-  auto curl = CurlTransport::create(curl_options);
+  auto curl = bonus::CurlTransport::create(curl_options);
   if (!curl) return fail(curl.error());
-  auto watched_credentials = Credentials::from_signer(credentials->mchid(), credentials->serial_no(),
-                                                      std::make_shared<PrintingSigner>(*credentials));
+  auto watched_credentials = bonus::Credentials::from_signer(credentials->mchid(), credentials->serial_no(),
+                                                             std::make_shared<PrintingSigner>(*credentials));
   if (!watched_credentials) return fail(watched_credentials.error());
-  auto client = BonusCommitClient::create(*watched_credentials, platform_keys,
-                                          std::make_shared<PrintingTransport>(*curl), client_options);
+  auto client = bonus::BonusCommitClient::create(*watched_credentials, platform_keys,
+                                                 std::make_shared<PrintingTransport>(*curl), client_options);
   if (!client) return fail(client.error());
 
   // For each order whose points have been credited.
-  BonusCommitRequest request;
+  bonus::BonusCommitRequest request;
   request.card_id = "478515832665";
   request.code = "478515832665";
   request.out_trade_no = "1217752501201407033233368018";
@@ -99,11 +101,11 @@ int main() {
   request.sub_mchid = "1900000109";
   request.bonus_value = 30;
 
-  auto body = serialize(request);
+  auto body = bonus::stages::serialize(request);
   if (!body) return fail(body.error());
   std::cout << "\n1. The body\n     " << *body << "\n";
 
-  const CommitResult result = client->commit(request);
+  const bonus::CommitResult result = client->commit(request);
   if (!result) return fail(result.error());
 
   std::cout << "\n5. Verified: the answer carries WeChat Pay's signature under " << result->serial << "\n"

@@ -23,28 +23,28 @@ enum class Next {
 
 class PointsService {
  public:
-  PointsService(wechatpay::BonusCommitClient client, std::string mchid)
+  PointsService(wechatpay::bonus_commit::BonusCommitClient client, std::string mchid)
       : client_(std::move(client)), mchid_(std::move(mchid)) {}
 
   Next credit(const Order& order) {
-    wechatpay::BonusCommitRequest request;
+    wechatpay::bonus_commit::BonusCommitRequest request;
     request.card_id = order.card_id;
     request.code = order.member_code;
     request.out_trade_no = order.number;
     request.mchid = mchid_;
     request.bonus_value = order.points;
-    request.merchant_mode = wechatpay::MerchantMode::direct;
+    request.merchant_mode = wechatpay::bonus_commit::MerchantMode::direct;
 
-    const wechatpay::CommitResult result = client_.commit(request);
+    const wechatpay::bonus_commit::CommitResult result = client_.commit(request);
     if (result) return Next::done;
     last_error_ = result.error().to_string();
-    return result.error().remedy == wechatpay::Remedy::retry_later ? Next::try_later : Next::ask_a_person;
+    return result.error().remedy == wechatpay::bonus_commit::Remedy::retry_later ? Next::try_later : Next::ask_a_person;
   }
 
   const std::string& last_error() const { return last_error_; }
 
  private:
-  wechatpay::BonusCommitClient client_;
+  wechatpay::bonus_commit::BonusCommitClient client_;
   std::string mchid_;
   std::string last_error_;
 };

@@ -5,14 +5,14 @@
 #include <gtest/gtest.h>
 #include <wechatpay/bonus_commit/testing/client_fixture.hpp>
 
-using namespace wechatpay;
+namespace bonus = wechatpay::bonus_commit;
 
 class PointsServiceTest : public ::testing::Test {
  protected:
   // Without a script, WeChat Pay's stand-in answers: it verifies the signature and signs a 204, or refuses.
-  const ClientFixture fixture;
-  FakeWechatPay& wechat_pay = fixture.wechat_pay();
-  MockTransport& transport = fixture.transport();
+  const bonus::testing::ClientFixture fixture;
+  bonus::testing::FakeWechatPay& wechat_pay = fixture.wechat_pay();
+  bonus::testing::MockTransport& transport = fixture.transport();
   PointsService service{fixture.client(), wechat_pay.credentials().mchid()};
   const Order order{"478515832665", "478515832665", "1217752501201407033233368018", 30};
 };
@@ -29,45 +29,48 @@ TEST_F(PointsServiceTest, SendsTheMerchantIdAlone) {
 }
 
 TEST_F(PointsServiceTest, NoticesNothingOfOneTimeout) {
-  transport.then(transport_error(TransportFault::timeout, Outcome::unknown, "no answer in time"));
+  transport.then(bonus::transport_error(bonus::TransportFault::timeout, bonus::Outcome::unknown, "no answer in time"));
   EXPECT_EQ(service.credit(order), Next::done);
   EXPECT_EQ(transport.requests().size(), 2U);
 }
 
 TEST_F(PointsServiceTest, TriesLaterWhenNoAnswerComes) {
   for (int tries = 0; tries < 3; ++tries) {
-    transport.then(transport_error(TransportFault::timeout, Outcome::unknown, "no answer in time"));
+    transport.then(
+        bonus::transport_error(bonus::TransportFault::timeout, bonus::Outcome::unknown, "no answer in time"));
   }
   EXPECT_EQ(service.credit(order), Next::try_later);
   EXPECT_EQ(service.credit(order), Next::done);
 }
 
 TEST_F(PointsServiceTest, TriesLaterWhenItWasTooFast) {
-  transport.otherwise(
-      [this](const HttpRequest& request) { return wechat_pay.error(429, "FREQUENCY_LIMITED", "too fast", request); });
+  transport.otherwise([this](const bonus::HttpRequest& request) {
+    return wechat_pay.error(429, "FREQUENCY_LIMITED", "too fast", request);
+  });
   EXPECT_EQ(service.credit(order), Next::try_later);
 }
 
 TEST_F(PointsServiceTest, TriesLaterWhenWeChatPayIsNotAvailable) {
-  transport.otherwise(
-      [this](const HttpRequest& request) { return wechat_pay.error(503, "SERVICE_UNAVAILABLE", "busy", request); });
+  transport.otherwise([this](const bonus::HttpRequest& request) {
+    return wechat_pay.error(503, "SERVICE_UNAVAILABLE", "busy", request);
+  });
   EXPECT_EQ(service.credit(order), Next::try_later);
 }
 
 TEST_F(PointsServiceTest, TriesLaterWhenAFirewallAnswers) {
-  transport.otherwise([](const HttpRequest&) { return HttpResponse{403, {}, "<html>blocked</html>"}; });
+  transport.otherwise([](const bonus::HttpRequest&) { return bonus::HttpResponse{403, {}, "<html>blocked</html>"}; });
   EXPECT_EQ(service.credit(order), Next::try_later);
 }
 
 TEST_F(PointsServiceTest, AsksAPersonWhenTheSetUpIsWrong) {
-  transport.then([this](const HttpRequest& request) {
+  transport.then([this](const bonus::HttpRequest& request) {
     return wechat_pay.error(400, "PARAM_ERROR", "平台证书序列号Wechatpay-Serial错误", request);
   });
   EXPECT_EQ(service.credit(order), Next::ask_a_person);
 }
 
 TEST_F(PointsServiceTest, AsksAPersonWhenWeChatPayRefuses) {
-  transport.then([this](const HttpRequest& request) {
+  transport.then([this](const bonus::HttpRequest& request) {
     return wechat_pay.error(400, "INVALID_REQUEST", "the member's card is deleted", request);
   });
   EXPECT_EQ(service.credit(order), Next::ask_a_person);
@@ -75,7 +78,7 @@ TEST_F(PointsServiceTest, AsksAPersonWhenWeChatPayRefuses) {
 }
 
 TEST_F(PointsServiceTest, IsNotFooledByAnUnsignedSuccess) {
-  transport.otherwise([](const HttpRequest&) { return HttpResponse{204, {}, ""}; });
+  transport.otherwise([](const bonus::HttpRequest&) { return bonus::HttpResponse{204, {}, ""}; });
   EXPECT_EQ(service.credit(order), Next::try_later);
   EXPECT_EQ(wechat_pay.times_committed(order.number), 0U);
 }

@@ -14,16 +14,16 @@
 #include <string>
 #include <utility>
 
-/// One line in logfmt. An out_trade_no that was refused by the check may hold anything, so it is made printable.
-inline std::string log_line(const wechatpay::TryEvent& event) {
-  const wechatpay::Try& one = event.result;
+/// One line in logfmt. Nothing in it needs escaping: a request has passed the check before its first try.
+inline std::string log_line(const wechatpay::bonus_commit::TryEvent& event) {
+  const wechatpay::bonus_commit::Try& one = event.result;
   const auto ms = [](std::chrono::microseconds span) { return static_cast<double>(span.count()) / 1000; };
   std::ostringstream line;
-  line << "out_trade_no=" << wechatpay::printable(event.out_trade_no) << " try=" << event.number
-       << " host=" << one.origin << " result=" << (one.credited ? "credited" : to_string(one.outcome));
+  line << "out_trade_no=" << event.out_trade_no << " try=" << event.number << " host=" << one.origin
+       << " result=" << (one.credited ? "credited" : to_string(one.outcome));
   if (const auto& answer = one.answer) {
     line << " status=" << answer->http_status << " verified=" << (answer->verified() ? "yes" : "no");
-    if (!answer->code.empty()) line << " code=" << wechatpay::printable(answer->code, 40);
+    if (!answer->code.empty()) line << " code=" << answer->code;
     if (!answer->request_id.empty()) line << " request_id=" << answer->request_id;
     if (!answer->verified()) line << " signature=\"" << to_string(answer->verification_fault) << '"';
   } else {
@@ -46,13 +46,13 @@ inline std::string log_line(const wechatpay::TryEvent& event) {
 /// Counts tries by host and result, and calls by result and duration. Thread-safe, as hooks must be.
 class CommitMetrics {
  public:
-  void count(const wechatpay::TryEvent& event) {
+  void count(const wechatpay::bonus_commit::TryEvent& event) {
     const std::string result(event.result.credited ? "credited" : to_string(event.result.outcome));
     const std::lock_guard<std::mutex> lock(mutex_);
     ++tries_[{event.result.origin, result}];
   }
 
-  void count(const wechatpay::CallEvent& event) {
+  void count(const wechatpay::bonus_commit::CallEvent& event) {
     const std::string result(event.result ? "credited" : to_string(event.result.error().outcome));
     const double seconds = std::chrono::duration<double>(event.duration).count();
     const std::lock_guard<std::mutex> lock(mutex_);

@@ -10,36 +10,36 @@
 
 #include "commit_metrics.hpp"
 
-using namespace wechatpay;
+namespace bonus = wechatpay::bonus_commit;
 
 int main() {
-  SandboxOptions sandbox_options;
-  using Kind = SandboxFault::Kind;
+  bonus::testing::SandboxOptions sandbox_options;
+  using Kind = bonus::testing::SandboxFault::Kind;
   sandbox_options.script = {Kind::none, 503, Kind::none, Kind::drop_after, {429, "1"}, Kind::none, 400};
-  const auto sandbox = Sandbox::start(sandbox_options).value();
+  const auto sandbox = bonus::testing::Sandbox::start(sandbox_options).value();
 
   // Before the client, which uses them until its last call has ended.
   CommitMetrics metrics;
 
-  ClientOptions options;
+  bonus::ClientOptions options;
   options.origins = {sandbox->origin()};  // leave it out to reach WeChat Pay itself
-  options.hooks.on_try = [&metrics](const TryEvent& event) {
+  options.hooks.on_try = [&metrics](const bonus::TryEvent& event) {
     metrics.count(event);
     std::cerr << log_line(event) + "\n";
   };
-  options.hooks.on_call = [&metrics](const CallEvent& event) { metrics.count(event); };
+  options.hooks.on_call = [&metrics](const bonus::CallEvent& event) { metrics.count(event); };
 
-  CurlOptions curl_options;
+  bonus::CurlOptions curl_options;
   curl_options.ca_bundle_file = sandbox->files().ca;  // leave it out, too
   const auto client =
-      BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
-                                CurlTransport::create(curl_options).value(), options)
+      bonus::BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
+                                       bonus::CurlTransport::create(curl_options).value(), options)
           .value();
 
   for (int order = 1; order <= 4; ++order) {
-    const BonusCommitRequest request{"478515832665", "478515832665", "order-" + std::to_string(order),
-                                     "1230000109",   "1900000109",   30};
-    const CommitResult result = client.commit(request);
+    const bonus::BonusCommitRequest request{"478515832665", "478515832665", "order-" + std::to_string(order),
+                                            "1230000109",   "1900000109",   30};
+    const bonus::CommitResult result = client.commit(request);
     if (!result) std::cerr << result.error().to_string() << "\n";
   }
 

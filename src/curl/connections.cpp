@@ -5,7 +5,9 @@
 #include <unistd.h>
 #endif
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+namespace curl {
 namespace {
 
 void shut_down_unused(const Connection& connection) noexcept {
@@ -56,4 +58,5 @@ int Connections::close(void* user, curl_socket_t socket) noexcept {
 #endif
 }
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END

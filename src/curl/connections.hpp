@@ -7,7 +7,10 @@
 #include <memory>
 #include <unordered_map>
 
-namespace wechatpay::curl {
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace curl {
 
 /// One connection, shared by the table and the transfers that use it.
 struct Connection {
@@ -40,6 +43,7 @@ class Connections {
   std::unordered_map<void*, std::shared_ptr<Connection>> by_tls_;
 };
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

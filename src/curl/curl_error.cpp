@@ -2,9 +2,13 @@
 
 #include <string_view>
 
-#include "wechatpay/bonus_commit/text.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+using namespace stages;
+
+namespace curl {
 namespace {
 
 /// Before the first byte of the request has left.
@@ -95,4 +99,5 @@ Error to_error(const Failure& failure) {
   return transport_error(fault, outcome, std::move(message));
 }
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END

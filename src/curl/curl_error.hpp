@@ -8,7 +8,8 @@
 
 #include "wechatpay/bonus_commit/transport.hpp"
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace curl {
 
 /// How a transfer ended that brought no complete answer.
 struct Failure {
@@ -24,6 +25,7 @@ struct Failure {
 /// Throws std::bad_alloc.
 Error to_error(const Failure& failure);
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -17,9 +17,12 @@
 #include "src/openssl/certificate.hpp"
 #include "src/openssl/handles.hpp"
 #include "src/openssl/key_file.hpp"
-#include "src/thread_cancellation.hpp"
+#include "wechatpay/bonus_commit/impl/system.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+using namespace stages;
+
 namespace {
 
 using std::chrono::milliseconds;
@@ -175,4 +178,4 @@ void CurlTransport::send(HttpRequest request, SendOptions options, Completion do
   if (posted != curl::Mailbox::Posted::taken) refuse(queued, posted);
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END

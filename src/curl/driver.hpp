@@ -5,7 +5,8 @@
 #include "src/curl/mailbox.hpp"
 #include "wechatpay/bonus_commit/curl_transport.hpp"
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace curl {
 
 /// Takes requests from any thread and completes them on its own. Outlives its CurlTransport where that is destroyed on
 /// the driver's thread.
@@ -30,6 +31,7 @@ class Driver {
   virtual void shut_down_at_exit() noexcept = 0;
 };
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -5,11 +5,13 @@
 
 #include "src/curl/live_drivers.hpp"
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+namespace curl {
 
 EventLoopDriver::EventLoopDriver(CurlOptions options)
     : options_(std::move(options)),
-      process_(this_process()),
+      process_(stages::this_process()),
       loop_(options_.event_loop.get()),
       transfers_(options_, this, [this](Multi* multi) {
         if (multi == nullptr) libcurl_timer_ = never;
@@ -33,7 +35,7 @@ bool EventLoopDriver::post_turn() noexcept {
 
 /// On the user's loop, which called since `socket` is ready for `events`, or time has come, or there is mail.
 void EventLoopDriver::turn(curl_socket_t socket, int events) noexcept {
-  if (process_ != this_process() || turning_.load() == std::this_thread::get_id()) return;
+  if (process_ != stages::this_process() || turning_.load() == std::this_thread::get_id()) return;
   const auto self = shared_from_this();
   const std::lock_guard<std::mutex> lock(turn_);
   if (ended_) return;
@@ -120,4 +122,5 @@ bool EventLoopDriver::watch(curl_socket_t socket, int what) noexcept {
   }
 }
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END

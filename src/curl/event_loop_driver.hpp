@@ -10,7 +10,10 @@
 #include "src/curl/driver.hpp"
 #include "src/curl/transfer_loop.hpp"
 
-namespace wechatpay::curl {
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace curl {
 
 /// Runs a turn of the transfer loop each time that the user's loop calls.
 class EventLoopDriver final : public Driver,
@@ -51,6 +54,7 @@ class EventLoopDriver final : public Driver,
   TimePoint timer_ = never;  ///< as the loop has it
 };
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -6,7 +6,15 @@
 
 #include <memory>
 
-namespace wechatpay::curl {
+#include "wechatpay/bonus_commit/config.hpp"
+
+// Where libcurl is a target of the surrounding project, CMake cannot ask for its version.
+#if LIBCURL_VERSION_NUM < 0x075000
+#error "wechatpay_bonus_commit needs libcurl 7.80 or newer; <curl/curlver.h> is of an older one"
+#endif
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace curl {
 
 template <auto Free>
 struct Freed {
@@ -25,6 +33,7 @@ using ListHandle = std::unique_ptr<curl_slist, Freed<curl_slist_free_all>>;
 /// A text that libcurl has allocated for its caller.
 using CurlText = std::unique_ptr<char, Freed<curl_free>>;
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -6,12 +6,15 @@
 #include <new>
 #include <utility>
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+namespace curl {
+
 LiveDrivers& LiveDrivers::get() {
   // Never destroyed: threads may use it until the very end.
   static std::atomic<LiveDrivers*> current{nullptr};
   LiveDrivers* found = current;
-  while (found == nullptr || found->process_ != this_process()) {
+  while (found == nullptr || found->process_ != stages::this_process()) {
     // A child's: in the parent's, another thread may have held the lock at the time of the fork.
     std::unique_ptr<LiveDrivers> fresh(new LiveDrivers(found));
     if (current.compare_exchange_strong(found, fresh.get())) return *fresh.release();
@@ -76,4 +79,5 @@ void LiveDrivers::shut_down_all() noexcept {
   }
 }
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END

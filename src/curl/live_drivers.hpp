@@ -8,9 +8,10 @@
 #include <vector>
 
 #include "src/curl/driver.hpp"
-#include "src/process.hpp"
+#include "wechatpay/bonus_commit/impl/system.hpp"
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace curl {
 
 /// All drivers of the process. They are shut down when it exits, before OpenSSL cleans up after itself. Thread-safe; a
 /// child process has one of its own.
@@ -41,7 +42,7 @@ class LiveDrivers {
 
   void join_ended();
 
-  const unsigned process_ = this_process();
+  const unsigned process_ = stages::this_process();
   [[maybe_unused]] LiveDrivers* const parents_;  ///< for leak checkers
 
   // Any thread's, under the mutex.
@@ -51,6 +52,7 @@ class LiveDrivers {
   bool exiting_ = false;
 };
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

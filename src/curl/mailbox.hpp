@@ -9,7 +9,10 @@
 
 #include "src/curl/queued_request.hpp"
 
-namespace wechatpay::curl {
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace curl {
 
 /// What has come in since the driver looked.
 struct Mail {
@@ -110,6 +113,7 @@ class Mailbox {
   Shared shared_;
 };
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

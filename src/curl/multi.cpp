@@ -6,7 +6,9 @@
 
 #include "src/curl/openssl_backend.hpp"
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+namespace curl {
 
 milliseconds until(TimePoint moment) {
   const auto now = Clock::now();
@@ -147,4 +149,5 @@ int Multi::note_timer(CURLM* /*multi*/, long delay, void* user) noexcept {
   return 0;
 }
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END

@@ -7,7 +7,10 @@
 
 #include "src/curl/transfer.hpp"
 
-namespace wechatpay::curl {
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace curl {
 
 /// Who waits for libcurl's sockets and timer in its place.
 class SocketWatcher {
@@ -86,6 +89,7 @@ class Multi {
 /// What curl_multi_poll() and timers take: rounded up, so that nobody wakes too early, and at most a day.
 milliseconds until(TimePoint moment);
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+namespace curl {
 
 bool tls_is_our_openssl() {
   const char* const tls = curl_version_info(CURLVERSION_NOW)->ssl_version;
@@ -56,4 +58,5 @@ Arrived look_into(void* tls, curl_socket_t socket) noexcept {
   return got > 0 ? Arrived::data : waits_for_more ? Arrived::nothing : Arrived::end;
 }
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END

@@ -6,7 +6,10 @@
 
 #include "src/curl/request_queue.hpp"
 
-namespace wechatpay::curl {
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace curl {
 
 /// What has arrived on a connection on which nothing is awaited.
 enum class Arrived {
@@ -35,6 +38,7 @@ bool holds_bytes(void* tls) noexcept;
 /// Looks at what `socket` has received for `tls`, an SSL*. Leaves bytes for the application where they are.
 Arrived look_into(void* tls, curl_socket_t socket) noexcept;
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

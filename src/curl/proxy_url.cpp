@@ -7,7 +7,11 @@
 
 #include "src/curl/handles.hpp"
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+using namespace stages;
+
+namespace curl {
 namespace {
 
 /// A URL's parts as written.
@@ -154,4 +158,5 @@ std::optional<std::string> proxy_fault(const std::string& url) {
   return std::nullopt;
 }
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END

@@ -10,7 +10,8 @@
 
 #include "wechatpay/bonus_commit/transport.hpp"
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace curl {
 
 using Clock = std::chrono::steady_clock;
 using TimePoint = Clock::time_point;
@@ -70,6 +71,7 @@ struct QueuedRequest {
 /// To move a request from list to list needs no memory and cannot fail.
 using Requests = std::list<QueuedRequest>;
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <new>
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+namespace curl {
 namespace {
 
 /// The request at `place` alone.
@@ -159,4 +161,5 @@ TimePoint RequestQueue::next_moment() const noexcept {
   return next;
 }
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END

@@ -8,7 +8,10 @@
 
 #include "src/curl/queued_request.hpp"
 
-namespace wechatpay::curl {
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace curl {
 
 /// What a host speaks.
 enum class Protocol { unknown, http1, http2 };
@@ -90,6 +93,7 @@ class RequestQueue {
   std::set<Timer> timers_;             ///< of all that are delayed or wait
 };
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

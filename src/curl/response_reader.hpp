@@ -7,7 +7,8 @@
 
 #include "wechatpay/bonus_commit/http.hpp"
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace curl {
 
 /// Takes header lines one by one, as libcurl hands them over, and the body. Keeps the final answer's headers alone:
 /// neither those of interim ones (1xx) nor trailers.
@@ -88,6 +89,7 @@ class ResponseReader {
   bool folds_into_last_ = false;  ///< a folded line belongs to the last header
 };
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -9,7 +9,9 @@
 
 #include "src/curl/live_drivers.hpp"
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+namespace curl {
 namespace {
 
 /// While it exists, threads that are started inherit its mask: the user's signal handlers do not run on them, and
@@ -117,4 +119,5 @@ void ThreadDriver::shut_down_at_exit() noexcept {
   if (on_own_thread) loop_.end(mailbox_.take());
 }
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END

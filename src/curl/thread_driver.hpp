@@ -9,7 +9,10 @@
 #include "src/curl/driver.hpp"
 #include "src/curl/transfer_loop.hpp"
 
-namespace wechatpay::curl {
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace curl {
 
 /// Starts its thread with the first request, and ends it with shut_down().
 class ThreadDriver final : public Driver, public std::enable_shared_from_this<ThreadDriver> {
@@ -48,6 +51,7 @@ class ThreadDriver final : public Driver, public std::enable_shared_from_this<Th
   TransferLoop loop_;  ///< the thread's
 };
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

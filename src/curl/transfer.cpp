@@ -14,9 +14,13 @@
 
 #include "src/curl/curl_error.hpp"
 #include "src/curl/openssl_backend.hpp"
-#include "wechatpay/bonus_commit/text.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+using namespace stages;
+
+namespace curl {
 namespace {
 
 /// libcurl counts whole seconds and still reuses a connection in the one that has begun.
@@ -346,4 +350,5 @@ Error Transfer::failure(CURLcode code, const std::string& origin) const {
   return to_error(failed);
 }
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END

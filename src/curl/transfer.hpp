@@ -12,7 +12,8 @@
 #include "src/curl/response_reader.hpp"
 #include "wechatpay/bonus_commit/curl_transport.hpp"
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace curl {
 
 inline constexpr std::chrono::hours longest_timeout{24};
 
@@ -107,6 +108,7 @@ class Transfer {
   EasyHandle easy_;                ///< last: its end calls back
 };
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

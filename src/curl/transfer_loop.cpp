@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-namespace wechatpay::curl {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+namespace curl {
 
 TransferLoop::TransferLoop(const CurlOptions& options, SocketWatcher* watcher,
                            std::function<void(Multi*)> multi_changed)
@@ -99,4 +101,5 @@ void TransferLoop::end(Mail mail) noexcept {
   share_.reset();
 }
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END

@@ -7,7 +7,10 @@
 #include "src/curl/mailbox.hpp"
 #include "src/curl/multi.hpp"
 
-namespace wechatpay::curl {
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace curl {
 
 /// All that happens between the mailbox and libcurl. Owned by the driver's thread. Completions are called with none of
 /// libcurl's functions, nor a loop over this object's own lists, on the stack.
@@ -50,6 +53,7 @@ class TransferLoop {
   std::unique_ptr<Multi> multi_;
 };
 
-}  // namespace wechatpay::curl
+}  // namespace curl
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -9,7 +9,8 @@
 
 #include "src/openssl/pem.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
 namespace {
 
 using Clock = std::chrono::system_clock;
@@ -107,4 +108,4 @@ std::vector<std::string> validity_warnings(const std::string& certificate, const
   return {};
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END

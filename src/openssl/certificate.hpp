@@ -11,7 +11,7 @@
 #include "src/openssl/handles.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// All certificates of a PEM text, in its order; one at least. `name` is how a message calls the text.
 Result<std::vector<CertificateHandle>> read_certificates(std::string_view pem, const std::string& name);
@@ -39,6 +39,6 @@ std::optional<Validity> validity_of(const X509* certificate);
 std::vector<std::string> validity_warnings(const std::string& certificate, const Validity& validity,
                                            std::chrono::system_clock::time_point now, const std::string& cure);
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

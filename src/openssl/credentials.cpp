@@ -8,9 +8,13 @@
 #include "src/openssl/pem.hpp"
 #include "src/openssl/rsa.hpp"
 #include "wechatpay/bonus_commit/request.hpp"
-#include "wechatpay/bonus_commit/text.hpp"
+#include "wechatpay/bonus_commit/stages/check.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+using namespace stages;
+
 namespace {
 
 /// Why a text is no serial number in hex; empty where it is one. Begins with a verb. Does not quote the text, which may
@@ -188,4 +192,4 @@ std::vector<std::string> Credentials::warnings(std::chrono::system_clock::time_p
   return warnings;
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END

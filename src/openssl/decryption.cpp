@@ -7,7 +7,8 @@
 #include <limits>
 #include <memory>
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
 namespace {
 
 /// Of all key derivations of one file; some seconds on a slow machine. What OpenSSL and others write has 2,048 to
@@ -167,4 +168,4 @@ std::optional<TrimmedPassphrase> trimmed_passphrase(std::string_view passphrase)
   return TrimmedPassphrase{text, last == ' ' || last == '\t' ? "ends with a blank" : "begins with a blank"};
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END

@@ -11,7 +11,7 @@
 #include "src/openssl/handles.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// A try to decrypt one file with one passphrase.
 ///
@@ -91,6 +91,6 @@ auto decrypt(const std::string& name, std::string_view passphrase, const char* o
   return configuration_error(wrong + ", or the file is damaged" + owner);
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

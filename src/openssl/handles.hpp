@@ -2,12 +2,11 @@
 #ifndef WECHATPAY_SRC_OPENSSL_HANDLES_HPP
 #define WECHATPAY_SRC_OPENSSL_HANDLES_HPP
 
-#include "src/third_parties.hpp"
-//
 #include <openssl/bio.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/opensslv.h>
 #include <openssl/pkcs12.h>
 #include <openssl/provider.h>
 #include <openssl/x509.h>
@@ -15,7 +14,14 @@
 #include <memory>
 #include <string>
 
-namespace wechatpay {
+#include "wechatpay/bonus_commit/config.hpp"
+
+// Where OpenSSL is a target of the surrounding project, CMake cannot ask for its version.
+#if !defined(OPENSSL_VERSION_MAJOR) || OPENSSL_VERSION_MAJOR < 3
+#error "wechatpay_bonus_commit needs OpenSSL 3.0 or newer; <openssl/opensslv.h> is of an older one, or of a fork"
+#endif
+
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 template <auto Free>
 struct Freeing {
@@ -59,6 +65,6 @@ inline std::string openssl_reason() {
   return reason == nullptr ? "no reason given" : reason;
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -5,8 +5,8 @@
 #include <system_error>
 #include <utility>
 
-#include "wechatpay/bonus_commit/file_name.hpp"
-#include "wechatpay/bonus_commit/text.hpp"
+#include "wechatpay/bonus_commit/stages/file_name.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
 
 #if defined(_WIN32)
 #include <cstdio>
@@ -19,7 +19,10 @@
 #include <unistd.h>
 #endif
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+using namespace stages;
+
 namespace {
 
 constexpr std::size_t most = 1U << 20U;
@@ -170,4 +173,4 @@ std::string KeyFile::sharing_warning(unsigned int unwanted, const char* command)
          "): " + command + (can_be_typed ? shell_word(path_) : "on it");
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END

@@ -9,7 +9,7 @@
 #include "src/openssl/handles.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// Which argument a file's name was given as, and which function takes the contents instead: for a message.
 struct FileArgument {
@@ -51,6 +51,6 @@ class KeyFile {
   unsigned int mode_ = 0;  ///< a regular file's permissions, where the system has them
 };
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

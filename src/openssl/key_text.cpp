@@ -2,9 +2,12 @@
 
 #include <cstddef>
 
-#include "wechatpay/bonus_commit/text.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+using namespace stages;
+
 namespace {
 
 constexpr std::string_view begin_mark = "-----BEGIN ";
@@ -156,4 +159,4 @@ std::string pem_form_fault(std::string_view text) {
   return "is PEM in one line; its line breaks are lost";
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END

@@ -5,7 +5,9 @@
 #include <string>
 #include <string_view>
 
-namespace wechatpay {
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// What the bytes are, as a verb and its object: "holds a certificate", "is an HTML page".
 std::string contents_of(std::string_view bytes);
@@ -17,6 +19,6 @@ std::string pem_form_fault(std::string_view text);
 /// `text` without the byte order mark of UTF-8, which some editors put before it.
 std::string_view without_byte_order_mark(std::string_view text);
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

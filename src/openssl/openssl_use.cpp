@@ -10,7 +10,8 @@
 #include <pthread.h>
 #endif
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
 namespace {
 
 std::atomic<bool> ending{false};
@@ -41,4 +42,4 @@ OpensslUse::OpensslUse() noexcept {
 
 OpensslUse::~OpensslUse() { --users; }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END

@@ -4,7 +4,7 @@
 
 #include "wechatpay/bonus_commit/error.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// Held while this library uses OpenSSL on its own: threads may do so at the moment of exit(), when OpenSSL frees what
 /// they use. From that moment on there is none to be had. Takes two atomic operations. No code of the user's may run
@@ -32,6 +32,6 @@ inline Error process_ends() {
   return error;
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

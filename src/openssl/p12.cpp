@@ -13,7 +13,8 @@
 #include "src/openssl/key_text.hpp"
 #include "src/openssl/pem.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
 namespace {
 
 template <auto FreeAll, auto FreeOne>
@@ -167,4 +168,4 @@ Result<KeyAndCertificates> read_p12(std::string_view bytes, std::string_view pas
   return read;
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END

@@ -9,7 +9,7 @@
 #include "src/openssl/handles.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 struct KeyAndCertificates {
   PkeyHandle key;
@@ -19,6 +19,6 @@ struct KeyAndCertificates {
 /// The private key, RSA of 2048 bits or more, and the certificates in a PKCS#12 file. `name` is how messages call it.
 Result<KeyAndCertificates> read_p12(std::string_view bytes, std::string_view passphrase, const std::string& name);
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

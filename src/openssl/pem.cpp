@@ -10,7 +10,8 @@
 #include "src/openssl/decryption.hpp"
 #include "src/openssl/key_text.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
 namespace {
 
 constexpr const char* damaged = "): the file is damaged or incomplete";
@@ -169,4 +170,4 @@ Result<PkeyHandle> read_public_key(std::string_view pem, const std::string& name
   return key;
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END

@@ -12,7 +12,7 @@
 #include "src/openssl/handles.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// Memory of OpenSSL's that is wiped when it is freed.
 struct OpensslWipe {
@@ -49,6 +49,6 @@ std::string rsa_fault(const EVP_PKEY* key);
 /// everything where its configuration activates no default provider.
 std::string provider_fault();
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

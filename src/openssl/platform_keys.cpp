@@ -13,9 +13,12 @@
 #include "src/openssl/key_file.hpp"
 #include "src/openssl/pem.hpp"
 #include "src/openssl/rsa.hpp"
-#include "wechatpay/bonus_commit/text.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+using namespace stages;
+
 namespace {
 
 constexpr std::string_view public_key_id_prefix = "PUB_KEY_ID_";
@@ -239,4 +242,4 @@ std::vector<std::string> PlatformKeys::warnings(std::chrono::system_clock::time_
   return warnings;
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END

@@ -8,10 +8,10 @@
 
 #include "src/openssl/handles.hpp"
 #include "src/openssl/openssl_use.hpp"
-#include "wechatpay/bonus_commit/retry.hpp"
-#include "wechatpay/bonus_commit/signature.hpp"
+#include "wechatpay/bonus_commit/stages/retry.hpp"
+#include "wechatpay/bonus_commit/stages/signature.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 Result<std::string> random_nonce() {
   const OpensslUse openssl;
@@ -43,4 +43,4 @@ double random_fraction() noexcept {
   return static_cast<double>(random) / (std::numeric_limits<std::uint32_t>::max)();
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END

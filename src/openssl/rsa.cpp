@@ -6,9 +6,12 @@
 #include <utility>
 
 #include "src/openssl/openssl_use.hpp"
-#include "wechatpay/bonus_commit/signature.hpp"
+#include "wechatpay/bonus_commit/stages/signature.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+using namespace stages;
+
 namespace {
 
 using Digest = std::array<unsigned char, 32>;
@@ -109,7 +112,7 @@ std::shared_ptr<const Signer> make_rsa_signer(PkeyHandle private_key) {
   return std::make_shared<RsaSigner>(std::move(private_key));
 }
 
-std::string encode_base64(std::string_view bytes) {
+std::string stages::encode_base64(std::string_view bytes) {
   // OpenSSL writes a NUL behind the text.
   std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
   const int size =
@@ -118,7 +121,7 @@ std::string encode_base64(std::string_view bytes) {
   return text;
 }
 
-std::optional<std::string> decode_base64(std::string_view text) {
+std::optional<std::string> stages::decode_base64(std::string_view text) {
   // A signature has 344 characters; the bound keeps the size within OpenSSL's int.
   if (text.empty() || text.size() % 4 != 0 || text.size() > 65536) return std::nullopt;
   const ErrorQueueGuard guard;
@@ -136,4 +139,4 @@ std::optional<std::string> decode_base64(std::string_view text) {
   return bytes;
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END

@@ -11,7 +11,7 @@
 #include "src/openssl/handles.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// Prepared contexts for one operation under one key. Preparing one costs more than the rest of a verification, and a
 /// context serves one thread at a time, so as many are kept as threads have used at once.
@@ -48,6 +48,6 @@ class RsaVerifier {
 
 std::shared_ptr<const Signer> make_rsa_signer(PkeyHandle private_key);
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -8,7 +8,11 @@
 
 #include "src/testing/pki.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
+
+using namespace stages;
+
 namespace {
 
 using nlohmann::json;
@@ -292,4 +296,5 @@ std::optional<Refusal> read_commit(const HttpRequest& request, const Merchant& m
   return std::nullopt;
 }
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END

@@ -13,7 +13,8 @@
 #include "wechatpay/bonus_commit/http.hpp"
 #include "wechatpay/bonus_commit/request.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
 
 /// An error as WeChat Pay words it, not signed yet. A null `detail` is left out.
 HttpResponse error_response(int status, std::string_view code, std::string_view message,
@@ -45,6 +46,7 @@ std::optional<Refusal> check_authorization(const HttpRequest& request, const Mer
 /// that cannot be seen, further fields) is taken.
 std::optional<Refusal> read_commit(const HttpRequest& request, const Merchant& merchant, BonusCommitRequest& commit);
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

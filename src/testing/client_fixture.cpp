@@ -2,7 +2,8 @@
 
 #include <utility>
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
 
 ClientFixture::ClientFixture(ClientOptions options)
     : wechat_pay_(std::make_shared<FakeWechatPay>(FakeWechatPayOptions{"1900000001", options.clock})),
@@ -13,4 +14,5 @@ ClientFixture::ClientFixture(ClientOptions options)
   transport_->otherwise([wechat_pay = wechat_pay_](const HttpRequest& request) { return wechat_pay->answer(request); });
 }
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END

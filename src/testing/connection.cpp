@@ -7,7 +7,9 @@
 #include <string>
 #include <string_view>
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
+
 namespace {
 
 thread_local SSL* connection = nullptr;
@@ -76,4 +78,5 @@ bool break_connection(const HttpResponse& response, SandboxFault::Kind fault, co
   return true;
 }
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END

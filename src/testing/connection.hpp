@@ -9,7 +9,8 @@
 #include "wechatpay/bonus_commit/http.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox_fault.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
 
 /// Must be set as the info callback of the server's SSL_CTX.
 void note_connection(const SSL* ssl, int where, int result);
@@ -21,6 +22,7 @@ void hold_back_packets(bool hold_back);
 /// sent. `pause` waits as long as the fault says.
 bool break_connection(const HttpResponse& response, SandboxFault::Kind fault, const std::function<void()>& pause);
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

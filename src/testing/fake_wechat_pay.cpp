@@ -1,4 +1,5 @@
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+#include "wechatpay/bonus_commit/client_options.hpp"
 
 #include <atomic>
 #include <cstdio>
@@ -10,9 +11,13 @@
 #include "src/testing/checks.hpp"
 #include "src/testing/pki.hpp"
 #include "src/testing/test_keys.hpp"
-#include "wechatpay/bonus_commit/signature.hpp"
+#include "wechatpay/bonus_commit/stages/signature.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
+
+using namespace stages;
+
 namespace {
 
 /// Read once per process.
@@ -62,10 +67,10 @@ FakeWechatPay::FakeWechatPay(FakeWechatPayOptions options) : state_(std::make_un
   const auto merchant = make_certificate({options.mchid, "", {}, false}, own.merchant.get());
   const auto platform = make_certificate({"Tenpay.com sign", "", {}, false}, own.platform_certificate.get());
   state.merchant_key_pem = private_key_pem(own.merchant.get());
-  state.merchant_certificate_pem = wechatpay::certificate_pem(merchant.get());
+  state.merchant_certificate_pem = testing::certificate_pem(merchant.get());
   state.merchant_p12 = pkcs12(own.merchant.get(), merchant.get(), options.mchid);
-  state.public_key_pem = wechatpay::public_key_pem(own.platform_public_key.get());
-  state.certificate_pem = wechatpay::certificate_pem(platform.get());
+  state.public_key_pem = testing::public_key_pem(own.platform_public_key.get());
+  state.certificate_pem = testing::certificate_pem(platform.get());
   state.merchant = {options.mchid, serial_no_of(merchant.get()), own.merchant.get()};
   state.certificate_serial = serial_no_of(platform.get());
   state.options = std::move(options);
@@ -150,4 +155,5 @@ std::size_t FakeWechatPay::times_committed(std::string_view out_trade_no) const 
   return times;
 }
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END

@@ -3,7 +3,9 @@
 #include <stdexcept>
 #include <utility>
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
+
 namespace {
 
 void set_header(HttpResponse& response, std::string_view name, const std::string& value) {
@@ -109,4 +111,5 @@ HttpResponse spoiled_answer(const FakeWechatPay& wechat_pay, const HttpRequest& 
   return response;
 }
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END

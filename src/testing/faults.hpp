@@ -7,12 +7,14 @@
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox_fault.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
 
 /// What `answer` makes of the request, changed as the fault says; or what stands in its place.
 HttpResponse spoiled_answer(const FakeWechatPay& wechat_pay, const HttpRequest& request, const SandboxFault& fault,
                             const std::function<HttpResponse(const HttpRequest&)>& answer);
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -15,9 +15,10 @@
 #include <system_error>
 #include <vector>
 
-#include "wechatpay/bonus_commit/text.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
 
 /// A folder that one sandbox writes to at a time. It keeps a list of what sandboxes have put there, so that files of
 /// others are not overwritten, and those of earlier sandboxes do not pile up.
@@ -33,14 +34,15 @@ class OutputFolder {
       if (lock_ >= 0) ::close(lock_);
       if (reason != EWOULDBLOCK)
         throw std::filesystem::filesystem_error("cannot be locked", folder, {reason, std::generic_category()});
-      throw std::runtime_error(printable(folder.string(), 1000) + " is in use by another sandbox: give another folder");
+      throw std::runtime_error(stages::printable(folder.string(), 1000) +
+                               " is in use by another sandbox: give another folder");
     }
     std::ifstream list(list_);
     for (std::string name; std::getline(list, name);) earlier_.push_back(name);
     for (const std::string& name : names) {
       if (!std::filesystem::exists(folder / name) || std::count(earlier_.begin(), earlier_.end(), name) > 0) continue;
       ::close(lock_);
-      throw std::runtime_error(printable((folder / name).string(), 1000) +
+      throw std::runtime_error(stages::printable((folder / name).string(), 1000) +
                                " is there already, and no sandbox has made it: give another folder");
     }
   }
@@ -66,6 +68,7 @@ class OutputFolder {
   int lock_ = -1;
 };
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

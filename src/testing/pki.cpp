@@ -8,7 +8,9 @@
 
 #include <stdexcept>
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
+
 namespace {
 
 using MessageDigestHandle = std::unique_ptr<EVP_MD_CTX, Freeing<EVP_MD_CTX_free>>;
@@ -165,4 +167,5 @@ std::string pkcs12(EVP_PKEY* key, X509* certificate, const std::string& passphra
   return pem_of([&](BIO* bio) { return i2d_PKCS12_bio(bio, p12.get()); });
 }
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END

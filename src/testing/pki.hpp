@@ -10,7 +10,10 @@
 
 #include "src/openssl/handles.hpp"
 
-namespace wechatpay {
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
 
 /// An RSA key takes a tenth of a second.
 PkeyHandle make_rsa_key(unsigned int bits = 2048);
@@ -51,6 +54,7 @@ bool is_signed_with(EVP_PKEY* key, std::string_view message, std::string_view si
 /// PKCS#12 with today's algorithms, or with RC2 and 3DES as WeChat Pay's files have.
 std::string pkcs12(EVP_PKEY* key, X509* certificate, const std::string& passphrase, bool legacy = false);
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

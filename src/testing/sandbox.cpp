@@ -20,9 +20,13 @@
 #include "src/testing/faults.hpp"
 #include "src/testing/output_folder.hpp"
 #include "src/testing/pki.hpp"
-#include "wechatpay/bonus_commit/text.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
+
+using namespace stages;
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -292,4 +296,5 @@ void Sandbox::inject(SandboxFault fault) {
   server_->script.push_back(std::move(fault));
 }
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END

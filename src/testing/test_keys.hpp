@@ -3,7 +3,10 @@
 #ifndef WECHATPAY_SRC_TESTING_TEST_KEYS_HPP
 #define WECHATPAY_SRC_TESTING_TEST_KEYS_HPP
 
-namespace wechatpay {
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
 
 /// The merchant's, of apiclient_key.pem.
 inline constexpr const char* merchant_test_key = R"(-----BEGIN PRIVATE KEY-----
@@ -98,6 +101,7 @@ D/9iBB3TjzeKikWNGop1tw==
 -----END PRIVATE KEY-----
 )";
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -24,7 +24,10 @@
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
 
 /// A key and the context that signs or verifies with it.
 class BaselineKey {
@@ -222,6 +225,6 @@ class Baseline {
   CURLM* multi_ = nullptr;  // to the end of the process
 };
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

@@ -9,7 +9,8 @@
 #include "tests/benchmark/measuring.hpp"
 #include "tests/support/support.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
 namespace {
 
 constexpr const char* why_parsing =
@@ -84,6 +85,6 @@ void measure_all(const Arguments& arguments) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
-int main(int count, char** values) { wechatpay::measure_all({count, values}); }
+int main(int count, char** values) { wechatpay::bonus_commit::measure_all({count, values}); }

@@ -16,7 +16,10 @@
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
 
 /// Good for any request for five minutes, since the signed message of a 204 holds timestamp and nonce alone.
 inline HttpResponse signed_204(const FakeWechatPay& wechat_pay) {
@@ -94,6 +97,6 @@ class CommitMany {
   std::promise<void> ended_;
 };
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

@@ -7,7 +7,10 @@
 #include "tests/benchmark/measuring.hpp"
 #include "tests/benchmark/nginx.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 constexpr const char* why_cpu =
@@ -53,6 +56,6 @@ void compare_all(const Arguments& arguments) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
-int main(int count, char** values) { wechatpay::compare_all({count, values}); }
+int main(int count, char** values) { wechatpay::bonus_commit::compare_all({count, values}); }

@@ -7,7 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
 
 /// A row of the table.
 struct Row {
@@ -65,6 +65,6 @@ struct Arguments {
   int rounds(int in_full = 7) const { return brief ? 1 : in_full; }
 };
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

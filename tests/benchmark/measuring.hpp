@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
 
 using Clock = std::chrono::steady_clock;
 
@@ -88,6 +88,6 @@ inline Comparison compare(int rounds, int commits, const std::function<void()>& 
   return {median(cpu_ratios), median(throughput_ratios), median(first_cpu), median(second_cpu)};
 }
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

@@ -17,7 +17,9 @@
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
 
 /// Runs what comes after it on one core; the server's is 1, the client's 0, where there are two.
 inline void pin_to_core(int core) {
@@ -107,6 +109,6 @@ class Nginx {
   pid_t process_;
 };
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

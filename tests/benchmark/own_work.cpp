@@ -8,9 +8,13 @@
 #include "tests/benchmark/measuring.hpp"
 #include "tests/benchmark/nginx.hpp"
 #include "tests/support/support.hpp"
-#include "wechatpay/bonus_commit/verification.hpp"
+#include "wechatpay/bonus_commit/stages/verification.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 constexpr const char* why_own_work =
@@ -109,6 +113,6 @@ void measure_all(const Arguments& arguments) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
-int main(int count, char** values) { wechatpay::measure_all({count, values}); }
+int main(int count, char** values) { wechatpay::bonus_commit::measure_all({count, values}); }

@@ -18,7 +18,10 @@
 #include "tests/benchmark/measuring.hpp"
 #include "tests/benchmark/nginx.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 constexpr const char* why_connected =
@@ -232,6 +235,6 @@ void measure_all(const Arguments& arguments) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
-int main(int count, char** values) { wechatpay::measure_all({count, values}); }
+int main(int count, char** values) { wechatpay::bonus_commit::measure_all({count, values}); }

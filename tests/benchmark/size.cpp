@@ -3,7 +3,7 @@
 
 #ifdef WITH_CLIENT
 int main(int, char** arguments) {
-  using namespace wechatpay;
+  using namespace wechatpay::bonus_commit;
   const auto credentials = Credentials::from_pem_files(arguments[1], arguments[2]).value();
   PlatformKeys platform_keys;
   platform_keys.add_public_key_file(arguments[3], arguments[4]).value();

@@ -16,7 +16,8 @@
 #include "tests/benchmark/figures.hpp"
 #include "tests/support/support.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
 namespace {
 
 std::vector<std::string> fields_of(const std::string& line) {
@@ -162,9 +163,9 @@ void write(const std::string& figures, const std::string& nginx, const std::stri
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 int main(int count, char** arguments) {
   if (count != 4) return 2;
-  wechatpay::write(arguments[1], arguments[2], arguments[3]);
+  wechatpay::bonus_commit::write(arguments[1], arguments[2], arguments[3]);
 }

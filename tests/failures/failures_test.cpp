@@ -31,6 +31,7 @@
 #include "tests/support/polling_loop.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit.hpp"
+#include "wechatpay/bonus_commit/stages/base64.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
 namespace {
@@ -104,7 +105,11 @@ void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); 
 #undef WRAP
 #undef WRAP_OPTION
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 #define WRAP(result, name, parameters, arguments, failed, consequence) {#name, consequence},
@@ -560,12 +565,12 @@ TEST_F(FailuresOfMemory, InTheSetUpLeakNothing) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 int main(int count, char** arguments) {
-  wechatpay::SandboxProcess process;
-  wechatpay::sandbox_process = &process;
-  testing::InitGoogleTest(&count, arguments);
-  testing::AddGlobalTestEnvironment(new wechatpay::FirstUse);
+  wechatpay::bonus_commit::SandboxProcess process;
+  wechatpay::bonus_commit::sandbox_process = &process;
+  ::testing::InitGoogleTest(&count, arguments);
+  ::testing::AddGlobalTestEnvironment(new wechatpay::bonus_commit::FirstUse);
   return RUN_ALL_TESTS();
 }

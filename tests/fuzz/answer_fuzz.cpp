@@ -12,10 +12,14 @@
 
 #include "tests/fuzz/fuzz_support.hpp"
 #include "tests/support/support.hpp"
-#include "wechatpay/bonus_commit/answer.hpp"
+#include "wechatpay/bonus_commit/stages/answer.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 constexpr std::int64_t now = 1722850421;  // of WeChat Pay's published answer, which is one of the seeds
@@ -29,7 +33,7 @@ const SignedParts sent{"POST", seed_path, now, "593BEC0C930BF1AFEB40B4A08C8FB242
 struct World {
   FakeWechatPay fake{{"1900000001", [] { return at(now); }}};
   PlatformKeys keys = fake.platform_keys();
-  std::string authorization = wechatpay::authorization(fake.credentials(), sent).value();
+  std::string authorization = wechatpay::bonus_commit::authorization(fake.credentials(), sent).value();
   std::string signature = [this] {
     std::string_view rest = authorization;
     rest.remove_prefix(rest.find("signature=\"") + 11);
@@ -189,10 +193,10 @@ void check_error(const Error& error, int status) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace wechatpay;
+  using namespace wechatpay::bonus_commit;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const Received answer = answer_of(input);
   const HttpResponse& response = answer.response;

@@ -13,7 +13,7 @@
 
 #include "tests/support/support.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
 
 /// Ends the run where `promise` is broken; `text` is what broke it.
 inline void require(bool holds, const char* promise, std::string_view text = {}) {
@@ -72,6 +72,6 @@ inline bool leaks(std::string_view text, std::string_view secret, std::string_vi
   return false;
 }
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

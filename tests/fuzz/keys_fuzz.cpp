@@ -11,10 +11,13 @@
 #include "src/openssl/handles.hpp"
 #include "tests/fuzz/fuzz_support.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
-#include "wechatpay/bonus_commit/file_name.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"
+#include "wechatpay/bonus_commit/stages/file_name.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+
 namespace {
 
 constexpr const char* serial_no = "408B07E79B8269FEC3D5D3E6AB8ED163A6A380DB";
@@ -90,10 +93,10 @@ void use(const PlatformKeys& keys, const std::string& serial) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace wechatpay;
+  using namespace wechatpay::bonus_commit;
   std::string_view file(reinterpret_cast<const char*>(data), size);
   const std::string_view given = take(file, '\n');
 

@@ -12,12 +12,17 @@
 
 #include "tests/fuzz/fuzz_support.hpp"
 #include "tests/support/support.hpp"
-#include "wechatpay/bonus_commit/body.hpp"
 #include "wechatpay/bonus_commit/json.hpp"
-#include "wechatpay/bonus_commit/signature.hpp"
+#include "wechatpay/bonus_commit/stages/body.hpp"
+#include "wechatpay/bonus_commit/stages/check.hpp"
+#include "wechatpay/bonus_commit/stages/signature.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 constexpr std::int64_t now = 1554208460;
@@ -150,13 +155,13 @@ void check_with_wechat_pay(const BonusCommitRequest& request, const std::string&
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace wechatpay;
+  using namespace wechatpay::bonus_commit;
   std::string_view input(reinterpret_cast<const char*>(data), size);
   const BonusCommitRequest request = request_of(input);
-  const auto faults = check(request);
+  const auto faults = request.check();
   check_faults(faults);
   check_path(request);
 

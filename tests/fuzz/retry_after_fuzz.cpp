@@ -7,8 +7,12 @@
 
 #include "tests/fuzz/fuzz_support.hpp"
 #include "wechatpay/bonus_commit/http.hpp"
+#include "wechatpay/bonus_commit/stages/retry_after.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+
 namespace {
 
 constexpr std::int64_t day = 86400;
@@ -65,10 +69,10 @@ void check_pause(const std::string& text, std::int64_t now) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace wechatpay;
+  using namespace wechatpay::bonus_commit;
   const std::string text(reinterpret_cast<const char*>(data), size);
   check_date(text);
   for (const std::int64_t now : {std::int64_t{0}, std::int64_t{784111777}, std::int64_t{4102444800}}) {

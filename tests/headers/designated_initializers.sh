@@ -10,6 +10,7 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 initializers() {
   awk '
     /^struct [A-Za-z]+ \{$/ { name = $2; first = last = ""; functions = 0 }
+    name != "" && $0 ~ "^  (explicit )?" name "\\(" { functions = 1 }
     name != "" && /^  [^ \/].*\) (const |noexcept |override )*(\{|=|:)/ { functions = 1 }
     name != "" && !functions && /^  [A-Za-z][A-Za-z0-9_:<>*&(), ]* [a-z_]+( = .*|\{.*\})?;/ && !/^  (using|static) / {
       last = $0
@@ -24,11 +25,11 @@ initializers() {
     }' "$@"
 }
 
-mapfile -t headers < <(find "$include/wechatpay" -name '*.hpp' ! -name coroutine.hpp ! -name json.hpp | sort)
+mapfile -t headers < <(find "$include/wechatpay" -name '*.hpp' ! -name coroutine.hpp ! -name json.hpp ! -path '*/impl/*' | sort)
 code=$(
   for header in "${headers[@]}"; do echo "#include \"${header#"$include/"}\""; done
-  echo "namespace wechatpay {"
-  initializers "${headers[@]}" | grep -v CommitPromise
+  echo "namespace wechatpay::bonus_commit { using namespace stages; using namespace testing;"
+  initializers "${headers[@]}"
   echo "}"
 )
 for struct in BonusCommitRequest CommitReceipt Error ClientOptions CurlOptions TryEvent SandboxOptions; do

@@ -10,12 +10,12 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 compiles() {
   "$compiler" -std=c++17 -fsyntax-only -Werror=unused-result -I "$include" -x c++ - << CODE
 #include <wechatpay/bonus_commit.hpp>
-wechatpay::Result<int> check_receipt(const wechatpay::CommitReceipt&);
-wechatpay::Result<void> require_receipt(const wechatpay::CommitResult&);
-void use(const wechatpay::BonusCommitClient& client, const wechatpay::BonusCommitRequest& request,
-         const std::vector<wechatpay::BonusCommitRequest>& requests, wechatpay::PlatformKeys& keys,
-         const wechatpay::Credentials& credentials, wechatpay::Result<int> result) {
-  const auto take = [](const wechatpay::BonusCommitRequest&, const wechatpay::CommitResult&) { return true; };
+wechatpay::bonus_commit::Result<int> check_receipt(const wechatpay::bonus_commit::CommitReceipt&);
+wechatpay::bonus_commit::Result<void> require_receipt(const wechatpay::bonus_commit::CommitResult&);
+void use(const wechatpay::bonus_commit::BonusCommitClient& client, const wechatpay::bonus_commit::BonusCommitRequest& request,
+         const std::vector<wechatpay::bonus_commit::BonusCommitRequest>& requests, wechatpay::bonus_commit::PlatformKeys& keys,
+         const wechatpay::bonus_commit::Credentials& credentials, wechatpay::bonus_commit::Result<int> result) {
+  const auto take = [](const wechatpay::bonus_commit::BonusCommitRequest&, const wechatpay::bonus_commit::CommitResult&) { return true; };
   static_cast<void>(client), static_cast<void>(request), static_cast<void>(requests), static_cast<void>(keys);
   static_cast<void>(take), static_cast<void>(credentials), static_cast<void>(result);
   $1
@@ -24,8 +24,8 @@ CODE
 }
 
 compiles 'auto future = client.commit_async(request); static_cast<void>(future);' || fail "a future that is kept"
-compiles 'client.commit_async(request, [](wechatpay::CommitResult) {});' || fail "a callback hears the result"
-for statement in 'client.commit(request);' 'client.commit_async(request);' 'check(request);' \
+compiles 'client.commit_async(request, [](wechatpay::bonus_commit::CommitResult) {});' || fail "a callback hears the result"
+for statement in 'client.commit(request);' 'client.commit_async(request);' 'request.check();' \
   'keys.announce("PUB_KEY_ID_1");' 'keys.remove("PUB_KEY_ID_1");' 'keys.warnings();' 'credentials.warnings();' \
   'result.transform([](int value) { return value; });' 'client.commit(request).and_then(check_receipt);' \
   'require_receipt(client.commit(request));' \

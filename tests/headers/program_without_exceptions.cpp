@@ -13,7 +13,8 @@
 #error "this program is to be compiled with -fno-exceptions and -fno-rtti"
 #endif
 
-using namespace wechatpay;
+using namespace wechatpay::bonus_commit;
+using namespace wechatpay::bonus_commit::testing;
 
 namespace {
 

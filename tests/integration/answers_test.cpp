@@ -5,9 +5,12 @@
 
 #include "tests/support/sending.hpp"
 #include "tests/support/support.hpp"
-#include "wechatpay/bonus_commit/retry.hpp"
+#include "wechatpay/bonus_commit/stages/retry.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+
 namespace {
 
 /// What a client makes of `answer`, after which the connection closes.
@@ -100,4 +103,4 @@ TEST(Answer, OfAHostThatNobodyCanCheckIsNotWaitedFor) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -11,7 +11,10 @@
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 class Commit : public ::testing::Test {
@@ -513,4 +516,4 @@ TEST_F(Commit, KeepsSecretsOutOfItsErrors) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -19,7 +19,10 @@
 #include "tests/support/thread_exit.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -633,4 +636,4 @@ TEST_F(Curl, NamesWhatIsWrongWithItsOptions) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

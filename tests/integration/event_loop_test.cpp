@@ -21,7 +21,10 @@
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 using std::chrono::milliseconds;
@@ -336,4 +339,4 @@ TEST_F(BlockingCall, LeavesNoIdleConnectionOpen) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -20,7 +20,7 @@
 
 namespace {
 
-using namespace wechatpay;
+using namespace wechatpay::bonus_commit;
 
 constexpr int right = 7;
 

@@ -9,7 +9,10 @@
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 class Exit : public ::testing::TestWithParam<const char*> {};
@@ -48,4 +51,4 @@ INSTANTIATE_TEST_SUITE_P(OfAProgramThat, Exit,
                          name_of);
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -14,7 +14,10 @@
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 /// Speaks HTTP/2 and passes everything on, byte for byte, to the sandbox.
@@ -226,4 +229,4 @@ TEST_F(Http2Connections, ThatTheServerHasClosedAreReplacedUnnoticed) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -10,7 +10,10 @@
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 using std::chrono::milliseconds;
@@ -240,4 +243,4 @@ TEST_F(KeptConnections, WithAnAnswerLeftOverSettleNoOtherOrder) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -13,7 +13,10 @@
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 class Lifecycle : public ::testing::Test {
@@ -280,4 +283,4 @@ TEST_F(Lifecycle, LetsAChildProcessGoThatHoldsAnUnusedClient) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -7,7 +7,8 @@
 #include "tests/support/sending.hpp"
 #include "tests/support/support.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
 namespace {
 
 /// Users and passwords as people write them, right and wrong.
@@ -110,4 +111,4 @@ TEST(Proxy, GetsItsUserAndPasswordAsTheyAreMeant) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-using namespace wechatpay;
+using namespace wechatpay::bonus_commit;
 
 namespace {
 
@@ -36,7 +36,7 @@ int main(int count, char** arguments) try {
       .value();
 
   for (const Credentials& credentials : {from_key.value(), own.value()}) {
-    const auto transport = std::make_shared<MockTransport>();
+    const auto transport = std::make_shared<testing::MockTransport>();
     transport->otherwise([](const HttpRequest&) { return HttpResponse{400, {}, R"({"code":"PARAM_ERROR"})"}; });
     const auto client = BonusCommitClient::create(credentials, platform_keys, transport);
     const CommitResult result = client.value().commit({"1", "2", "3", "4", "5", 30, MerchantMode::both});

@@ -50,6 +50,15 @@ for shared in OFF ON; do
   quietly "$build/leak_check_$shared/consumer" "$vectors"
 done
 
+echo "-- with the bodies included into the user's sources"
+build header_only "$source/tests/package/header_only" -DWECHATPAY_SOURCE="$source"
+quietly "$build/header_only/header_only" "$vectors"
+if nm --defined-only "$build/header_only/wechatpay_bonus_commit/libwechatpay_bonus_commit.a" 2> /dev/null |
+  grep -q ' T .*BonusCommitClient6commit'; then fail "the bodies are compiled, too"; fi
+if cmake -S "$source" -B "$build/header_only_shared" -DBUILD_SHARED_LIBS=ON -DWECHATPAY_BONUS_COMMIT_HEADER_ONLY=ON \
+  > "$build/log" 2>&1; then fail "HEADER_ONLY goes with BUILD_SHARED_LIBS"; fi
+grep -q 'exclude each other' "$build/log" || fail "$(cat "$build/log")"
+
 echo "-- the testing target, and an install from within a project with its own nlohmann/json"
 build testing_support "$source/tests/package/testing_support" -DWECHATPAY_SOURCE="$source"
 quietly "$build/testing_support/testing_support"
@@ -143,7 +152,7 @@ if [ "$(uname -m)" = x86_64 ]; then
     fail "the functions that are exported (>) are not those of exported_symbols.txt (<)"
 fi
 # What is not strong: the types that cross the border, and what the templates of the standard library leave.
-types='_ZT[ISV]N9wechatpay[0-9]*(BadResultAccess|CurlTransport|EventLoop|Signer|Transport)E'
+types='_ZT[ISV]N9wechatpay12bonus_commit[0-9]+v[0-9_]+(BadResultAccess|CurlTransport|EventLoop|Signer|Transport)E'
 others=$(sed -n '/^T /!s/^. //p' <<< "$symbols" | grep -vxE "$types|_Z(T[ISV]|GV|Z)?(N[VK]*)?S[tabsiod].*" || true)
 [ -z "$others" ] || fail "exported besides: $others"
 
@@ -151,7 +160,8 @@ echo "-- libc++"
 build library_libcxx "$source" -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS=-stdlib=libc++ \
   -DCMAKE_CXX_STANDARD=20 -DCMAKE_INSTALL_PREFIX="$build/prefix_libcxx" \
   -DWECHATPAY_BONUS_COMMIT_BUILD_TESTING_SUPPORT=OFF -DWECHATPAY_BONUS_COMMIT_BUILD_SANDBOX=OFF \
-  -DWECHATPAY_BONUS_COMMIT_BUILD_TESTS=OFF -DWECHATPAY_BONUS_COMMIT_BUILD_EXAMPLES=OFF
+  -DWECHATPAY_BONUS_COMMIT_BUILD_TESTS=OFF -DWECHATPAY_BONUS_COMMIT_BUILD_TOOL=OFF \
+  -DWECHATPAY_BONUS_COMMIT_BUILD_EXAMPLES=OFF
 quietly cmake --install "$build/library_libcxx"
 export PKG_CONFIG_PATH=$build/prefix_libcxx/lib/pkgconfig
 flags_of wechatpay_bonus_commit

@@ -22,7 +22,7 @@ endfunction()
 
 function(vcpkg_from_github)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "OUT_SOURCE_PATH;REPO;REF;SHA512;HEAD_REF" "")
-  file(READ ${SOURCE}/include/wechatpay/bonus_commit/version.hpp header)
+  file(READ ${SOURCE}/include/wechatpay/bonus_commit/config.hpp header)
   string(REGEX MATCH "VERSION \"([^\"]+)\"" ignored "${header}")
   if(NOT arg_REF STREQUAL "v${CMAKE_MATCH_1}" OR arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "the port's version is not the library's: ${arg_REF}")

@@ -32,7 +32,7 @@ anchors() {
     sed -E 's/[][`.,:;?!()"'\''+*\/&@]//g; s/(，|。|：|；|？|！|（|）|、|「|」|“|”)//g; s/ /-/g'
 }
 
-documents=(README.md examples/README.md examples/*/*.md .github/*.md)
+documents=(README.md src/README.md examples/README.md examples/*/*.md .github/*.md)
 for document in "${documents[@]}"; do
   # Each line of a CMake snippet stands in a project that is built.
   while IFS= read -r line; do
@@ -79,7 +79,7 @@ for enumeration in Outcome Remedy ErrorKind TransportFault VerificationFault; do
     fail "$guide: $enumeration differs from error.hpp: $difference"
 done
 codes=$(grep -hoE '"[A-Z]+(_[A-Z]+)+"' src/testing/*.cpp \
-  include/wechatpay/bonus_commit/advice.hpp tests/unit/answer_test.cpp | tr -d '"' | sort -u | grep -vx PARAM_ERR)
+  include/wechatpay/bonus_commit/stages/advice.hpp tests/unit/answer_test.cpp | tr -d '"' | sort -u | grep -vx PARAM_ERR)
 [ -n "$codes" ] || fail "no codes"
 for code in $codes; do grep -qx "$code" <<< "$(rows code)" || fail "$guide: no row for $code"; done
 echo "the README and the guides agree with the project"

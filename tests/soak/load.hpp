@@ -24,7 +24,7 @@
 #include "tests/soak/process.hpp"
 #include "wechatpay/bonus_commit.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
 
 enum class Verdict : std::uint8_t { none, credited, refused, unknown, not_sent };
 
@@ -241,6 +241,6 @@ class Load {
   std::atomic<std::uint32_t> unexplained_{0};
 };
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

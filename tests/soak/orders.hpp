@@ -11,7 +11,7 @@
 
 #include "wechatpay/bonus_commit/request.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
 
 /// Orders by their numbers. Whoever asks, in whichever process, is told the same, so nothing about an order is kept.
 class Orders {
@@ -87,6 +87,6 @@ class Orders {
   std::uint64_t seed_;
 };
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

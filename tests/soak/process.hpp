@@ -15,7 +15,7 @@
 #include <fstream>
 #include <thread>
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
 
 /// A sanitizer has an allocator of its own, which keeps what was freed; it looks for leaks itself.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -84,6 +84,6 @@ inline std::chrono::microseconds processor_time() {
   return of(usage.ru_utime) + of(usage.ru_stime);
 }
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

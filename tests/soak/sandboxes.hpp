@@ -33,7 +33,9 @@
 #include "tests/soak/orders.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
 
 /// An array that all processes forked from here on share. It outlives each of them, however it ends.
 template <typename T>
@@ -358,6 +360,6 @@ class Sandboxes {
   std::atomic<std::uint64_t> answers_{0};  ///< a sandbox\'s
 };
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

@@ -33,7 +33,10 @@
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 constexpr const char* usage =
@@ -402,16 +405,16 @@ int run_soak(const Settings& settings) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 int main(int count, char** arguments) {
-  const auto settings = wechatpay::read_arguments(count, arguments);
+  const auto settings = wechatpay::bonus_commit::read_arguments(count, arguments);
   if (!settings) {
-    std::fputs(wechatpay::usage, stderr);
+    std::fputs(wechatpay::bonus_commit::usage, stderr);
     return 2;
   }
   try {
-    return wechatpay::run_soak(*settings);
+    return wechatpay::bonus_commit::run_soak(*settings);
   } catch (const std::exception& exception) {
     std::fprintf(stderr, "soak: %s\n", exception.what());
     return 1;

@@ -7,7 +7,7 @@
 
 #include "wechatpay/bonus_commit/transport.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
 
 /// Does not heed a stop.
 class HeldTransport final : public Transport {
@@ -23,6 +23,6 @@ class HeldTransport final : public Transport {
   std::vector<Completion> completions;
 };
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

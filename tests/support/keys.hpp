@@ -7,7 +7,9 @@
 #include "src/testing/pki.hpp"
 #include "src/testing/test_keys.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
 
 inline constexpr const char* test_mchid = "1900000001";
 inline constexpr const char* test_serial_no = "0A8B07E79B8269FEC3D5D3E6AB8ED163A6A380DB";
@@ -33,6 +35,6 @@ inline const std::string& test_certificate_pem() {
   return pem;
 }
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

@@ -15,7 +15,7 @@
 
 #include "wechatpay/bonus_commit/event_loop.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
 
 class PollingLoop final : public EventLoop {
  public:
@@ -110,6 +110,6 @@ class PollingLoop final : public EventLoop {
   Clock::time_point due_{};
 };
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

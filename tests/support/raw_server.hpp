@@ -34,7 +34,9 @@
 #include "src/testing/pki.hpp"
 #include "tests/support/support.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
 
 /// A certificate authority for all raw servers of a test program, and a server certificate for 127.0.0.1.
 struct ServerPki {
@@ -350,6 +352,6 @@ inline void end_with_the_parent(int signal = SIGTERM) {
 #endif
 }
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

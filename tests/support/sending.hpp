@@ -11,7 +11,7 @@
 #include "tests/support/raw_server.hpp"
 #include "wechatpay/bonus_commit/curl_transport.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
 
 inline HttpRequest request_to(const std::string& origin) {
   HttpRequest request;
@@ -47,6 +47,6 @@ inline std::shared_ptr<CurlTransport> trusting_transport(CurlOptions options = {
   return CurlTransport::create(options).value();
 }
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

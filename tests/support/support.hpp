@@ -18,7 +18,7 @@
 
 #include "wechatpay/bonus_commit/request.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
 
 /// The example of WeChat Pay's page.
 inline BonusCommitRequest seed_request() {
@@ -118,6 +118,6 @@ inline CommandResult run(const std::string& command) {
   return result;
 }
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

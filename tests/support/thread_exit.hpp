@@ -4,7 +4,7 @@
 
 #include <future>
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
 
 /// Sets `ended` when the thread that calls this ends. ThreadSanitizer does not understand what std::promise has for it.
 inline void set_at_thread_exit(std::promise<void>& ended) {
@@ -16,6 +16,6 @@ inline void set_at_thread_exit(std::promise<void>& ended) {
   at_exit.ended = &ended;
 }
 
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit
 
 #endif

@@ -1,4 +1,4 @@
-#include "wechatpay/bonus_commit/answer.hpp"
+#include "wechatpay/bonus_commit/stages/answer.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,10 @@
 
 #include "tests/support/support.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+
 namespace {
 
 constexpr std::int64_t now = 1554208461;
@@ -508,4 +511,4 @@ TEST(ReadAnswer, ComparesWhatWeChatPaySignedInASignError) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

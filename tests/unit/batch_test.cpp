@@ -13,7 +13,11 @@
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 /// Answers from a thread of its own, and notes how many requests were under way at a time.
@@ -371,4 +375,4 @@ TEST_F(BatchOfCommits, RefusesWhatCannotWorkAndTakesNothing) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

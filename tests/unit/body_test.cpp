@@ -1,10 +1,13 @@
-#include "wechatpay/bonus_commit/body.hpp"
+#include "wechatpay/bonus_commit/stages/body.hpp"
 
 #include <gtest/gtest.h>
 
 #include "tests/support/support.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+
 namespace {
 
 TEST(Serialize, GivesTheSeedsBodyByteForByte) { EXPECT_EQ(serialize(seed_request()).value(), seed_body); }
@@ -51,4 +54,4 @@ TEST(RequestPath, EncodesAllButTheUnreservedCharacters) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

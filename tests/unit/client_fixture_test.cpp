@@ -6,7 +6,10 @@
 
 #include "tests/support/support.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 TEST(ClientFixture, CommitsInOneLine) { EXPECT_TRUE(ClientFixture().client().commit(seed_request())); }
@@ -45,4 +48,4 @@ TEST(ClientFixture, RefusesOptionsThatCannotWork) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -18,7 +18,11 @@
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 /// Calls `send` for each request, and tells which thread destroyed it.
@@ -330,4 +334,4 @@ TEST_F(ClientsEnd, InAForkedChildTakesNoLockAndSendsNothing) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -6,7 +6,10 @@
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 using std::chrono::milliseconds;
@@ -285,4 +288,4 @@ TEST_F(Retry, TriesAgainAfterA408ThatIsNotWeChatPays) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -8,16 +8,19 @@
 #include <stdexcept>
 #include <vector>
 
-#include "src/commit_call.hpp"
 #include "src/testing/pki.hpp"
 #include "tests/support/held_transport.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/curl_transport.hpp"
+#include "wechatpay/bonus_commit/impl/commit_call.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
-#include "wechatpay/bonus_commit/version.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 /// A client whose requests a fake WeChat Pay answers, verification and all, at a fixed time.
@@ -588,4 +591,4 @@ TEST_F(Client, RefusesTheMerchantsOwnSerialNumberAmongThePlatformKeys) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -1,5 +1,5 @@
 // A commit step by step: no threads, no transport, no clock.
-#include "src/commit_attempts.hpp"
+#include "wechatpay/bonus_commit/stages/commit_attempts.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,11 @@
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 using std::chrono::milliseconds;
@@ -235,7 +239,7 @@ TEST_F(Attempts, TakeARandomNumberThatIsNoneForTheLongestPause) {
     const SignedTry first = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
     const auto pause = std::get<SignedTry>(attempts.on_response(answer(500, first), after(seconds(1)))).options.delay;
     EXPECT_EQ(pause, strange < 0 ? milliseconds(0) : milliseconds(200)) << strange;
-    setup_->pace.halt(after(seconds(3)).steady);
+    setup_->rate_limiter.halt(after(seconds(3)).steady);
     CommitAttempts halted = another();
     const auto halt = std::get<SignedTry>(halted.begin(seed_request(), after(seconds(2)))).options.delay;
     EXPECT_EQ(halt, strange < 0 ? seconds(1) : seconds(2)) << strange;
@@ -288,4 +292,4 @@ TEST_F(Attempts, TellAFailureToSignAsThat) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -9,13 +9,17 @@
 #include <thread>
 #include <type_traits>
 
-#include "src/users_code.hpp"
 #include "tests/support/held_transport.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/client.hpp"
+#include "wechatpay/bonus_commit/impl/users_code.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 using std::chrono::milliseconds;
@@ -139,4 +143,4 @@ TEST_F(Future, IsNotWaitedForInACallback) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

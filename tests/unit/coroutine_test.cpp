@@ -23,7 +23,11 @@
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 /// A coroutine that starts at once. Its owner destroys it, also while it waits.
@@ -539,4 +543,4 @@ TEST_F(Coroutine, KeepsItsExecutorUntilTheCommitEndsAndNoLonger) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

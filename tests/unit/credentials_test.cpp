@@ -10,7 +10,11 @@
 #include "tests/support/keys.hpp"
 #include "tests/support/support.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 constexpr const char* mchid = test_mchid;
@@ -361,4 +365,4 @@ TEST(SerialOf, HasTwoDigitsForEachByte) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/support.hpp"
-#include "wechatpay/bonus_commit/retry.hpp"
+#include "wechatpay/bonus_commit/stages/retry.hpp"
 
-namespace wechatpay::curl {
+namespace wechatpay::bonus_commit::curl {
+
+using namespace stages;
+
 namespace {
 
 Error error_of(CURLcode code, bool begun) {
@@ -40,4 +43,4 @@ TEST(CurlError, SaysWhatToInstallWhereThereAreNoCaCertificates) {
 }
 
 }  // namespace
-}  // namespace wechatpay::curl
+}  // namespace wechatpay::bonus_commit::curl

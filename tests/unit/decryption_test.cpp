@@ -13,7 +13,10 @@
 #include "wechatpay/bonus_commit/credentials.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 constexpr const char* mchid = test_mchid;
@@ -326,4 +329,4 @@ TEST(Decryption, CountsTheRoundsOfAWholePkcs12File) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -7,11 +7,15 @@
 #include "src/testing/pki.hpp"
 #include "src/testing/test_keys.hpp"
 #include "tests/support/support.hpp"
-#include "wechatpay/bonus_commit/body.hpp"
-#include "wechatpay/bonus_commit/signature.hpp"
-#include "wechatpay/bonus_commit/verification.hpp"
+#include "wechatpay/bonus_commit/stages/body.hpp"
+#include "wechatpay/bonus_commit/stages/signature.hpp"
+#include "wechatpay/bonus_commit/stages/verification.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 using nlohmann::json;
@@ -257,4 +261,4 @@ TEST_F(Fake, SignsAScriptedError) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

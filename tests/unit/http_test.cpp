@@ -1,8 +1,12 @@
 #include "wechatpay/bonus_commit/http.hpp"
+#include "wechatpay/bonus_commit/stages/retry_after.hpp"
 
 #include <gtest/gtest.h>
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+
 namespace {
 
 TEST(HeaderValues, FindsEveryOccurrenceWithoutRegardToCase) {
@@ -102,4 +106,4 @@ TEST(ParseRetryAfter, ReadsSecondsAndDates) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

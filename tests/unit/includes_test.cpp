@@ -1,73 +1,215 @@
-// The headers are read in the order in which a request walks through them: each includes only what stands above it.
+// Who may include whom. The house is read from its folders, so what crosses between them is said here, and nowhere
+// else.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
+#include <map>
 #include <regex>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/config.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path include = fs::path(WECHATPAY_SOURCE) / "include";
+const fs::path source = WECHATPAY_SOURCE;
+const fs::path headers = source / "include/wechatpay/bonus_commit";
 
-/// What a header includes, as written, without the brackets or quotes.
-std::vector<std::string> includes_of(const fs::path& header) {
-  const std::string text = read_text(header);
+/// What a file includes, as written, without the brackets or quotes. `ending`: of what is included.
+std::vector<std::string> includes_of(const fs::path& file, const std::string& ending = "") {
+  const std::string text = read_text(file);
   const std::regex line(R"(#include [<"]([^>"]+)[>"])");
   std::vector<std::string> found;
   for (auto at = std::sregex_iterator(text.begin(), text.end(), line); at != std::sregex_iterator(); ++at) {
-    found.push_back((*at)[1]);
+    const std::string name = (*at)[1];
+    if (name.size() >= ending.size() && name.substr(name.size() - ending.size()) == ending) found.push_back(name);
   }
   return found;
 }
 
-bool ours(const std::string& name) { return name.rfind("wechatpay/", 0) == 0; }
+bool begins(const std::string& text, const std::string& with) { return text.rfind(with, 0) == 0; }
 
-TEST(Includes, TheUmbrellaHoldsEveryHeaderButTheOptionalOnes) {
-  std::vector<std::string> listed = includes_of(include / "wechatpay/bonus_commit.hpp");
-  std::vector<std::string> there;
-  for (const auto& entry : fs::directory_iterator(include / "wechatpay/bonus_commit")) {
-    const std::string name = entry.path().filename().string();
-    const bool optional = name == "advice.hpp" || name == "answer.hpp" || name == "coroutine.hpp" ||
-                          name == "json.hpp" || name == "nonce_memory.hpp" || name == "redaction.hpp" ||
-                          name == "verification.hpp";
-    if (entry.is_regular_file() && !optional) there.push_back("wechatpay/bonus_commit/" + name);
+const std::string ours = "wechatpay/bonus_commit/";
+
+/// The headers of one folder, as they are included.
+std::vector<std::string> headers_in(const std::string& folder) {
+  std::vector<std::string> found;
+  for (const auto& entry : fs::directory_iterator(headers / folder)) {
+    if (entry.path().extension() == ".hpp") {
+      found.push_back(ours + (folder.empty() ? "" : folder + "/") + entry.path().filename().string());
+    }
   }
-  std::sort(listed.begin(), listed.end());
-  std::sort(there.begin(), there.end());
-  EXPECT_EQ(listed, there);
+  std::sort(found.begin(), found.end());
+  return found;
 }
 
-TEST(Includes, GoDownwardOnly) {
-  std::vector<std::string> order = includes_of(include / "wechatpay/bonus_commit.hpp");
-  ASSERT_GT(order.size(), 10U);
-  for (const char* stage : {"nonce_memory.hpp", "verification.hpp", "redaction.hpp", "advice.hpp", "answer.hpp"}) {
-    order.push_back(std::string("wechatpay/bonus_commit/") + stage);
+/// Those of the umbrella, then those that are opted into.
+std::vector<std::string> public_headers() {
+  auto order = includes_of(headers.parent_path() / "bonus_commit.hpp");
+  for (const char* optional : {"coroutine.hpp", "json.hpp"}) order.push_back(ours + optional);
+  return order;
+}
+
+/// In the order in which a request walks through them.
+std::vector<std::string> stages() {
+  std::vector<std::string> order;
+  for (const char* stage :
+       {"text", "file_name", "check", "body", "base64", "signature", "retry_after", "verification", "nonce_memory",
+        "redaction", "advice", "answer", "retry", "hosts", "rate_limiter", "commit_attempts"}) {
+    order.push_back(ours + "stages/" + stage + ".hpp");
   }
+  return order;
+}
+
+void expect_downward(const std::vector<std::string>& order) {
   for (auto header = order.begin(); header != order.end(); ++header) {
-    for (const std::string& included : includes_of(include / *header)) {
-      if (!ours(included)) continue;
+    for (const std::string& included : includes_of(source / "include" / *header, ".hpp")) {
+      if (!begins(included, ours)) continue;
       EXPECT_NE(std::find(order.begin(), header, included), header) << *header << " includes " << included;
     }
   }
 }
 
-TEST(Includes, AreOfTheStandardLibraryAndOursAlone) {
-  for (const auto& entry : fs::recursive_directory_iterator(include)) {
+TEST(Includes, TheUmbrellaHoldsEveryPublicHeaderButTheOptionalOnes) {
+  auto listed = public_headers();
+  std::sort(listed.begin(), listed.end());
+  EXPECT_EQ(listed, headers_in(""));
+}
+
+TEST(Includes, OfPublicHeadersGoDownwardAndReachNoStage) { expect_downward(public_headers()); }
+
+TEST(Includes, OfStagesGoDownward) {
+  auto listed = stages();
+  std::sort(listed.begin(), listed.end());
+  EXPECT_EQ(listed, headers_in("stages")) << "each has its place in the order";
+  auto order = public_headers();
+  for (const std::string& stage : stages()) order.push_back(stage);
+  expect_downward(order);
+}
+
+TEST(Includes, ABodyIsIncludedByItsOwnHeaderAndWhereAllAreCompiled) {
+  std::map<std::string, int> times;
+  for (const auto& entry : fs::recursive_directory_iterator(headers)) {
+    if (!entry.is_regular_file()) continue;
+    for (const std::string& body : includes_of(entry.path(), ".ipp")) ++times[body];
+  }
+  for (const auto& entry : fs::directory_iterator(headers / "impl")) {
+    if (entry.path().extension() != ".ipp") continue;
+    EXPECT_EQ(times[ours + "impl/" + entry.path().filename().string()], 2) << entry.path();
+  }
+}
+
+TEST(Includes, OfIncludeAreOfTheStandardLibraryAndOursAlone) {
+  for (const auto& entry : fs::recursive_directory_iterator(headers)) {
     if (!entry.is_regular_file()) continue;
     for (const std::string& included : includes_of(entry.path())) {
       const bool standard = included.find_first_of("/.") == std::string::npos;
       const bool opted_into = entry.path().filename() == "json.hpp" && included == "nlohmann/json_fwd.hpp";
-      EXPECT_TRUE(standard || ours(included) || opted_into) << entry.path() << " includes " << included;
+      EXPECT_TRUE(standard || begins(included, ours) || opted_into) << entry.path() << " includes " << included;
     }
   }
 }
 
+/// The room of a file of src/; empty for src/core.cpp.
+std::string room_of(const fs::path& file) {
+  const fs::path inside = file.lexically_relative(source / "src");
+  return inside.has_parent_path() ? inside.begin()->string() : "";
+}
+
+std::vector<fs::path> sources() {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::recursive_directory_iterator(source / "src")) {
+    if (entry.path().extension() == ".cpp" || entry.path().extension() == ".hpp") found.push_back(entry.path());
+  }
+  return found;
+}
+
+TEST(Rooms, IncludeTheirOwnFilesAndWhatTheyStandOn) {
+  // A bundle of CA certificates is read as key files are.
+  const std::map<std::string, std::set<std::string>> stands_on = {{"curl", {"openssl"}}, {"testing", {"openssl"}}};
+  for (const fs::path& file : sources()) {
+    const std::string room = room_of(file);
+    for (const std::string& included : includes_of(file, ".hpp")) {
+      if (!begins(included, "src/")) continue;
+      const std::string other = room_of(source / included);
+      const auto known = stands_on.find(room);
+      const bool allowed = other == room || (known != stands_on.end() && known->second.count(other) == 1);
+      EXPECT_TRUE(allowed) << file << " includes " << included;
+    }
+  }
+}
+
+TEST(Rooms, AreOneForEachThirdParty) {
+  const std::map<std::string, std::set<std::string>> rooms_of = {{"curl/", {"curl"}},
+                                                                 {"openssl/", {"openssl", "testing"}},
+                                                                 {"nlohmann/", {"json", "testing", "tool"}},
+                                                                 {"httplib.h", {"testing"}},
+                                                                 {"CLI/", {"tool"}},
+                                                                 {"sqlite3.h", {"tool"}}};
+  std::set<std::string> met;
+  for (const fs::path& file : sources()) {
+    for (const std::string& included : includes_of(file)) {
+      for (const auto& [third_party, rooms] : rooms_of) {
+        if (!begins(included, third_party)) continue;
+        met.insert(third_party);
+        if (file.filename() == "openssl_backend.cpp" && third_party == "openssl/") continue;
+        EXPECT_EQ(rooms.count(room_of(file)), 1U) << file << " includes " << included;
+      }
+    }
+  }
+  EXPECT_EQ(met.size(), rooms_of.size());
+}
+
+/// The names that a user of the umbrella has, by the declarations that begin a line.
+std::set<std::string> public_names() {
+  const std::regex declaration(
+      R"(^(?:class|struct|enum class)(?: \[\[\w+\]\])?(?: WECHATPAY_BONUS_COMMIT_TYPE)? (\w+)(?![\w;])|^using (\w+) =|^(?:inline |constexpr |WECHATPAY_BONUS_COMMIT_EXPORT |\[\[nodiscard\]\] |Result).*?(\w+)\()");
+  std::set<std::string> names;
+  for (const std::string& header : includes_of(headers.parent_path() / "bonus_commit.hpp")) {
+    std::istringstream text(read_text(source / "include" / header));
+    bool of_the_stages = false;
+    for (std::string line; std::getline(text, line);) {
+      if (line == "namespace stages {") of_the_stages = true;
+      if (line == "}  // namespace stages") of_the_stages = false;
+      std::smatch match;
+      if (of_the_stages || !std::regex_search(line, match, declaration)) continue;
+      for (std::size_t i = 1; i < match.size(); ++i) {
+        if (match[i].matched) names.insert(match[i]);
+      }
+    }
+  }
+  return names;
+}
+
+TEST(PublicNames, AreThoseOfTheList) {
+  std::set<std::string> listed;
+  std::istringstream list(read_text(source / "tests/headers/public_names.txt"));
+  for (std::string name; std::getline(list, name);) listed.insert(name);
+  std::vector<std::string> different;
+  const auto names = public_names();
+  std::set_symmetric_difference(names.begin(), names.end(), listed.begin(), listed.end(),
+                                std::back_inserter(different));
+  for (const std::string& name : different) {
+    ADD_FAILURE() << name << (names.count(name) == 1 ? " is new" : " is no more") << ": tests/headers/public_names.txt";
+  }
+}
+
+// As in the name of the shared library: with each patch release of a minor version, programs run that were linked with
+// another.
+TEST(Version, IsInTheNameOfTheInlineNamespaceWithoutThePatch) {
+  const std::string version = "v" + std::to_string(WECHATPAY_BONUS_COMMIT_VERSION_MAJOR) + "_" +
+                              std::to_string(WECHATPAY_BONUS_COMMIT_VERSION_MINOR);
+  EXPECT_TRUE(contains(read_text(headers / "config.hpp"), "inline namespace " + version + " {"));
+}
+
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

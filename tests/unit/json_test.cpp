@@ -6,7 +6,8 @@
 
 #include "tests/support/support.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
 namespace {
 
 using nlohmann::json;
@@ -70,4 +71,4 @@ TEST(Json, RefusesAMissingKeyAndAWrongType) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

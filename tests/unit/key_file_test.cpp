@@ -14,10 +14,14 @@
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
 #include "wechatpay/bonus_commit/curl_transport.hpp"
-#include "wechatpay/bonus_commit/file_name.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"
+#include "wechatpay/bonus_commit/stages/file_name.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 /// The Base64 of the key's file in one line, without its first and last.
@@ -309,4 +313,4 @@ TEST(PlatformKeys, WarnOfAFileThatOthersMayWrite) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

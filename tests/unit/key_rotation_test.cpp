@@ -14,7 +14,11 @@
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 class EmptySigner final : public Signer {
@@ -209,4 +213,4 @@ TEST_F(Rotation, OfPlatformKeysWorksThroughAnyCopy) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

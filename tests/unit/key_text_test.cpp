@@ -7,7 +7,10 @@
 #include "wechatpay/bonus_commit/credentials.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 std::string replaced(std::string text, const std::string& part, const std::string& by) {
@@ -151,4 +154,4 @@ TEST(PlatformKeys, ReadAPublicKeyOfPkcs1) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

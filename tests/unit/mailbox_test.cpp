@@ -3,7 +3,8 @@
 
 #include <gtest/gtest.h>
 
-namespace wechatpay::curl {
+namespace wechatpay::bonus_commit::curl {
+
 namespace {
 
 class Mail : public ::testing::Test {
@@ -77,4 +78,4 @@ TEST_F(Mail, TakesNothingOnceItIsClosed) {
 }
 
 }  // namespace
-}  // namespace wechatpay::curl
+}  // namespace wechatpay::bonus_commit::curl

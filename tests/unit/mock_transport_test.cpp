@@ -4,7 +4,10 @@
 
 #include "tests/support/support.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 Result<HttpResponse> send(MockTransport& transport, const std::string& path) {
@@ -61,4 +64,4 @@ TEST(MockTransport, SaysWhatToDoWithoutAnAnswer) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

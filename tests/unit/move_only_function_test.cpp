@@ -5,7 +5,8 @@
 #include <memory>
 #include <string>
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
 namespace {
 
 int twice(int number) { return 2 * number; }
@@ -60,4 +61,4 @@ TEST(MoveOnlyFunction, DestroysWhatItHolds) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -1,5 +1,5 @@
 // An answer that has settled one commit settles no other.
-#include "wechatpay/bonus_commit/nonce_memory.hpp"
+#include "wechatpay/bonus_commit/stages/nonce_memory.hpp"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,11 @@
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 TEST(NonceMemory, KnowsANonceAsLongAsItsTimestampIsBelieved) {
@@ -149,4 +153,4 @@ TEST_F(RepeatedAnswer, IsBelievedByAnotherClientSinceMemoryIsPerClient) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -9,9 +9,13 @@
 #include "src/testing/test_keys.hpp"
 #include "tests/support/keys.hpp"
 #include "tests/support/support.hpp"
-#include "wechatpay/bonus_commit/signature.hpp"
+#include "wechatpay/bonus_commit/stages/signature.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 constexpr const char* id = test_public_key_id;
@@ -225,4 +229,4 @@ TEST(PlatformKeys, ReplaceAKeyWhileOthersUseTheOldOne) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

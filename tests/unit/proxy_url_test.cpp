@@ -6,7 +6,8 @@
 
 #include "tests/support/support.hpp"
 
-namespace wechatpay::curl {
+namespace wechatpay::bonus_commit::curl {
+
 namespace {
 
 TEST(ProxyUrl, IsGoodWhereLibcurlUsesItAsItStands) {
@@ -73,4 +74,4 @@ TEST(ProxyUrl, IsRefusedInWordsThatQuoteNothing) {
 }
 
 }  // namespace
-}  // namespace wechatpay::curl
+}  // namespace wechatpay::bonus_commit::curl

@@ -1,5 +1,5 @@
 // Whatever is done to a signature on its way back, no piece of it stands in an error.
-#include "wechatpay/bonus_commit/redaction.hpp"
+#include "wechatpay/bonus_commit/stages/redaction.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,12 +7,16 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/support/support.hpp"
-#include "wechatpay/bonus_commit/answer.hpp"
 #include "wechatpay/bonus_commit/client.hpp"
+#include "wechatpay/bonus_commit/stages/answer.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 /// As Base64 gives it: 344 characters, among them + and /, with = at the end.
@@ -254,4 +258,4 @@ TEST_F(EchoedSignature, InATransportsErrorIsTakenOut) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -6,7 +6,8 @@
 #include <deque>
 #include <string>
 
-namespace wechatpay::curl {
+namespace wechatpay::bonus_commit::curl {
+
 namespace {
 
 using Kind = RequestQueue::Action::Kind;
@@ -253,4 +254,4 @@ TEST_F(Queue, GivesBackEverythingAtTheEnd) {
 }
 
 }  // namespace
-}  // namespace wechatpay::curl
+}  // namespace wechatpay::bonus_commit::curl

@@ -1,25 +1,29 @@
 #include "wechatpay/bonus_commit/request.hpp"
+#include "wechatpay/bonus_commit/stages/check.hpp"
 
 #include <gtest/gtest.h>
 
 #include "tests/support/support.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+
 namespace {
 
 /// The one fault of a request that has one.
 Fault only_fault(const BonusCommitRequest& request) {
-  const auto faults = check(request);
+  const auto faults = request.check();
   EXPECT_EQ(faults.size(), 1U);
   return faults.empty() ? Fault{} : faults.front();
 }
 
-TEST(Check, PassesTheSeedsExample) { EXPECT_TRUE(check(seed_request()).empty()); }
+TEST(Check, PassesTheSeedsExample) { EXPECT_TRUE(seed_request().check().empty()); }
 
 TEST(Check, FindsAllFaultsAtOnce) {
   BonusCommitRequest request;
   request.card_id = "..";
-  const auto faults = check(request);
+  const auto faults = request.check();
   ASSERT_EQ(faults.size(), 6U);
   EXPECT_EQ(faults[0].field, "card_id");
   EXPECT_EQ(faults[0].location, "path");
@@ -77,7 +81,7 @@ TEST(Check, ShowsInTheFaultWhatCannotBeSeen) {
 TEST(Check, PassesABlankWithinAnOrderNumber) {
   BonusCommitRequest request = seed_request();
   request.out_trade_no = "A 1";
-  EXPECT_TRUE(check(request).empty());
+  EXPECT_TRUE(request.check().empty());
 }
 
 TEST(Check, WantsMerchantIdsInAsciiDigits) {
@@ -111,7 +115,7 @@ TEST(Check, CountsCharactersNotBytes) {
   BonusCommitRequest request = seed_request();
   request.out_trade_no.clear();
   for (int i = 0; i < 32; ++i) request.out_trade_no += "单";
-  EXPECT_TRUE(check(request).empty());
+  EXPECT_TRUE(request.check().empty());
   request.out_trade_no += "单";
   EXPECT_TRUE(contains(only_fault(request).issue, "at most 32"));
 }
@@ -126,11 +130,11 @@ TEST(Check, RefusesDotSegmentsInPathValuesAlone) {
     EXPECT_TRUE(contains(only_fault(request).issue, "dot segment"));
     request = seed_request();
     request.out_trade_no = dots;
-    EXPECT_TRUE(check(request).empty());
+    EXPECT_TRUE(request.check().empty());
   }
   BonusCommitRequest request = seed_request();
   request.card_id = "...";
-  EXPECT_TRUE(check(request).empty());
+  EXPECT_TRUE(request.check().empty());
 }
 
 TEST(Check, WantsOnePointOrMore) {
@@ -143,7 +147,7 @@ TEST(Check, WantsOnePointOrMore) {
   }
   BonusCommitRequest request = seed_request();
   request.bonus_value = (std::numeric_limits<std::int64_t>::max)();
-  EXPECT_TRUE(check(request).empty());
+  EXPECT_TRUE(request.check().empty());
 }
 
 TEST(Check, TellsWhichModeFitsTheIdsThatAreThere) {
@@ -176,7 +180,7 @@ TEST(Check, NamesBothIdsThatAreInEachOthersPlace) {
   BonusCommitRequest request = seed_request();
   request.merchant_mode = MerchantMode::direct;
   request.mchid.clear();
-  const auto faults = check(request);
+  const auto faults = request.check();
   ASSERT_EQ(faults.size(), 2U);
   EXPECT_TRUE(contains(faults[0].issue, "MerchantMode::partner fits")) << faults[0].issue;
   EXPECT_TRUE(contains(faults[1].issue, "MerchantMode::partner fits")) << faults[1].issue;
@@ -186,18 +190,18 @@ TEST(Check, PassesOneIdWhereTheModeSaysSo) {
   BonusCommitRequest request = seed_request();
   request.merchant_mode = MerchantMode::direct;
   request.sub_mchid.clear();
-  EXPECT_TRUE(check(request).empty());
+  EXPECT_TRUE(request.check().empty());
   request = seed_request();
   request.merchant_mode = MerchantMode::partner;
   request.mchid.clear();
-  EXPECT_TRUE(check(request).empty());
+  EXPECT_TRUE(request.check().empty());
 }
 
 TEST(InvalidRequest, TellsEachFaultInOneLine) {
   BonusCommitRequest request = seed_request();
   request.code = "a\nb";
   request.bonus_value = 0;
-  const Error error = invalid_request(check(request));
+  const Error error = invalid_request(request.check());
   EXPECT_EQ(error.kind, ErrorKind::invalid_request);
   EXPECT_EQ(error.outcome, Outcome::not_sent);
   EXPECT_EQ(error.message,
@@ -207,4 +211,4 @@ TEST(InvalidRequest, TellsEachFaultInOneLine) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

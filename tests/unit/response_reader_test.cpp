@@ -5,7 +5,8 @@
 
 #include <initializer_list>
 
-namespace wechatpay::curl {
+namespace wechatpay::bonus_commit::curl {
+
 namespace {
 
 HttpHeaders read(std::initializer_list<const char*> lines) {
@@ -97,4 +98,4 @@ TEST(ResponseReader, TakesNoMoreThanItMay) {
 }
 
 }  // namespace
-}  // namespace wechatpay::curl
+}  // namespace wechatpay::bonus_commit::curl

@@ -8,7 +8,8 @@
 
 #include "wechatpay/bonus_commit/receipt.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
 namespace {
 
 Result<int> number_of(const std::string& text) {
@@ -224,4 +225,4 @@ TEST(Error, EveryEnumeratorHasAName) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -1,4 +1,6 @@
-#include "wechatpay/bonus_commit/retry.hpp"
+#include "wechatpay/bonus_commit/stages/retry.hpp"
+#include "wechatpay/bonus_commit/client_options.hpp"
+#include "wechatpay/bonus_commit/stages/hosts.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +8,10 @@
 
 #include "tests/support/support.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+
 namespace {
 
 using std::chrono::milliseconds;
@@ -241,4 +246,4 @@ TEST_F(HostChoice, StaysWithTheOnlyHost) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -1,4 +1,6 @@
-#include "wechatpay/bonus_commit/signature.hpp"
+#include "wechatpay/bonus_commit/stages/signature.hpp"
+#include "wechatpay/bonus_commit/client_options.hpp"
+#include "wechatpay/bonus_commit/stages/base64.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +10,11 @@
 #include "src/testing/pki.hpp"
 #include "tests/support/support.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 const std::filesystem::path vectors = WECHATPAY_TEST_VECTORS;
@@ -102,4 +108,4 @@ TEST(Base64, DecodesNothingElse) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -20,7 +20,10 @@
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace testing;
+
 namespace {
 
 using AnyCallback = StopCallback<std::function<void()>>;
@@ -422,4 +425,4 @@ TEST_F(StoppedCall, MayDestroyItsClientInTheCallbackThatTheStopBringsAbout) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

@@ -1,8 +1,11 @@
-#include "wechatpay/bonus_commit/text.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
 
 #include <gtest/gtest.h>
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+
 namespace {
 
 TEST(FirstCodePoint, DecodesEachLength) {
@@ -116,4 +119,4 @@ TEST(HasControlCharacter, FindsThem) {
 TEST(UpperCase, TouchesLettersAToZAlone) { EXPECT_EQ(upper_case("0aZz_é"), "0AZZ_é"); }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

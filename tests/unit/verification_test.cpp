@@ -1,4 +1,4 @@
-#include "wechatpay/bonus_commit/verification.hpp"
+#include "wechatpay/bonus_commit/stages/verification.hpp"
 
 #include <gtest/gtest.h>
 #include <openssl/err.h>
@@ -9,7 +9,11 @@
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
-namespace wechatpay {
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
 namespace {
 
 constexpr std::int64_t now = 1722850421;
@@ -231,4 +235,4 @@ TEST_F(Verify, LeavesOpenSslsErrorQueueAsItFoundIt) {
 }
 
 }  // namespace
-}  // namespace wechatpay
+}  // namespace wechatpay::bonus_commit

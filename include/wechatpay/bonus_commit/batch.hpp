@@ -9,13 +9,13 @@
 #include <utility>
 
 #include "wechatpay/bonus_commit/client.hpp"
-#include "wechatpay/bonus_commit/export.hpp"
+#include "wechatpay/bonus_commit/config.hpp"
 #include "wechatpay/bonus_commit/move_only_function.hpp"
 #include "wechatpay/bonus_commit/receipt.hpp"
 #include "wechatpay/bonus_commit/request.hpp"
 #include "wechatpay/bonus_commit/stop.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// How many at a time.
 struct BatchOptions {
@@ -69,6 +69,10 @@ Result<BatchSummary> commit_all(const BonusCommitClient& client, Range&& request
   return commit_all(client, NextRequest(next), std::move(take), options);
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
+
+#if defined(WECHATPAY_BONUS_COMMIT_HEADER_ONLY)
+#include "wechatpay/bonus_commit/impl/batch.ipp"
+#endif
 
 #endif

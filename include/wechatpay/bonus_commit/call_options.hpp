@@ -6,7 +6,7 @@
 
 #include "wechatpay/bonus_commit/stop.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// The last argument of each way to commit.
 struct CallOptions {
@@ -20,6 +20,6 @@ struct CallOptions {
   StopToken stop{};
 };
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -8,17 +8,20 @@
 #include "wechatpay/bonus_commit/call_options.hpp"
 #include "wechatpay/bonus_commit/client_options.hpp"
 #include "wechatpay/bonus_commit/commit_future.hpp"
+#include "wechatpay/bonus_commit/config.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
-#include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/move_only_function.hpp"
 #include "wechatpay/bonus_commit/platform_keys.hpp"
 #include "wechatpay/bonus_commit/receipt.hpp"
 #include "wechatpay/bonus_commit/request.hpp"
 #include "wechatpay/bonus_commit/transport.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
+namespace stages {
+class Batch;
 struct OpenClient;
+}  // namespace stages
 
 /// Commits bonus points. Make one at start-up, after any fork(), and share it: every member is thread-safe, and copies
 /// share their keys, options and connections. Of these, only keys can be changed.
@@ -73,16 +76,20 @@ class BonusCommitClient {
                                                   const CallOptions& options = {}) const;
 
  private:
-  friend class Batch;
+  friend class stages::Batch;
 
-  explicit BonusCommitClient(std::shared_ptr<OpenClient> open) : open_(std::move(open)) {}
+  explicit BonusCommitClient(std::shared_ptr<stages::OpenClient> open) : open_(std::move(open)) {}
 
   void begin(const BonusCommitRequest& request, Callback done, const CallOptions& options, bool has_place,
              const StopSource* stop) const;
 
-  std::shared_ptr<OpenClient> open_;  ///< by all copies; the last one ends the calls
+  std::shared_ptr<stages::OpenClient> open_;  ///< by all copies; the last one ends the calls
 };
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
+
+#if defined(WECHATPAY_BONUS_COMMIT_HEADER_ONLY)
+#include "wechatpay/bonus_commit/impl/client.ipp"
+#endif
 
 #endif

@@ -7,13 +7,48 @@
 #include <string>
 #include <vector>
 
-#include "wechatpay/bonus_commit/rate_limit.hpp"
+#include "wechatpay/bonus_commit/config.hpp"
+#include "wechatpay/bonus_commit/hooks.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
-#include "wechatpay/bonus_commit/retry.hpp"
-#include "wechatpay/bonus_commit/signature.hpp"
-#include "wechatpay/bonus_commit/watching.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+/// Trying again is the default, because the call sets a state: repeating it with the same values is safe, and WeChat
+/// Pay asks for it.
+struct RetryOptions {
+  /// At most so many tries, the first included, from 1, which turns trying again off, to 10. One that met a stale
+  /// connection (see below) does not count, once in a call.
+  int max_tries = 3;
+
+  /// A try without a complete answer by then is given up, so that a host that hangs leaves time for the other one.
+  std::chrono::milliseconds try_timeout = std::chrono::seconds(10);
+
+  /// The pause before the second try is random between 0 and this, and doubles with each further try ...
+  std::chrono::milliseconds first_backoff{200};
+
+  /// ... up to this.
+  std::chrono::milliseconds longest_backoff = std::chrono::seconds(5);
+
+  /// A host that failed is left alone for so long while there is another.
+  std::chrono::milliseconds cool_down = std::chrono::seconds(30);
+};
+
+/// WeChat Pay limits each merchant id. Every try counts, since each is a request; it counts from the moment at which it
+/// is decided on, also where it waits longer than the limit asks, or is cancelled meanwhile.
+struct RateLimit {
+  double per_second = 0;  ///< requests in the long run; 0: no limit
+  int burst = 1;          ///< so many may go at once after a rest
+
+  /// After a 429 nothing more is given a moment, by all calls of the client, for as long as Retry-After asks or a
+  /// second, but for this at most; 0 turns that off. What has its moment already keeps it.
+  std::chrono::milliseconds longest_halt = std::chrono::seconds(30);
+};
+
+/// A random number from 0 to 1, from OpenSSL's generator; 1 if that fails, which is the longest pause. Thread-safe.
+WECHATPAY_BONUS_COMMIT_EXPORT double random_fraction() noexcept;
+
+/// 32 random characters from OpenSSL's generator, upper-case hex. Thread-safe.
+WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> random_nonce();
 
 /// Given to BonusCommitClient::create(), which refuses what cannot work.
 struct ClientOptions {
@@ -57,6 +92,6 @@ struct ClientOptions {
   std::function<Result<std::string>()> nonce = random_nonce;
 };
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -6,11 +6,11 @@
 #include <memory>
 #include <utility>
 
-#include "wechatpay/bonus_commit/export.hpp"
+#include "wechatpay/bonus_commit/config.hpp"
 #include "wechatpay/bonus_commit/move_only_function.hpp"
 #include "wechatpay/bonus_commit/receipt.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 struct CommitPromise;
 
@@ -63,6 +63,10 @@ class [[nodiscard]] CommitFuture {
 /// Calls `run` with `what`, and returns whether that has returned: false where it threw.
 WECHATPAY_BONUS_COMMIT_EXPORT bool returns_normally(void (*run)(void*), void* what) noexcept;
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
+
+#if defined(WECHATPAY_BONUS_COMMIT_HEADER_ONLY)
+#include "wechatpay/bonus_commit/impl/commit_future.ipp"
+#endif
 
 #endif

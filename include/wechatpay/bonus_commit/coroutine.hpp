@@ -23,7 +23,7 @@
 
 #include "wechatpay/bonus_commit/client.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// Resumes a waiting coroutine. The first call counts, on whichever copy; it does nothing where the coroutine has been
 /// destroyed. Throws what the coroutine lets out.
@@ -120,6 +120,6 @@ inline CommitAwaiter resume_on(CommitAwaiter::Executor executor, CommitFuture&& 
   return CommitAwaiter(std::move(future), std::move(executor));
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

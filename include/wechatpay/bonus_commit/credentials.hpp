@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
-#include "wechatpay/bonus_commit/export.hpp"
+#include "wechatpay/bonus_commit/config.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// Signs with the merchant's API private key: a port, so that the key may live in an HSM or a KMS.
 class WECHATPAY_BONUS_COMMIT_TYPE Signer {
@@ -118,6 +118,6 @@ class Credentials {
   std::vector<std::string> warnings_;  ///< of the file
 };
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -7,11 +7,11 @@
 #include <memory>
 #include <string>
 
+#include "wechatpay/bonus_commit/config.hpp"
 #include "wechatpay/bonus_commit/event_loop.hpp"
-#include "wechatpay/bonus_commit/export.hpp"
 #include "wechatpay/bonus_commit/transport.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 namespace curl {
 class Driver;
@@ -93,6 +93,11 @@ class WECHATPAY_BONUS_COMMIT_TYPE CurlTransport final : public Transport {
   const unsigned process_;  ///< that it was made in
 };
 
-}  // namespace wechatpay
+/// The User-Agent that every request carries: this library, the platform, and the libcurl and OpenSSL that are in use
+/// at run time. WeChat Pay answers 400 INVALID_REQUEST to some requests without one. Thread-safe; the text is made
+/// once.
+WECHATPAY_BONUS_COMMIT_EXPORT const std::string& user_agent();
+
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

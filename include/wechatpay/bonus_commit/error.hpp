@@ -11,7 +11,9 @@
 #include <utility>
 #include <vector>
 
-namespace wechatpay {
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// The stage at which a call ended.
 enum class ErrorKind {
@@ -254,8 +256,8 @@ struct Error {
   /// One line for a log: kind, outcome and message. An error of the set-up has no outcome, since no commit was begun.
   std::string to_string() const {
     const bool of_the_setup = kind == ErrorKind::invalid_configuration && tries.empty();
-    std::string line(wechatpay::to_string(kind));
-    if (!of_the_setup) line.append(" (outcome: ").append(wechatpay::to_string(outcome)).append(")");
+    std::string line(wechatpay::bonus_commit::to_string(kind));
+    if (!of_the_setup) line.append(" (outcome: ").append(wechatpay::bonus_commit::to_string(outcome)).append(")");
     return line.append(": ").append(message);
   }
 };
@@ -311,6 +313,6 @@ inline Error configuration_error(std::string message) {
   return error;
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

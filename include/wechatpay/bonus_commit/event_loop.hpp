@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <functional>
 
-#include "wechatpay/bonus_commit/export.hpp"
+#include "wechatpay/bonus_commit/config.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// A port to the loop of Asio, libuv, libevent or the like, in which a CurlTransport then runs instead of on a thread
 /// of its own (CurlOptions::event_loop): sockets, timers and completions are all served by the loop's thread.
@@ -43,6 +43,6 @@ class WECHATPAY_BONUS_COMMIT_TYPE EventLoop {
   virtual void set_timer(std::chrono::milliseconds delay, std::function<void()> expired) = 0;
 };
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -1,7 +1,7 @@
 /// BonusCommitRequest for users of nlohmann/json; include it where you want it, the library itself does not.
 ///
 ///     nlohmann::json order = request;
-///     auto request = order.get<wechatpay::BonusCommitRequest>();
+///     auto request = order.get<wechatpay::bonus_commit::BonusCommitRequest>();
 #ifndef WECHATPAY_BONUS_COMMIT_JSON_HPP
 #define WECHATPAY_BONUS_COMMIT_JSON_HPP
 
@@ -10,10 +10,10 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "wechatpay/bonus_commit/export.hpp"
+#include "wechatpay/bonus_commit/config.hpp"
 #include "wechatpay/bonus_commit/request.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// Throws std::invalid_argument. It is not a part of the templates below, so that they compile with -fno-exceptions.
 [[noreturn]] WECHATPAY_BONUS_COMMIT_EXPORT void throw_invalid_json(const char* why);
@@ -34,7 +34,7 @@ void to_json(Json& json, const BonusCommitRequest& request) {
 /// The reverse. `mchid`, `sub_mchid` and `merchant_mode` may be absent; the mode is then MerchantMode::both, never
 /// guessed from the ids that are there. Throws nlohmann's exceptions on a missing key or a wrong type, and
 /// std::invalid_argument, which names the key, on a `bonus_value` that is not an integer of 64 bits and on a mode that
-/// does not exist. Run check() on what comes out.
+/// does not exist. Call BonusCommitRequest::check() on what comes out.
 template <typename Json, typename = typename Json::json_pointer>
 void from_json(const Json& json, BonusCommitRequest& request) {
   BonusCommitRequest read;
@@ -62,6 +62,6 @@ void from_json(const Json& json, BonusCommitRequest& request) {
   request = read;
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -7,7 +7,9 @@
 #include <type_traits>
 #include <utility>
 
-namespace wechatpay {
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 template <typename Signature>
 class MoveOnlyFunction;
@@ -60,6 +62,6 @@ class MoveOnlyFunction<Returned(Arguments...)> {
   Returned (*call_)(void*, Arguments&&...) = nullptr;
 };
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "wechatpay/bonus_commit/export.hpp"
+#include "wechatpay/bonus_commit/config.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// The keys with which answers may be signed, by the value of `Wechatpay-Serial`. Several at once, because WeChat Pay
 /// uses two during a rotation.
@@ -84,6 +84,6 @@ class PlatformKeys {
   std::shared_ptr<Store> store_;  ///< never null, since nothing is moved out of it
 };
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -9,7 +9,7 @@
 
 #include "wechatpay/bonus_commit/result.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// The points are credited: WeChat Pay answered 204 under a valid signature.
 struct CommitReceipt {
@@ -35,6 +35,6 @@ inline bool operator!=(const CommitReceipt& a, const CommitReceipt& b) { return 
 /// A receipt, or the error that a commit ended with.
 using CommitResult = Result<CommitReceipt>;
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -9,18 +9,22 @@
 #include <utility>
 #include <variant>
 
+#include "wechatpay/bonus_commit/config.hpp"
 #include "wechatpay/bonus_commit/error.hpp"
-#include "wechatpay/bonus_commit/export.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// Thrown by Result::value() when there is no value: the one exception of this library.
 class WECHATPAY_BONUS_COMMIT_TYPE BadResultAccess : public std::runtime_error {
  public:
   /// what() is the error in one line.
   explicit BadResultAccess(Error error) : std::runtime_error(error.to_string()), error_(std::move(error)) {}
+
+  /// As an exception must be.
+  /// @{
   BadResultAccess(const BadResultAccess&) = default;
   BadResultAccess& operator=(const BadResultAccess&) = default;
+  /// @}
 
   // Defined in the library, which so holds the only type information: a program may be compiled without RTTI.
   WECHATPAY_BONUS_COMMIT_EXPORT ~BadResultAccess() override;
@@ -256,6 +260,10 @@ class [[nodiscard]] Result<void> {
   std::optional<Error> error_;
 };
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
+
+#if defined(WECHATPAY_BONUS_COMMIT_HEADER_ONLY)
+#include "wechatpay/bonus_commit/impl/result.ipp"
+#endif
 
 #endif

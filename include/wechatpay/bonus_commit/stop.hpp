@@ -6,9 +6,9 @@
 #include <type_traits>
 #include <utility>
 
-#include "wechatpay/bonus_commit/export.hpp"
+#include "wechatpay/bonus_commit/config.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 class StopState;
 struct StopCallbacks;
@@ -116,6 +116,10 @@ class [[nodiscard]] StopCallback : private StopRegistration {
 template <typename Callback>
 StopCallback(const StopToken&, Callback) -> StopCallback<Callback>;
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
+
+#if defined(WECHATPAY_BONUS_COMMIT_HEADER_ONLY)
+#include "wechatpay/bonus_commit/impl/stop.ipp"
+#endif
 
 #endif

@@ -7,12 +7,12 @@
 #include <string>
 #include <utility>
 
-#include "wechatpay/bonus_commit/export.hpp"
+#include "wechatpay/bonus_commit/config.hpp"
 #include "wechatpay/bonus_commit/http.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 #include "wechatpay/bonus_commit/stop.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// When and how a request is sent.
 struct SendOptions {
@@ -52,6 +52,6 @@ inline Error transport_error(TransportFault fault, Outcome outcome, std::string 
   return error;
 }
 
-}  // namespace wechatpay
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

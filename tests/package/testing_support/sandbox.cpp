@@ -1,10 +1,10 @@
 #include <wechatpay/bonus_commit.hpp>
 #include <wechatpay/bonus_commit/testing/sandbox.hpp>
 
-using namespace wechatpay;
+using namespace wechatpay::bonus_commit;
 
 int main() {
-  const auto sandbox = Sandbox::start().value();
+  const auto sandbox = testing::Sandbox::start().value();
   CurlOptions curl_options;
   curl_options.ca_bundle_file = sandbox->files().ca;
   ClientOptions options;

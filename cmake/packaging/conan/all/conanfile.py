@@ -40,7 +40,7 @@ class WechatpayBonusCommitConan(ConanFile):
 
     def generate(self):
         toolchain = CMakeToolchain(self)
-        for part in ("TESTS", "EXAMPLES", "TESTING_SUPPORT", "SANDBOX"):
+        for part in ("TESTS", "TOOL", "EXAMPLES", "TESTING_SUPPORT", "SANDBOX"):
             toolchain.cache_variables[f"WECHATPAY_BONUS_COMMIT_BUILD_{part}"] = False
         toolchain.generate()
         CMakeDeps(self).generate()

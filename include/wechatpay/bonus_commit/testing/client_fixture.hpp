@@ -8,7 +8,8 @@
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
 
 /// A client whose requests a FakeWechatPay answers through a MockTransport. Requests are really signed and answers are
 /// really verified, with RSA keys that are compiled in, so it takes some milliseconds to make one. Script other answers
@@ -33,6 +34,7 @@ class ClientFixture {
   BonusCommitClient client_;
 };
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

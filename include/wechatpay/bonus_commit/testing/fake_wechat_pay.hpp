@@ -16,7 +16,8 @@
 #include "wechatpay/bonus_commit/platform_keys.hpp"
 #include "wechatpay/bonus_commit/request.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
 
 /// For whom WeChat Pay is played, and at what time.
 struct FakeWechatPayOptions {
@@ -85,6 +86,7 @@ class FakeWechatPay {
   std::unique_ptr<State> state_;
 };
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

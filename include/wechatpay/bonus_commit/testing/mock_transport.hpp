@@ -12,7 +12,8 @@
 
 #include "wechatpay/bonus_commit/transport.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
 
 /// Answers each request with the next scripted answer, then with the standing one, and completes it before send()
 /// returns. FakeWechatPay makes answers that verify:
@@ -100,6 +101,7 @@ class MockTransport final : public Transport {
   std::vector<SendOptions> send_options_;
 };
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

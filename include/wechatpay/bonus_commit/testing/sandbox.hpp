@@ -12,7 +12,8 @@
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox_fault.hpp"
 
-namespace wechatpay {
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
 
 /// Where the sandbox listens, who answers, and what goes wrong.
 struct SandboxOptions {
@@ -94,6 +95,7 @@ class Sandbox {
   std::unique_ptr<Server> server_;
 };
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -5,7 +5,10 @@
 #include <chrono>
 #include <string>
 
-namespace wechatpay {
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
 
 /// One fault, for one request: `SandboxFault::Kind::drop_after`, `{SandboxFault::Kind::delay, 500ms}`, `503`, or
 /// `{429, "1"}`.
@@ -46,16 +49,16 @@ struct SandboxFault {
   /// Kind::http_status. `status_` is 200 to 599, but not 204, the one success: else this throws std::invalid_argument.
   SandboxFault(int status_, std::string retry_after_ = {});
 
-  Kind kind;
-  std::chrono::milliseconds pause{0};
-  int status = 0;
-  std::string
-      retry_after;  ///< the value of Retry-After beside `status`, in seconds or as a date; empty: no such header
+  Kind kind;                           ///< what goes wrong
+  std::chrono::milliseconds pause{0};  ///< of `delay` and `slow`
+  int status = 0;                      ///< of `http_status`
+  std::string retry_after;             ///< Retry-After beside it, in seconds or as a date; empty: no such header
 };
 
 /// For a log: "drop-after", "delay", "503".
 std::string to_string(const SandboxFault& fault);
 
-}  // namespace wechatpay
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -3,6 +3,6 @@
 #include <iostream>
 
 int main() {
-  std::cout << wechatpay::user_agent() << "\n";
-  return wechatpay::CurlTransport::create() ? 0 : 1;
+  std::cout << wechatpay::bonus_commit::user_agent() << "\n";
+  return wechatpay::bonus_commit::CurlTransport::create() ? 0 : 1;
 }

@@ -1,0 +1,219 @@
+#ifndef WECHATPAY_BONUS_COMMIT_IMPL_BATCH_IPP
+#define WECHATPAY_BONUS_COMMIT_IMPL_BATCH_IPP
+
+#include "wechatpay/bonus_commit/batch.hpp"
+
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "wechatpay/bonus_commit/impl/commit_call.hpp"
+#include "wechatpay/bonus_commit/impl/system.hpp"
+#include "wechatpay/bonus_commit/impl/users_code.hpp"
+#include "wechatpay/bonus_commit/stages/rate_limiter.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+
+namespace stages {
+
+/// What the threads of a batch share.
+class Batch {
+ public:
+  Batch(const BonusCommitClient& client, NextRequest next, TakeResult take, const BatchOptions& options)
+      : client_(client), next_(std::move(next)), take_(std::move(take)), options_(options), wake_(options.stop, [this] {
+          const std::lock_guard<std::mutex> lock(mutex_);
+          changed_.notify_all();
+        }) {}
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  Result<BatchSummary> run() {
+    const NoThreadCancellation whole;
+    if (client_.open_->core->in_child()) {
+      return misuse("the client was made before fork() and this is the child: make one of its own here");
+    }
+    std::vector<std::thread> helpers;
+    try {
+      for (unsigned i = 1; i < options_.threads; ++i) helpers.emplace_back([this] { work(); });
+    } catch (const std::exception&) {
+      // Those that could be started do all the work.
+    }
+    work();
+    for (std::thread& helper : helpers) helper.join();
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      changed_.wait(lock, [this] { return in_flight_ == 0; });
+    }
+    if (failure_ != nullptr) std::rethrow_exception(failure_);
+    return summary_;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Request = std::shared_ptr<const BonusCommitRequest>;
+
+  void work() {
+    while (take_place()) {
+      const Request request = take_request();
+      if (request == nullptr) {
+        give_place();
+        continue;
+      }
+      if (!wait_for_rate_limit()) {
+        end(request, stopped_before_its_place());
+        continue;
+      }
+      BonusCommitClient::Callback done;
+      try {
+        done = [this, request](const CommitResult& result) { end(request, result); };
+      } catch (const std::bad_alloc&) {
+        end(request, out_of_memory(Outcome::not_sent));
+        continue;
+      }
+      client_.begin(*request, std::move(done), {}, true, nullptr);
+    }
+  }
+
+  void end(const Request& request, const CommitResult& result) noexcept {
+    take_result(*request, result);
+    give_place();  // the last thing: the batch may be gone after it
+  }
+
+  /// Waits until one more commit may be under way and there may be one; false when the batch is to end.
+  bool take_place() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (!stopped() && !exhausted_) {
+      if (in_flight_ < options_.max_in_flight) {
+        ++in_flight_;
+        return true;
+      }
+      changed_.wait(lock);
+    }
+    return false;
+  }
+
+  /// Waits for a place in the rate limit, before the commit's deadline begins to run; false where the batch is stopped
+  /// meanwhile.
+  bool wait_for_rate_limit() {
+    const auto until = Clock::now() + pause_of_rate_limit();
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (Clock::now() < until) {
+      if (stopped()) return false;
+      changed_.wait_until(lock, until);
+    }
+    return true;
+  }
+
+  /// Until the rate limit, or the halt after a 429, lets one more commit go.
+  Clock::duration pause_of_rate_limit() noexcept {
+    ClientSetup& setup = *client_.open_->core->setup();
+    const UsersCode guard;
+    try {
+      const auto now = setup.options.steady_clock();
+      const double spread = setup.rate_limiter.halted(now) ? setup.options.random() : 0;
+      return *setup.rate_limiter.reserve(now, now, (Clock::time_point::max)(), spread) - now;
+    } catch (...) {
+      return Clock::duration::zero();  // the commit meets the same exception, and ends with it
+    }
+  }
+
+  static Error stopped_before_its_place() {
+    Error error = rate_limited();
+    error.message =
+        "not sent: the batch was stopped while this waited for ClientOptions::rate_limit, or for the end of the halt "
+        "after a 429";
+    return error;
+  }
+
+  /// Under the lock: whether nothing more is to start.
+  bool stopped() {
+    if (!ending_ && options_.stop.stop_requested()) {
+      ending_ = true;
+      summary_.stopped = true;
+    }
+    return ending_;
+  }
+
+  void give_place() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    --in_flight_;
+    changed_.notify_all();
+  }
+
+  /// Null at the end of the backlog, or where its source throws.
+  Request take_request() {
+    const std::lock_guard<std::mutex> one_at_a_time(source_);
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (exhausted_) return nullptr;
+    }
+    std::exception_ptr failure;
+    try {
+      if (auto request = next_()) return std::make_shared<const BonusCommitRequest>(*std::move(request));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    const std::lock_guard<std::mutex> lock(mutex_);
+    exhausted_ = true;
+    if (failure != nullptr) {
+      ending_ = true;
+      failure_ = failure;
+    }
+    changed_.notify_all();
+    return nullptr;
+  }
+
+  void take_result(const BonusCommitRequest& request, const CommitResult& result) {
+    const std::lock_guard<std::mutex> one_at_a_time(sink_);
+    bool go_on = false;
+    try {
+      go_on = take_(request, result);
+    } catch (...) {
+      // Documented at TakeResult.
+    }
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++(result ? summary_.credited : summary_.failed);
+    if (go_on || ending_) return;
+    ending_ = true;
+    summary_.stopped = true;
+  }
+
+  const BonusCommitClient client_;  ///< a copy, so that nobody destroys it meanwhile
+  NextRequest next_;
+  TakeResult take_;
+  const BatchOptions options_;
+  std::mutex source_;  ///< one thread in next_
+  std::mutex sink_;    ///< one thread in take_
+  std::mutex mutex_;   ///< guards the rest
+  std::condition_variable changed_;
+  std::size_t in_flight_ = 0;
+  bool exhausted_ = false;  ///< the source is
+  bool ending_ = false;     ///< nothing more is to start
+  BatchSummary summary_;
+  std::exception_ptr failure_;
+  const StopCallback<std::function<void()>> wake_;  ///< last: it uses the others
+};
+
+}  // namespace stages
+
+WECHATPAY_BONUS_COMMIT_DECL Result<BatchSummary> commit_all(const BonusCommitClient& client, NextRequest next,
+                                                            TakeResult take, const BatchOptions& options) {
+  if (options.max_in_flight == 0) return configuration_error("BatchOptions::max_in_flight must be 1 or more");
+  if (options.threads == 0) return configuration_error("BatchOptions::threads must be 1 or more");
+  if (!next || !take) return stages::misuse("commit_all() needs both: what gives requests and what takes results");
+  if (stages::in_callback()) {
+    return stages::misuse("commit_all() was called from a callback, where it would wait for itself");
+  }
+  return stages::Batch(client, std::move(next), std::move(take), options).run();
+}
+
+WECHATPAY_BONUS_COMMIT_END
+
+#endif

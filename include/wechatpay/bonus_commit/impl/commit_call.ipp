@@ -1,0 +1,271 @@
+#ifndef WECHATPAY_BONUS_COMMIT_IMPL_COMMIT_CALL_IPP
+#define WECHATPAY_BONUS_COMMIT_IMPL_COMMIT_CALL_IPP
+
+#include "wechatpay/bonus_commit/impl/commit_call.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <new>
+
+#include "wechatpay/bonus_commit/impl/system.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace stages {
+
+using std::chrono::milliseconds;
+
+inline constexpr const char* destroyed = "the client was destroyed while the call was under way";
+
+/// The time that passed since a step began, in which it was signed, is no longer there for the transport.
+WECHATPAY_BONUS_COMMIT_DECL void hurry(SendOptions& options, milliseconds spent) {
+  const milliseconds of_the_pause = std::clamp(spent, milliseconds(0), options.delay);
+  options.delay -= of_the_pause;
+  options.deadline = (std::max)(options.deadline - (std::max)(spent - of_the_pause, milliseconds(0)), milliseconds(1));
+  options.timeout = (std::min)(options.timeout, options.deadline);
+}
+
+WECHATPAY_BONUS_COMMIT_DECL ClientCore::ClientCore(std::unique_ptr<ClientSetup> setup,
+                                                   std::shared_ptr<const Credentials> credentials,
+                                                   std::shared_ptr<Transport> transport)
+    // The options hold functions of the user's, whose end is the user's code, too.
+    : setup_(setup.release(), [](ClientSetup* ended) { run_users_code([ended] { delete ended; }); }),
+      credentials_(std::move(credentials)),
+      transport_(std::move(transport)) {}
+
+WECHATPAY_BONUS_COMMIT_DECL ClientCore::Visit::Visit(ClientCore& core) : core_(core) {
+  const std::lock_guard<std::mutex> lock(core_.mutex_);
+  next_ = core_.visits_;
+  if (next_ != nullptr) next_->previous_ = this;
+  core_.visits_ = this;
+}
+
+WECHATPAY_BONUS_COMMIT_DECL ClientCore::Visit::~Visit() {
+  const std::lock_guard<std::mutex> lock(core_.mutex_);
+  if (next_ != nullptr) next_->previous_ = previous_;
+  (previous_ != nullptr ? previous_->next_ : core_.visits_) = next_;
+  if (core_.closed_) core_.left_.notify_all();
+}
+
+WECHATPAY_BONUS_COMMIT_DECL std::shared_ptr<const Credentials> ClientCore::credentials() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return credentials_;
+}
+
+WECHATPAY_BONUS_COMMIT_DECL void ClientCore::renew(std::shared_ptr<const Credentials> credentials) noexcept {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  credentials_.swap(credentials);  // the old ones end after the lock
+}
+
+WECHATPAY_BONUS_COMMIT_DECL void ClientCore::add(const std::shared_ptr<CommitCall>& call) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  calls_.insert(call);
+}
+
+WECHATPAY_BONUS_COMMIT_DECL void ClientCore::forget(const std::shared_ptr<CommitCall>& call) noexcept {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  calls_.erase(call);
+}
+
+WECHATPAY_BONUS_COMMIT_DECL std::shared_ptr<Transport> ClientCore::transport() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return transport_;
+}
+
+WECHATPAY_BONUS_COMMIT_DECL void ClientCore::close() noexcept {
+  std::shared_ptr<Transport> transport;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    closed_ = true;
+    transport.swap(transport_);
+  }
+  for_each_call([](CommitCall& call) { call.ask_to_stop(); });
+  wait_for_visits();  // some may be in Transport::send()
+  transport.reset();  // most transports end their requests now, and know best what has left
+  for_each_call([](CommitCall& call) { call.stop(); });
+  wait_for_visits();
+}
+
+template <typename Use>
+WECHATPAY_BONUS_COMMIT_DECL void ClientCore::for_each_call(const Use& use) noexcept {
+  std::unique_lock<std::mutex> lock(mutex_);
+  std::shared_ptr<CommitCall> call;
+  for (auto at = calls_.begin(); at != calls_.end(); at = calls_.upper_bound(call)) {
+    call = *at;
+    lock.unlock();
+    use(*call);
+    lock.lock();
+  }
+}
+
+WECHATPAY_BONUS_COMMIT_DECL void ClientCore::wait_for_visits() noexcept {
+  const auto self = std::this_thread::get_id();
+  std::unique_lock<std::mutex> lock(mutex_);
+  left_.wait(lock, [this, self] {
+    for (const Visit* visit = visits_; visit != nullptr; visit = visit->next_) {
+      if (visit->thread_ != self) return false;
+    }
+    return true;
+  });
+}
+
+WECHATPAY_BONUS_COMMIT_DECL OpenClient::~OpenClient() {
+  const NoThreadCancellation whole;
+  if (!core->in_child()) {
+    core->close();
+    return;
+  }
+  // What is under way is the parent's: it is left as it is, for good. Its end could wait for threads that are not here.
+  static_cast<void>(new (std::nothrow) std::shared_ptr<ClientCore>(core));
+}
+
+WECHATPAY_BONUS_COMMIT_DECL Moment CommitCall::now() const {
+  const ClientOptions& options = core_->setup()->options;
+  return {options.steady_clock(), options.clock()};
+}
+
+WECHATPAY_BONUS_COMMIT_DECL void CommitCall::start(const BonusCommitRequest& request, bool has_place) noexcept {
+  const ClientCore::Visit visit(*core_);
+  run([&](Moment present) {
+    core_->add(shared_from_this());
+    out_trade_no_ = request.out_trade_no;
+    started_ = present.steady;
+    forward_.emplace(users_stop_, Forward{stop_});
+    return attempts_.begin(request, present, has_place);
+  });
+}
+
+/// Runs steps of the call, on the thread that has its turn, until that is somebody else's or the call has ended. An
+/// exception (out of memory, a clock or transport of the user's) ends it with an error.
+template <typename FirstStep>
+WECHATPAY_BONUS_COMMIT_DECL void CommitCall::run(const FirstStep& first_step) noexcept {
+  const UsersCode guard;
+  try {
+    Moment present = now();
+    CommitStep step = first_step(present);
+    while (SignedTry* const next = std::get_if<SignedTry>(&step)) {
+      hurry(next->options, std::chrono::duration_cast<milliseconds>(now().steady - present.steady));
+      auto response = send(std::move(*next));
+      if (!response) return;
+      present = now();
+      step = attempts_.on_response(*response, present);
+    }
+    end(std::get<CommitResult>(std::move(step)));
+  } catch (const std::bad_alloc&) {
+    give_up(ErrorKind::internal_error, TransportFault::none, "out of memory ended the call");
+  } catch (const std::exception& exception) {
+    try {
+      const std::string what = printable(without_signatures(exception.what()), 1000) + " ended the call";
+      give_up(ErrorKind::internal_error, TransportFault::none, what.c_str());
+    } catch (const std::bad_alloc&) {
+      give_up(ErrorKind::internal_error, TransportFault::none, "out of memory ended the call");
+    }
+  } catch (...) {
+    give_up(ErrorKind::internal_error, TransportFault::none, "an exception ended the call");
+  }
+}
+
+/// Hands `next` to the transport. Gives the response where it came before send() returned, and this thread has the
+/// turn; else whoever brings it goes on.
+WECHATPAY_BONUS_COMMIT_DECL std::optional<Result<HttpResponse>> CommitCall::send(SignedTry next) {
+  const auto reply = std::make_shared<Reply>(shared_from_this(), number_ + 1);
+  Transport::Completion completion = [reply](Result<HttpResponse> response) {
+    const auto kept = reply;  // NOLINT(performance-unnecessary-copy-initialization): the transport, and this function
+                              // with it, may be gone before arrive() returns
+    kept->call->arrive(*kept, std::move(response));
+  };
+  ++number_;
+  attempts_.hand_over();
+  awaited_ = reply->number;  // from here on, another thread may have the turn
+  const auto transport = core_->transport();
+  if (transport == nullptr) {
+    if (!take_turn(reply->number)) return std::nullopt;
+    attempts_.take_back();
+    give_up(ErrorKind::transport_failed, TransportFault::shut_down,
+            "the client was destroyed before the commit could be sent, or tried again");
+    return std::nullopt;
+  }
+  try {
+    transport->send(std::move(next.request), std::move(next.options), std::move(completion));
+  } catch (...) {
+    reply->sender = std::thread::id();
+    if (take_turn(reply->number)) throw;
+  }
+  reply->sender = std::thread::id();
+  return std::move(reply->response);
+}
+
+/// On any thread: the transport's answer. Only the first one to a request counts.
+WECHATPAY_BONUS_COMMIT_DECL void CommitCall::arrive(Reply& reply, Result<HttpResponse> response) noexcept {
+  if (core_->in_child()) return;  // the call is the parent's alone
+  const ClientCore::Visit visit(*core_);
+  if (!take_turn(reply.number)) return;
+  if (reply.sender == std::this_thread::get_id()) {
+    reply.response.emplace(std::move(response));
+    return;
+  }
+  run([&](Moment present) { return attempts_.on_response(response, present); });
+}
+
+/// On any thread: the transport has let go of its completion.
+WECHATPAY_BONUS_COMMIT_DECL void CommitCall::drop(int number) noexcept {
+  if (awaited_ != number || core_->in_child()) return;
+  const ClientCore::Visit visit(*core_);
+  if (!take_turn(number)) return;
+  give_up(ErrorKind::transport_failed, TransportFault::shut_down, "the transport dropped the call without a result");
+}
+
+WECHATPAY_BONUS_COMMIT_DECL void CommitCall::ask_to_stop() noexcept {
+  stopped_ = true;
+  stop_.request_stop();
+}
+
+WECHATPAY_BONUS_COMMIT_DECL void CommitCall::stop() noexcept {
+  const int number = awaited_;
+  if (number == 0 || !take_turn(number)) return;
+  give_up(ErrorKind::transport_failed, TransportFault::shut_down, destroyed);
+}
+
+/// Ends the call with an error at an unexpected place, where memory may be short: without words, then.
+WECHATPAY_BONUS_COMMIT_DECL void CommitCall::give_up(ErrorKind kind, TransportFault fault, const char* what) noexcept {
+  Error error;
+  error.kind = kind;
+  error.transport_fault = fault;
+  const UsersCode guard;
+  try {
+    error.message = what;
+    return end(attempts_.give_up(error));
+  } catch (...) {
+    error.message = "out of memory";
+  }
+  end(std::move(error));
+}
+
+WECHATPAY_BONUS_COMMIT_DECL void CommitCall::end(CommitResult result) noexcept {
+  const auto self = shared_from_this();
+  forward_.reset();
+  if (stopped_ && !result && result.error().kind == ErrorKind::cancelled) {
+    result.error().kind = ErrorKind::transport_failed;
+    result.error().transport_fault = TransportFault::shut_down;
+    run_users_code([&] { result.error().message.insert(0, std::string(destroyed) + ": "); });
+  }
+  const Hooks& hooks = core_->setup()->options.hooks;
+  if (hooks.on_call) {
+    run_users_code([&] {
+      const std::size_t tries = result ? static_cast<std::size_t>(result->tries) : result.error().tries.size();
+      const auto duration = core_->setup()->options.steady_clock() - started_;
+      hooks.on_call(
+          {out_trade_no_, result, static_cast<int>(tries), std::chrono::duration_cast<milliseconds>(duration)});
+    });
+  }
+  run_users_code([&] {
+    if (done_) done_(std::move(result));
+    done_ = nullptr;
+  });
+  core_->forget(self);
+}
+
+}  // namespace stages
+WECHATPAY_BONUS_COMMIT_END
+
+#endif

@@ -1,0 +1,42 @@
+#ifndef WECHATPAY_BONUS_COMMIT_IMPL_SIGNATURE_IPP
+#define WECHATPAY_BONUS_COMMIT_IMPL_SIGNATURE_IPP
+
+#include "wechatpay/bonus_commit/stages/signature.hpp"
+
+#include <exception>
+#include <new>
+#include <utility>
+
+#include "wechatpay/bonus_commit/stages/redaction.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace stages {
+
+WECHATPAY_BONUS_COMMIT_DECL Result<std::string> sign(const Credentials& credentials, const SignedParts& parts) {
+  Error error;
+  try {
+    auto signature = credentials.signer().sign(signing_message(parts));
+    if (signature) {
+      error.message = fault_of_signature(*signature);
+      if (error.message.empty()) return encode_base64(*signature);
+      error.remedy = Remedy::correct_setup;
+    } else {
+      error = std::move(signature).error();
+    }
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& exception) {
+    error.message = std::string("the Signer threw: ") + exception.what();
+  } catch (...) {
+    error.message = "the Signer threw what is no std::exception";
+  }
+  error.kind = ErrorKind::signing_failed;
+  error.outcome = Outcome::not_sent;
+  error.message = printable(without_signatures(error.message), 1000);
+  return error;
+}
+
+}  // namespace stages
+WECHATPAY_BONUS_COMMIT_END
+
+#endif

@@ -1,0 +1,28 @@
+/// Base64 as WeChat Pay's headers carry it.
+#ifndef WECHATPAY_BONUS_COMMIT_STAGES_BASE64_HPP
+#define WECHATPAY_BONUS_COMMIT_STAGES_BASE64_HPP
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace stages {
+
+/// \addtogroup stages
+/// @{
+
+/// Base64 (RFC 4648, section 4) in one line.
+WECHATPAY_BONUS_COMMIT_EXPORT std::string encode_base64(std::string_view bytes);
+
+/// The bytes of a Base64 text, or nothing if it is not exactly what encode_base64() would give.
+WECHATPAY_BONUS_COMMIT_EXPORT std::optional<std::string> decode_base64(std::string_view text);
+
+/// @}
+
+}  // namespace stages
+WECHATPAY_BONUS_COMMIT_END
+
+#endif

@@ -1,0 +1,56 @@
+/// The bytes of a commit: its path and its JSON body, made once and the same on every try.
+#ifndef WECHATPAY_BONUS_COMMIT_STAGES_BODY_HPP
+#define WECHATPAY_BONUS_COMMIT_STAGES_BODY_HPP
+
+#include <string>
+#include <string_view>
+
+#include "wechatpay/bonus_commit/config.hpp"
+#include "wechatpay/bonus_commit/request.hpp"
+#include "wechatpay/bonus_commit/result.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace stages {
+
+/// \addtogroup stages
+/// @{
+
+/// `value` with every byte outside RFC 3986's unreserved set as %XX in upper case.
+inline std::string percent_encode(std::string_view value) {
+  constexpr std::string_view unreserved = "-._~";
+  std::string encoded;
+  encoded.reserve(value.size());
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+        unreserved.find(c) != std::string_view::npos) {
+      encoded += c;
+    } else {
+      encoded += '%';
+      encoded += "0123456789ABCDEF"[byte >> 4U];
+      encoded += "0123456789ABCDEF"[byte & 0xFU];
+    }
+  }
+  return encoded;
+}
+
+/// The path as it is signed and as it goes over the wire.
+inline std::string request_path(const BonusCommitRequest& request) {
+  std::string path;
+  path.reserve(128);
+  path.append("/v3/marketing/membercard-open/cards/").append(percent_encode(request.card_id));
+  path.append("/codes/").append(percent_encode(request.code)).append("/bonus/commit");
+  return path;
+}
+
+/// The body as it is signed and as it goes over the wire: compact UTF-8 JSON with the keys in the order of WeChat
+/// Pay's page, the merchant ids by the request's MerchantMode. Fails (`invalid_request`) only on a text that is not
+/// UTF-8, which check() refuses before. Thread-safe.
+WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> serialize(const BonusCommitRequest& request);
+
+/// @}
+
+}  // namespace stages
+WECHATPAY_BONUS_COMMIT_END
+
+#endif

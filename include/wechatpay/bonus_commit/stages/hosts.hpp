@@ -1,0 +1,70 @@
+/// Which host a try goes to.
+#ifndef WECHATPAY_BONUS_COMMIT_STAGES_HOSTS_HPP
+#define WECHATPAY_BONUS_COMMIT_STAGES_HOSTS_HPP
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace stages {
+
+/// \addtogroup stages
+/// @{
+
+/// Which host to use, with a memory of failures that all calls of a client share. Thread-safe and without locks.
+class Hosts {
+ public:
+  using Clock = std::chrono::steady_clock;  ///< whose ticks the memory holds
+
+  /// The first origin is preferred.
+  Hosts(std::vector<std::string> origins, std::chrono::milliseconds cool_down)
+      : origins_(std::move(origins)), avoided_until_(origins_.size()), cool_down_(cool_down) {
+    for (auto& until : avoided_until_) until = healthy;
+  }
+
+  /// The first host that is not being left alone. When the time of one is over, one call alone goes there to look, and
+  /// the others follow once that has succeeded. Where all are left alone, the one after `last`, the host of the call's
+  /// last try (any number beyond the hosts for a first try).
+  std::size_t choose(Clock::time_point now, std::size_t last) noexcept {
+    for (std::size_t i = 0; i < origins_.size(); ++i) {
+      std::int64_t until = avoided_until_[i].load();
+      if (until == healthy) return i;
+      if (ticks(now) < until) continue;
+      if (avoided_until_[i].compare_exchange_strong(until, ticks(now + cool_down_))) return i;
+    }
+    return last < origins_.size() ? (last + 1) % origins_.size() : 0;
+  }
+
+  /// Leaves `host` alone from now on, for the cool-down.
+  void failed(std::size_t host, Clock::time_point now) noexcept { avoided_until_[host] = ticks(now + cool_down_); }
+
+  /// `host` serves again.
+  void succeeded(std::size_t host) noexcept { avoided_until_[host] = healthy; }
+
+  /// "https://api.mch.weixin.qq.com".
+  const std::string& origin(std::size_t host) const noexcept { return origins_[host]; }
+
+ private:
+  static constexpr std::int64_t healthy = (std::numeric_limits<std::int64_t>::min)();
+
+  static std::int64_t ticks(Clock::time_point time) noexcept { return time.time_since_epoch().count(); }
+
+  std::vector<std::string> origins_;
+  std::vector<std::atomic<std::int64_t>> avoided_until_;
+  std::chrono::milliseconds cool_down_;
+};
+
+/// @}
+
+}  // namespace stages
+WECHATPAY_BONUS_COMMIT_END
+
+#endif

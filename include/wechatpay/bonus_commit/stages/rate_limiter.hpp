@@ -1,0 +1,105 @@
+/// How fast a client may go, all its calls together.
+#ifndef WECHATPAY_BONUS_COMMIT_STAGES_RATE_LIMITER_HPP
+#define WECHATPAY_BONUS_COMMIT_STAGES_RATE_LIMITER_HPP
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+#include "wechatpay/bonus_commit/client_options.hpp"
+#include "wechatpay/bonus_commit/error.hpp"
+#include "wechatpay/bonus_commit/stages/retry.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace stages {
+
+/// \addtogroup stages
+/// @{
+
+/// How long a 429 halts a client.
+constexpr std::chrono::milliseconds halt_after_429(const Error& error, const RateLimit& limit) noexcept {
+  const std::chrono::milliseconds halt = error.retry_after ? *error.retry_after : std::chrono::seconds(1);
+  return halt < limit.longest_halt ? halt : limit.longest_halt;
+}
+
+/// The error of a call that has no place before its deadline.
+inline Error rate_limited() {
+  Error error;
+  error.kind = ErrorKind::rate_limited;
+  error.outcome = Outcome::not_sent;
+  error.message =
+      "not sent: ClientOptions::rate_limit, or the halt after a 429, leaves no room before the deadline; commit again "
+      "later, or with fewer calls at a time";
+  return error;
+}
+
+/// Gives each request its moment: a token bucket from which places are taken in advance, and a halt after a 429.
+/// Thread-safe and without locks.
+class RateLimiter {
+ public:
+  using Clock = std::chrono::steady_clock;  ///< by which moments are given
+
+  /// Begins rested: a whole burst may go at once. Takes the limit's numbers as checked.
+  explicit RateLimiter(const RateLimit& limit)
+      : interval_(limit.per_second > 0 ? static_cast<std::int64_t>(1e9 / limit.per_second) : 0),
+        allowance_(interval_ * (limit.burst - 1)) {}
+  RateLimiter(const RateLimiter&) = delete;
+  RateLimiter& operator=(const RateLimiter&) = delete;
+
+  /// Whether requests stand still; only then is a random number needed.
+  bool halted(Clock::time_point now) const noexcept { return ticks(now) < halted_until_; }
+
+  /// The moment for a request that is ready at `ready`, which is `now` or later; nothing, and no place is taken, where
+  /// that would be after `latest`. `random`, taken as fraction() says, spreads what goes after a halt.
+  std::optional<Clock::time_point> reserve(Clock::time_point now, Clock::time_point ready, Clock::time_point latest,
+                                           double random) noexcept {
+    const std::int64_t present = ticks(now);
+    const std::int64_t halt = halted_until_;
+    std::int64_t open = present;
+    if (present < halt) {
+      const std::int64_t spread = halt - present < longest_spread ? halt - present : longest_spread;
+      open = halt;
+      if (interval_ == 0 && ticks(ready) < halt)
+        open += static_cast<std::int64_t>(static_cast<double>(spread) * fraction(random));
+    }
+    std::int64_t full = full_at_.load();
+    while (true) {
+      const std::int64_t place = interval_ == 0 || full - allowance_ < open ? open : full - allowance_;
+      const std::int64_t moment = place < ticks(ready) ? ticks(ready) : place;
+      if (moment > ticks(latest)) return std::nullopt;
+      const std::int64_t next = (full < open ? open : full) + interval_;
+      if (interval_ == 0 || full_at_.compare_exchange_weak(full, next)) {
+        return Clock::time_point(std::chrono::duration_cast<Clock::duration>(std::chrono::nanoseconds(moment)));
+      }
+    }
+  }
+
+  /// Nothing more goes until then.
+  void halt(Clock::time_point until) noexcept {
+    std::int64_t before = halted_until_.load();
+    while (before < ticks(until) && !halted_until_.compare_exchange_weak(before, ticks(until))) {
+    }
+  }
+
+ private:
+  static constexpr std::int64_t longest_spread = 1000000000;
+  static constexpr std::int64_t never = (std::numeric_limits<std::int64_t>::min)() / 2;
+
+  static std::int64_t ticks(Clock::time_point time) noexcept {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+  }
+
+  const std::int64_t interval_;   ///< between requests, in nanoseconds
+  const std::int64_t allowance_;  ///< how far ahead of that the burst may be
+  std::atomic<std::int64_t> full_at_{never};
+  std::atomic<std::int64_t> halted_until_{never};
+};
+
+/// @}
+
+}  // namespace stages
+WECHATPAY_BONUS_COMMIT_END
+
+#endif

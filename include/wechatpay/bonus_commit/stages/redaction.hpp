@@ -1,0 +1,218 @@
+/// Takes a request's own signature out of what a server or a proxy repeats.
+#ifndef WECHATPAY_BONUS_COMMIT_STAGES_REDACTION_HPP
+#define WECHATPAY_BONUS_COMMIT_STAGES_REDACTION_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "wechatpay/bonus_commit/error.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace stages {
+
+/// \addtogroup stages
+/// @{
+
+/// One character of a text, however it is written there: percent-encoded, or as an escape of HTML, JSON or C.
+struct WrittenCharacter {
+  char value{};         ///< 0 for any that is not ASCII
+  std::size_t begin{};  ///< where it begins in the text
+  std::size_t end{};    ///< behind it
+};
+
+/// The number that `digits` write in `base`, 10 or 16; -1 where they do not, or it is beyond two bytes.
+constexpr int number_in(std::string_view digits, int base) noexcept {
+  int number = digits.empty() ? -1 : 0;
+  for (const char c : digits) {
+    const int digit = c >= '0' && c <= '9'   ? c - '0'
+                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                             : base;
+    if (digit >= base || number > 0xFFFF) return -1;
+    number = number * base + digit;
+  }
+  return number;
+}
+
+/// What stands behind `&` in an HTML text, without the semicolon: "#43", "#x2B" or "plus"; a line feed, which is part
+/// of no signature, for the names of blanks; -1 for any other.
+constexpr int html_entity(std::string_view name) noexcept {
+  if (name.substr(0, 2) == "#x" || name.substr(0, 2) == "#X") return number_in(name.substr(2), 16);
+  if (name.substr(0, 1) == "#") return number_in(name.substr(1), 10);
+  constexpr std::pair<std::string_view, char> names[] = {
+      {"plus", '+'},    {"sol", '/'},    {"equals", '='}, {"amp", '&'},  {"lt", '<'},       {"gt", '>'},
+      {"bsol", '\\'},   {"percnt", '%'}, {"nbsp", '\n'},  {"shy", '\n'}, {"ensp", '\n'},    {"emsp", '\n'},
+      {"thinsp", '\n'}, {"zwj", '\n'},   {"zwnj", '\n'},  {"Tab", '\n'}, {"NewLine", '\n'}, {"quot", '"'}};
+  for (const auto& [known, value] : names) {
+    if (name == known) return value;
+  }
+  return -1;
+}
+
+/// The character that is escaped at the beginning of `text`, and how many characters that takes; 0 where none is.
+inline std::pair<int, std::size_t> escaped_character(std::string_view text) {
+  const auto hex = [text](std::size_t begin, std::size_t digits) -> std::pair<int, std::size_t> {
+    if (text.size() < begin + digits) return {0, 0};
+    const int value = number_in(text.substr(begin, digits), 16);
+    return value < 0 ? std::pair<int, std::size_t>{0, 0} : std::pair{value, begin + digits};
+  };
+  if (text.front() == '%') return hex(1, 2);
+  if (text.front() == '&') {
+    const std::size_t end = text.substr(0, 12).find(';');  // of "&#x0000002B;"
+    const int value = end == std::string_view::npos ? -1 : html_entity(text.substr(1, end - 1));
+    return value < 0 ? std::pair<int, std::size_t>{0, 0} : std::pair{value, end + 1};
+  }
+  if (text.front() != '\\' || text.size() < 2) return {0, 0};
+  if (text[1] == 'u') return hex(2, 4);
+  if (text[1] == 'x') return hex(2, 2);
+  const bool stands_for_itself = std::string_view("nrtbf").find(text[1]) == std::string_view::npos;
+  return {stands_for_itself ? text[1] : '\n', 2};
+}
+
+/// `text`, character by character, with the escapes of URLs, HTML and JSON undone, three of them around each other too.
+inline std::vector<WrittenCharacter> undo_escapes(std::string_view text) {
+  std::string plain(text);
+  std::vector<WrittenCharacter> written(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) written[i] = {text[i], i, i + 1};
+  for (int layer = 0; layer < 3 && plain.find_first_of("%&\\") != std::string::npos; ++layer) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < plain.size();) {
+      const bool may_escape = plain[i] == '%' || plain[i] == '&' || plain[i] == '\\';
+      auto [value, size] =
+          may_escape ? escaped_character(std::string_view(plain).substr(i)) : std::pair<int, std::size_t>{};
+      if (size == 0) {
+        value = static_cast<unsigned char>(plain[i]);
+        size = 1;
+      }
+      const char c = value > 0 && value < 0x80 ? static_cast<char>(value) : '\0';
+      written[kept] = {c, written[i].begin, written[i + size - 1].end};
+      plain[kept++] = c;
+      i += size;
+    }
+    plain.resize(kept);
+    written.resize(kept);
+  }
+  return written;
+}
+
+/// How to read a text in which a signature may stand in pieces.
+struct ReadingOfPieces {
+  bool through_tags{};  ///< `<br>` and the like are left out, so that what they part is one
+  bool url_alphabet{};  ///< - and _ stand for + and /; else they part pieces, as other punctuation does
+};
+
+/// The places in `written` of all characters of Base64, and those characters in a row.
+inline std::pair<std::vector<std::size_t>, std::string> base64_row(const std::vector<WrittenCharacter>& written,
+                                                                   ReadingOfPieces reading) {
+  std::vector<std::size_t> places;
+  std::string row;
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    char c = written[i].value;
+    if (c == '<' && reading.through_tags) {
+      std::size_t end = i;
+      while (end < written.size() && end - i < 100 && written[end].value != '>') ++end;
+      if (end < written.size() && written[end].value == '>') i = end;
+      continue;
+    }
+    if (reading.url_alphabet && (c == '-' || c == '_')) c = c == '-' ? '+' : '/';
+    if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '+' || c == '/' ||
+        c == '=') {
+      places.push_back(i);
+      row += c;
+    }
+  }
+  return {std::move(places), std::move(row)};
+}
+
+/// A run of characters in a text that are a piece of a signature; what wraps them stands between.
+using SignaturePiece = std::vector<WrittenCharacter>;
+
+/// Finds what `text` repeats of `signatures` (Base64; several of them with a line break between): every piece of 8 or
+/// more characters, whatever stands between its characters: tags, white space, quotes, commas; and however they are
+/// escaped.
+inline std::vector<SignaturePiece> pieces_of_signatures(std::string_view text, std::string_view signatures) {
+  constexpr std::size_t shortest = 8;
+  std::vector<SignaturePiece> pieces;
+  if (signatures.size() < shortest || text.size() < shortest) return pieces;
+  enum Mark : char { none, first, further };
+  const std::vector<WrittenCharacter> written = undo_escapes(text);
+  std::vector<Mark> marks(written.size(), none);
+  for (const ReadingOfPieces reading : {ReadingOfPieces{true, true}, {true, false}, {false, true}, {false, false}}) {
+    const auto [places, row] = base64_row(written, reading);
+    for (std::size_t i = 0; i + shortest <= row.size(); ++i) {
+      if (signatures.find(std::string_view(row).substr(i, shortest)) == std::string_view::npos) continue;
+      if (marks[places[i]] == none) marks[places[i]] = first;
+      for (std::size_t j = i + 1; j < i + shortest; ++j) marks[places[j]] = further;
+    }
+  }
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    if (marks[i] == first || (marks[i] == further && pieces.empty())) pieces.emplace_back();
+    if (marks[i] != none) pieces.back().push_back(written[i]);
+  }
+  return pieces;
+}
+
+/// `text` with `[redacted]` in the place of each piece of `signatures` that it repeats: see pieces_of_signatures().
+inline std::string without_pieces(std::string_view text, std::string_view signatures) {
+  std::string out;
+  std::size_t copied = 0;
+  for (const SignaturePiece& piece : pieces_of_signatures(text, signatures)) {
+    out.append(text.substr(copied, piece.front().begin - copied)).append("[redacted]");
+    copied = piece.back().end;
+  }
+  return out.append(text.substr(copied));
+}
+
+/// The same for a JSON text, which stays one: each character of a piece gives way to `*`. What repeats a signature in
+/// other places than strings is given up as a whole.
+inline std::string json_without_pieces(std::string_view json, std::string_view signatures) {
+  const auto pieces = pieces_of_signatures(json, signatures);
+  std::string out;
+  std::size_t copied = 0;
+  bool in_string = false;
+  const auto copy_until = [&](std::size_t end) {
+    for (; copied < end; ++copied) {
+      out += json[copied];
+      if (json[copied] == '\\' && copied + 1 < end)
+        out += json[++copied];
+      else if (json[copied] == '"')
+        in_string = !in_string;
+    }
+  };
+  for (const SignaturePiece& piece : pieces) {
+    for (const WrittenCharacter& character : piece) {
+      copy_until(character.begin);
+      if (!in_string) return "\"[redacted]\"";
+      out += '*';
+      copied = character.end;
+    }
+  }
+  copy_until(json.size());
+  return out;
+}
+
+/// Takes `signatures` out of every text of `error`, its tries included.
+inline void redact(Error& error, std::string_view signatures) {
+  const auto clean = [signatures](std::string& text) { text = without_pieces(text, signatures); };
+  clean(error.message);
+  for (Fault& fault : error.faults) {
+    for (std::string* text : {&fault.field, &fault.value, &fault.issue, &fault.location}) clean(*text);
+  }
+  for (Try& one : error.tries) {
+    if (!one.answer) continue;
+    for (std::string* text : {&one.answer->code, &one.answer->message, &one.answer->request_id}) clean(*text);
+    one.answer->detail = json_without_pieces(one.answer->detail, signatures);
+  }
+}
+
+/// @}
+
+}  // namespace stages
+WECHATPAY_BONUS_COMMIT_END
+
+#endif

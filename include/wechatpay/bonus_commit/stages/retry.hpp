@@ -1,0 +1,128 @@
+/// Again or not, when, and on which host. Time and randomness are arguments.
+#ifndef WECHATPAY_BONUS_COMMIT_STAGES_RETRY_HPP
+#define WECHATPAY_BONUS_COMMIT_STAGES_RETRY_HPP
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "wechatpay/bonus_commit/client_options.hpp"
+#include "wechatpay/bonus_commit/config.hpp"
+#include "wechatpay/bonus_commit/error.hpp"
+#include "wechatpay/bonus_commit/hooks.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace stages {
+
+/// \addtogroup stages
+/// @{
+
+/// Whether the same commit may end otherwise if it is tried again: after 202, 429, 500, 502, 503, 504, a 408 that is
+/// not WeChat Pay's (whoever says so has not seen the request), a 2xx that did not verify (which settles a signature
+/// probe), an answer that belongs to another request, and a failure of the network. Not after a failed TLS
+/// verification, which is an attack or a mistake in the set-up, nor any other answer, nor what failed before it was
+/// sent.
+inline bool worth_another_try(const Error& error) noexcept {
+  switch (error.kind) {
+    case ErrorKind::unverified_answer: return true;
+    case ErrorKind::api_error:
+    case ErrorKind::unexpected_answer:
+      if (error.verification_fault() == VerificationFault::nonce_repeated) return true;
+      switch (error.http_status()) {
+        case 202:
+        case 429:
+        case 500:
+        case 502:
+        case 503:
+        case 504: return true;
+        case 408: return !error.verified();
+        default: return false;
+      }
+    case ErrorKind::transport_failed:
+      switch (error.transport_fault) {
+        case TransportFault::tls_verification:
+        case TransportFault::no_free_connection:
+        case TransportFault::cancelled:
+        case TransportFault::shut_down:
+        case TransportFault::other: return false;
+        default: return true;
+      }
+    default: return false;
+  }
+}
+
+/// Whether a kept connection was closed by the server, without an answer or with a 408, most likely before the request
+/// came: a server may close one that is idle at any moment (RFC 9112, section 9.6). Nobody's failure, so it is tried
+/// again at once.
+inline bool met_stale_connection(const Try& latest) noexcept {
+  const bool closed =
+      latest.transport_fault == TransportFault::connection_closed && latest.transfer.bytes_received == 0;
+  const bool timed_out = latest.http_status() == 408 && !latest.answer->verified();
+  return latest.transfer.connection_reused && (closed || timed_out);
+}
+
+/// Whether it speaks against the host, so that the next try goes to the other one.
+inline bool speaks_against_host(const Error& error) noexcept {
+  if (error.kind == ErrorKind::transport_failed) return worth_another_try(error);
+  return error.http_status() == 502 || error.http_status() == 503 || error.http_status() == 504;
+}
+
+/// Whether it casts doubt on the connection that it came over: no answer came, or one that may have been left over
+/// there from another request.
+inline bool speaks_against_connection(const Error& error) noexcept {
+  return error.kind == ErrorKind::transport_failed || error.kind == ErrorKind::unverified_answer ||
+         error.http_status() == 408 || error.verification_fault() == VerificationFault::nonce_repeated;
+}
+
+/// What became of a call by what became of its tries: a later try takes nothing back, so one unknown makes it unknown.
+constexpr Outcome worse(Outcome a, Outcome b) noexcept {
+  if (a == Outcome::unknown || b == Outcome::unknown) return Outcome::unknown;
+  return a == Outcome::refused || b == Outcome::refused ? Outcome::refused : Outcome::not_sent;
+}
+
+/// A random number as it should be: what is below 0 counts as 0, all else beyond 0 to 1 and what is not a number as 1,
+/// the longest pause.
+constexpr double fraction(double random) noexcept { return random >= 0 && random <= 1 ? random : random < 0 ? 0 : 1; }
+
+/// The longest pause after `tries` tries; the pause is a random part of it ("full jitter"), so that clients that failed
+/// together do not come back together.
+constexpr std::chrono::milliseconds longest_pause(int tries, const RetryOptions& options) noexcept {
+  std::chrono::milliseconds pause = options.first_backoff;
+  for (int i = 1; i < tries && pause < options.longest_backoff; ++i) pause *= 2;
+  return pause < options.longest_backoff ? pause : options.longest_backoff;
+}
+
+/// Decides after `tries` tries, the last of which ended with `error`, with `left` until the deadline. `random` is taken
+/// as fraction() says. Retry-After is respected, with a part of a second more, since many clients may be told the same
+/// moment; where it reaches beyond the deadline, the call ends at once.
+inline Decision decide(const Error& error, int tries, std::chrono::milliseconds left, double random,
+                       const RetryOptions& options) noexcept {
+  if (!worth_another_try(error)) return {};
+  if (options.max_tries <= 1) return {};
+  if (tries >= options.max_tries) return {false, std::chrono::milliseconds(0), "all tries are used up"};
+  random = fraction(random);
+  const auto longest = longest_pause(tries, options);
+  std::chrono::milliseconds pause(static_cast<std::int64_t>(static_cast<double>(longest.count()) * random));
+  if (error.retry_after && pause < *error.retry_after) {
+    if (*error.retry_after >= left) {
+      return {false, std::chrono::milliseconds(0), "Retry-After asks for a longer pause than the deadline allows"};
+    }
+    pause = *error.retry_after + std::chrono::milliseconds(static_cast<std::int64_t>(1000 * random));
+    if (pause >= left) pause = *error.retry_after;
+  }
+  if (pause >= left) return {false, std::chrono::milliseconds(0), "the deadline leaves no time for another try"};
+  return {true, pause, ""};
+}
+
+/// @}
+
+}  // namespace stages
+WECHATPAY_BONUS_COMMIT_END
+
+#endif

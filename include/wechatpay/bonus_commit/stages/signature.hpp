@@ -1,0 +1,94 @@
+/// The exact bytes that are signed (WECHATPAY2-SHA256-RSA2048) and the Authorization header that carries them.
+#ifndef WECHATPAY_BONUS_COMMIT_STAGES_SIGNATURE_HPP
+#define WECHATPAY_BONUS_COMMIT_STAGES_SIGNATURE_HPP
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "wechatpay/bonus_commit/config.hpp"
+#include "wechatpay/bonus_commit/credentials.hpp"
+#include "wechatpay/bonus_commit/result.hpp"
+#include "wechatpay/bonus_commit/stages/base64.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace stages {
+
+/// \addtogroup stages
+/// @{
+
+/// Names how requests are signed, and answers, too.
+inline constexpr std::string_view authorization_scheme = "WECHATPAY2-SHA256-RSA2048";
+
+/// What one try's signature covers.
+struct SignedParts {
+  std::string_view method{};     ///< "POST"
+  std::string_view path{};       ///< percent-encoded, without host
+  std::int64_t timestamp = 0;    ///< Unix time in seconds; WeChat Pay refuses more than 300 s of difference
+  std::string_view nonce_str{};  ///< fresh for every try
+  std::string_view body{};       ///< as it goes over the wire
+};
+
+/// The five lines, each ended by one LF, the last one too.
+inline std::string signing_message(const SignedParts& parts) {
+  std::string message;
+  message.reserve(parts.method.size() + parts.path.size() + parts.nonce_str.size() + parts.body.size() + 25);
+  message.append(parts.method).append(1, '\n');
+  message.append(parts.path).append(1, '\n');
+  message.append(std::to_string(parts.timestamp)).append(1, '\n');
+  message.append(parts.nonce_str).append(1, '\n');
+  message.append(parts.body).append(1, '\n');
+  return message;
+}
+
+/// Whether a text can be a `nonce_str`: 32 letters and digits.
+inline bool is_nonce(std::string_view text) noexcept {
+  constexpr std::string_view allowed = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+  return text.size() == 32 && text.find_first_not_of(allowed) == std::string_view::npos;
+}
+
+/// What is wrong with what a Signer gave; empty where it may be the signature of an RSA key of 2048 to 8192 bits.
+inline std::string fault_of_signature(std::string_view signature) {
+  constexpr std::string_view of_text = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/=-_: \r\n";
+  const std::string gave = "the Signer gave " + std::to_string(signature.size()) + " bytes";
+  const std::string wanted = ": it must give the signature's raw bytes, 256 for a key of 2048 bits, not Base64 or hex";
+  if (signature.size() < 256 || signature.size() > 1024) return gave + wanted;
+  const bool is_text = signature.size() != 256 && signature.find_first_not_of(of_text) == std::string_view::npos;
+  return is_text ? gave + " of text" + wanted : std::string();
+}
+
+/// The signature of the five lines in Base64. An error has the kind `signing_failed`, and nothing was sent.
+WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> sign(const Credentials& credentials, const SignedParts& parts);
+
+/// The value of the Authorization header with `signature`, which sign() gave for the same parts.
+inline std::string authorization(const Credentials& credentials, const SignedParts& parts, std::string_view signature) {
+  std::string value;
+  value.reserve(600);
+  value.append(authorization_scheme);
+  value.append(" mchid=\"").append(credentials.mchid());
+  value.append("\",nonce_str=\"").append(parts.nonce_str);
+  value.append("\",signature=\"").append(signature);
+  value.append("\",timestamp=\"").append(std::to_string(parts.timestamp));
+  value.append("\",serial_no=\"").append(credentials.serial_no()).append(1, '"');
+  return value;
+}
+
+/// The value of the Authorization header: the five lines, signed. An error has the kind `signing_failed`.
+inline Result<std::string> authorization(const Credentials& credentials, const SignedParts& parts) {
+  return sign(credentials, parts).transform([&](const std::string& signature) {
+    return authorization(credentials, parts, signature);
+  });
+}
+
+/// @}
+
+}  // namespace stages
+WECHATPAY_BONUS_COMMIT_END
+
+#if defined(WECHATPAY_BONUS_COMMIT_HEADER_ONLY)
+#include "wechatpay/bonus_commit/impl/signature.ipp"
+#endif
+
+#endif

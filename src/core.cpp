@@ -1,0 +1,1 @@
+#include "wechatpay/bonus_commit/impl/src.hpp"

@@ -1,0 +1,53 @@
+// What a failed commit means for the rest of a file, decided by Error::remedy.
+#ifndef WECHATPAY_SRC_TOOL_BACKFILL_DECISIONS_HPP
+#define WECHATPAY_SRC_TOOL_BACKFILL_DECISIONS_HPP
+
+#include <wechatpay/bonus_commit/error.hpp>
+#include <wechatpay/bonus_commit/receipt.hpp>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace wechatpay::bonus_commit::tool {
+
+/// Whether another run would have no other result: credited, or refused by WeChat Pay itself for what the order is.
+inline bool settled(const CommitResult& result) {
+  if (result) return true;
+  const Error& error = result.error();
+  return error.remedy == Remedy::correct_request && error.outcome == Outcome::refused && error.verified();
+}
+
+/// Whether every further order would meet the same: nothing that is learned of an order.
+inline bool concerns_all_orders(const Error& error) {
+  return error.remedy == Remedy::correct_setup || error.remedy == Remedy::correct_the_program;
+}
+
+/// Counts failures in a row.
+class FailuresInARow {
+ public:
+  /// `most` of them are too many; 0: never. Of refused permissions, which most likely concern all orders of a merchant,
+  /// ten are.
+  explicit FailuresInARow(std::uint64_t most) : most_(most) {}
+
+  void credited() { failures_ = permissions_ = 0; }
+
+  /// Whether there are too many with `error`.
+  bool too_many_with(const Error& error) {
+    ++failures_;
+    permissions_ = error.remedy == Remedy::ask_wechat_pay ? permissions_ + 1 : 0;
+    return most_ != 0 && (failures_ >= most_ || permissions_ >= std::min(most_, most_permissions));
+  }
+
+  std::uint64_t count() const { return failures_; }
+
+ private:
+  static constexpr std::uint64_t most_permissions = 10;
+
+  const std::uint64_t most_;
+  std::uint64_t failures_ = 0;
+  std::uint64_t permissions_ = 0;
+};
+
+}  // namespace wechatpay::bonus_commit::tool
+
+#endif

@@ -1,0 +1,21 @@
+// The tool's commands. Each adds its arguments to the command line; if it is the one that is given, it runs when the
+// line has been parsed and leaves its exit status.
+#ifndef WECHATPAY_SRC_TOOL_COMMANDS_HPP
+#define WECHATPAY_SRC_TOOL_COMMANDS_HPP
+
+#include <CLI/CLI.hpp>
+
+#include "exit_status.hpp"
+
+namespace wechatpay::bonus_commit::tool {
+
+void add_commit(CLI::App& app, int& status);
+void add_backfill(CLI::App& app, int& status);
+void add_check(CLI::App& app, int& status);
+void add_doctor(CLI::App& app, int& status);
+void add_sandbox(CLI::App& app, int& status);
+void add_completion(CLI::App& app, int& status);
+
+}  // namespace wechatpay::bonus_commit::tool
+
+#endif

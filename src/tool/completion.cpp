@@ -1,0 +1,161 @@
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "json_output.hpp"
+
+namespace wechatpay::bonus_commit::tool {
+
+namespace {
+
+/// Options whose argument is a file's name.
+bool takes_file(const CLI::Option& option) {
+  return option.get_type_name() == "FILE" || option.get_type_name() == "FOLDER";
+}
+
+/// As far as no shell takes one of its characters for something else.
+std::string first_sentence(const std::string& text) {
+  std::string sentence = text.substr(0, text.find_first_of(".:;[\n"));
+  for (char& c : sentence) {
+    if (c == '\'') c = '`';
+  }
+  return sentence;
+}
+
+/// The options of `command` that have a long name, which is the first one; positional arguments have none.
+std::vector<const CLI::Option*> long_options_of(const CLI::App& command) {
+  return command.get_options([](const CLI::Option* option) { return !option->get_lnames().empty(); });
+}
+
+/// All long options of `command` that `wanted` takes, with spaces between them.
+template <typename Predicate>
+std::string options_of(const CLI::App& command, Predicate wanted) {
+  std::string all;
+  for (const CLI::Option* option : long_options_of(command)) {
+    if (wanted(*option)) all += (all.empty() ? "--" : " --") + option->get_lnames().front();
+  }
+  return all;
+}
+
+std::vector<const CLI::App*> commands_of(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
+std::string names_of(const std::vector<const CLI::App*>& commands) {
+  std::string all;
+  for (const CLI::App* command : commands) all += (all.empty() ? "" : " ") + command->get_name();
+  return all;
+}
+
+constexpr const char* modes = "both direct partner";
+
+std::string bash_script(const CLI::App& app) {
+  const auto commands = commands_of(app);
+  std::string script =
+      "_wechatpay_bonus_commit() {\n"
+      "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} options= files=\n"
+      "  if [ \"$COMP_CWORD\" = 1 ]; then\n"
+      "    COMPREPLY=($(compgen -W '" +
+      names_of(commands) + " --help --version' -- \"$word\"))\n    return\n  fi\n  case \"${COMP_WORDS[1]}\" in\n";
+  for (const CLI::App* command : commands) {
+    script += "    " + command->get_name() + ")\n      options='" +
+              options_of(*command, [](const CLI::Option&) { return true; }) + "'\n      files='" +
+              options_of(*command, takes_file) + "' ;;\n";
+  }
+  script += "  esac\n  case \"$before\" in\n    --merchant-mode) COMPREPLY=($(compgen -W '";
+  script += modes;
+  script +=
+      "' -- \"$word\")); return ;;\n"
+      "    completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$word\")); return ;;\n"
+      "  esac\n"
+      "  if [[ $word = -* ]]; then\n"
+      "    COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
+      "  elif [[ $before != --* || \" $files \" = *\" $before \"* ]]; then\n"
+      "    local IFS=$'\\n'\n"
+      "    COMPREPLY=($(compgen -f -- \"$word\"))\n"
+      "  fi\n"
+      "}\n"
+      "complete -o filenames -F _wechatpay_bonus_commit wechatpay-bonus-commit\n";
+  return script;
+}
+
+std::string zsh_script(const CLI::App& app) {
+  const auto commands = commands_of(app);
+  std::string script =
+      "#compdef wechatpay-bonus-commit\n"
+      "_wechatpay_bonus_commit() {\n"
+      "  if ((CURRENT == 2)); then\n"
+      "    local -a commands=(\n";
+  for (const CLI::App* command : commands) {
+    script += "      '" + command->get_name() + ":" + first_sentence(command->get_description()) + "'\n";
+  }
+  script +=
+      "    )\n"
+      "    _describe command commands\n"
+      "    return\n"
+      "  fi\n"
+      "  shift words\n"
+      "  ((CURRENT--))\n"
+      "  case $words[1] in\n";
+  for (const CLI::App* command : commands) {
+    script += "    " + command->get_name() + ")\n      _arguments";
+    for (const CLI::Option* option : long_options_of(*command)) {
+      script +=
+          " \\\n        '--" + option->get_lnames().front() + "[" + first_sentence(option->get_description()) + "]";
+      if (option->get_lnames().front() == "merchant-mode") {
+        script += std::string(":mode:(") + modes + ")";
+      } else if (option->get_expected_max() > 0) {
+        script += takes_file(*option) ? ":file:_files" : ":value: ";
+      }
+      script += "'";
+    }
+    script += command->get_name() == "completion" ? " '*:shell:(bash zsh fish)' ;;\n" : " '*:file:_files' ;;\n";
+  }
+  // Loaded from $fpath, it is called by the file's name; sourced, it makes itself known.
+  script +=
+      "  esac\n"
+      "}\n"
+      "if [[ $funcstack[1] == _wechatpay-bonus-commit ]]; then\n"
+      "  _wechatpay_bonus_commit \"$@\"\n"
+      "else\n"
+      "  compdef _wechatpay_bonus_commit wechatpay-bonus-commit\n"
+      "fi\n";
+  return script;
+}
+
+std::string fish_script(const CLI::App& app) {
+  const std::string begin = "complete -c wechatpay-bonus-commit ";
+  std::string script;
+  for (const CLI::App* command : commands_of(app)) {
+    const std::string name = command->get_name();
+    script +=
+        begin + "-f -n __fish_use_subcommand -a " + name + " -d '" + first_sentence(command->get_description()) + "'\n";
+    for (const CLI::Option* option : long_options_of(*command)) {
+      script += begin + "-n '__fish_seen_subcommand_from " + name + "' -l " + option->get_lnames().front();
+      if (takes_file(*option)) script += " -r -F";
+      if (option->get_lnames().front() == "merchant-mode") script += std::string(" -x -a '") + modes + "'";
+      script += " -d '" + first_sentence(option->get_description()) + "'\n";
+    }
+  }
+  return script + begin + "-n '__fish_seen_subcommand_from backfill check' -F\n" + begin +
+         "-f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n";
+}
+
+}  // namespace
+
+void add_completion(CLI::App& app, int& status) {
+  auto shell = std::make_shared<std::string>();
+  CLI::App& command =
+      *app.add_subcommand("completion", "Prints what makes a shell complete this tool's commands and options.");
+  command.footer("For bash: source <(wechatpay-bonus-commit completion bash)");
+  takes_one_of(command.add_option("SHELL", *shell, "bash, zsh or fish"), {"bash", "zsh", "fish"})->required();
+  command.callback([shell, &app, &status] {
+    std::cout << (*shell == "bash" ? bash_script(app) : *shell == "zsh" ? zsh_script(app) : fish_script(app));
+    status = output_is_written() ? ExitStatus::success : ExitStatus::usage;
+  });
+}
+
+}  // namespace wechatpay::bonus_commit::tool

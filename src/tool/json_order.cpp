@@ -1,0 +1,159 @@
+#include "json_order.hpp"
+
+#include <wechatpay/bonus_commit/stages/text.hpp>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "order_values.hpp"
+
+namespace wechatpay::bonus_commit::tool {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* one_a_line = "one object a line: jq -c . FILE makes it so";
+
+bool is_field(std::string_view name) {
+  return std::find(order_fields.begin(), order_fields.end(), name) != order_fields.end();
+}
+
+/// The object of `line`, its members' names as they came.
+json parse(const std::string& line, std::vector<std::string>& names) {
+  const auto note_name = [&names](int depth, json::parse_event_t event, json& parsed) {
+    if (event == json::parse_event_t::key && depth == 1) names.push_back(parsed.get<std::string>());
+    return true;
+  };
+  return json::parse(line, note_name, false);
+}
+
+std::string fault_of_member(std::string_view name, const json& member) {
+  if (name == "bonus_value") {
+    if (member.is_number_integer()) return "";
+    return "bonus_value must be a whole number, not " + shown_value(member.dump(-1, ' ', true));
+  }
+  if (member.is_string()) return "";
+  return std::string(name) + " must be a string" + (member.is_number() ? ", since numbers lose digits" : "");
+}
+
+/// `line` without what stands in double quotes.
+std::string without_strings(std::string_view line) {
+  std::string bare;
+  bool quoted = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (quoted && line[i] == '\\') {
+      ++i;
+    } else if (line[i] == '"') {
+      quoted = !quoted;
+      bare += '"';
+    } else if (!quoted) {
+      bare += line[i];
+    }
+  }
+  return bare;
+}
+
+/// The first word of `bare` that other languages have for a value, and JSON has not; empty where there is none.
+std::string foreign_word(const std::string& bare) {
+  constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+  for (std::size_t at = bare.find_first_of(letters); at != std::string::npos;) {
+    const std::size_t end = std::min(bare.find_first_not_of(letters, at), bare.size());
+    const std::string word = bare.substr(at, end - at);
+    for (const char* foreign : {"NaN", "nan", "Infinity", "inf", "None", "True", "False", "undefined", "NULL", "nil"}) {
+      if (word == foreign) return word;
+    }
+    at = bare.find_first_of(letters, end);
+  }
+  return "";
+}
+
+/// What a line has that JSON has not; empty where that is not known.
+std::string foreign_to_json(std::string_view line) {
+  const std::string bare = without_strings(without_blanks(line));
+  if (bare.empty()) return "";
+  const std::size_t comment = std::min({bare.find("//"), bare.find("/*"), bare.find('#')});
+  const std::size_t quote = bare.find('\'');
+  const bool object = bare.front() == '{';
+  if (comment < quote && (object || comment == 0)) return "a comment: remove it";
+  if (!object) return "";
+  if (quote != std::string::npos) return "single quotes, as Python prints a dict: json.dumps() writes JSON";
+  if (const std::string word = foreign_word(bare); !word.empty()) return word + ": give the value, or null";
+  const bool closed = std::count(bare.begin(), bare.end(), '{') == std::count(bare.begin(), bare.end(), '}');
+  if (closed && bare.back() == ',') return "a comma behind its object: remove it";
+  if (closed && bare.back() == ';') return "\";\" behind its object: remove it";
+  const std::size_t last = bare.find_last_not_of("}] \t");
+  if (closed && last != std::string::npos && bare[last] == ',') return "a comma before its last bracket: remove it";
+  return "";
+}
+
+/// The object of `line` without the member that json_with_error() has added.
+std::string without_last_error(const std::string& line) {
+  const std::size_t at = line.rfind(",\"error\":\"");
+  if (at == std::string::npos) return line;
+  // Not by operator+ with a literal, of which GCC 12 warns wrongly.
+  std::string rest(line, 0, at);
+  rest += '}';
+  std::string member(1, '{');
+  member.append(line, at + 1);
+  const bool is_last = json::accept(member) && json::accept(rest);
+  return is_last ? rest : line;
+}
+
+}  // namespace
+
+JsonOrder read_json_order(const std::string& line) {
+  JsonOrder order;
+  std::vector<std::string> names;
+  const json object = parse(line, names);
+  if (!is_utf8(line)) {
+    order.fault = std::string("is not UTF-8: ") + utf8_advice;
+  } else if (!object.is_object()) {
+    const std::string foreign = object.is_discarded() ? foreign_to_json(line) : "";
+    order.fault =
+        foreign.empty() ? std::string("is not an object of JSON: ") + one_a_line : "is not JSON: it has " + foreign;
+  }
+  if (!order.fault.empty()) return order;
+  for (const std::string& name : names) {
+    if (name == "error") continue;
+    if (!is_field(name)) {
+      order.others.push_back(name);
+    } else if (std::count(names.begin(), names.end(), name) > 1) {
+      order.fault = "has the member " + name + " twice: which one is right?";
+      return order;
+    }
+  }
+  for (const std::string_view name : order_fields) {
+    const auto member = object.find(std::string(name));
+    if (member == object.end() || member->is_null()) continue;
+    order.fault = fault_of_member(name, *member);
+    if (!order.fault.empty()) return order;
+    order.values.emplace_back(name, member->is_string() ? member->get<std::string>() : member->dump());
+  }
+  const auto error = object.find("error");
+  if (error != object.end() && error->is_string()) order.error = error->get<std::string>();
+  return order;
+}
+
+std::string fault_of_json_lines(const std::string& first_line) {
+  const std::string_view text = without_blanks(first_line);
+  if (text.front() == '[') return "is an array of JSON; one object a line is wanted: jq -c '.[]' FILE makes it so";
+  std::vector<std::string> names;
+  const bool goes_on = text.back() == '{' || text.back() == '[' || text.back() == ',' || text.back() == ':';
+  if (goes_on && foreign_to_json(text).empty() && !parse(first_line, names).is_object()) {
+    return std::string("has an object of JSON over several lines; wanted is ") + one_a_line;
+  }
+  return "";
+}
+
+std::string json_with_error(const std::string& line, const std::string& error) {
+  if (!json::parse(line, nullptr, false).is_object()) return line;
+  const std::string text = without_last_error(line);
+  const std::size_t end = text.rfind('}');
+  const char* const comma =
+      is_blank(std::string_view(text).substr(text.find('{') + 1, end - text.find('{') - 1)) ? "" : ",";
+  const std::string quoted = json(error).dump(-1, ' ', false, json::error_handler_t::replace);
+  return text.substr(0, end) + comma + "\"error\":" + quoted + text.substr(end);
+}
+
+}  // namespace wechatpay::bonus_commit::tool

@@ -1,0 +1,54 @@
+// The arguments that are an order's fields: one order for `commit`, what a file's rows leave out for the others.
+#ifndef WECHATPAY_SRC_TOOL_ORDER_OPTIONS_HPP
+#define WECHATPAY_SRC_TOOL_ORDER_OPTIONS_HPP
+
+#include <wechatpay/bonus_commit/request.hpp>
+#include <wechatpay/bonus_commit/stages/check.hpp>
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "arguments.hpp"
+
+namespace wechatpay::bonus_commit::tool {
+
+/// Has the option refuse what cannot be a text of an order, without quoting it: it may be a secret that stands in the
+/// wrong place. That a text is missing is left to who needs it. `location`: "path" or "body".
+inline CLI::Option* takes_order_text(CLI::Option* option, const std::string& location) {
+  return option->check([location](const std::string& text) {
+    const auto faults = text.empty() ? std::vector<Fault>() : stages::check_text("", text, location);
+    return faults.empty() ? std::string() : faults.front().issue;
+  });
+}
+
+/// --card-id, --mchid, --sub-mchid and --merchant-mode, into `request`.
+inline void add_order_options(CLI::App& command, BonusCommitRequest& request) {
+  const auto add = [&](const char* option, std::string& value, const char* environment, const char* help) {
+    return command.add_option(option, value, help)->envname(environment)->type_name("TEXT")->group("The order");
+  };
+  const auto add_mchid = [&](const char* option, std::string& value, const char* environment, const char* help) {
+    add(option, value, environment, help)->check([](const std::string& text) {
+      return text.empty() ? std::string() : stages::mchid_fault(text);
+    });
+  };
+  takes_order_text(add("--card-id", request.card_id, "WECHATPAY_CARD_ID", "the membership card's template id"), "path");
+  add_mchid("--mchid", request.mchid, "WECHATPAY_MCHID", "the direct merchant's id");
+  add_mchid("--sub-mchid", request.sub_mchid, "WECHATPAY_SUB_MCHID", "the sub-merchant's id");
+  const std::map<std::string, MerchantMode> modes = {
+      {"both", MerchantMode::both}, {"direct", MerchantMode::direct}, {"partner", MerchantMode::partner}};
+  takes_one_of(
+      command.add_option_function<std::string>(
+          "--merchant-mode", [modes, &request](const std::string& mode) { request.merchant_mode = modes.at(mode); },
+          "which merchant ids an order has: both, direct (mchid alone) or partner (sub_mchid alone)"),
+      {"both", "direct", "partner"})
+      ->envname("WECHATPAY_MERCHANT_MODE")
+      ->default_str("both")
+      ->type_name("MODE")
+      ->group("The order");
+}
+
+}  // namespace wechatpay::bonus_commit::tool
+
+#endif

@@ -1,0 +1,357 @@
+#include "order_values.hpp"
+
+#include <wechatpay/bonus_commit/stages/text.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace wechatpay::bonus_commit::tool {
+
+using namespace stages;
+
+namespace {
+
+constexpr std::string_view digits = "0123456789";
+constexpr std::size_t longest_shown = 64;
+
+/// Whether it is a blank, or cannot be seen.
+bool is_unseen(const CodePoint& point) {
+  const char32_t c = point.value;
+  const bool blank = (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85;
+  return point.valid && (blank || is_invisible(c));
+}
+
+/// Calls `take(code point, its bytes)` for each one of `text`.
+template <typename Take>
+void for_each_code_point(std::string_view text, Take take) {
+  while (!text.empty()) {
+    const CodePoint next = first_code_point(text);
+    take(next, text.substr(0, next.bytes));
+    text.remove_prefix(next.bytes);
+  }
+}
+
+bool all_of(std::string_view text, std::string_view characters) {
+  return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
+}
+
+bool begins_with(std::string_view text, std::string_view with) { return text.substr(0, with.size()) == with; }
+
+bool is_full_width(char32_t c) { return c >= 0xFF01 && c <= 0xFF5E; }
+
+/// `value` as a number is written in ASCII: without blanks, and with ASCII's digits, signs and separators.
+std::string in_ascii(std::string_view value) {
+  constexpr std::pair<std::string_view, std::string_view> spellings[] = {
+      {"\u2212", "-"},  {"\u2013", "-"},  {"\u00D7", "x^"}, {"\u00B7", "x^"}, {"\u22C5", "x^"}, {"\u2715", "x^"},
+      {"\u066B", "."},  {"\u066C", ","},  {"\u2019", "'"},  {"\u02D9", "'"},  {"\u23E8", "e"},  {"\u2070", "^0"},
+      {"\u00B9", "^1"}, {"\u00B2", "^2"}, {"\u00B3", "^3"}, {"\u2074", "^4"}, {"\u2075", "^5"}, {"\u2076", "^6"},
+      {"\u2077", "^7"}, {"\u2078", "^8"}, {"\u2079", "^9"}, {"\u207A", "+"}};
+  std::string ascii;
+  for_each_code_point(value, [&](const CodePoint& point, std::string_view bytes) {
+    if (is_unseen(point)) return;
+    if (point.valid && is_full_width(point.value)) {
+      ascii += static_cast<char>(point.value - 0xFF01 + '!');
+      return;
+    }
+    const auto* const spelling = std::find_if(std::begin(spellings), std::end(spellings),
+                                              [bytes](const auto& each) { return each.first == bytes; });
+    ascii += spelling == std::end(spellings) ? bytes : spelling->second;
+  });
+  return ascii;
+}
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+/// What spreadsheets, scripts and WeChat Pay's own bill put before a number to keep it text, and quotes. Empty: none.
+std::string_view mark_at(std::string_view value) {
+  for (const std::string_view mark :
+       {"\\'",    "\\\"",   "&apos;", "&#39;",  "&#039;", "&#x27;", "&quot;", "&#34;",  "\u02B9", "\u02BC", "\u2032",
+        "\u02CB", "\u2035", "'",      "`",      "\"",     "=",      "\u00B4", "\u2018", "\u2019", "\u201B", "\u201C",
+        "\u201D", "\u201E", "\u00AB", "\u2039", "\u300C", "\uFF07", "\uFF40", "\uFF02", "\uFF1D"}) {
+    if (begins_with(value, mark)) return mark;
+  }
+  for (const std::string_view mark : {"\\'", "\\\"", "&apos;", "&#39;", "&#039;", "&#x27;", "&quot;", "&#34;", "'", "`",
+                                      "\"", "\u02B9", "\u02BC", "\u2032", "\u2019", "\u201D", "\uFF07"}) {
+    if (value.size() > mark.size() && value.substr(value.size() - mark.size()) == mark) return mark;
+  }
+  return "";
+}
+
+/// #N/A, #REF!, #NV, #####; Err:502, in any language.
+bool is_spreadsheet_error(std::string_view value) {
+  const std::string ascii = lower_case(in_ascii(value));
+  if (ascii.front() == '#') return true;
+  for (const char* word : {"err:", "error:", "fehler:", "erreur:", "\u9519\u8BEF:", "\u932F\u8AA4:"}) {
+    if (begins_with(ascii, word) && all_of(std::string_view(ascii).substr(std::string_view(word).size()), digits)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// What databases, data frames and scripts write where there is no value.
+bool is_null(std::string_view value) {
+  constexpr std::string_view words[] = {"null",
+                                        "none",
+                                        "nil",
+                                        "nan",
+                                        "na",
+                                        "nat",
+                                        "undef",
+                                        "undefined",
+                                        "dbnull",
+                                        "empty",
+                                        "blank",
+                                        "missing",
+                                        "void",
+                                        "inf",
+                                        "infinity",
+                                        "nothing",
+                                        "unknown",
+                                        "nullptr",
+                                        "novalue",
+                                        "notavailable",
+                                        "notapplicable",
+                                        "systemdbnull",
+                                        "systemdbnullvalue",
+                                        "dbnullvalue",
+                                        "pdna",
+                                        "pdnat",
+                                        "npnan",
+                                        "npnat",
+                                        "mathnan",
+                                        "floatnan",
+                                        "nanind",
+                                        "nansnan",
+                                        "nanqnan",
+                                        "objectobject",
+                                        "\u7A7A",
+                                        "\u65E0",
+                                        "\u7A7A\u503C",
+                                        "\u7F3A\u5931",
+                                        "\u4E0D\u9002\u7528"};
+  const std::size_t backslashes = std::min(value.find_first_not_of('\\'), value.size());
+  const std::string_view behind = value.substr(backslashes);
+  if (backslashes > 0 && (behind == "N" || behind == "n" || behind == "0")) return true;
+  const std::string ascii = lower_case(in_ascii(value));
+  const std::string_view number =
+      std::string_view(ascii).substr(begins_with(ascii, "-") || begins_with(ascii, "+") ? 1 : 0);
+  if (all_of(ascii, "-") || all_of(ascii, "?") || all_of(ascii, ".") || all_of(ascii, "/") || all_of(ascii, "_") ||
+      value == "\u2014" || value == "\u2014\u2014" || begins_with(number, "1.#") || begins_with(ascii, "%!") ||
+      all_of(ascii, "~") || all_of(ascii, "<>()[]{}")) {
+    return true;
+  }
+  std::string word;
+  for (const char c : ascii) {
+    if (std::string_view("<>()[]{}/._-+\\'").find(c) == std::string_view::npos) word += c;
+  }
+  return std::find(std::begin(words), std::end(words), word) != std::end(words);
+}
+
+/// How a value is written that is a number to a spreadsheet, and no plain row of digits.
+enum class NumberForm { none, scientific, fraction, grouped, date, sign };
+
+bool is_exponent(std::string_view rest, std::string_view mantissa) {
+  const bool separated = mantissa.find_first_of(".,") != std::string_view::npos;
+  const bool ten_behind_blank = separated && rest.front() == '^' &&
+                                mantissa.substr(mantissa.size() - std::min<std::size_t>(mantissa.size(), 2)) == "10";
+  const bool times_ten = rest.front() == 'x' || rest.front() == 'X' || rest.front() == '*';
+  bool marked = separated;
+  if (ten_behind_blank) {
+    rest.remove_prefix(1);
+  } else if (times_ten) {
+    rest.remove_prefix(1);
+    marked = begins_with(rest, "^");
+    if (marked) rest.remove_prefix(1);
+    if (!begins_with(rest, "10")) return false;
+    rest.remove_prefix(2);
+  } else if (std::string_view("eEdD").find(rest.front()) != std::string_view::npos) {
+    rest.remove_prefix(1);
+  } else {
+    return false;
+  }
+  std::string exponent;
+  for (const char c : rest) {
+    if (std::string_view("^*{}()+-").find(c) == std::string_view::npos) {
+      exponent += c;
+    } else {
+      marked = true;
+    }
+  }
+  if (!all_of(exponent, digits)) return false;
+  // 1e27 and 12e26 may be order numbers, too; spreadsheets write up to three digits, and none of 32 characters has more
+  // digits than 1e31.
+  const std::size_t size = exponent.size() == 2 ? mantissa.size() + static_cast<std::size_t>(std::stoi(exponent)) : 0;
+  const bool plain = mantissa.size() <= 3 && size >= 16 && size <= 32;
+  return marked || (plain && !times_ten);
+}
+
+/// Whether blanks stand between groups of three digits.
+bool is_grouped_by_blanks(std::string_view value) {
+  std::size_t group = 0;
+  std::size_t groups = 0;
+  bool all = true;
+  for_each_code_point(value, [&](const CodePoint& point, std::string_view bytes) {
+    if (is_unseen(point)) {
+      all = all && (groups == 0 ? group >= 1 && group <= 3 : group == 3);
+      group = 0;
+      ++groups;
+    } else if (all_of(bytes, digits)) {
+      ++group;
+    } else {
+      all = false;
+    }
+  });
+  return all && groups > 0 && group == 3;
+}
+
+NumberForm number_form(std::string_view value) {
+  const std::string ascii = in_ascii(value);
+  std::string_view text = ascii;
+  const bool sign = text.front() == '+' || text.front() == '-';
+  const bool plus = text.front() == '+';
+  if (sign) text.remove_prefix(1);
+  const std::size_t unbracketed = text.size();
+  text.remove_prefix(std::min(text.find_first_not_of("([{<"), text.size()));
+  const bool bracketed = text.size() < unbracketed;
+  while (bracketed && !text.empty() && std::string_view(")]}>").find(text.back()) != std::string_view::npos)
+    text.remove_suffix(1);
+  const std::size_t end = std::min(text.find_first_not_of("0123456789.,'"), text.size());
+  const std::string_view mantissa = text.substr(0, end);
+  const std::string_view rest = text.substr(end);
+  if (mantissa.find_first_of(digits) == std::string_view::npos) return NumberForm::none;
+  if (!rest.empty()) {
+    if (is_exponent(rest, mantissa)) return NumberForm::scientific;
+    if (bracketed) return NumberForm::none;
+    if (all_of(text, "0123456789/:") && digits.find(text.back()) != std::string_view::npos) return NumberForm::date;
+    return NumberForm::none;
+  }
+  if (bracketed) return NumberForm::none;
+  const auto separators =
+      mantissa.size() - static_cast<std::size_t>(std::count_if(mantissa.begin(), mantissa.end(),
+                                                               [](char c) { return c >= '0' && c <= '9'; }));
+  if (separators > 1 || mantissa.find('\'') != std::string_view::npos) return NumberForm::grouped;
+  if (separators == 1) return NumberForm::fraction;
+  if (is_grouped_by_blanks(value)) return NumberForm::grouped;
+  return plus ? NumberForm::sign : NumberForm::none;
+}
+
+/// One fault of a value's characters; empty where there is none.
+std::string fault_of_characters(std::string_view field, std::string_view value) {
+  bool unseen_inside = false;
+  bool full_width = false;
+  bool full_width_digits = false;
+  for_each_code_point(value, [&](const CodePoint& point, std::string_view) {
+    unseen_inside = unseen_inside || (is_unseen(point) && point.value != ' ');
+    full_width = full_width || (point.valid && is_full_width(point.value));
+    full_width_digits = full_width_digits || (point.value >= 0xFF10 && point.value <= 0xFF19);
+  });
+  const std::string shown = shown_value(value);
+  if (unseen_inside) return "holds characters that nobody sees: \"" + shown + "\"";
+  if (full_width_digits) return "has full-width digits: " + shown + "; write 0 to 9";
+  if (full_width) return "has full-width characters: " + shown + "; write them in ASCII";
+  if ((field == "mchid" || field == "sub_mchid") && !all_of(value, digits)) {
+    return "must be digits, 0 to 9, not " + shown;
+  }
+  return "";
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view text) {
+  bool valid = true;
+  for_each_code_point(text, [&valid](const CodePoint& point, std::string_view) { valid = valid && point.valid; });
+  return valid;
+}
+
+bool is_blank(std::string_view text) {
+  while (!text.empty()) {
+    const CodePoint next = first_code_point(text);
+    if (!is_unseen(next)) return false;
+    text.remove_prefix(next.bytes);
+  }
+  return true;
+}
+
+std::string_view without_blanks(std::string_view text) {
+  std::size_t begin = text.size();
+  std::size_t end = text.size();
+  std::size_t at = 0;
+  for_each_code_point(text, [&](const CodePoint& point, std::string_view bytes) {
+    if (!is_unseen(point)) {
+      begin = std::min(begin, at);
+      end = at + bytes.size();
+    }
+    at += bytes.size();
+  });
+  return text.substr(begin, end - begin);
+}
+
+std::string shown_value(std::string_view value) {
+  std::string shown;
+  for_each_code_point(value, [&shown](const CodePoint& point, std::string_view bytes) {
+    if (!is_unseen(point) || point.value == ' ') {
+      shown += bytes;
+      return;
+    }
+    for (const char c : bytes) {
+      const auto byte = static_cast<unsigned char>(c);
+      shown.append("\\x").append(1, "0123456789ABCDEF"[byte >> 4U]).append(1, "0123456789ABCDEF"[byte & 0xFU]);
+    }
+  });
+  return printable(shown, longest_shown);
+}
+
+std::optional<std::int64_t> parse_points(std::string_view text) {
+  std::int64_t points = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, failure] = std::from_chars(text.data(), end, points);
+  if (failure != std::errc() || stop != end) return std::nullopt;
+  return points;
+}
+
+std::string fault_of_value(std::string_view field, std::string_view value) {
+  if (all_of(value, digits)) return "";
+  const std::string shown = shown_value(value);
+  if (!is_utf8(value)) return "is not UTF-8: " + shown + "; " + utf8_advice;
+  if (without_blanks(value) != value) return "has blanks at its ends: \"" + shown + "\"";
+  if (is_null(value)) return "is " + shown + ", which stands for no value; leave it empty, or give the value";
+  if (is_spreadsheet_error(value)) return "is an error of a spreadsheet: " + shown;
+  if (const std::string_view mark = mark_at(value); !mark.empty()) {
+    const bool formula = mark == "=" || mark == "\uFF1D";
+    return formula ? "is a formula of a spreadsheet, beginning with =: " + shown + "; export the value alone"
+                   : "has a mark " + std::string(mark) +
+                         " before or behind it, as spreadsheets and bills put there: " + shown + "; remove it";
+  }
+  switch (number_form(value)) {
+    case NumberForm::scientific: return "has lost digits in a spreadsheet: " + shown + "; export the column as text";
+    case NumberForm::fraction: return "has a decimal point or comma: " + shown + "; export the column as text";
+    case NumberForm::grouped: return "has separators between its digits: " + shown + "; export the column as text";
+    case NumberForm::date: return "has become a date or a time: " + shown + "; export the column as text";
+    case NumberForm::sign: return "has a sign: " + shown + "; export the column as text";
+    case NumberForm::none: break;
+  }
+  return fault_of_characters(field, value);
+}
+
+bool RoundedNumbers::suspects(std::string_view field, std::string_view value) {
+  constexpr std::size_t digits_of_a_spreadsheet = 15;
+  if (value.size() <= digits_of_a_spreadsheet || value.front() == '0' || !all_of(value, digits)) return false;
+  const auto* const at = std::find(order_fields.begin(), order_fields.end(), field);
+  bool& kept_digits = kept_digits_[static_cast<std::size_t>(at - order_fields.begin())];
+  const std::string_view end = value.substr(digits_of_a_spreadsheet);
+  if (!all_of(end, "0")) {
+    kept_digits = true;
+    return false;
+  }
+  return end.size() > 3 || !kept_digits;
+}
+
+}  // namespace wechatpay::bonus_commit::tool

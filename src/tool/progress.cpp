@@ -1,0 +1,66 @@
+#include "progress.hpp"
+
+#include <algorithm>
+
+namespace wechatpay::bonus_commit::tool {
+
+std::string with_commas(std::uint64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3;) {
+    at -= 3;
+    text.insert(at, 1, ',');
+  }
+  return text;
+}
+
+std::string counted(std::uint64_t number, const char* one, const char* several) {
+  return with_commas(number) + " " + (number == 1 ? one : several);
+}
+
+std::string as_time(std::uint64_t seconds) {
+  const auto two = [](std::uint64_t number) {
+    return std::string(number < 10 ? 1 : 0, '0').append(std::to_string(number));
+  };
+  const std::string minutes_and_seconds = two(seconds % 60);
+  if (seconds < 3600) return std::to_string(seconds / 60) + ":" + minutes_and_seconds;
+  return std::to_string(seconds / 3600) + ":" + two(seconds / 60 % 60) + ":" + minutes_and_seconds;
+}
+
+namespace {
+
+std::string cut(std::string text, int width) {
+  if (width > 0 && text.size() >= static_cast<std::size_t>(width)) text.resize(static_cast<std::size_t>(width) - 1);
+  return text;
+}
+
+}  // namespace
+
+std::string Progress::line(const Standing& standing, int width) {
+  recent_.push_back(standing);
+  while (recent_.size() > 2 && standing.time - recent_.front().time > std::chrono::seconds(10)) recent_.pop_front();
+  const Standing& then = recent_.front();
+  const double seconds = std::chrono::duration<double>(standing.time - then.time).count();
+  const double rate = seconds > 0 ? static_cast<double>(standing.done - then.done) / seconds : 0;
+  const double bytes_per_second = seconds > 0 ? static_cast<double>(standing.bytes - then.bytes) / seconds : 0;
+
+  std::string text = with_commas(standing.done) + " done, " + with_commas(standing.failed) + " failed";
+  if (standing.skipped > 0) text += ", " + with_commas(standing.skipped) + " skipped";
+  text += "  " + with_commas(static_cast<std::uint64_t>(rate + 0.5)) + "/s";
+  if (standing.bytes_in_all == 0) return cut(text, width);
+
+  const double part = std::min(1.0, static_cast<double>(standing.bytes) / static_cast<double>(standing.bytes_in_all));
+  const std::string percent = std::to_string(static_cast<int>(100 * part)) + " %  ";
+  if (bytes_per_second > 0) {
+    const auto left = static_cast<double>(standing.bytes_in_all - std::min(standing.bytes_in_all, standing.bytes));
+    text += "  " + as_time(static_cast<std::uint64_t>(left / bytes_per_second + 0.5)) + " left";
+  }
+  text.insert(0, percent);
+  const int room = std::min(40, width - static_cast<int>(text.size()) - 4);
+  if (room < 10) return cut(text, width);
+  const auto filled = static_cast<std::size_t>(part * room);
+  std::string bar(1, '[');
+  bar.append(filled, '#').append(static_cast<std::size_t>(room) - filled, '.').append("] ").append(text);
+  return bar;
+}
+
+}  // namespace wechatpay::bonus_commit::tool

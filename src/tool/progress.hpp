@@ -1,0 +1,44 @@
+// How far a backfill is, for whoever looks on: a bar on a terminal, a line now and then elsewhere.
+#ifndef WECHATPAY_SRC_TOOL_PROGRESS_HPP
+#define WECHATPAY_SRC_TOOL_PROGRESS_HPP
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <string>
+
+namespace wechatpay::bonus_commit::tool {
+
+/// Where it stands at one moment.
+struct Standing {
+  std::chrono::steady_clock::time_point time{};
+  std::uint64_t done = 0;          ///< orders that have ended
+  std::uint64_t failed = 0;        ///< of these, and rows that are no orders
+  std::uint64_t skipped = 0;       ///< rows that needed no commit
+  std::uint64_t bytes = 0;         ///< of the file, read
+  std::uint64_t bytes_in_all = 0;  ///< 0: not known
+};
+
+/// 1234567 as 1,234,567.
+std::string with_commas(std::uint64_t number);
+
+/// `number` of something: "1 order", "1,234 orders".
+std::string counted(std::uint64_t number, const char* one, const char* several);
+
+/// 83 s as 1:23, 7,384 s as 2:03:04.
+std::string as_time(std::uint64_t seconds);
+
+/// Remembers the last ten seconds, for the rate. Not thread-safe.
+class Progress {
+ public:
+  /// One line for `standing`, without its end. On a terminal of `width` columns it has a bar, where there is room, and
+  /// is no longer than that; 0: no terminal.
+  std::string line(const Standing& standing, int width);
+
+ private:
+  std::deque<Standing> recent_;
+};
+
+}  // namespace wechatpay::bonus_commit::tool
+
+#endif

@@ -1,0 +1,177 @@
+#include <wechatpay/bonus_commit.hpp>
+#include <wechatpay/bonus_commit/stages/body.hpp>
+#include <wechatpay/bonus_commit/stages/file_name.hpp>
+#include <wechatpay/bonus_commit/stages/signature.hpp>
+#include <wechatpay/bonus_commit/testing/sandbox.hpp>
+
+#include <ctime>
+#include <fstream>
+#include <iostream>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "interruption.hpp"
+#include "progress.hpp"
+#include "sandbox_faults.hpp"
+
+namespace wechatpay::bonus_commit::tool {
+
+using namespace stages;
+using namespace testing;
+
+namespace {
+
+struct Options {
+  std::uint16_t port = 8443;
+  std::optional<std::uint16_t> backup_port;
+  std::string folder;
+  std::string script;
+  std::vector<std::string> faults;
+  double fault_rate = 1;
+  std::uint64_t fault_seed = 1;
+};
+
+SandboxFault fault_of(const std::string& option, const std::string& text) {
+  const auto fault = parse_fault(text);
+  if (!fault) throw CLI::ValidationError(option, "must be one of the faults that `sandbox --help` lists");
+  return *fault;
+}
+
+std::vector<SandboxFault> read_script(const std::string& name) {
+  std::ifstream file(name);
+  if (!file) throw CLI::ValidationError("--script", file_in_message(name, "--script") + " cannot be read");
+  std::vector<SandboxFault> script;
+  for (std::string line; std::getline(file, line);) script.push_back(fault_of("--script", line));
+  return script;
+}
+
+/// A command line that commits the order of WeChat Pay's example; WeChat Pay takes a timestamp for five minutes.
+std::string curl_command(Sandbox& sandbox) {
+  BonusCommitRequest request;
+  request.card_id = "478515832665";
+  request.code = "478515832665";
+  request.out_trade_no = "1217752501201407033233368018";
+  request.mchid = "1230000109";
+  request.sub_mchid = "1900000109";
+  request.bonus_value = 30;
+  const std::string path = request_path(request);
+  const std::string body = serialize(request).value();
+  const std::string nonce = random_nonce().value();
+  const SignedParts parts{"POST", path, std::time(nullptr), nonce, body};
+  return "curl --noproxy 127.0.0.1 --include --cacert '" + sandbox.files().ca + "' '" + sandbox.origin() + path +
+         "' \\\n  --header 'Authorization: " + authorization(sandbox.wechat_pay().credentials(), parts).value() +
+         "' \\\n  --header 'Accept: application/json' --header 'Content-Type: application/json' \\\n"
+         "  --header 'Wechatpay-Serial: " +
+         sandbox.wechat_pay().public_key_id() + "' \\\n  --data '" + body + "'\n";
+}
+
+/// What the other commands need to know of it, as the environment that they read.
+std::string environment(Sandbox& sandbox, const Sandbox* backup) {
+  const SandboxFiles& files = sandbox.files();
+  return "export WECHATPAY_ORIGIN='" + sandbox.origin() + (backup == nullptr ? "" : "," + backup->origin()) +
+         "' WECHATPAY_CA_FILE='" + files.ca + "' \\\n  WECHATPAY_CERT_FILE='" + files.merchant_certificate +
+         "' WECHATPAY_KEY_FILE='" + files.merchant_key + "' \\\n  WECHATPAY_PUBLIC_KEY_FILE='" + files.public_key +
+         "' WECHATPAY_PUBLIC_KEY_ID='" + sandbox.wechat_pay().public_key_id() + "'\n";
+}
+
+int run(const Options& given) {
+  const int interruption = catch_interruptions();
+  SandboxOptions options;
+  options.port = given.port;
+  options.folder = given.folder;
+  options.log = [](const std::string& line) { std::cout << line + "\n" << std::flush; };
+  options.wechat_pay = std::make_shared<FakeWechatPay>();
+  if (!given.script.empty()) options.script = read_script(given.script);
+  for (const std::string& fault : given.faults) options.faults.push_back(fault_of("--fault", fault));
+  options.fault_rate = given.fault_rate;
+  options.fault_seed = given.fault_seed;
+
+  auto sandbox = Sandbox::start(options);
+  if (!sandbox) {
+    std::cerr << sandbox.error().message << "\n";
+    return ExitStatus::usage;
+  }
+  std::unique_ptr<Sandbox> backup;
+  if (given.backup_port) {
+    SandboxOptions same;
+    same.port = *given.backup_port;
+    same.wechat_pay = options.wechat_pay;
+    same.log = [](const std::string& line) { std::cout << "backup " + line + "\n" << std::flush; };
+    auto started = Sandbox::start(same);
+    if (!started) {
+      std::cerr << started.error().message << "\n";
+      return ExitStatus::usage;
+    }
+    backup = *std::move(started);
+  }
+  const SandboxFiles& files = (*sandbox)->files();
+  FakeWechatPay& wechat_pay = (*sandbox)->wechat_pay();
+  const Credentials credentials = wechat_pay.credentials();
+  std::cout << "base URL              " << (*sandbox)->origin() << "\n";
+  if (backup != nullptr) std::cout << "backup host           " << backup->origin() << "\n";
+  std::cout << "certificate authority " << files.ca << "\n"
+            << "mchid                 " << credentials.mchid() << "\n"
+            << "serial_no             " << credentials.serial_no() << "\n"
+            << "merchant key          " << files.merchant_key << "\n"
+            << "merchant certificate  " << files.merchant_certificate << "\n"
+            << "both as PKCS#12       " << files.merchant_p12 << " (passphrase: the mchid)\n"
+            << "platform public key   " << files.public_key << "\n"
+            << "its id                " << wechat_pay.public_key_id() << "\n"
+            << "platform certificate  " << files.platform_certificate << "\n\n"
+            << "For wechatpay-bonus-commit in another terminal:\n\n"
+            << environment(**sandbox, backup.get()) << "\nA signed request, good for five minutes:\n\n"
+            << curl_command(**sandbox) << "\nOne line for each request follows. Ctrl-C ends.\n"
+            << std::endl;
+
+  while (!interrupted_within(interruption, -1)) {
+  }
+  std::cout << counted(wechat_pay.committed().size(), "order", "orders") << " committed\n";
+  return ExitStatus::success;
+}
+
+}  // namespace
+
+void add_sandbox(CLI::App& app, int& status) {
+  auto options = std::make_shared<Options>();
+  CLI::App& command = *app.add_subcommand("sandbox", "WeChat Pay on your own machine, for programs in any language.");
+  constexpr std::uint16_t highest_port = 65535;
+  takes_whole_number(
+      command.add_option("--port", options->port, "where to listen on 127.0.0.1; 0: any port that is free"), 0,
+      highest_port)
+      ->type_name("NUMBER")
+      ->capture_default_str();
+  takes_whole_number(command.add_option("--backup-port", options->backup_port,
+                                        "listen there, too, as WeChat Pay's backup host, without faults"),
+                     0, highest_port)
+      ->type_name("NUMBER");
+  takes_file_name(command.add_option("--folder", options->folder,
+                                     "where to put the keys and certificates (default: a temporary folder, removed at "
+                                     "the end)"))
+      ->type_name("FOLDER");
+  takes_file_name(command.add_option("--script", options->script, "faults for the first requests, one line each"))
+      ->type_name("FILE");
+  command.add_option("--fault", options->faults, "a fault that requests get at random; may be given several times")
+      ->type_name("FAULT");
+  takes_number(command.add_option("--fault-rate", options->fault_rate, "how many of them"), 0, 1)
+      ->needs("--fault")
+      ->type_name("RATE")
+      ->capture_default_str();
+  takes_whole_number(command.add_option("--fault-seed", options->fault_seed, "for another random order"), 0,
+                     std::numeric_limits<std::uint64_t>::max())
+      ->needs("--fault")
+      ->type_name("NUMBER")
+      ->capture_default_str();
+  command.footer(
+      "An HTTPS server that verifies every request as WeChat Pay would and signs its answers, or fails if it is told "
+      "to. It "
+      "prints its keys' files and a curl command to begin with. Ctrl-C ends it.\n\n" +
+      list_of_faults());
+  command.callback([options, &status] { status = run(*options); });
+}
+
+}  // namespace wechatpay::bonus_commit::tool

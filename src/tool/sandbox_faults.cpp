@@ -1,0 +1,88 @@
+#include "sandbox_faults.hpp"
+
+#include <wechatpay/bonus_commit/stages/text.hpp>
+
+#include <chrono>
+#include <cstdlib>
+
+namespace wechatpay::bonus_commit::tool {
+
+using namespace stages;
+using namespace testing;
+
+namespace {
+
+using Kind = SandboxFault::Kind;
+
+struct Form {
+  std::string_view text;  ///< with the argument in capitals, where there is one
+  Kind kind;
+  std::string_view meaning;
+};
+
+constexpr Form forms[] = {
+    {"ok", Kind::none, "none: the answer that WeChat Pay would give"},
+    {"delay:MILLISECONDS", Kind::delay, "that answer, after a pause"},
+    {"slow:MILLISECONDS", Kind::slow, "that answer, with a pause before each of its bytes"},
+    {"drop-before", Kind::drop_before,
+     "closes the connection, with the request unread as far as WeChat Pay is concerned"},
+    {"drop-after", Kind::drop_after, "commits, and closes the connection without an answer"},
+    {"drop-half", Kind::drop_half, "commits, and closes the connection half way through the answer"},
+    {"reset", Kind::reset, "commits, and resets the connection"},
+    {"early-close", Kind::early_close, "commits and answers, then closes the connection without having said so"},
+    {"polite-close", Kind::polite_close,
+     "commits and answers, then closes the connection with TLS's close_notify, without having said so"},
+    {"extra-answer", Kind::extra_answer,
+     "commits and answers, then sends the answer once more, in a TLS record of its own"},
+    {"NNN", Kind::http_status,
+     "an error of that HTTP status, signed; 202, 500 and 504 after the commit, the others instead of it"},
+    {"NNN:RETRY-AFTER", Kind::http_status, "the same with Retry-After, in seconds or as a date"},
+    {"html", Kind::html, "commits, and answers 502 with a gateway's HTML page"},
+    {"redirect", Kind::redirect, "commits, and answers 302 to another host"},
+    {"wrong-signature", Kind::wrong_signature, "commits, and answers 204 under a signature that does not match"},
+    {"unsigned", Kind::unsigned_answer,
+     "commits, and answers 204 without the Wechatpay-* headers, as a proxy may leave it"},
+    {"stale-timestamp", Kind::stale_timestamp, "commits, and answers 204 signed as of ten minutes ago"},
+    {"unknown-serial", Kind::unknown_serial,
+     "commits, and answers 204 with the Wechatpay-Serial of a key that nobody has"},
+    {"probe", Kind::signature_probe, "commits, and answers 204 with WeChat Pay's signature probe"},
+    {"duplicate-header", Kind::duplicate_header, "commits, and answers 204 with Wechatpay-Timestamp twice"},
+    {"garbage", Kind::garbage, "commits, and answers with what is not HTTP"},
+    {"large-headers", Kind::large_headers, "commits, and answers 204 with 80 KiB of headers"},
+    {"large-body", Kind::large_body, "commits, and answers 200 with 2 MiB of body"},
+};
+
+bool is_number(std::string_view text) {
+  return !text.empty() && text.size() <= 6 && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+}  // namespace
+
+std::optional<SandboxFault> parse_fault(std::string_view text) {
+  const std::string name(text.substr(0, text.find(':')));
+  const bool has_argument = name.size() != text.size();
+  const std::string argument(has_argument ? text.substr(name.size() + 1) : "");
+  if (is_number(name)) {
+    const int status = std::atoi(name.c_str());
+    if (name.size() != 3 || status < 200 || status > 599 || status == 204) return std::nullopt;
+    if (has_argument && (argument.empty() || has_control_character(argument))) return std::nullopt;
+    return SandboxFault(status, argument);
+  }
+  for (const Form& form : forms) {
+    if (form.text.substr(0, form.text.find(':')) != name || form.kind == Kind::http_status) continue;
+    const bool wants_argument = form.text.size() != name.size();
+    if (wants_argument != has_argument || (wants_argument && !is_number(argument))) return std::nullopt;
+    return SandboxFault(form.kind, std::chrono::milliseconds(std::atoi(argument.c_str())));
+  }
+  return std::nullopt;
+}
+
+std::string list_of_faults() {
+  std::string text = "Faults, for --script and --fault:\n";
+  for (const Form& form : forms) {
+    text.append("  ").append(form.text).append(22 - form.text.size(), ' ').append(form.meaning).append("\n");
+  }
+  return text;
+}
+
+}  // namespace wechatpay::bonus_commit::tool

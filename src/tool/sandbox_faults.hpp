@@ -1,0 +1,21 @@
+// The sandbox's faults as text, for the command line and for scripts.
+#ifndef WECHATPAY_SRC_TOOL_SANDBOX_FAULTS_HPP
+#define WECHATPAY_SRC_TOOL_SANDBOX_FAULTS_HPP
+
+#include <wechatpay/bonus_commit/testing/sandbox_fault.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace wechatpay::bonus_commit::tool {
+
+/// "drop-after", "delay:500", "503", "429:1"; nothing for a text that is no fault's.
+std::optional<testing::SandboxFault> parse_fault(std::string_view text);
+
+/// Each form that parse_fault() takes, and its meaning, one a line: for a help text.
+std::string list_of_faults();
+
+}  // namespace wechatpay::bonus_commit::tool
+
+#endif

@@ -1,0 +1,225 @@
+#include "backfill_run.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <utility>
+
+#include "exit_status.hpp"
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+#include "wechatpay/bonus_commit/testing/mock_transport.hpp"
+
+namespace wechatpay::bonus_commit::tool {
+
+using namespace testing;
+
+namespace {
+
+Error failure(Remedy remedy, Outcome outcome = Outcome::not_sent) {
+  Error error = transport_error(TransportFault::other, outcome, "a long explanation");
+  error.remedy = remedy;
+  return error;
+}
+
+std::size_t times(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+/// A backfill of a file of orders whose requests `transport_` answers.
+class BackfillTest : public ::testing::Test {
+ protected:
+  BackfillTest() {
+    options_.failed = folder_.path("failed");
+    options_.journal = folder_.path("journal");
+    options_.max_in_flight = 1;
+  }
+
+  static std::string orders(int count) {
+    std::string text = "card_id,code,out_trade_no,mchid,sub_mchid,bonus_value\n";
+    for (int i = 1; i <= count; ++i) text += "1,2,order-" + std::to_string(i) + ",4,5,6\n";
+    return text;
+  }
+
+  int run(const std::string& content) {
+    ClientOptions client_options;
+    client_options.origins = {"https://127.0.0.1:1"};
+    client_options.retry.max_tries = 1;
+    const auto client =
+        BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(), transport_, client_options);
+    OrderFile file = OrderFile::open(folder_.write("orders.csv", content), {}).value();
+    Journal journal(options_.journal, "here");
+    BackfillRun run(options_, std::move(file), journal, -1);
+    ::testing::internal::CaptureStderr();
+    const int status = run.run(client.value());
+    said_ = ::testing::internal::GetCapturedStderr();
+    summary_ = run.summary();
+    return status;
+  }
+
+  bool said(const std::string& text) const { return contains(said_, text); }
+  std::string failed() const { return read_text(options_.failed); }
+
+  const TemporaryFolder folder_;
+  FakeWechatPay wechat_pay_;
+  const std::shared_ptr<MockTransport> transport_ = std::make_shared<MockTransport>();
+  BackfillOptions options_;
+  std::string said_;
+  nlohmann::ordered_json summary_;
+};
+
+TEST_F(BackfillTest, StopsAtOnceOnAFaultOfTheSetUpAndSettlesNothing) {
+  for (const Remedy remedy : {Remedy::correct_setup, Remedy::correct_the_program}) {
+    const std::size_t before = transport_->requests().size();
+    transport_->then(failure(remedy));
+    EXPECT_EQ(run(orders(50)), ExitStatus::not_sent);
+    EXPECT_EQ(transport_->requests().size(), before + 1);
+    EXPECT_TRUE(said("Stopped: every further order would fail likewise: other (not sent)")) << said_;
+  }
+  transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  EXPECT_EQ(run(orders(50)), ExitStatus::success);
+  EXPECT_TRUE(said("50 credited, 0 failed\n")) << said_;
+}
+
+TEST_F(BackfillTest, StopsAfterTenRefusedPermissionsInARow) {
+  transport_->otherwise([](const HttpRequest&) { return failure(Remedy::ask_wechat_pay); });
+  EXPECT_EQ(run(orders(50)), ExitStatus::not_sent);
+  EXPECT_EQ(transport_->requests().size(), 10U);
+  options_.stop_after = 3;
+  run(orders(50));
+  EXPECT_EQ(transport_->requests().size(), 13U);
+  options_.stop_after = 0;
+  run(orders(50));
+  EXPECT_EQ(transport_->requests().size(), 63U);
+}
+
+TEST_F(BackfillTest, SettlesARefusalOfTheOrderAloneAndGoesOn) {
+  const auto refuse = [this](int status, const char* code) {
+    transport_->then([this, status, code](const HttpRequest& request) {
+      return wechat_pay_.error(status, code, "no such card", request);
+    });
+  };
+  refuse(400, "PARAM_ERROR");
+  transport_->then(failure(Remedy::retry_later));
+  refuse(403, "NO_AUTH");
+  EXPECT_EQ(run(orders(3)), ExitStatus::not_sent);
+  transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  EXPECT_EQ(run(orders(3)), ExitStatus::refused);
+  EXPECT_TRUE(said("2 credited, 0 failed, 1 refused by earlier runs")) << said_;
+}
+
+TEST_F(BackfillTest, TellsACauseOnceAndCountsTheRest) {
+  transport_->otherwise([](const HttpRequest&) { return failure(Remedy::retry_later); });
+  EXPECT_EQ(run(orders(50)), ExitStatus::not_sent);
+  EXPECT_EQ(times(said_, "a long explanation"), 1U) << said_;
+  EXPECT_TRUE(said("50 x other (not sent), first on line 2\n")) << said_;
+}
+
+TEST_F(BackfillTest, TellsWhatEarlierRunsLearnedWhereThisOneHasNotToldIt) {
+  transport_->then(
+      [this](const HttpRequest& request) { return wechat_pay_.error(400, "PARAM_ERROR", "no such card", request); });
+  run(orders(1));
+  run(orders(1));
+  EXPECT_TRUE(said("1 x 400 PARAM_ERROR (refused), first on line 2: ")) << said_;
+  EXPECT_TRUE(said("no such card")) << said_;
+}
+
+TEST_F(BackfillTest, TellsOfFewRowsOfOneCause) {
+  std::string content = orders(0);
+  for (int i = 0; i < 30; ++i) content += "1,2,3,4,5,many" + std::to_string(i) + "\n";
+  EXPECT_EQ(run(content + "1,2,3,4\n"), ExitStatus::refused);
+  EXPECT_EQ(times(said_, "bonus_value must be a whole number"), 3U) << said_;
+  EXPECT_TRUE(said("line 32: has 4 fields")) << said_;
+  EXPECT_TRUE(said("0 credited, 0 failed, 31 rows that are no orders\n")) << said_;
+}
+
+TEST_F(BackfillTest, LeavesWhatFailedUntilThenWhereItStops) {
+  options_.stop_after = 2;
+  transport_->otherwise([](const HttpRequest&) { return failure(Remedy::retry_later); });
+  run(orders(5));
+  EXPECT_TRUE(said("failed has what failed until then, ready to be fed in again")) << said_;
+  EXPECT_TRUE(said("Not all of the file was done. Start it again in the same way, and it goes on where it was."))
+      << said_;
+  EXPECT_EQ(times(failed(), "\n"), 3U) << failed();
+  EXPECT_TRUE(contains(failed(), "order-2,4,5,6,\"not sent: a long explanation")) << failed();
+
+  options_.stop_after = 1;
+  run(orders(5));
+  EXPECT_TRUE(contains(failed(), "order-2")) << "of the run before, which came further: " << failed();
+}
+
+TEST_F(BackfillTest, PromisesNothingWithoutAJournal) {
+  options_.journal = "";
+  options_.stop_after = 1;
+  transport_->otherwise([](const HttpRequest&) { return failure(Remedy::retry_later); });
+  run(orders(5));
+  EXPECT_TRUE(said("There is no journal: started again, it commits all orders again")) << said_;
+  EXPECT_FALSE(said("goes on where it was")) << said_;
+}
+
+TEST_F(BackfillTest, HoldsBackWhatASpreadsheetMayHaveRounded) {
+  transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  const std::string content = orders(1) + "1,2,1217752501201410000000000000,4,5,6\n";
+  EXPECT_EQ(run(content), ExitStatus::refused);
+  EXPECT_TRUE(said("line 3: out_trade_no may have been rounded")) << said_;
+  EXPECT_TRUE(said("1 credited, 0 failed, 1 in doubt (--allow-rounded commits them)")) << said_;
+  EXPECT_TRUE(contains(failed(), "--allow-rounded commits it all the same")) << failed();
+  EXPECT_FALSE(contains(failed(), "not an order")) << failed();
+  options_.allow_rounded = true;
+  EXPECT_EQ(run(content), ExitStatus::success);
+  EXPECT_TRUE(said("1 credited, 0 failed, 1 credited by earlier runs")) << said_;
+}
+
+TEST_F(BackfillTest, CommitsNoRowOfWhatFailedThatIsNoOrder) {
+  transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  const std::string cut = "1,2,order-2,4,5,3";
+  EXPECT_EQ(run(orders(1) + "1,2,order-1,4,5,31\n" + cut), ExitStatus::refused);
+  EXPECT_TRUE(contains(failed(), "\n1,2,order-1,4,5,31,\"not an order: out_trade_no order-1 stands on")) << failed();
+  EXPECT_TRUE(contains(failed(), "\n" + cut + ",\"not an order: the last line does not end with")) << failed();
+  for (int again = 0; again < 2; ++again) {
+    options_.journal = "";
+    EXPECT_EQ(run(failed()), ExitStatus::refused);
+    EXPECT_EQ(transport_->requests().size(), 1U);
+    EXPECT_TRUE(said("0 credited, 0 failed, 2 rows that are no orders")) << said_;
+  }
+}
+
+TEST_F(BackfillTest, GivesItsSummaryAsJson) {
+  transport_->then(failure(Remedy::retry_later)).otherwise([this](const HttpRequest& request) {
+    return wechat_pay_.answer(request);
+  });
+  run(orders(3) + "1,2,3,4\n");
+  EXPECT_EQ(summary_["complete"], true);
+  EXPECT_EQ(summary_["credited"], 2);
+  EXPECT_EQ(summary_["failed"], 1);
+  EXPECT_EQ(summary_["bad_rows"], 1);
+  EXPECT_EQ(summary_["failures"][0]["label"], "other (not sent)");
+  EXPECT_EQ(summary_["failures"][0]["count"], 1);
+  EXPECT_EQ(summary_["failed_file"], options_.failed);
+  EXPECT_EQ(summary_["journal"], options_.journal);
+}
+
+TEST(BackfillDecisions, SettleOnlyAVerifiedRefusalOfTheOrder) {
+  Error error;
+  error.outcome = Outcome::refused;
+  Answer& answer = error.tries.emplace_back().answer.emplace();
+  answer.verification_fault = VerificationFault::none;
+  for (const Remedy remedy : {Remedy::retry_later, Remedy::correct_request, Remedy::correct_setup,
+                              Remedy::ask_wechat_pay, Remedy::correct_the_program}) {
+    error.remedy = remedy;
+    EXPECT_EQ(settled(error), remedy == Remedy::correct_request) << to_string(remedy);
+  }
+  error.remedy = Remedy::correct_request;
+  answer.verification_fault = VerificationFault::header_missing;
+  EXPECT_FALSE(settled(error));
+  answer.verification_fault = VerificationFault::none;
+  error.outcome = Outcome::unknown;
+  EXPECT_FALSE(settled(error));
+  EXPECT_TRUE(settled(CommitReceipt{}));
+}
+
+}  // namespace
+}  // namespace wechatpay::bonus_commit::tool

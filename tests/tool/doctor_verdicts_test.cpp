@@ -1,0 +1,207 @@
+#include "doctor_verdicts.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+#include "wechatpay/bonus_commit/transport.hpp"
+
+namespace wechatpay::bonus_commit::tool {
+
+using namespace testing;
+
+namespace {
+
+using std::chrono::microseconds;
+
+/// The steps of `findings` with their verdicts: "name lookup ok, connection bad".
+std::string steps(const Findings& findings) {
+  std::string all;
+  const auto document = findings.as_json();
+  for (const auto& step : document["steps"]) {
+    all += (all.empty() ? "" : ", ") + step["step"].get<std::string>() + " " + step["verdict"].get<std::string>();
+  }
+  return all;
+}
+
+/// A try that failed after the times that libcurl tells, which are 0 for what was not reached.
+std::string verdict(TransportFault fault, microseconds name_lookup, microseconds connect, microseconds tls,
+                    const std::string& message = "", bool through_proxy = false) {
+  Try made;
+  made.transport_fault = fault;
+  made.transfer.name_lookup = name_lookup;
+  made.transfer.connect = connect;
+  made.transfer.tls = tls;
+  Findings findings(true);
+  judge_commit(made, through_proxy, transport_error(fault, Outcome::unknown, message), findings);
+  return steps(findings);
+}
+
+constexpr microseconds none{0};
+constexpr microseconds some{1000};
+
+TEST(Doctor, BlamesTheNameLookupForANameThatDoesNotResolve) {
+  EXPECT_EQ(verdict(TransportFault::name_lookup, none, none, none), "name lookup bad");
+  EXPECT_EQ(verdict(TransportFault::timeout, none, none, none), "name lookup bad");  // a server of names that is mute
+  EXPECT_EQ(verdict(TransportFault::name_lookup, none, none, none, "", true), "proxy's name lookup bad");
+}
+
+TEST(Doctor, BlamesTheConnectionWhereNobodyListens) {
+  EXPECT_EQ(verdict(TransportFault::connect, some, none, none), "name lookup ok, connection bad");
+  EXPECT_EQ(verdict(TransportFault::timeout, some, none, none), "name lookup ok, connection bad");
+  EXPECT_EQ(verdict(TransportFault::connect, some, none, none, "", true),
+            "proxy's name lookup ok, connection to proxy bad");
+}
+
+TEST(Doctor, BlamesTlsWhereTheHostIsMuteAfterTheConnection) {
+  EXPECT_EQ(verdict(TransportFault::timeout, some, none, none, "(libcurl: SSL connection timeout)"),
+            "name lookup ok, connection ok, TLS bad");
+  EXPECT_EQ(verdict(TransportFault::timeout, some, some, none), "name lookup ok, connection ok, TLS bad");
+  EXPECT_EQ(verdict(TransportFault::connection_closed, some, some, none), "name lookup ok, connection ok, TLS bad");
+  EXPECT_EQ(verdict(TransportFault::tls, some, none, none), "name lookup ok, connection ok, TLS bad");
+  EXPECT_EQ(verdict(TransportFault::tls_verification, some, none, none), "name lookup ok, connection ok, TLS bad");
+}
+
+TEST(Doctor, BlamesTheProxyForItsTunnel) {
+  const std::string way = "proxy's name lookup ok, connection to proxy ok, ";
+  EXPECT_EQ(verdict(TransportFault::connect, some, none, none, "CONNECT tunnel failed, response 407", true),
+            way + "proxy's tunnel bad");
+  EXPECT_EQ(verdict(TransportFault::timeout, some, none, none, "Proxy CONNECT aborted due to timeout", true),
+            way + "proxy's tunnel bad");
+  EXPECT_EQ(verdict(TransportFault::connection_closed, some, none, none, "Proxy CONNECT aborted", true),
+            way + "proxy's tunnel bad");
+  EXPECT_EQ(verdict(TransportFault::tls_verification, some, some, none, "", true), way + "TLS bad");
+}
+
+TEST(Doctor, BlamesTheAnswerWhereAllBeforeItStands) {
+  for (const TransportFault fault :
+       {TransportFault::timeout, TransportFault::connection_closed, TransportFault::answer_malformed}) {
+    EXPECT_EQ(verdict(fault, some, some, some), "name lookup ok, connection ok, TLS ok, answer bad");
+  }
+}
+
+/// The steps behind TLS for an answer of `status`.
+std::string verdict_of_answer(const Error& error, int* wrong = nullptr, int* undecided = nullptr) {
+  Try made = error.tries.back();
+  made.transfer.name_lookup = made.transfer.connect = made.transfer.tls = some;
+  Findings findings(true);
+  judge_commit(made, false, error, findings);
+  if (wrong != nullptr) *wrong = findings.bad_steps();
+  if (undecided != nullptr) *undecided = findings.undecided_steps();
+  return steps(findings).substr(std::string("name lookup ok, connection ok, TLS ok, ").size());
+}
+
+Error answer(int status, const std::string& code, bool verified = true) {
+  Error error;
+  error.kind = ErrorKind::api_error;
+  error.outcome = Outcome::refused;
+  error.message = "WeChat Pay answered";
+  Answer& answer = error.tries.emplace_back().answer.emplace();
+  answer.http_status = status;
+  answer.code = code;
+  if (verified) {
+    answer.verification_fault = VerificationFault::none;
+    answer.clock_offset = std::chrono::seconds(0);
+  }
+  return error;
+}
+
+TEST(Doctor, TakesARefusalOfTheOrderForAProof) {
+  int wrong = -1;
+  EXPECT_EQ(verdict_of_answer(answer(400, "INVALID_REQUEST"), &wrong), "clock ok, signed request ok, signed answer ok");
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(verdict_of_answer(answer(404, "RESOURCE_NOT_EXISTS")), "clock ok, signed request ok, signed answer ok");
+}
+
+TEST(Doctor, BlamesNothingForAnAnswerOfTheMoment) {
+  for (const int status : {429, 500, 502, 503}) {
+    int wrong = -1;
+    int undecided = -1;
+    EXPECT_EQ(verdict_of_answer(answer(status, "SOME_CODE"), &wrong, &undecided),
+              "clock ok, signed request unknown, signed answer ok");
+    EXPECT_EQ(wrong, 0);
+    EXPECT_EQ(undecided, 1);
+  }
+}
+
+TEST(Doctor, BlamesWhatARefusalOfTheCallerNames) {
+  EXPECT_EQ(verdict_of_answer(answer(401, "SIGN_ERROR", false)), "clock unknown, signed request bad");
+  EXPECT_EQ(verdict_of_answer(answer(403, "NO_AUTH")), "clock ok, permission bad, signed answer ok");
+  Error permission = answer(400, "INVALID_REQUEST");
+  permission.remedy = Remedy::ask_wechat_pay;
+  EXPECT_EQ(verdict_of_answer(permission), "clock ok, permission bad, signed answer ok");
+  Error serial = answer(400, "PARAM_ERROR");
+  serial.message = "WeChat Pay answered 400 PARAM_ERROR: the Wechatpay-Serial is wrong";
+  EXPECT_EQ(verdict_of_answer(serial), "clock ok, announced key bad, signed answer ok");
+}
+
+TEST(Doctor, BlamesTheSetUpWhereARefusalSpeaksOfIt) {
+  for (const int status : {400, 404, 406, 415}) {
+    Error refusal = answer(status, "PARAM_ERROR");
+    refusal.remedy = Remedy::correct_setup;
+    int wrong = 0;
+    EXPECT_EQ(verdict_of_answer(refusal, &wrong), "clock ok, signed request bad, signed answer ok") << status;
+    EXPECT_EQ(wrong, 1);
+  }
+}
+
+TEST(Doctor, BlamesTheAnswersSignatureOrItsSender) {
+  EXPECT_EQ(verdict_of_answer(answer(400, "INVALID_REQUEST", false)),
+            "clock unknown, signed request unknown, signed answer bad");
+  Error page = answer(502, "", false);
+  page.kind = ErrorKind::unexpected_answer;
+  EXPECT_EQ(verdict_of_answer(page), "clock unknown, answer bad");
+  Error unsigned_204 = answer(204, "", false);
+  unsigned_204.kind = ErrorKind::unverified_answer;
+  EXPECT_EQ(verdict_of_answer(unsigned_204), "clock unknown, signed request ok, signed answer bad");
+}
+
+TEST(Doctor, BlamesAClockThatIsOffByFiveMinutes) {
+  Error error = answer(400, "INVALID_REQUEST");
+  error.tries[0].answer->clock_offset = std::chrono::seconds(-301);
+  EXPECT_EQ(verdict_of_answer(error).substr(0, 9), "clock bad");
+  error.tries[0].answer->clock_offset = std::chrono::seconds(61);
+  EXPECT_EQ(verdict_of_answer(error).substr(0, 10), "clock look");
+}
+
+TEST(Doctor, BlamesACertificateThatHasExpired) {
+  const FakeWechatPay wechat_pay;
+  const Result<Credentials> credentials = wechat_pay.credentials();
+  const auto end = credentials->not_after().value();
+  const auto verdict_at = [&credentials](std::chrono::system_clock::time_point now) {
+    Findings findings(true);
+    judge_credentials(credentials, now, findings);
+    return steps(findings);
+  };
+  EXPECT_EQ(verdict_at(end - std::chrono::hours(24 * 100)), "merchant's key ok, its certificate ok");
+  EXPECT_EQ(verdict_at(end - std::chrono::hours(24)), "merchant's key ok, its certificate ok, merchant's files look");
+  EXPECT_EQ(verdict_at(end + std::chrono::hours(24)), "merchant's key ok, its certificate bad");
+}
+
+std::string environment(const std::set<std::string>& set, bool has_proxy = false, bool has_ca_file = false) {
+  Findings findings(true);
+  judge_environment([&set](const char* name) { return set.count(name) > 0; }, has_proxy, has_ca_file, findings);
+  std::string all;
+  const auto document = findings.as_json();
+  for (const auto& step : document["steps"]) all += step["message"].get<std::string>() + "\n";
+  return all;
+}
+
+TEST(Doctor, NamesVariablesThatAreNotUsed) {
+  for (const char* name : {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"}) {
+    EXPECT_TRUE(contains(environment({name}), std::string("not used: ") + name + "; give --proxy")) << name;
+  }
+  EXPECT_TRUE(
+      contains(environment({"SSL_CERT_FILE", "CURL_CA_BUNDLE"}), "not used: CURL_CA_BUNDLE, SSL_CERT_FILE; give"));
+  EXPECT_TRUE(contains(environment({"SSLKEYLOGFILE"}), "SSLKEYLOGFILE; libcurl may write the keys"));
+  EXPECT_EQ(environment({"HTTPS_PROXY", "SSL_CERT_FILE"}, true, true), "");
+  EXPECT_EQ(environment({}), "");
+}
+
+}  // namespace
+}  // namespace wechatpay::bonus_commit::tool

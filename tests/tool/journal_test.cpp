@@ -1,0 +1,257 @@
+#include "journal.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/transport.hpp"
+
+namespace wechatpay::bonus_commit::tool {
+
+namespace {
+
+OrderRow order(std::uint64_t line, const std::string& out_trade_no, std::int64_t points = 30) {
+  OrderRow row;
+  row.line = line;
+  row.text = "the row of " + out_trade_no;
+  row.request = {"1", "2", out_trade_no, "4", "5", points};
+  return row;
+}
+
+CommitResult failure(Outcome outcome) {
+  Error error = transport_error(TransportFault::timeout, outcome, "no answer in time");
+  return error;
+}
+
+std::string refusal(const std::string& file, const std::string& about) {
+  try {
+    const Journal journal(file, about);
+  } catch (const JournalError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+class JournalTest : public ::testing::Test {
+ protected:
+  const TemporaryFolder folder_;
+  const std::string file_ = folder_.path("journal");
+
+  static Journal::Sight see(Journal& journal, OrderRow row) { return journal.see(row); }
+
+  static std::vector<std::string> failed_rows(Journal& journal,
+                                              std::int64_t last = std::numeric_limits<std::int64_t>::max()) {
+    std::vector<std::string> rows;
+    journal.for_each_failed_row(
+        last, [&rows](const std::string& text, const std::string& error) { rows.push_back(text + " | " + error); });
+    return rows;
+  }
+};
+
+TEST_F(JournalTest, MayBeReadByItsOwnerAlone) {
+  using std::filesystem::perms;
+  Journal journal(file_, "here");
+  see(journal, order(1, "1"));
+  for (const auto& file : std::filesystem::directory_iterator(folder_.path(""))) {
+    EXPECT_EQ(file.status().permissions(), perms::owner_read | perms::owner_write) << file.path();
+  }
+}
+
+TEST_F(JournalTest, GivesAnOrderAgainUntilItIsSettled) {
+  {
+    Journal first(file_, "here");
+    for (const char* each : {"credited", "refused", "unknown", "not sent", "under way"}) {
+      EXPECT_EQ(see(first, order(1, each)), Journal::Sight::commit);
+    }
+    first.record(order(1, "credited").request, CommitReceipt{}, true);
+    first.record(order(1, "refused").request, failure(Outcome::refused), true);
+    first.record(order(1, "unknown").request, failure(Outcome::unknown), false);
+    first.record(order(1, "not sent").request, failure(Outcome::not_sent), false);
+  }
+  Journal second(file_, "here");
+  EXPECT_EQ(see(second, order(1, "credited")), Journal::Sight::settled);
+  EXPECT_EQ(see(second, order(2, "refused")), Journal::Sight::refused);
+  EXPECT_EQ(see(second, order(3, "unknown")), Journal::Sight::commit);
+  EXPECT_EQ(see(second, order(4, "not sent")), Journal::Sight::commit);
+  EXPECT_EQ(see(second, order(5, "under way")), Journal::Sight::commit);
+}
+
+TEST_F(JournalTest, CommitsARefusedOrderWithOtherPointsAndKeepsThatUntilItIsDone) {
+  {
+    Journal first(file_, "here");
+    EXPECT_EQ(see(first, order(1, "a", 30)), Journal::Sight::commit);
+    first.record(order(1, "a", 30).request, failure(Outcome::refused), true);
+  }
+  for (int run = 0; run < 2; ++run) {  // the first of these two ends without a result
+    Journal later(file_, "here");
+    EXPECT_EQ(see(later, order(1, "a", 40)), Journal::Sight::commit) << run;
+  }
+}
+
+TEST_F(JournalTest, CommitsARefusedOrderAgainIfAskedToAndKeepsThatUntilItIsDone) {
+  {
+    Journal first(file_, "here");
+    EXPECT_EQ(see(first, order(1, "a")), Journal::Sight::commit);
+    first.record(order(1, "a").request, failure(Outcome::refused), true);
+  }
+  {
+    Journal second(file_, "here");
+    OrderRow row = order(1, "a");
+    EXPECT_EQ(second.see(row, true), Journal::Sight::commit);
+  }
+  Journal third(file_, "here");  // the second one ended without a result
+  EXPECT_EQ(see(third, order(1, "a")), Journal::Sight::commit);
+}
+
+TEST_F(JournalTest, RemembersWhichFileOfFailuresIsItsOwn) {
+  {
+    Journal first(file_, "here");
+    EXPECT_FALSE(first.owns("failed"));
+    first.own("failed");
+  }
+  Journal second(file_, "here");
+  EXPECT_TRUE(second.owns("failed"));
+  EXPECT_FALSE(second.owns("other"));
+}
+
+TEST_F(JournalTest, OfALaterLayoutIsLeftAlone) {
+  { const Journal journal(file_, "here"); }
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(file_.c_str(), &database), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 2", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(database);
+  EXPECT_TRUE(contains(refusal(file_, "here"), "by a later version"));
+}
+
+TEST_F(JournalTest, FindsAnOrderThatStandsTwiceInTheFile) {
+  Journal journal(file_, "here");
+  EXPECT_EQ(see(journal, order(2, "a", 30)), Journal::Sight::commit);
+  EXPECT_EQ(see(journal, order(3, "a", 30)), Journal::Sight::repeated);
+  OrderRow other = order(4, "a", 40);
+  EXPECT_EQ(journal.see(other), Journal::Sight::fault);
+  EXPECT_EQ(other.fault, "out_trade_no a stands on line 2 with bonus_value 30, here with 40: which one is right?");
+  OrderRow member = order(5, "a", 40);
+  member.request.code = "3";
+  EXPECT_EQ(journal.see(member), Journal::Sight::commit);
+}
+
+TEST_F(JournalTest, DoesNotCommitOtherPointsForAnOrderThatWasCredited) {
+  {
+    Journal first(file_, "here");
+    EXPECT_EQ(see(first, order(1, "a", 30)), Journal::Sight::commit);
+    first.record(order(1, "a", 30).request, CommitReceipt{}, true);
+  }
+  Journal second(file_, "here");
+  OrderRow other = order(1, "a", 40);
+  EXPECT_EQ(second.see(other), Journal::Sight::fault);
+  EXPECT_TRUE(contains(other.fault, "was credited with bonus_value 30 before")) << other.fault;
+}
+
+TEST_F(JournalTest, ListsWhatFailedInTheOrderOfTheFile) {
+  Journal journal(file_, "here");
+  OrderRow bad = order(3, "bad");
+  bad.fault = "is none";
+  for (const OrderRow& row : {order(1, "a"), order(2, "b"), order(4, "c"), order(5, "d")}) see(journal, row);
+  EXPECT_EQ(journal.see(bad), Journal::Sight::fault);
+  journal.record(order(5, "d").request, failure(Outcome::unknown), false);
+  journal.record(order(1, "a").request, CommitReceipt{}, true);
+  journal.record(order(2, "b").request, failure(Outcome::unknown), false);
+  EXPECT_EQ(failed_rows(journal), (std::vector<std::string>{"the row of b | unknown: no answer in time",
+                                                            "the row of bad | not an order: is none",
+                                                            "the row of d | unknown: no answer in time"}));
+  std::vector<std::string> kinds;
+  journal.for_each_kind_of_failure([&kinds](const Journal::Failures& kind) {
+    kinds.push_back(std::to_string(kind.count) + " " + kind.label + " " + std::to_string(kind.first_line));
+  });
+  EXPECT_EQ(kinds, std::vector<std::string>{"2 timeout (unknown) 2"});
+}
+
+TEST_F(JournalTest, ForgetsBadRowsOfEarlierRunsAndKeepsRefusedOrders) {
+  OrderRow bad = order(3, "bad");
+  bad.fault = "is none";
+  {
+    Journal first(file_, "here");
+    EXPECT_EQ(first.see(bad), Journal::Sight::fault);
+    see(first, order(1, "a"));
+    first.record(order(1, "a").request, failure(Outcome::refused), true);
+  }
+  Journal second(file_, "here");
+  EXPECT_EQ(failed_rows(second), std::vector<std::string>{});
+  EXPECT_EQ(see(second, order(2, "a")), Journal::Sight::refused);
+  EXPECT_EQ(failed_rows(second), std::vector<std::string>{"the row of a | refused: no answer in time"});
+}
+
+TEST_F(JournalTest, ListsWhatFailedBeforeBehindTheLineThatARunHasComeTo) {
+  OrderRow bad = order(4, "bad");
+  bad.fault = "is none";
+  {
+    Journal first(file_, "here");
+    for (const OrderRow& row : {order(1, "a"), order(2, "b"), order(3, "c")}) {
+      see(first, row);
+      first.record(row.request, failure(Outcome::unknown), false);
+    }
+    EXPECT_EQ(first.see(bad), Journal::Sight::fault);
+  }
+  Journal second(file_, "here");
+  see(second, order(1, "a"));
+  second.record(order(1, "a").request, CommitReceipt{}, true);
+  see(second, order(2, "b"));
+  second.record(order(2, "b").request, failure(Outcome::unknown), false);
+  EXPECT_EQ(failed_rows(second, 2), (std::vector<std::string>{"the row of b | unknown: no answer in time",
+                                                              "the row of c | unknown: no answer in time",
+                                                              "the row of bad | not an order: is none"}));
+  EXPECT_EQ(failed_rows(second), std::vector<std::string>{"the row of b | unknown: no answer in time"});
+}
+
+TEST_F(JournalTest, LabelsAFailureByStatusAndCodeFirst) {
+  Journal journal(file_, "here");
+  see(journal, order(1, "a"));
+  Error error;
+  error.kind = ErrorKind::api_error;
+  error.outcome = Outcome::refused;
+  Answer& answer = error.tries.emplace_back().answer.emplace();
+  answer.http_status = 401;
+  answer.code = "SIGN_ERROR";
+  journal.record(order(1, "a").request, error, false);
+  see(journal, order(2, "b"));
+  error.kind = ErrorKind::unverified_answer;
+  error.outcome = Outcome::unknown;
+  answer.http_status = 204;
+  answer.code = "";
+  journal.record(order(2, "b").request, error, false);
+  std::vector<std::string> labels;
+  journal.for_each_kind_of_failure([&labels](const Journal::Failures& kind) { labels.push_back(kind.label); });
+  EXPECT_EQ(labels, (std::vector<std::string>{"204, header missing (unknown)", "401 SIGN_ERROR (refused)"}));
+}
+
+TEST_F(JournalTest, IsRefusedWhereItIsAboutAnotherHost) {
+  EXPECT_EQ(refusal(file_, "https://127.0.0.1:8443"), "");
+  EXPECT_TRUE(contains(refusal(file_, "https://api.mch.weixin.qq.com"), "is about https://127.0.0.1:8443, not"));
+  EXPECT_EQ(refusal(file_, "https://127.0.0.1:8443"), "");
+}
+
+TEST_F(JournalTest, IsRefusedWhereAnotherProcessUsesIt) {
+  const Journal journal(file_, "here");
+  EXPECT_TRUE(contains(refusal(file_, "here"), "is in use by another process"));
+}
+
+TEST_F(JournalTest, LeavesFilesAloneThatAreNoJournals) {
+  const std::string text = folder_.write("text", std::string(5000, 'x'));
+  EXPECT_TRUE(contains(refusal(text, "here"), "is no journal")) << refusal(text, "here");
+  EXPECT_EQ(read_text(text), std::string(5000, 'x'));
+
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(file_.c_str(), &database), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database, "CREATE TABLE somebody (s)", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(database);
+  EXPECT_TRUE(contains(refusal(file_, "here"), "but no journal"));
+
+  EXPECT_TRUE(contains(refusal("/none/journal", "here"), "--journal puts it elsewhere"));
+}
+
+}  // namespace
+}  // namespace wechatpay::bonus_commit::tool
