@@ -4,5 +4,5 @@
 int main() {
   long large = 1L << 40;
   int unused = large;
-  return wechatpay::bonus_commit::check(wechatpay::bonus_commit::BonusCommitRequest()).size() == 6 ? 0 : 1;
+  return wechatpay::bonus_commit::BonusCommitRequest().check().size() == 6 ? 0 : 1;
 }
