@@ -47,6 +47,11 @@ if(library_type STREQUAL "SHARED_LIBRARY")
   set(public "Requires.private: ${needed}\n")
 endif()
 
+set(header_only "")
+if(WECHATPAY_BONUS_COMMIT_HEADER_ONLY)
+  set(header_only " -DWECHATPAY_BONUS_COMMIT_HEADER_ONLY")
+endif()
+
 # A module of pkg-config for the target `name`; `requires` are lines of its file.
 function(wechatpay_bonus_commit_pkg_config name description requires)
   if(TARGET ${name})

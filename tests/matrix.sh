@@ -48,7 +48,7 @@ begin "fuzzing"
 bash tests/fuzz/run.sh build/fuzz 25
 
 # What users compile, in the settings that are left.
-for_users="wechatpay_bonus_commit wechatpay_bonus_commit_testing wechatpay_bonus_commit_sandbox examples/all
+for_users="wechatpay_bonus_commit wechatpay_bonus_commit_testing wechatpay_bonus_commit_sandbox wechatpay_bonus_commit_tool examples/all
   headers_stand_alone_17 headers_stand_alone_20 readme_snippets_17 readme_snippets_20"
 targets=$for_users build gcc-20 g++ 20 -DCMAKE_BUILD_TYPE=Release
 targets=$for_users build clang-23 clang++ 23

@@ -151,6 +151,7 @@ void CurlTransport::send(HttpRequest request, SendOptions options, Completion do
   if (process_ != this_process()) {
     Error error;
     error.kind = ErrorKind::misuse;
+    error.outcome = Outcome::not_sent;
     error.remedy = Remedy::correct_the_program;
     error.message = "the transport was made before fork() and this is the child: make one of its own here";
     return done(std::move(error));

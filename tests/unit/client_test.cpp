@@ -11,6 +11,7 @@
 #include "src/testing/pki.hpp"
 #include "tests/support/held_transport.hpp"
 #include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/batch.hpp"
 #include "wechatpay/bonus_commit/curl_transport.hpp"
 #include "wechatpay/bonus_commit/impl/commit_call.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
@@ -152,6 +153,19 @@ TEST_F(Client, TakesACallbackThatCannotBeCopiedAndOneThatIsEmpty) {
   client().commit_async(seed_request(), nullptr);
   client().commit_async(seed_request(), std::function<void(CommitResult)>());
   EXPECT_EQ(transport_->requests().size(), 3U);
+}
+
+TEST_F(Client, ThatWasMovedFromIsRefusedAndSendsNothing) {
+  BonusCommitClient from = client();
+  const BonusCommitClient to = std::move(from);
+  // NOLINTBEGIN(bugprone-use-after-move)
+  EXPECT_EQ(from.commit(seed_request()).error().kind, ErrorKind::misuse);
+  EXPECT_EQ(from.renew_credentials(wechat_pay_.credentials()).error().kind, ErrorKind::misuse);
+  const auto take = [](const BonusCommitRequest&, const CommitResult&) { return true; };
+  EXPECT_EQ(commit_all(from, std::vector<BonusCommitRequest>{seed_request()}, take).error().kind, ErrorKind::misuse);
+  // NOLINTEND(bugprone-use-after-move)
+  EXPECT_TRUE(transport_->requests().empty());
+  EXPECT_TRUE(to.commit(seed_request()));
 }
 
 TEST_F(Client, PassesOnTheTransportsError) {

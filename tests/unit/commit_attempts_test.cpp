@@ -176,6 +176,7 @@ TEST_F(Attempts, SignNothingWhereTheStopWasRequestedBefore) {
   const Error error = ended(attempts.begin(seed_request(), after(seconds(0))));
   EXPECT_EQ(error.kind, ErrorKind::cancelled);
   EXPECT_EQ(error.outcome, Outcome::not_sent);
+  EXPECT_EQ(error.transport_fault, TransportFault::cancelled);
   EXPECT_FALSE(asked_for_a_nonce);
 }
 

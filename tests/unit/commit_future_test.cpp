@@ -42,6 +42,7 @@ TEST_F(Future, GivesTheResultOnce) {
   EXPECT_TRUE(future.valid());
   EXPECT_FALSE(future.ready());
   EXPECT_FALSE(future.wait_for(milliseconds(0)));
+  EXPECT_FALSE(future.wait_for((milliseconds::min)())) << "at once, and without an overflow";
   end(0);
   EXPECT_TRUE(future.ready());
   EXPECT_TRUE(future.wait_for((milliseconds::max)())) << "at once, and without an overflow";

@@ -49,6 +49,11 @@ TEST(MoveOnlyFunction, IsEmptyWhereItIsMadeOfNothing) {
   EXPECT_FALSE(MoveOnlyFunction<int(int)>(nullptr));
   EXPECT_FALSE(MoveOnlyFunction<int(int)>(static_cast<int (*)(int)>(nullptr)));
   EXPECT_FALSE(MoveOnlyFunction<int(int)>(std::function<int(int)>()));
+  EXPECT_FALSE(MoveOnlyFunction<int(int)>(MoveOnlyFunction<int(long)>()));
+  EXPECT_FALSE(MoveOnlyFunction<int(const std::string&)>(static_cast<int std::string::*>(nullptr)));
+#if defined(__cpp_lib_move_only_function)
+  EXPECT_FALSE(MoveOnlyFunction<int(int)>(std::move_only_function<int(int)>()));
+#endif
   EXPECT_TRUE(MoveOnlyFunction<int(int)>(twice));
 }
 

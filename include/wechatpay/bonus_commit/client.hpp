@@ -1,4 +1,4 @@
-/// The client. src/commit_attempts.cpp has a commit's way through all the stages.
+/// The client. stages/commit_attempts.hpp has a commit's way through all the stages.
 #ifndef WECHATPAY_BONUS_COMMIT_CLIENT_HPP
 #define WECHATPAY_BONUS_COMMIT_CLIENT_HPP
 

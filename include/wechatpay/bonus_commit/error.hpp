@@ -58,7 +58,7 @@ enum class TransportFault {
   connection_closed,   ///< the connection broke before the answer was complete
   answer_too_large,    ///< more than 64 KiB of headers or 1 MiB of body
   answer_malformed,    ///< not HTTP
-  cancelled,           ///< the call was cancelled
+  cancelled,           ///< the call was stopped
   shut_down,           ///< the transport was destroyed while the call was under way
   other,               ///< none of these; the message has the transport's own words. Never tried again
 };

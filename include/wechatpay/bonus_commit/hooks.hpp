@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "wechatpay/bonus_commit/error.hpp"
 #include "wechatpay/bonus_commit/receipt.hpp"
@@ -24,6 +25,8 @@ inline bool operator==(const Decision& a, const Decision& b) noexcept {
   return a.again == b.again && a.pause == b.pause && a.why_not == b.why_not;
 }
 inline bool operator!=(const Decision& a, const Decision& b) noexcept { return !(a == b); }
+/// @}
+
 /// A try has ended. It refers to nothing outside of itself: copy it, or move it to another thread.
 struct TryEvent {
   std::string out_trade_no{};  ///< the request's

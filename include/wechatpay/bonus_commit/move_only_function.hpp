@@ -26,7 +26,8 @@ class MoveOnlyFunction<Returned(Arguments...)> {
   MoveOnlyFunction(std::nullptr_t) noexcept {}  // NOLINT(google-explicit-constructor): as std::function
   /// @}
 
-  /// Takes over `callable`; empty where that is a null pointer or an empty std::function.
+  /// Takes over `callable`; empty where that is a null pointer or an empty function object of the
+  /// standard library's.
   template <typename Callable, typename Held = std::decay_t<Callable>,
             typename = std::enable_if_t<!std::is_same_v<Held, MoveOnlyFunction> &&
                                         std::is_invocable_r_v<Returned, Held&, Arguments...>>>
@@ -57,6 +58,21 @@ class MoveOnlyFunction<Returned(Arguments...)> {
   static bool is_null(const std::function<Signature>& function) noexcept {
     return !function;
   }
+
+  template <typename Signature>
+  static bool is_null(const MoveOnlyFunction<Signature>& function) noexcept {
+    return !function;
+  }
+  template <typename Member, typename Class>
+  static bool is_null(Member Class::*const& pointer) noexcept {
+    return pointer == nullptr;
+  }
+#if defined(__cpp_lib_move_only_function)
+  template <typename... Signature>
+  static bool is_null(const std::move_only_function<Signature...>& function) noexcept {
+    return !function;
+  }
+#endif
 
   std::unique_ptr<void, void (*)(void*)> held_{nullptr, [](void*) {}};
   Returned (*call_)(void*, Arguments&&...) = nullptr;

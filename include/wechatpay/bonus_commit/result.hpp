@@ -48,7 +48,8 @@ class [[nodiscard]] Result {
 
   /// So a function that gives a Result just returns the value, what converts to it, or the error.
   /// @{
-  template <typename U = T, typename = std::enable_if_t<std::is_convertible_v<U&&, T>>>
+  template <typename U = T,
+            typename = std::enable_if_t<std::is_convertible_v<U&&, T> && !std::is_same_v<std::decay_t<U>, Result>>>
   Result(U&& value) : content_(std::in_place_index<0>, std::forward<U>(value)) {}
   Result(Error error) : content_(std::in_place_index<1>, std::move(error)) {}
   /// @}

@@ -38,7 +38,8 @@ class WECHATPAY_BONUS_COMMIT_TYPE Transport {
 
   /// Sends `request` as `options` say and calls `done` exactly once: on any thread, before send() returns or later, and
   /// at the latest when the transport is destroyed. Follows no redirect. Where `options.stop` is requested, it may end
-  /// the request with TransportFault::cancelled. Thread-safe.
+  /// the request with TransportFault::cancelled. Call `done` without a lock that a StopCallback
+  /// on that token takes, and let no such callback wait for `done`. Thread-safe.
   virtual void send(HttpRequest request, SendOptions options, Completion done) = 0;
 };
 

@@ -36,6 +36,7 @@ class Batch {
 
   Result<BatchSummary> run() {
     const NoThreadCancellation whole;
+    if (client_.open_ == nullptr) return misuse("the client was moved from: give the one that it was moved to");
     if (client_.open_->core->in_child()) {
       return misuse("the client was made before fork() and this is the child: make one of its own here");
     }
@@ -67,7 +68,7 @@ class Batch {
         continue;
       }
       if (!wait_for_rate_limit()) {
-        end(request, stopped_before_its_place());
+        end_without_a_place(request);
         continue;
       }
       BonusCommitClient::Callback done;
@@ -124,12 +125,16 @@ class Batch {
     }
   }
 
-  static Error stopped_before_its_place() {
-    Error error = rate_limited();
-    error.message =
-        "not sent: the batch was stopped while this waited for ClientOptions::rate_limit, or for the end of the halt "
-        "after a 429";
-    return error;
+  void end_without_a_place(const Request& request) noexcept {
+    try {
+      Error error = rate_limited();
+      error.message =
+          "not sent: the batch was stopped while this waited for ClientOptions::rate_limit, or for the end of the halt "
+          "after a 429";
+      end(request, std::move(error));
+    } catch (const std::bad_alloc&) {
+      end(request, out_of_memory(Outcome::not_sent));
+    }
   }
 
   /// Under the lock: whether nothing more is to start.

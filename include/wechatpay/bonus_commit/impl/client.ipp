@@ -1,4 +1,3 @@
-// What a client offers. src/commit_attempts.cpp has a commit's way through all the stages.
 #ifndef WECHATPAY_BONUS_COMMIT_IMPL_CLIENT_IPP
 #define WECHATPAY_BONUS_COMMIT_IMPL_CLIENT_IPP
 
@@ -65,6 +64,7 @@ WECHATPAY_BONUS_COMMIT_DECL void BonusCommitClient::begin(const BonusCommitReque
       done = nullptr;
     });
   };
+  if (open_ == nullptr) return refuse(stages::misuse("the client was moved from: call the one that it was moved to"));
   if (open_->core->in_child()) {
     return refuse(stages::misuse("the client was made before fork() and this is the child: make one of its own here"));
   }
@@ -130,6 +130,7 @@ WECHATPAY_BONUS_COMMIT_DECL Result<BonusCommitClient> BonusCommitClient::create(
 }
 
 WECHATPAY_BONUS_COMMIT_DECL Result<std::string> BonusCommitClient::renew_credentials(Credentials credentials) const {
+  if (open_ == nullptr) return stages::misuse("the client was moved from: call the one that it was moved to");
   stages::ClientCore& core = *open_->core;
   if (core.in_child())
     return stages::misuse("the client was made before fork() and this is the child, which sends nothing");

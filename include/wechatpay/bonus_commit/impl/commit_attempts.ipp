@@ -30,6 +30,7 @@ WECHATPAY_BONUS_COMMIT_DECL std::int64_t unix_time(std::chrono::system_clock::ti
 WECHATPAY_BONUS_COMMIT_DECL Error stopped_before_it_began() {
   Error error;
   error.kind = ErrorKind::cancelled;
+  error.transport_fault = TransportFault::cancelled;
   error.outcome = Outcome::not_sent;
   error.message = "not sent: the stop had been requested before the call";
   return error;
@@ -259,6 +260,7 @@ WECHATPAY_BONUS_COMMIT_DECL Decision CommitAttempts::decide(Error& error, Moment
   if (forgiven_ && left(now) > milliseconds(0)) next = {true, milliseconds(0), ""};
   if (error.transport_fault == TransportFault::cancelled || (next.again && options_.stop.stop_requested())) {
     error.kind = ErrorKind::cancelled;
+    error.transport_fault = TransportFault::cancelled;
     return {false, milliseconds(0), "cancelled"};
   }
   if (!next.again) return next;

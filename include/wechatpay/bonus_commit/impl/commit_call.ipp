@@ -88,11 +88,12 @@ WECHATPAY_BONUS_COMMIT_DECL void ClientCore::close() noexcept {
 
 template <typename Use>
 WECHATPAY_BONUS_COMMIT_DECL void ClientCore::for_each_call(const Use& use) noexcept {
+  std::shared_ptr<CommitCall> call;  // whose end may be the user's code, so it never comes under the lock
   std::unique_lock<std::mutex> lock(mutex_);
-  std::shared_ptr<CommitCall> call;
   for (auto at = calls_.begin(); at != calls_.end(); at = calls_.upper_bound(call)) {
-    call = *at;
+    auto next = *at;
     lock.unlock();
+    call = std::move(next);
     use(*call);
     lock.lock();
   }

@@ -36,7 +36,8 @@ WECHATPAY_BONUS_COMMIT_DECL bool CommitFuture::ready() const noexcept {
 WECHATPAY_BONUS_COMMIT_DECL bool CommitFuture::wait_for(std::chrono::milliseconds time) const {
   if (promise_ == nullptr) return true;
   std::unique_lock<std::mutex> lock(promise_->mutex);
-  const auto at_most = (std::min)(time, std::chrono::milliseconds(std::chrono::hours(24)));
+  const auto at_most =
+      std::clamp<std::chrono::milliseconds>(time, std::chrono::milliseconds(0), std::chrono::hours(24));
   return promise_->ended.wait_for(lock, at_most, [this] { return promise_->result.has_value(); });
 }
 
