@@ -87,7 +87,7 @@ int run(const Options& given) {
   client_options.rate_limit.per_second = run.rate;
   auto client = options.connection.client(std::move(client_options), run.max_in_flight);
   if (!client) return refuse(client.error());
-  std::signal(SIGPIPE, SIG_IGN);  // who reads of it may go away; the journal stays
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // who reads of it may go away; the journal stays
   const int interruption = catch_interruptions();
   auto file = OrderFile::open(options.file, options.defaults, interruption);
   if (!file && interrupted_within(interruption, 0)) {

@@ -16,7 +16,7 @@ namespace wechatpay::bonus_commit::tool {
 /// Reads lines one after the other, in bounded memory. They end with LF or CR LF. Not thread-safe.
 class LineReader {
  public:
-  static constexpr std::size_t longest_line = 64 * 1024;  ///< what is longer is cut there
+  static constexpr std::size_t longest_line = 65536;  ///< what is longer is cut there
 
   struct Line {
     std::string text;          ///< without the line's end

@@ -2,8 +2,8 @@
 
 #include <wechatpay/bonus_commit/stages/text.hpp>
 
+#include <charconv>
 #include <chrono>
-#include <cstdlib>
 
 namespace wechatpay::bonus_commit::tool {
 
@@ -52,8 +52,13 @@ constexpr Form forms[] = {
     {"large-body", Kind::large_body, "commits, and answers 200 with 2 MiB of body"},
 };
 
-bool is_number(std::string_view text) {
-  return !text.empty() && text.size() <= 6 && text.find_first_not_of("0123456789") == std::string_view::npos;
+/// Up to six digits; nothing for any other text.
+std::optional<int> number_in(std::string_view text) {
+  int number = 0;
+  const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failure != std::errc() || stop != text.data() + text.size() || text.size() > 6 || text[0] == '-')
+    return std::nullopt;
+  return number;
 }
 
 }  // namespace
@@ -62,17 +67,17 @@ std::optional<SandboxFault> parse_fault(std::string_view text) {
   const std::string name(text.substr(0, text.find(':')));
   const bool has_argument = name.size() != text.size();
   const std::string argument(has_argument ? text.substr(name.size() + 1) : "");
-  if (is_number(name)) {
-    const int status = std::atoi(name.c_str());
-    if (name.size() != 3 || status < 200 || status > 599 || status == 204) return std::nullopt;
+  if (const auto status = number_in(name)) {
+    if (name.size() != 3 || *status < 200 || *status > 599 || *status == 204) return std::nullopt;
     if (has_argument && (argument.empty() || has_control_character(argument))) return std::nullopt;
-    return SandboxFault(status, argument);
+    return SandboxFault(*status, argument);
   }
   for (const Form& form : forms) {
     if (form.text.substr(0, form.text.find(':')) != name || form.kind == Kind::http_status) continue;
     const bool wants_argument = form.text.size() != name.size();
-    if (wants_argument != has_argument || (wants_argument && !is_number(argument))) return std::nullopt;
-    return SandboxFault(form.kind, std::chrono::milliseconds(std::atoi(argument.c_str())));
+    const auto milliseconds = wants_argument ? number_in(argument) : 0;
+    if (wants_argument != has_argument || !milliseconds) return std::nullopt;
+    return SandboxFault(form.kind, std::chrono::milliseconds(*milliseconds));
   }
   return std::nullopt;
 }
