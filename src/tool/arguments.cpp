@@ -121,7 +121,7 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error, const std
   if (!left_over.empty()) return explain_left_over(app, left_over.front(), arguments);
   const auto commands = app.get_subcommands();
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError) && !commands.empty()) {
-    const std::string missing = missing_options(*commands.front());
+    std::string missing = missing_options(*commands.front());
     if (!missing.empty()) return missing;
   }
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ConversionError)) return without_value(error.what());

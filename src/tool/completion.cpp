@@ -131,10 +131,11 @@ std::string fish_script(const CLI::App& app) {
   std::string script;
   for (const CLI::App* command : commands_of(app)) {
     const std::string name = command->get_name();
-    script +=
-        begin + "-f -n __fish_use_subcommand -a " + name + " -d '" + first_sentence(command->get_description()) + "'\n";
+    script.append(begin).append("-f -n __fish_use_subcommand -a ").append(name).append(" -d '");
+    script.append(first_sentence(command->get_description())).append("'\n");
     for (const CLI::Option* option : long_options_of(*command)) {
-      script += begin + "-n '__fish_seen_subcommand_from " + name + "' -l " + option->get_lnames().front();
+      script.append(begin).append("-n '__fish_seen_subcommand_from ").append(name).append("' -l ");
+      script.append(option->get_lnames().front());
       if (takes_file(*option)) script += " -r -F";
       if (option->get_lnames().front() == "merchant-mode") script += std::string(" -x -a '") + modes + "'";
       script += " -d '" + first_sentence(option->get_description()) + "'\n";

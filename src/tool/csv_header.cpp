@@ -43,8 +43,7 @@ char best_delimiter(std::string_view text) {
 
 /// What separates the columns, where that is none of the delimiters that are read; empty where it is not seen.
 std::string foreign_delimiter(const std::string& text) {
-  for (const std::string delimiter :
-       {"||", "|", "\x01", "\x1F", "^", "~", ":", "#", "\uFF0C", "\uFF1B", "\u3001", " "}) {
+  for (std::string delimiter : {"||", "|", "\x01", "\x1F", "^", "~", ":", "#", "\uFF0C", "\uFF1B", "\u3001", " "}) {
     std::vector<std::string> columns;
     std::size_t begin = 0;
     for (std::size_t end = 0; end != std::string::npos; begin = end + delimiter.size()) {
@@ -178,7 +177,8 @@ Result<CsvHeader> CsvHeader::read(std::string text, char announced, const BonusC
     const bool is_read =
         column == "error" || std::find(order_fields.begin(), order_fields.end(), column) != order_fields.end();
     if (is_read && std::count(header.columns.begin(), header.columns.end(), column) > 1) {
-      return configuration_error("the column " + column + " is there twice" + has_columns);
+      return configuration_error(
+          std::string("the column ").append(column).append(" is there twice").append(has_columns));
     }
   }
   const char fitting = best_delimiter(text);

@@ -81,7 +81,7 @@ std::string conclusion(const Findings& findings) {
 }
 
 bool is_set(const char* variable) {
-  const char* const value = std::getenv(variable);
+  const char* const value = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): no other thread runs yet
   return value != nullptr && *value != '\0';
 }
 

@@ -22,7 +22,7 @@ std::string as_date(std::chrono::system_clock::time_point time) {
   std::tm parts{};
   gmtime_r(&seconds, &parts);
   char text[] = "2000-01-01";
-  std::strftime(text, sizeof text, "%Y-%m-%d", &parts);
+  static_cast<void>(std::strftime(text, sizeof text, "%Y-%m-%d", &parts));
   return text;
 }
 

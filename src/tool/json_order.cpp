@@ -59,7 +59,7 @@ std::string foreign_word(const std::string& bare) {
   constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
   for (std::size_t at = bare.find_first_of(letters); at != std::string::npos;) {
     const std::size_t end = std::min(bare.find_first_not_of(letters, at), bare.size());
-    const std::string word = bare.substr(at, end - at);
+    std::string word = bare.substr(at, end - at);
     for (const char* foreign : {"NaN", "nan", "Infinity", "inf", "None", "True", "False", "undefined", "NULL", "nil"}) {
       if (word == foreign) return word;
     }
@@ -78,7 +78,8 @@ std::string foreign_to_json(std::string_view line) {
   if (comment < quote && (object || comment == 0)) return "a comment: remove it";
   if (!object) return "";
   if (quote != std::string::npos) return "single quotes, as Python prints a dict: json.dumps() writes JSON";
-  if (const std::string word = foreign_word(bare); !word.empty()) return word + ": give the value, or null";
+  if (const std::string word = foreign_word(bare); !word.empty())
+    return std::string(word).append(": give the value, or null");
   const bool closed = std::count(bare.begin(), bare.end(), '{') == std::count(bare.begin(), bare.end(), '}');
   if (closed && bare.back() == ',') return "a comma behind its object: remove it";
   if (closed && bare.back() == ';') return "\";\" behind its object: remove it";
