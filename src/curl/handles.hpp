@@ -3,6 +3,7 @@
 #define WECHATPAY_SRC_CURL_HANDLES_HPP
 
 #include <curl/curl.h>
+#include <curl/curlver.h>
 
 #include <memory>
 

@@ -145,7 +145,8 @@ std::string fault_of_near_name(const char* kind, const std::vector<std::string>&
       if (near.empty() && name.size() <= 100 && edits_between(wanted, plain_name(name)) <= most_edits) near = name;
     }
     if (!near.empty()) {
-      return kind + (" " + printable(near, 40)) + " is not read: is it " + std::string(field) + "?";
+      std::string fault(kind);
+      return fault.append(" ").append(printable(near, 40)).append(" is not read: is it ").append(field).append("?");
     }
   }
   return "";

@@ -164,15 +164,13 @@ bool is_exponent(std::string_view rest, std::string_view mantissa) {
                                 mantissa.substr(mantissa.size() - std::min<std::size_t>(mantissa.size(), 2)) == "10";
   const bool times_ten = rest.front() == 'x' || rest.front() == 'X' || rest.front() == '*';
   bool marked = separated;
-  if (ten_behind_blank) {
-    rest.remove_prefix(1);
-  } else if (times_ten) {
+  if (times_ten) {
     rest.remove_prefix(1);
     marked = begins_with(rest, "^");
     if (marked) rest.remove_prefix(1);
     if (!begins_with(rest, "10")) return false;
     rest.remove_prefix(2);
-  } else if (std::string_view("eEdD").find(rest.front()) != std::string_view::npos) {
+  } else if (ten_behind_blank || std::string_view("eEdD").find(rest.front()) != std::string_view::npos) {
     rest.remove_prefix(1);
   } else {
     return false;

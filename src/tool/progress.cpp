@@ -1,6 +1,7 @@
 #include "progress.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace wechatpay::bonus_commit::tool {
 
@@ -45,14 +46,14 @@ std::string Progress::line(const Standing& standing, int width) {
 
   std::string text = with_commas(standing.done) + " done, " + with_commas(standing.failed) + " failed";
   if (standing.skipped > 0) text += ", " + with_commas(standing.skipped) + " skipped";
-  text += "  " + with_commas(static_cast<std::uint64_t>(rate + 0.5)) + "/s";
+  text += "  " + with_commas(static_cast<std::uint64_t>(std::llround(rate))) + "/s";
   if (standing.bytes_in_all == 0) return cut(text, width);
 
   const double part = std::min(1.0, static_cast<double>(standing.bytes) / static_cast<double>(standing.bytes_in_all));
   const std::string percent = std::to_string(static_cast<int>(100 * part)) + " %  ";
   if (bytes_per_second > 0) {
     const auto left = static_cast<double>(standing.bytes_in_all - std::min(standing.bytes_in_all, standing.bytes));
-    text += "  " + as_time(static_cast<std::uint64_t>(left / bytes_per_second + 0.5)) + " left";
+    text += "  " + as_time(static_cast<std::uint64_t>(std::llround(left / bytes_per_second))) + " left";
   }
   text.insert(0, percent);
   const int room = std::min(40, width - static_cast<int>(text.size()) - 4);

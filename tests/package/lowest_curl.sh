@@ -30,7 +30,7 @@ added() {
   esac
 }
 
-used=$(awk '/^#if LIBCURL_VERSION_NUM/ { newer = 1 } /^#(else|endif)/ { newer = 0 } !newer' "$source"/src/*.{hpp,cpp} "$source"/src/curl/*.{hpp,cpp} |
+used=$(awk '/^#if LIBCURL_VERSION_NUM/ { newer = 1 } /^#(else|endif)/ { newer = 0 } !newer' "$source"/src/curl/*.{hpp,cpp} |
   grep -ohE '\b(CURL[A-Z]*_[A-Z0-9_]*[A-Z0-9]|curl_((easy|multi|share|slist|url|global)_[a-z_]+|url|version(_info)?|free))\b' | sort -u)
 [ "$(wc -w <<< "$used")" -gt 80 ] || fail "hardly a name of libcurl's is found in src/: $used"
 for name in $used; do
