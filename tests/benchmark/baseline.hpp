@@ -22,6 +22,9 @@
 #include "tests/benchmark/measuring.hpp"
 #include "tests/support/raw_server.hpp"
 #include "wechatpay/bonus_commit.hpp"
+#include "wechatpay/bonus_commit/stages/body.hpp"
+#include "wechatpay/bonus_commit/stages/signature.hpp"
+#include "wechatpay/bonus_commit/stages/verification.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
 namespace wechatpay::bonus_commit {

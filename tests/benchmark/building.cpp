@@ -38,7 +38,9 @@ std::string standard_headers(const std::string& header) {
   std::istringstream text(read_text(WECHATPAY_SOURCE "/include/" + header));
   for (std::string line; std::getline(text, line);) {
     if (line.rfind(standard, 0) == 0) found += line + "\n";
-    if (line.rfind(ours, 0) == 0) found += standard_headers(line.substr(ours.size(), line.size() - ours.size() - 1));
+    const bool is_body = line.find(".ipp") != std::string::npos;  // included in another setting alone
+    if (line.rfind(ours, 0) == 0 && !is_body)
+      found += standard_headers(line.substr(ours.size(), line.size() - ours.size() - 1));
   }
   return found;
 }

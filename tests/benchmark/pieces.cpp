@@ -4,6 +4,9 @@
 #include "tests/benchmark/commits.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit.hpp"
+#include "wechatpay/bonus_commit/client_options.hpp"
+#include "wechatpay/bonus_commit/stages/body.hpp"
+#include "wechatpay/bonus_commit/stages/signature.hpp"
 #include "wechatpay/bonus_commit/stages/verification.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
