@@ -1,5 +1,6 @@
 #include "doctor_verdicts.hpp"
 
+#include <wechatpay/bonus_commit/impl/own_key.hpp>
 #include <wechatpay/bonus_commit/stages/text.hpp>
 
 #include <algorithm>
@@ -204,17 +205,12 @@ void judge_platform_keys(const Result<PlatformKeys>& keys, Findings& findings) {
 }
 
 bool judge_own_key(const Credentials& credentials, const PlatformKeys& keys, Findings& findings) {
-  const std::string message = "wechatpay-bonus-commit: is this the merchant's own key?\n";
-  const auto signature = credentials.signer().sign(message);
-  if (!signature) return false;  // told with the merchant's key
-  for (const std::string& serial : keys.serials()) {
-    if (keys.verify(serial, message, *signature) != PlatformKeys::Verdict::valid) continue;
-    findings.bad("platform keys", serial +
-                                      " is the merchant's own public key, under which no answer verifies: WeChat "
-                                      "Pay's is in pub_key.pem, downloaded on the merchant platform");
-    return true;
-  }
-  return false;
+  const std::string serial = serial_of_own_key(credentials, keys);
+  if (serial.empty()) return false;
+  findings.bad("platform keys", serial +
+                                    " is the merchant's own public key, under which no answer verifies: WeChat "
+                                    "Pay's is in pub_key.pem, downloaded on the merchant platform");
+  return true;
 }
 
 void judge_environment(const std::function<bool(const char*)>& is_set, bool has_proxy, bool has_ca_file,
