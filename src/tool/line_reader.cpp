@@ -8,8 +8,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <iterator>
+#include <system_error>
 
 namespace wechatpay::bonus_commit::tool {
 
@@ -22,7 +22,8 @@ Result<LineReader> LineReader::open(const std::string& name, int wake) {
     return configuration_error("FILE " + fault);
   }
   const int descriptor = standard_input ? STDIN_FILENO : ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return configuration_error(shown + ": cannot be opened: " + std::strerror(errno));
+  if (descriptor < 0)
+    return configuration_error(shown + ": cannot be opened: " + std::generic_category().message(errno));
   LineReader reader(shown, descriptor, wake);
   struct stat status {};
   if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) {
@@ -81,7 +82,7 @@ bool LineReader::fill() {
     buffer_.resize(longest_line);
     count = ::read(descriptor_.number(), buffer_.data(), buffer_.size());
   } while (count < 0 && errno == EINTR);
-  if (count < 0) error_ = name_ + ": cannot be read: " + std::strerror(errno);
+  if (count < 0) error_ = name_ + ": cannot be read: " + std::generic_category().message(errno);
   buffer_.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
   at_ = 0;
   return count > 0;
