@@ -1,26 +1,13 @@
-// What a failed commit means for the rest of a file, decided by Error::remedy.
+// When a file of orders has failed too often to go on.
 #ifndef WECHATPAY_SRC_TOOL_BACKFILL_DECISIONS_HPP
 #define WECHATPAY_SRC_TOOL_BACKFILL_DECISIONS_HPP
 
 #include <wechatpay/bonus_commit/error.hpp>
-#include <wechatpay/bonus_commit/receipt.hpp>
 
 #include <algorithm>
 #include <cstdint>
 
 namespace wechatpay::bonus_commit::tool {
-
-/// Whether another run would have no other result: credited, or refused by WeChat Pay itself for what the order is.
-inline bool settled(const CommitResult& result) {
-  if (result) return true;
-  const Error& error = result.error();
-  return error.remedy == Remedy::correct_request && error.outcome == Outcome::refused && error.verified();
-}
-
-/// Whether every further order would meet the same: nothing that is learned of an order.
-inline bool concerns_all_orders(const Error& error) {
-  return error.remedy == Remedy::correct_setup || error.remedy == Remedy::correct_the_program;
-}
 
 /// Counts failures in a row.
 class FailuresInARow {

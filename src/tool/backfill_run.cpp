@@ -14,6 +14,7 @@
 #include "interruption.hpp"
 #include "json_output.hpp"
 #include "progress.hpp"
+#include "src/outbox/meaning.hpp"
 #include "wording.hpp"
 
 namespace wechatpay::bonus_commit::tool {
@@ -92,7 +93,7 @@ std::optional<BonusCommitRequest> BackfillRun::next() {
 bool BackfillRun::take(const BonusCommitRequest& request, const CommitResult& result) {
   if (broken_ || (!result && result.error().kind == ErrorKind::rate_limited && stop_.stop_requested())) return false;
   try {
-    journal_.record(request, result, settled(result));
+    journal_.record(request, result, outbox::settled(result));
   } catch (const JournalError& error) {
     screen_.say(error.what());
     broken_ = true;
@@ -114,7 +115,7 @@ bool BackfillRun::take(const BonusCommitRequest& request, const CommitResult& re
   }
   if (!stopped_because_.empty()) return false;
   const bool too_many = failures_in_a_row_.too_many_with(error);
-  if (concerns_all_orders(error)) {
+  if (outbox::concerns_all_orders(error)) {
     stopped_because_ = "every further order would fail likewise: " + label_with_outcome(error);
   } else if (too_many) {
     stopped_because_ = counted(failures_in_a_row_.count(), "failure", "failures") +

@@ -13,6 +13,8 @@ void add_commit(CLI::App& app, int& status);
 void add_backfill(CLI::App& app, int& status);
 void add_check(CLI::App& app, int& status);
 void add_doctor(CLI::App& app, int& status);
+void add_outbox(CLI::App& app, int& status);
+void add_relay(CLI::App& app, int& status);
 void add_sandbox(CLI::App& app, int& status);
 void add_completion(CLI::App& app, int& status);
 

@@ -1,0 +1,41 @@
+#include "src/outbox/meaning.hpp"
+
+#include <algorithm>
+
+namespace wechatpay::bonus_commit::outbox {
+
+bool concerns_all_orders(const Error& error) {
+  return error.remedy == Remedy::correct_setup || error.remedy == Remedy::correct_the_program;
+}
+
+Meaning meaning_of(const CommitResult& result) {
+  if (result) return Meaning::credited;
+  const Error& error = result.error();
+  if (concerns_all_orders(error)) return Meaning::setup_wrong;
+  if (error.kind == ErrorKind::invalid_request) return Meaning::invalid;
+  if (error.remedy == Remedy::ask_wechat_pay) return Meaning::permission_missing;
+  if (error.remedy == Remedy::correct_request && error.outcome == Outcome::refused && error.verified()) {
+    return Meaning::refused;
+  }
+  const bool ended_early = error.kind == ErrorKind::rate_limited || error.kind == ErrorKind::cancelled ||
+                           error.transport_fault == TransportFault::shut_down;
+  return ended_early && error.tries.empty() ? Meaning::not_called : Meaning::failed;
+}
+
+bool settled(const CommitResult& result) {
+  const Meaning meaning = meaning_of(result);
+  return meaning == Meaning::credited || meaning == Meaning::refused;
+}
+
+std::optional<std::chrono::milliseconds> halt_after(const CommitResult& result) {
+  if (result) return std::nullopt;
+  const Error& error = result.error();
+  const bool too_fast =
+      std::any_of(error.tries.begin(), error.tries.end(), [](const Try& made) { return made.http_status() == 429; });
+  if (!too_fast) return std::nullopt;
+  const std::chrono::milliseconds longest = std::chrono::minutes(5);
+  const std::chrono::milliseconds asked = error.retry_after.value_or(std::chrono::seconds(1));
+  return std::clamp(asked, std::chrono::milliseconds(1000), longest);
+}
+
+}  // namespace wechatpay::bonus_commit::outbox

@@ -1,0 +1,54 @@
+#include <stdexcept>
+
+#include "src/outbox/store.hpp"
+#ifdef WECHATPAY_WITH_POSTGRESQL
+#include "src/outbox/postgresql_session.hpp"
+#include "src/outbox/postgresql_store.hpp"
+#endif
+
+namespace wechatpay::bonus_commit::outbox {
+
+namespace {
+
+bool is_postgresql(const std::string& url) { return url.rfind("postgres", 0) == 0; }
+
+[[noreturn]] void refuse(const std::string& url) {
+  throw DatabaseError(
+      is_postgresql(url)
+          ? "this build has no client for PostgreSQL: install libpq (Debian/Ubuntu: apt-get install libpq-dev; Fedora: "
+            "dnf install libpq-devel; Alpine: apk add libpq-dev; Arch: pacman -S postgresql-libs), and build it again"
+          : "this build has no client for MySQL and MariaDB",
+      "", false);
+}
+
+}  // namespace
+
+std::unique_ptr<Session> connect(const std::string& url) {
+#ifdef WECHATPAY_WITH_POSTGRESQL
+  if (is_postgresql(url)) return std::make_unique<PostgresqlSession>(url);
+#endif
+  refuse(url);
+}
+
+std::unique_ptr<Store> open_store(const std::string& url) {
+#ifdef WECHATPAY_WITH_POSTGRESQL
+  if (is_postgresql(url)) return std::make_unique<PostgresqlStore>(connect(url));
+#endif
+  refuse(url);
+}
+
+std::unique_ptr<Administration> open_administration(const std::string& url) {
+#ifdef WECHATPAY_WITH_POSTGRESQL
+  if (is_postgresql(url)) return std::make_unique<PostgresqlAdministration>(connect(url));
+#endif
+  refuse(url);
+}
+
+std::string schema_for(const std::string& url) {
+#ifdef WECHATPAY_WITH_POSTGRESQL
+  if (is_postgresql(url)) return postgresql_schema();
+#endif
+  refuse(url);
+}
+
+}  // namespace wechatpay::bonus_commit::outbox

@@ -1,0 +1,214 @@
+#include <ctime>
+#include <utility>
+
+#include "src/outbox/postgresql_store.hpp"
+#include "src/outbox/tables.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+namespace {
+
+constexpr const char* tables = R"(CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  card_id text NOT NULL,
+  code text NOT NULL,
+  out_trade_no text NOT NULL,
+  mchid text NOT NULL DEFAULT '',
+  sub_mchid text NOT NULL DEFAULT '',
+  bonus_value bigint NOT NULL,
+  due_at timestamptz NOT NULL DEFAULT now(),  -- the next try, or the end of the lease
+  claim text,
+  attempts int NOT NULL DEFAULT 0,
+  claims int NOT NULL DEFAULT 0,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  last_error text
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+  autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX IF NOT EXISTS wechatpay_bonus_outbox_due ON wechatpay_bonus_outbox (due_at, id);
+
+CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_done (
+  id bigint PRIMARY KEY,  -- the row's in the outbox
+  card_id text NOT NULL,
+  code text NOT NULL,
+  out_trade_no text NOT NULL,
+  mchid text NOT NULL,
+  sub_mchid text NOT NULL,
+  bonus_value bigint NOT NULL,
+  attempts int NOT NULL,
+  created_at timestamptz NOT NULL,
+  done_at timestamptz NOT NULL DEFAULT now(),
+  request_id text NOT NULL
+);
+CREATE INDEX IF NOT EXISTS wechatpay_bonus_outbox_done_at ON wechatpay_bonus_outbox_done (done_at);
+CREATE INDEX IF NOT EXISTS wechatpay_bonus_outbox_done_order ON wechatpay_bonus_outbox_done (out_trade_no);
+
+CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_dead (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  card_id text NOT NULL,
+  code text NOT NULL,
+  out_trade_no text NOT NULL,
+  mchid text NOT NULL,
+  sub_mchid text NOT NULL,
+  bonus_value bigint NOT NULL,
+  attempts int NOT NULL,
+  created_at timestamptz NOT NULL,
+  dead_at timestamptz NOT NULL DEFAULT now(),
+  kind text NOT NULL,
+  error_code text NOT NULL,
+  message text NOT NULL,
+  request_id text NOT NULL
+);
+CREATE INDEX IF NOT EXISTS wechatpay_bonus_outbox_dead_kind ON wechatpay_bonus_outbox_dead (kind, dead_at);
+
+CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_pace (
+  name text PRIMARY KEY,  -- the merchant that signs
+  next_at timestamptz NOT NULL DEFAULT now(),
+  halted_until timestamptz NOT NULL DEFAULT '-infinity',
+  why text NOT NULL DEFAULT ''
+);
+
+CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_about (key text PRIMARY KEY, value text NOT NULL);
+)";
+
+/// `$1` is the kind or empty, `$2` the id or empty.
+constexpr const char* chosen = "($1 = '' OR kind = $1) AND ($2 = '' OR id = nullif($2, '')::bigint)";
+
+std::vector<std::string> parameters_of(const DeadRows& which) {
+  return {which.kind.value_or(""), which.id ? std::to_string(*which.id) : ""};
+}
+
+std::uint64_t count_in(const Table& table) { return static_cast<std::uint64_t>(number_of(table.at(0).at(0))); }
+
+}  // namespace
+
+std::string postgresql_schema() {
+  return std::string(tables)
+      .append("INSERT INTO wechatpay_bonus_outbox_about (key, value) VALUES ('schema', '")
+      .append(std::to_string(schema_version))
+      .append("') ON CONFLICT (key) DO NOTHING;\n");
+}
+
+std::string PostgresqlAdministration::schema() const { return postgresql_schema(); }
+
+void PostgresqlAdministration::install() {
+  // Two installations at a time would meet in the catalogue.
+  session_->execute("BEGIN; SELECT pg_advisory_xact_lock(hashtext('wechatpay_bonus_outbox'));\n" + schema() +
+                    "COMMIT;");
+}
+
+Status PostgresqlAdministration::status() {
+  Status status;
+  for (const auto& line : session_->query("SELECT key, value FROM wechatpay_bonus_outbox_about")) {
+    if (line.at(0) == "schema") status.version = number_of(line.at(1));
+    if (line.at(0) == "merchant") status.merchant = line.at(1);
+    if (line.at(0) == "host") status.host = line.at(1);
+  }
+  const Table rows = session_->query(R"(SELECT count(*) FILTER (WHERE due_at <= now()),
+  count(*) FILTER (WHERE due_at > now() AND claim IS NULL), count(*) FILTER (WHERE due_at > now() AND claim IS NOT NULL),
+  coalesce(extract(epoch FROM now() - min(due_at) FILTER (WHERE due_at <= now() AND isfinite(due_at))), 0)::bigint,
+  coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE isfinite(created_at))), 0)::bigint
+FROM wechatpay_bonus_outbox)");
+  const auto count = [&rows](std::size_t i) { return static_cast<std::uint64_t>(number_of(rows.at(0).at(i))); };
+  status.due = count(0);
+  status.waiting = count(1);
+  status.claimed = count(2);
+  status.oldest_due_seconds = number_of(rows.at(0).at(3));
+  status.oldest_unsettled_seconds = number_of(rows.at(0).at(4));
+  status.done_in_last_hour = count_in(
+      session_->query("SELECT count(*) FROM wechatpay_bonus_outbox_done WHERE done_at > now() - interval '1 hour'"));
+  for (const auto& line : session_->query("SELECT kind, count(*) FROM wechatpay_bonus_outbox_dead GROUP BY kind")) {
+    status.dead[line.at(0)] = static_cast<std::uint64_t>(number_of(line.at(1)));
+  }
+  const Table halts = session_->query(R"(SELECT extract(epoch FROM halted_until - now())::bigint, why
+FROM wechatpay_bonus_outbox_pace WHERE halted_until > now() ORDER BY halted_until DESC LIMIT 1)");
+  if (!halts.empty()) {
+    status.halted_seconds = number_of(halts.front().at(0));
+    status.why_halted = halts.front().at(1);
+  }
+  return status;
+}
+
+std::vector<DeadRow> PostgresqlAdministration::dead(const DeadRows& which, std::size_t most) {
+  auto parameters = parameters_of(which);
+  parameters.push_back(std::to_string(most));
+  const Table found = session_->query(
+      std::string("SELECT id, left(card_id, 64), left(code, 64), left(out_trade_no, 64), left(mchid, 64), "
+                  "left(sub_mchid, 64), bonus_value, attempts, to_char(dead_at AT TIME ZONE 'UTC', "
+                  "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), kind, error_code, message, request_id "
+                  "FROM wechatpay_bonus_outbox_dead WHERE ")
+          .append(chosen)
+          .append(" ORDER BY id LIMIT $3::bigint"),
+      parameters);
+  std::vector<DeadRow> rows;
+  for (const auto& line : found) rows.push_back(dead_row_of(line));
+  return rows;
+}
+
+std::uint64_t PostgresqlAdministration::retry(const DeadRows& which) {
+  return count_in(session_->query(
+      std::string("WITH gone AS (DELETE FROM wechatpay_bonus_outbox_dead WHERE ")
+          .append(chosen)
+          .append(" RETURNING *), back AS (INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, "
+                  "sub_mchid, bonus_value, created_at) SELECT card_id, code, out_trade_no, mchid, sub_mchid, "
+                  "bonus_value, created_at FROM gone RETURNING 1) SELECT count(*) FROM back"),
+      parameters_of(which)));
+}
+
+std::uint64_t PostgresqlAdministration::discard(const DeadRows& which) {
+  return count_in(session_->query(std::string("WITH gone AS (DELETE FROM wechatpay_bonus_outbox_dead WHERE ")
+                                      .append(chosen)
+                                      .append(" RETURNING 1) SELECT count(*) FROM gone"),
+                                  parameters_of(which)));
+}
+
+std::uint64_t PostgresqlAdministration::prune(std::chrono::hours age) {
+  std::uint64_t all = 0;
+  for (std::uint64_t some = 1; some > 0; all += some) {  // in short transactions
+    some = count_in(session_->query(R"(WITH old AS (
+  SELECT id FROM wechatpay_bonus_outbox_done WHERE done_at < now() - $1::bigint * interval '1 hour'
+  ORDER BY done_at LIMIT 5000 FOR UPDATE SKIP LOCKED),
+gone AS (DELETE FROM wechatpay_bonus_outbox_done d USING old WHERE d.id = old.id RETURNING 1)
+SELECT count(*) FROM gone)",
+                                    {std::to_string(age.count())}));
+  }
+  return all;
+}
+
+std::uint64_t PostgresqlAdministration::resume() {
+  session_->query(
+      "UPDATE wechatpay_bonus_outbox_pace SET halted_until = '-infinity', why = '' WHERE halted_until > now()");
+  std::uint64_t all = 0;
+  for (std::uint64_t some = 1; some > 0; all += some) {
+    some = count_in(session_->query(R"(WITH waiting AS (
+  SELECT id FROM wechatpay_bonus_outbox WHERE claim IS NULL AND due_at > now() AND attempts > 0
+  ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED),
+made_due AS (UPDATE wechatpay_bonus_outbox o SET due_at = now() FROM waiting w WHERE o.id = w.id RETURNING 1)
+SELECT count(*) FROM made_due)"));
+  }
+  return all;
+}
+
+Health PostgresqlAdministration::health() {
+  Health health;
+  const Table server = session_->query(
+      "SELECT 'PostgreSQL ' || current_setting('server_version'), extract(epoch FROM clock_timestamp())::bigint");
+  health.server = server.at(0).at(0);
+  health.clock_offset_seconds = number_of(server.at(0).at(1)) - static_cast<std::int64_t>(std::time(nullptr));
+  const Table missing = session_->query(R"(SELECT t.privilege || ' on ' || t.name
+FROM (SELECT 'wechatpay_bonus_outbox' || suffix AS name, privilege FROM
+  unnest(ARRAY['', '_done', '_dead', '_pace', '_about']) AS suffix,
+  unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege) AS t
+WHERE to_regclass(t.name) IS NOT NULL AND NOT has_table_privilege(to_regclass(t.name), t.privilege)
+  AND NOT (t.privilege = 'DELETE' AND t.name ~ '(_pace|_about)$') AND NOT (t.privilege = 'UPDATE' AND t.name ~ '_about$')
+ORDER BY 1)");
+  for (const auto& line : missing) health.missing_rights.push_back(line.at(0));
+  health.oldest_transaction_seconds = number_of(
+      session_
+          ->query("SELECT coalesce(extract(epoch FROM max(now() - xact_start)), 0)::bigint FROM pg_stat_activity "
+                  "WHERE state <> 'idle' AND backend_type = 'client backend' AND datname = current_database()")
+          .at(0)
+          .at(0));
+  return health;
+}
+
+}  // namespace wechatpay::bonus_commit::outbox

@@ -1,0 +1,43 @@
+// A connection to PostgreSQL, by libpq.
+#ifndef WECHATPAY_SRC_OUTBOX_POSTGRESQL_SESSION_HPP
+#define WECHATPAY_SRC_OUTBOX_POSTGRESQL_SESSION_HPP
+
+#include <libpq-fe.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/outbox/session.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+/// Relies on no state of the connection between transactions, so that a pooler may stand between.
+class PostgresqlSession : public Session {
+ public:
+  explicit PostgresqlSession(const std::string& url);
+
+  Table query(const std::string& statement, const std::vector<std::string>& parameters = {}) override;
+  void execute(const std::string& statements) override;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Result = std::unique_ptr<PGresult, decltype(&PQclear)>;
+
+  void send(bool queued);
+  Result finish(Clock::time_point deadline);
+  void wait(short events, Clock::time_point deadline);
+  [[noreturn]] void fail(const PGresult* result);
+  std::string without_password(std::string message) const;
+
+  std::string password_;
+  std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
+};
+
+/// An array of texts as a parameter.
+std::string array_of(const std::vector<std::string>& texts);
+
+}  // namespace wechatpay::bonus_commit::outbox
+
+#endif

@@ -1,0 +1,186 @@
+#include "src/outbox/postgresql_store.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "src/outbox/postgresql_session.hpp"
+#include "src/outbox/tables.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+namespace {
+
+// MATERIALIZED: else the planner may run the subquery with the LIMIT again. now(), and not clock_timestamp(), which no
+// index serves. Texts are cut: a row may hold megabytes, and is refused all the same.
+constexpr const char* claim_begin = R"(picked AS MATERIALIZED (
+  SELECT id, due_at FROM wechatpay_bonus_outbox
+  WHERE due_at <= now() AND )";
+constexpr const char* claim_end = R"(
+  ORDER BY due_at, id LIMIT $2::bigint FOR UPDATE SKIP LOCKED)
+UPDATE wechatpay_bonus_outbox o
+SET due_at = now() + $3::bigint * interval '1 ms', claim = $4, claims = claims + 1
+FROM picked WHERE o.id = picked.id
+RETURNING o.id, left(o.card_id, 64), left(o.code, 64), left(o.out_trade_no, 64), left(o.mchid, 64),
+  left(o.sub_mchid, 64), o.bonus_value, o.attempts, o.claims,
+  (extract(epoch FROM greatest(picked.due_at, 'epoch')) * 1000000)::bigint,
+  CASE WHEN isfinite(o.created_at) THEN extract(epoch FROM now() - o.created_at)::bigint ELSE 0 END,
+  EXISTS (SELECT 1 FROM wechatpay_bonus_outbox_done d
+    WHERE length(o.out_trade_no) <= 64 AND d.out_trade_no = o.out_trade_no AND d.card_id = o.card_id AND d.code = o.code
+      AND d.mchid = o.mchid AND d.sub_mchid = o.sub_mchid AND d.bonus_value <> o.bonus_value))";
+
+constexpr const char* not_halted = R"(NOT EXISTS (
+    SELECT 1 FROM wechatpay_bonus_outbox_pace WHERE name = $1 AND halted_until > now()))";
+
+constexpr const char* take_pace = R"(pace AS (
+  UPDATE wechatpay_bonus_outbox_pace
+  SET next_at = greatest(next_at, now()) + $2::bigint * $5::float8 * interval '1 s'
+  WHERE name = $1 AND halted_until <= now()
+    AND next_at <= now() + ($6::bigint - $2::bigint) * $5::float8 * interval '1 s'
+    AND EXISTS (SELECT 1 FROM wechatpay_bonus_outbox WHERE due_at <= now())
+  RETURNING 1),
+)";
+
+constexpr const char* settle_statement = R"(WITH told AS (
+  SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
+    $8::text[]) AS t (id, token, fate, pause, kind, code, message, request_id)),
+live AS MATERIALIZED (
+  SELECT o.id, t.fate, t.pause, t.kind, t.code, t.message, t.request_id
+  FROM wechatpay_bonus_outbox o JOIN told t ON t.id = o.id AND t.token = o.claim ORDER BY o.id FOR UPDATE OF o),
+gone AS (
+  DELETE FROM wechatpay_bonus_outbox o USING live l WHERE o.id = l.id AND l.fate IN ('done', 'dead')
+  RETURNING o.id, o.card_id, o.code AS member, o.out_trade_no, o.mchid, o.sub_mchid, o.bonus_value, o.attempts,
+    o.created_at, l.fate, l.kind, l.code, l.message, l.request_id),
+done AS (
+  INSERT INTO wechatpay_bonus_outbox_done AS d
+    (id, card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, attempts, created_at, request_id)
+  SELECT id, card_id, member, out_trade_no, mchid, sub_mchid, bonus_value, attempts + 1, created_at, request_id
+  FROM gone WHERE fate = 'done'
+  ON CONFLICT (id) DO UPDATE SET (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, attempts, created_at,
+      done_at, request_id) = (excluded.card_id, excluded.code, excluded.out_trade_no, excluded.mchid,
+      excluded.sub_mchid, excluded.bonus_value, excluded.attempts, excluded.created_at, excluded.done_at,
+      excluded.request_id)
+  RETURNING 1),
+dead AS (
+  INSERT INTO wechatpay_bonus_outbox_dead
+    (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, attempts, created_at, kind, error_code, message,
+     request_id)
+  SELECT card_id, member, out_trade_no, mchid, sub_mchid, bonus_value, attempts + CASE WHEN kind IN
+      ('invalid', 'conflict', 'poison') THEN 0 ELSE 1 END, created_at, kind, code, message, request_id
+  FROM gone WHERE fate = 'dead'
+  RETURNING 1),
+back AS (
+  UPDATE wechatpay_bonus_outbox o
+  SET due_at = now() + l.pause * interval '1 ms', claim = NULL,
+    attempts = o.attempts + CASE l.fate WHEN 'wait' THEN 1 ELSE 0 END,
+    claims = o.claims - CASE l.fate WHEN 'wait' THEN 0 ELSE 1 END,
+    last_error = CASE l.fate WHEN 'wait' THEN l.message ELSE o.last_error END
+  FROM live l WHERE o.id = l.id AND l.fate IN ('wait', 'back')
+  RETURNING 1)
+SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM dead), (SELECT count(*) FROM back))";
+
+std::string word_of(Fate fate) {
+  switch (fate) {
+    case Fate::done: return "done";
+    case Fate::dead: return "dead";
+    case Fate::wait: return "wait";
+    case Fate::hand_back: break;
+  }
+  return "back";
+}
+
+/// One column of all settlements.
+template <typename Member>
+std::string column(const std::vector<Settlement>& settlements, Member member) {
+  std::vector<std::string> texts;
+  texts.reserve(settlements.size());
+  std::transform(settlements.begin(), settlements.end(), std::back_inserter(texts), member);
+  return array_of(texts);
+}
+
+std::string milliseconds(std::chrono::milliseconds time) { return std::to_string(time.count()); }
+
+}  // namespace
+
+void PostgresqlStore::open(const Owner& owner) {
+  const Table there = session_->query("SELECT to_regclass('wechatpay_bonus_outbox_about') IS NOT NULL");
+  if (there.at(0).at(0) != "t") check_about("", {}, owner);
+  session_->query(
+      "INSERT INTO wechatpay_bonus_outbox_about (key, value) VALUES ('merchant', $1), ('host', $2) "
+      "ON CONFLICT (key) DO NOTHING",
+      {owner.merchant, owner.host});
+  std::map<std::string, std::string> about;
+  for (const auto& line : session_->query("SELECT key, value FROM wechatpay_bonus_outbox_about")) {
+    about[line.at(0)] = line.at(1);
+  }
+  check_about(about["schema"], {about["merchant"], about["host"]}, owner);
+  session_->query("INSERT INTO wechatpay_bonus_outbox_pace (name) VALUES ($1) ON CONFLICT (name) DO NOTHING",
+                  {owner.merchant});
+}
+
+std::vector<Row> PostgresqlStore::claim(const Claim& claim) {
+  std::vector<std::string> parameters = {claim.merchant, std::to_string(claim.most), milliseconds(claim.lease),
+                                         claim.token};
+  std::string statement = "WITH ";
+  if (claim.pace.per_second > 0) {
+    statement += take_pace;
+    parameters.push_back(std::to_string(1 / claim.pace.per_second));
+    parameters.push_back(std::to_string(claim.pace.burst()));
+  }
+  statement.append(claim_begin).append(claim.pace.per_second > 0 ? "EXISTS (SELECT 1 FROM pace)" : not_halted);
+  if (claim.low > 0) {
+    parameters.push_back(std::to_string(claim.low));
+    statement += " AND due_at >= to_timestamp($" + std::to_string(parameters.size()) + "::bigint / 1000000.0)";
+  }
+  statement += claim_end;
+  std::vector<Row> rows;
+  for (const auto& line : session_->query(statement, parameters)) rows.push_back(row_of(line));
+  std::sort(rows.begin(), rows.end(),
+            [](const Row& a, const Row& b) { return std::tie(a.due, a.id) < std::tie(b.due, b.id); });
+  return rows;
+}
+
+std::vector<std::int64_t> PostgresqlStore::renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) {
+  std::vector<std::string> ids;
+  std::vector<std::string> tokens;
+  for (const HeldRow& row : rows) {
+    ids.push_back(std::to_string(row.id));
+    tokens.push_back(row.token);
+  }
+  const Table renewed = session_->query(
+      R"(WITH held AS MATERIALIZED (
+  SELECT o.id FROM wechatpay_bonus_outbox o
+  JOIN unnest($1::bigint[], $2::text[]) AS t (id, token) ON t.id = o.id AND t.token = o.claim
+  ORDER BY o.id FOR UPDATE OF o)
+UPDATE wechatpay_bonus_outbox o SET due_at = now() + $3::bigint * interval '1 ms'
+FROM held WHERE o.id = held.id RETURNING o.id)",
+      {array_of(ids), array_of(tokens), milliseconds(lease)});
+  std::vector<std::int64_t> still_held;
+  for (const auto& line : renewed) still_held.push_back(number_of(line.at(0)));
+  return still_held;
+}
+
+Settled PostgresqlStore::settle(const std::vector<Settlement>& settlements) {
+  const Table counts = session_->query(
+      settle_statement, {column(settlements, [](const Settlement& one) { return std::to_string(one.id); }),
+                         column(settlements, [](const Settlement& one) { return one.token; }),
+                         column(settlements, [](const Settlement& one) { return word_of(one.fate); }),
+                         column(settlements, [](const Settlement& one) { return milliseconds(one.pause); }),
+                         column(settlements, [](const Settlement& one) { return one.kind; }),
+                         column(settlements, [](const Settlement& one) { return one.code; }),
+                         column(settlements, [](const Settlement& one) { return one.message; }),
+                         column(settlements, [](const Settlement& one) { return one.request_id; })});
+  const auto count = [&counts](std::size_t i) { return static_cast<std::uint64_t>(number_of(counts.at(0).at(i))); };
+  return {count(0), count(1), count(2)};
+}
+
+void PostgresqlStore::halt(const std::string& merchant, std::chrono::milliseconds time, const std::string& why) {
+  session_->query(
+      "UPDATE wechatpay_bonus_outbox_pace SET why = $3, "
+      "halted_until = greatest(halted_until, now() + $2::bigint * interval '1 ms') WHERE name = $1",
+      {merchant, milliseconds(time), why});
+}
+
+}  // namespace wechatpay::bonus_commit::outbox

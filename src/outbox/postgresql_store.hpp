@@ -1,0 +1,50 @@
+// The outbox in PostgreSQL.
+#ifndef WECHATPAY_SRC_OUTBOX_POSTGRESQL_STORE_HPP
+#define WECHATPAY_SRC_OUTBOX_POSTGRESQL_STORE_HPP
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/outbox/store.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+class PostgresqlStore : public Store {
+ public:
+  explicit PostgresqlStore(std::unique_ptr<Session> session) : session_(std::move(session)) {}
+
+  void open(const Owner& owner) override;
+  std::vector<Row> claim(const Claim& claim) override;
+  std::vector<std::int64_t> renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) override;
+  Settled settle(const std::vector<Settlement>& settlements) override;
+  void halt(const std::string& merchant, std::chrono::milliseconds time, const std::string& why) override;
+
+ private:
+  const std::unique_ptr<Session> session_;
+};
+
+class PostgresqlAdministration : public Administration {
+ public:
+  explicit PostgresqlAdministration(std::unique_ptr<Session> session) : session_(std::move(session)) {}
+
+  std::string schema() const override;
+  void install() override;
+  Status status() override;
+  std::vector<DeadRow> dead(const DeadRows& which, std::size_t most) override;
+  std::uint64_t retry(const DeadRows& which) override;
+  std::uint64_t discard(const DeadRows& which) override;
+  std::uint64_t prune(std::chrono::hours age) override;
+  std::uint64_t resume() override;
+  Health health() override;
+
+ private:
+  const std::unique_ptr<Session> session_;
+};
+
+/// The statements that make the tables.
+std::string postgresql_schema();
+
+}  // namespace wechatpay::bonus_commit::outbox
+
+#endif

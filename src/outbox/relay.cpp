@@ -1,0 +1,200 @@
+#include "src/outbox/relay.hpp"
+
+#include <wechatpay/bonus_commit/stages/text.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include "src/outbox/meaning.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+namespace {
+
+constexpr std::chrono::milliseconds settle_pause{50};
+constexpr std::chrono::seconds report_pause{10};
+constexpr std::size_t most_causes = 50;
+
+std::string merchant_of(const BonusCommitRequest& order) { return order.mchid + "/" + order.sub_mchid; }
+
+}  // namespace
+
+Relay::Relay(RelayOptions options, OpenStore open_store, const BonusCommitClient& client, Say say)
+    : options_(std::move(options)), open_store_(std::move(open_store)), client_(client), say_(std::move(say)) {}
+
+void Relay::request_stop() {
+  stop_requested_ = true;
+  results_->wake();
+}
+
+RelayEnd Relay::run() {
+  while (true) {
+    if (stop_requested_ && !end_) begin_to_end(RelayEnd::stopped, "asked to");
+    take_results();
+    use_database();
+    start_calls();
+    if (finished()) break;
+    report(false);
+    results_->wait_until(next_moment());
+  }
+  report(true);
+  const bool all_written = pending_.empty() && held_.empty();
+  return *end_ == RelayEnd::stopped && !all_written ? RelayEnd::unsettled : *end_;
+}
+
+void Relay::begin_to_end(RelayEnd end, const std::string& why) {
+  if (end_) return;
+  end_ = end;
+  give_up_at_ = Clock::now() + Lease::deadline(options_.lease) + std::chrono::seconds(5);
+  hand_back_queue();
+  say_("ending: " + why + "; " + std::to_string(in_flight_) + " calls under way are waited for");
+}
+
+bool Relay::finished() const {
+  if (!end_) return false;
+  if (*end_ == RelayEnd::database_refused && in_flight_ == 0) return true;
+  return (in_flight_ == 0 && pending_.empty()) || Clock::now() >= give_up_at_;
+}
+
+Relay::Clock::time_point Relay::next_moment() const {
+  const auto now = Clock::now();
+  auto moment = now + std::chrono::seconds(1);
+  if (claimable() > 0) moment = std::min(moment, std::max(claim_at_, database_at_));
+  if (!pending_.empty()) moment = std::min(moment, std::max(settle_at_, database_at_));
+  if (!queue_.empty()) moment = std::min(moment, now + settle_pause);
+  if (halted_until_ > now) moment = std::min(moment, halted_until_);
+  if (!breaker_.closed() && breaker_.next_probe() > now) moment = std::min(moment, breaker_.next_probe());
+  return moment;
+}
+
+void Relay::take_results() {
+  for (auto& [call, result] : results_->take()) {
+    auto held = held_.extract(call);
+    --in_flight_;
+    orders_in_flight_.erase(order_key(held.mapped().row.order));
+    take_result(std::move(held.mapped()), result);
+  }
+}
+
+void Relay::take_result(Held held, const CommitResult& result) {
+  note_meaning(held, result);
+  add(settlement_of(held.row, held.token, result, options_.giving_up, breaker_.closed(), random_fraction()));
+}
+
+void Relay::note_meaning(const Held& held, const CommitResult& result) {
+  const auto now = Clock::now();
+  const Meaning meaning = meaning_of(result);
+  const bool was_closed = breaker_.closed();
+  switch (meaning) {
+    case Meaning::credited:
+    case Meaning::refused:
+    case Meaning::permission_missing: breaker_.answered(); break;
+    case Meaning::failed:
+      if (breaker_.failed(now)) {
+        say_("20 failures in a row: from now on one call at a time, until one succeeds");
+        hand_back_queue();
+      }
+      break;
+    case Meaning::invalid:
+    case Meaning::not_called:
+    case Meaning::setup_wrong: break;
+  }
+  if (!was_closed && breaker_.closed()) say_("calls succeed: committing");
+  if (const auto halt = halt_after(result)) {
+    halted_until_ = std::max(halted_until_, now + *halt);
+    new_halt_ = std::max(*halt, new_halt_.value_or(*halt));
+  }
+  if (result || meaning == Meaning::not_called) return;
+  const Error& error = result.error();
+  if (meaning == Meaning::permission_missing) {
+    merchants_held_[merchant_of(held.row.order)] = now + permission_pause;
+  }
+  const Answer* const answer = error.answer();
+  const std::string cause = std::string(to_string(error.kind)) + std::to_string(error.http_status()) +
+                            std::string(to_string(error.transport_fault)) + (answer == nullptr ? "" : answer->code);
+  if (causes_told_.size() < most_causes && causes_told_.insert(cause).second) {
+    say_("row " + std::to_string(held.row.id) + ", out_trade_no " + stages::printable(held.row.order.out_trade_no, 64) +
+         ": " + stages::printable(error.to_string(), 1000));
+  }
+  if (meaning == Meaning::setup_wrong) {
+    begin_to_end(RelayEnd::setup_wrong, "every further order would fail likewise");
+  }
+}
+
+void Relay::add(Settlement settlement) {
+  if (pending_.empty()) settle_at_ = Clock::now() + settle_pause;
+  pending_.push_back(std::move(settlement));
+}
+
+void Relay::hand_back(const Held& held, std::chrono::milliseconds pause) {
+  Settlement settlement;
+  settlement.id = held.row.id;
+  settlement.token = held.token;
+  settlement.pause = pause;
+  add(std::move(settlement));
+}
+
+void Relay::hand_back_queue() {
+  for (const std::uint64_t call : queue_) {
+    hand_back(held_.at(call), std::chrono::milliseconds(0));
+    held_.erase(call);
+  }
+  queue_.clear();
+}
+
+void Relay::start_calls() {
+  while (!queue_.empty()) {
+    const std::uint64_t call = queue_.front();
+    if (!may_start(held_.at(call))) return;
+    queue_.pop_front();
+    start(call);
+  }
+}
+
+bool Relay::may_start(const Held& held) const {
+  const auto now = Clock::now();
+  if (holds_suspect() && !pending_.empty()) return false;  // what was handed back is written first
+  return in_flight_ < options_.max_in_flight && now >= halted_until_ && held.lease.has_room(now) &&
+         (!is_suspect(held.row) || in_flight_ == 0) && breaker_.admits(now, in_flight_);
+}
+
+void Relay::start(std::uint64_t call) {
+  Held& held = held_.at(call);
+  const auto now = Clock::now();
+  const auto merchant = merchants_held_.find(merchant_of(held.row.order));
+  std::optional<std::chrono::milliseconds> not_now;
+  if (merchant != merchants_held_.end()) {
+    if (now < merchant->second) {
+      not_now = std::chrono::duration_cast<std::chrono::milliseconds>(merchant->second - now);
+    } else {
+      merchants_held_.erase(merchant);
+    }
+  }
+  if (!not_now && !orders_in_flight_.insert(order_key(held.row.order)).second) not_now = std::chrono::seconds(1);
+  if (not_now) {
+    hand_back(held, *not_now);
+    held_.erase(call);
+    return;
+  }
+  held.started = true;
+  ++in_flight_;
+  BonusCommitRequest order = held.row.order;
+  order.merchant_mode = options_.mode.value_or(mode_of(order));
+  client_.commit_async(order,
+                       [results = results_, call](CommitResult result) { results->push(call, std::move(result)); });
+}
+
+void Relay::report(bool last) {
+  const auto now = Clock::now();
+  if (now < report_at_ && !last) return;
+  report_at_ = now + report_pause;
+  const std::uint64_t rows = settled_.done + settled_.dead + settled_.back + lost_;
+  if (rows == 0) return;
+  say_(std::to_string(settled_.done) + " credited, " + std::to_string(settled_.dead) + " dead, " +
+       std::to_string(settled_.back) + " to be tried again, " + std::to_string(lost_) + " leases lost; " +
+       std::to_string(in_flight_) + " under way");
+  settled_ = {};
+  lost_ = 0;
+}
+
+}  // namespace wechatpay::bonus_commit::outbox

@@ -1,0 +1,136 @@
+// A worker: claims rows of the outbox, commits them through a client, and settles them.
+#ifndef WECHATPAY_SRC_OUTBOX_RELAY_HPP
+#define WECHATPAY_SRC_OUTBOX_RELAY_HPP
+
+#include <wechatpay/bonus_commit/client.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "src/outbox/breaker.hpp"
+#include "src/outbox/decisions.hpp"
+#include "src/outbox/lease.hpp"
+#include "src/outbox/polling.hpp"
+#include "src/outbox/result_queue.hpp"
+#include "src/outbox/store.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+struct RelayOptions {
+  Owner owner{};
+  std::size_t max_in_flight = 64;
+  Pace pace{};
+  std::chrono::milliseconds lease = std::chrono::seconds(90);  ///< a call's deadline is a third of it
+  std::optional<MerchantMode> mode{};                          ///< nothing: the ids that a row has
+  GivingUp giving_up{};
+};
+
+enum class RelayEnd {
+  stopped,           ///< asked for; every row is settled or handed back
+  setup_wrong,       ///< every order would meet the same; all rows are handed back
+  database_refused,  ///< tables, rights or owner are wrong
+  unsettled,         ///< some results could not be written; their calls are repeated when their leases have ended
+};
+
+/// run() is one thread's, the only one that uses the database.
+class Relay {
+ public:
+  using OpenStore = std::function<std::unique_ptr<Store>()>;  ///< throws DatabaseError
+  using Say = std::function<void(const std::string&)>;        ///< gets a line for the log
+
+  /// `client` must outlive this; its deadline is to be a third of the lease.
+  Relay(RelayOptions options, OpenStore open_store, const BonusCommitClient& client, Say say);
+
+  /// Works until it is stopped, or cannot go on.
+  RelayEnd run();
+
+  /// Has run() claim nothing more, hand back what has not started, and end when what is under way has. Thread-safe.
+  void request_stop();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  struct Held {
+    Row row;
+    std::string token;
+    Lease lease;
+    bool started = false;
+  };
+
+  void take_results();
+  void take_result(Held held, const CommitResult& result);
+  void note_meaning(const Held& held, const CommitResult& result);
+
+  void use_database();
+  void settle();
+  void renew();
+  void claim();
+  std::size_t claimable() const;
+  void take_rows(std::vector<Row> rows, const std::string& token, Clock::time_point begin);
+  void leave_suspect_alone();
+  bool holds_suspect() const;
+  void hand_back_queue();
+  void database_failed(const DatabaseError& error);
+
+  void start_calls();
+  bool may_start(const Held& held) const;
+  void start(std::uint64_t call);
+  void hand_back(const Held& held, std::chrono::milliseconds pause);
+  void add(Settlement settlement);
+
+  void begin_to_end(RelayEnd end, const std::string& why);
+  bool finished() const;
+  Clock::time_point next_moment() const;
+  void report(bool last);
+
+  const RelayOptions options_;
+  const OpenStore open_store_;
+  const BonusCommitClient& client_;
+  const Say say_;
+  const std::shared_ptr<ResultQueue> results_ = std::make_shared<ResultQueue>();
+  std::atomic<bool> stop_requested_{false};
+
+  // The rest is run()'s thread's.
+  std::unique_ptr<Store> store_;  ///< null: not connected
+  std::map<std::uint64_t, Held> held_;
+  std::deque<std::uint64_t> queue_;  ///< of what is held, what has not started
+  std::size_t in_flight_ = 0;
+  std::set<std::string> orders_in_flight_;
+  std::vector<Settlement> pending_;  ///< decided, and not yet written
+  std::uint64_t last_call_ = 0;
+  Breaker breaker_;
+  Polling polling_;
+  std::map<std::string, Clock::time_point> merchants_held_;  ///< until when, after a refused permission
+  Clock::time_point halted_until_ = Clock::time_point::min();
+  std::optional<std::chrono::milliseconds> new_halt_;  ///< to be written
+
+  Clock::time_point settle_at_ = Clock::time_point::max();
+  Clock::time_point claim_at_ = Clock::time_point::min();
+  Clock::time_point database_at_ = Clock::time_point::min();
+  std::chrono::milliseconds database_pause_{500};
+  bool database_failed_ = false;
+  std::int64_t low_ = 0;
+  Clock::time_point full_scan_at_ = Clock::time_point::min();
+
+  std::optional<RelayEnd> end_;  ///< it is ending, so
+  Clock::time_point give_up_at_ = Clock::time_point::max();
+
+  Settled settled_;  ///< since the last report
+  std::uint64_t lost_ = 0;
+  std::set<std::string> causes_told_;
+  Clock::time_point report_at_ = Clock::time_point::min();
+};
+
+}  // namespace wechatpay::bonus_commit::outbox
+
+#endif

@@ -1,0 +1,158 @@
+// What the relay does with the database.
+#include <wechatpay/bonus_commit/client_options.hpp>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "src/outbox/relay.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+namespace {
+
+constexpr std::size_t largest_settlement = 500;
+constexpr std::chrono::milliseconds longest_database_pause{30000};
+constexpr std::chrono::seconds full_scan_pause{5};
+constexpr std::int64_t low_margin = 5000000;  // microseconds
+
+}  // namespace
+
+void Relay::use_database() {
+  if (Clock::now() < database_at_) return;
+  try {
+    if (store_ == nullptr) {
+      auto store = open_store_();
+      store->open(options_.owner);
+      store_ = std::move(store);
+    }
+    settle();
+    renew();
+    if (new_halt_) store_->halt(options_.owner.merchant, *new_halt_, "WeChat Pay answered 429");
+    new_halt_.reset();
+    claim();
+    if (database_failed_) say_("the database answers again");
+    database_failed_ = false;
+    database_pause_ = std::chrono::milliseconds(500);
+  } catch (const DatabaseError& error) {
+    database_failed(error);
+  }
+}
+
+void Relay::database_failed(const DatabaseError& error) {
+  store_.reset();
+  const std::string state = error.state().empty() ? "" : " (" + error.state() + ")";
+  if (!error.passing()) {
+    say_("database: " + std::string(error.what()) + state);
+    begin_to_end(RelayEnd::database_refused, "the database does not let it work");
+    end_ = RelayEnd::database_refused;
+    database_at_ = Clock::now() + longest_database_pause;
+    return;
+  }
+  if (!database_failed_) say_("database: " + std::string(error.what()) + state + "; trying again");
+  database_failed_ = true;
+  database_at_ = Clock::now() + database_pause_;
+  database_pause_ = std::min(2 * database_pause_, longest_database_pause);
+}
+
+void Relay::settle() {
+  while (!pending_.empty() && (end_ || Clock::now() >= settle_at_ || pending_.size() >= largest_settlement)) {
+    const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(std::min(pending_.size(), largest_settlement));
+    const std::vector<Settlement> some(pending_.begin(), end);
+    const Settled settled = store_->settle(some);
+    pending_.erase(pending_.begin(), end);
+    settled_.done += settled.done;
+    settled_.dead += settled.dead;
+    settled_.back += settled.back;
+    lost_ += some.size() - settled.done - settled.dead - settled.back;
+  }
+}
+
+/// All rows that are held, when it is time for the first of them. What has not started and is lost is dropped.
+void Relay::renew() {
+  const auto begin = Clock::now();
+  const bool due = std::any_of(held_.begin(), held_.end(),
+                               [begin](const auto& held) { return begin >= held.second.lease.renewal(); });
+  if (!due) return;
+  std::vector<HeldRow> rows;
+  for (const auto& [call, held] : held_) rows.push_back({held.row.id, held.token});
+  const auto renewed = store_->renew(rows, options_.lease);
+  const std::set<std::int64_t> ours(renewed.begin(), renewed.end());
+  for (auto at = held_.begin(); at != held_.end();) {
+    Held& held = at->second;
+    const bool kept = ours.count(held.row.id) == 1;
+    // A lost one that has started is not asked about again.
+    held.lease = Lease(begin, options_.lease);
+    if (kept || held.started) {
+      ++at;
+      continue;
+    }
+    ++lost_;
+    queue_.erase(std::remove(queue_.begin(), queue_.end(), at->first), queue_.end());
+    at = held_.erase(at);
+  }
+}
+
+/// How many rows there is room for; 0: none now.
+std::size_t Relay::claimable() const {
+  const auto now = Clock::now();
+  if (end_ || holds_suspect() || now < halted_until_ || pending_.size() >= largest_settlement) return 0;
+  if (!breaker_.closed()) return held_.empty() && now >= breaker_.next_probe() ? 1 : 0;
+  if (queue_.size() >= options_.max_in_flight) return 0;
+  return std::min({2 * options_.max_in_flight - held_.size(), options_.pace.most_at_once(), largest_settlement});
+}
+
+void Relay::claim() {
+  const auto begin = Clock::now();
+  if (begin < claim_at_) return;
+  Claim claim;
+  claim.most = claimable();
+  if (claim.most == 0) return;
+  auto token = random_nonce();
+  if (!token) throw DatabaseError(token.error().message, "", true);
+  claim.token = *std::move(token);
+  claim.lease = options_.lease;
+  claim.merchant = options_.owner.merchant;
+  claim.pace = options_.pace;
+  if (begin >= full_scan_at_) {
+    low_ = 0;
+    full_scan_at_ = begin + full_scan_pause;
+  }
+  claim.low = low_;
+  std::vector<Row> rows = store_->claim(claim);
+  low_ = rows.size() < claim.most ? 0 : std::max<std::int64_t>(0, rows.back().due - low_margin);
+  const auto pause = polling_.after(claim.most, rows.size(), random_fraction());
+  const bool paced = options_.pace.per_second > 0 && rows.empty();
+  claim_at_ = Clock::now() + (paced ? options_.pace.pause() : pause);
+  take_rows(std::move(rows), claim.token, begin);
+}
+
+void Relay::take_rows(std::vector<Row> rows, const std::string& token, Clock::time_point begin) {
+  for (Row& row : rows) {
+    if (auto dead = dead_before_call(row, token)) {
+      add(*std::move(dead));
+      continue;
+    }
+    const std::uint64_t call = ++last_call_;
+    held_.emplace(call, Held{std::move(row), token, Lease(begin, options_.lease)});
+    queue_.push_back(call);
+  }
+  leave_suspect_alone();
+}
+
+bool Relay::holds_suspect() const {
+  return std::any_of(held_.begin(), held_.end(), [](const auto& held) { return is_suspect(held.second.row); });
+}
+
+/// Where a suspect waits to be started, everything else that waits is handed back, so that it does not suffer with it.
+void Relay::leave_suspect_alone() {
+  const auto suspect =
+      std::find_if(queue_.begin(), queue_.end(), [this](std::uint64_t call) { return is_suspect(held_.at(call).row); });
+  if (suspect == queue_.end()) return;
+  const std::uint64_t alone = *suspect;
+  queue_.erase(suspect);
+  hand_back_queue();
+  queue_ = {alone};
+}
+
+}  // namespace wechatpay::bonus_commit::outbox

@@ -1,0 +1,55 @@
+// Results of calls on their way from the transport's thread to the relay's.
+#ifndef WECHATPAY_SRC_OUTBOX_RESULT_QUEUE_HPP
+#define WECHATPAY_SRC_OUTBOX_RESULT_QUEUE_HPP
+
+#include <wechatpay/bonus_commit/receipt.hpp>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace wechatpay::bonus_commit::outbox {
+
+/// Thread-safe.
+class ResultQueue {
+ public:
+  using Results = std::vector<std::pair<std::uint64_t, CommitResult>>;
+
+  void push(std::uint64_t call, CommitResult result) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    results_.emplace_back(call, std::move(result));
+    changed_.notify_one();
+  }
+
+  /// Ends one wait.
+  void wake() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    woken_ = true;
+    changed_.notify_one();
+  }
+
+  Results take() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return std::exchange(results_, {});
+  }
+
+  /// Waits for a result or wake(), at most until then.
+  void wait_until(std::chrono::steady_clock::time_point moment) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait_until(lock, moment, [this] { return woken_ || !results_.empty(); });
+    woken_ = false;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  Results results_;
+  bool woken_ = false;
+};
+
+}  // namespace wechatpay::bonus_commit::outbox
+
+#endif

@@ -1,0 +1,145 @@
+// The outbox as a worker uses it, and as an operator does. One implementation for each kind of database.
+#ifndef WECHATPAY_SRC_OUTBOX_STORE_HPP
+#define WECHATPAY_SRC_OUTBOX_STORE_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "src/outbox/polling.hpp"
+#include "src/outbox/row.hpp"
+#include "src/outbox/session.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+/// The version of the tables that this code makes; it works with the one before, too.
+inline constexpr int schema_version = 1;
+
+/// Whose outbox it is: another merchant's or another host's is refused.
+struct Owner {
+  std::string merchant{};
+  std::string host{};
+};
+
+struct Claim {
+  std::string token{};
+  std::size_t most = 1;
+  std::chrono::milliseconds lease{90000};
+  std::int64_t low = 0;  ///< only rows that are due since then, microseconds since 1970; 0: all that are due
+  std::string merchant{};
+  Pace pace{};
+};
+
+/// A row and the token under which it was claimed.
+struct HeldRow {
+  std::int64_t id = 0;
+  std::string token{};
+};
+
+/// How many rows were settled, of each fate.
+struct Settled {
+  std::uint64_t done = 0;
+  std::uint64_t dead = 0;
+  std::uint64_t back = 0;
+};
+
+/// What a worker asks of the outbox. Each member throws DatabaseError.
+class Store {
+ public:
+  Store() = default;
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+  virtual ~Store() = default;
+
+  /// Throws where the tables are of another version, or another owner's. The first worker makes its owner theirs.
+  virtual void open(const Owner& owner) = 0;
+
+  /// Claims rows that are due, the oldest first. None are where the merchant is halted, or its pace gives no room.
+  virtual std::vector<Row> claim(const Claim& claim) = 0;
+
+  /// Lengthens the leases; returns the ids of the rows that still have their token.
+  virtual std::vector<std::int64_t> renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) = 0;
+
+  /// All of it or nothing. Repeated, it changes nothing.
+  virtual Settled settle(const std::vector<Settlement>& settlements) = 0;
+
+  /// Has no worker of the merchant claim for so long.
+  virtual void halt(const std::string& merchant, std::chrono::milliseconds time, const std::string& why) = 0;
+};
+
+struct Status {
+  std::int64_t version = 0;
+  std::string merchant{};
+  std::string host{};
+  std::uint64_t due = 0;
+  std::uint64_t waiting = 0;
+  std::uint64_t claimed = 0;
+  std::int64_t oldest_due_seconds = 0;        ///< since when the oldest due row is due
+  std::int64_t oldest_unsettled_seconds = 0;  ///< the age of the oldest row that is not settled
+  std::uint64_t done_in_last_hour = 0;
+  std::map<std::string, std::uint64_t> dead{};  ///< by kind
+  std::int64_t halted_seconds = 0;              ///< for how long the merchant is still halted
+  std::string why_halted{};
+};
+
+struct DeadRow {
+  std::int64_t id = 0;
+  BonusCommitRequest order{};
+  int attempts = 0;
+  std::string dead_at{};
+  std::string kind{};
+  std::string code{};
+  std::string message{};
+  std::string request_id{};
+};
+
+/// Which dead rows: of a kind, with an id, or all.
+struct DeadRows {
+  std::optional<std::string> kind{};
+  std::optional<std::int64_t> id{};
+};
+
+/// What `doctor` looks at.
+struct Health {
+  std::string server{};
+  std::vector<std::string> missing_rights{};
+  std::int64_t clock_offset_seconds = 0;        ///< the database's clock minus this machine's
+  std::int64_t oldest_transaction_seconds = 0;  ///< how long the oldest transaction has been open
+};
+
+/// What an operator asks of the outbox. Each member throws DatabaseError.
+class Administration {
+ public:
+  Administration() = default;
+  Administration(const Administration&) = delete;
+  Administration& operator=(const Administration&) = delete;
+  virtual ~Administration() = default;
+
+  /// The statements that make the tables, and leave alone those that are there.
+  virtual std::string schema() const = 0;
+  virtual void install() = 0;
+
+  virtual Status status() = 0;
+  virtual std::vector<DeadRow> dead(const DeadRows& which, std::size_t most) = 0;
+  virtual std::uint64_t retry(const DeadRows& which) = 0;    ///< they become new rows; returns how many
+  virtual std::uint64_t discard(const DeadRows& which) = 0;  ///< they are deleted; returns how many
+  virtual std::uint64_t prune(std::chrono::hours age) = 0;   ///< deletes done rows that are older; returns how many
+  virtual std::uint64_t resume() = 0;  ///< ends halts, and makes waiting rows due; returns how many rows
+  virtual Health health() = 0;
+};
+
+/// Connects. Each throws DatabaseError.
+std::unique_ptr<Store> open_store(const std::string& url);
+std::unique_ptr<Administration> open_administration(const std::string& url);
+
+/// The statements for a database with such a URL.
+std::string schema_for(const std::string& url);
+
+}  // namespace wechatpay::bonus_commit::outbox
+
+#endif

@@ -1,0 +1,82 @@
+#include "src/outbox/tables.hpp"
+
+#include <charconv>
+
+namespace wechatpay::bonus_commit::outbox {
+
+namespace {
+
+BonusCommitRequest order_of(const std::vector<std::string>& columns) {
+  BonusCommitRequest order;
+  order.card_id = columns.at(1);
+  order.code = columns.at(2);
+  order.out_trade_no = columns.at(3);
+  order.mchid = columns.at(4);
+  order.sub_mchid = columns.at(5);
+  order.bonus_value = number_of(columns.at(6));
+  return order;
+}
+
+void check_owner(const char* what, const std::string& found, const std::string& ours) {
+  if (found == ours) return;
+  throw DatabaseError(std::string("the outbox is of another ")
+                          .append(what)
+                          .append(": ")
+                          .append(found)
+                          .append(", and not of ")
+                          .append(ours)
+                          .append("; give each an outbox of its own, in a schema or "
+                                  "database of its own"),
+                      "", false);
+}
+
+}  // namespace
+
+std::int64_t number_of(const std::string& text) {
+  std::int64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+void check_about(const std::string& version, const Owner& found, const Owner& owner) {
+  if (version.empty()) throw DatabaseError("there is no outbox here: run `outbox install` first", "", false);
+  const std::int64_t number = number_of(version);
+  if (number > schema_version) {
+    throw DatabaseError("the outbox's tables are of version " + version + ", which is newer than this program knows (" +
+                            std::to_string(schema_version) + "): install a newer wechatpay-bonus-commit",
+                        "", false);
+  }
+  if (number < schema_version - 1 || number < 1) {
+    throw DatabaseError("the outbox's tables are of version " + version + ", which is too old: run `outbox upgrade`",
+                        "", false);
+  }
+  check_owner("merchant", found.merchant, owner.merchant);
+  check_owner("host", found.host, owner.host);
+}
+
+Row row_of(const std::vector<std::string>& columns) {
+  Row row;
+  row.id = number_of(columns.at(0));
+  row.order = order_of(columns);
+  row.attempts = static_cast<int>(number_of(columns.at(7)));
+  row.claims = static_cast<int>(number_of(columns.at(8)));
+  row.due = number_of(columns.at(9));
+  row.age = std::chrono::seconds(number_of(columns.at(10)));
+  row.contradicted = columns.at(11) == "t" || columns.at(11) == "1";
+  return row;
+}
+
+DeadRow dead_row_of(const std::vector<std::string>& columns) {
+  DeadRow row;
+  row.id = number_of(columns.at(0));
+  row.order = order_of(columns);
+  row.attempts = static_cast<int>(number_of(columns.at(7)));
+  row.dead_at = columns.at(8);
+  row.kind = columns.at(9);
+  row.code = columns.at(10);
+  row.message = columns.at(11);
+  row.request_id = columns.at(12);
+  return row;
+}
+
+}  // namespace wechatpay::bonus_commit::outbox

@@ -1,0 +1,28 @@
+// What the statements of both kinds of database have in common.
+#ifndef WECHATPAY_SRC_OUTBOX_TABLES_HPP
+#define WECHATPAY_SRC_OUTBOX_TABLES_HPP
+
+#include <string>
+#include <vector>
+
+#include "src/outbox/store.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+/// Throws where the tables, by what `_about` says, are of another version or another owner's.
+void check_about(const std::string& version, const Owner& found, const Owner& owner);
+
+/// A row from the columns id, card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, attempts, claims, due, age
+/// and contradicted.
+Row row_of(const std::vector<std::string>& columns);
+
+/// A dead row from the columns id, card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, attempts, dead_at, kind,
+/// code, message and request_id.
+DeadRow dead_row_of(const std::vector<std::string>& columns);
+
+/// A number that a database wrote; 0 where it wrote none.
+std::int64_t number_of(const std::string& text);
+
+}  // namespace wechatpay::bonus_commit::outbox
+
+#endif

@@ -1,0 +1,56 @@
+#include "database_options.hpp"
+
+#include <cstdlib>
+#include <fstream>
+
+#include "arguments.hpp"
+#include "src/outbox/session.hpp"
+
+namespace wechatpay::bonus_commit::tool {
+
+void DatabaseOptions::add_to(CLI::App& command) {
+  command
+      .add_option("--database", argument,
+                  "the database, postgresql://user@host/name, without a password: it comes from PGPASSWORD or "
+                  "~/.pgpass, or the whole URL from the next option or WECHATPAY_DATABASE")
+      ->type_name("URL")
+      ->group("The database")
+      ->check(
+          [](const std::string& url) {
+            std::string fault = outbox::fault_of_url(url);
+            if (fault.empty() && outbox::has_password(url)) {
+              fault =
+                  "has a password, which every list of processes would show: put the URL into a file for "
+                  "--database-file, or into WECHATPAY_DATABASE";
+            }
+            return fault;
+          },
+          "");
+  takes_file_name(command.add_option("--database-file", file, "a file whose first line is the URL, with a password"))
+      ->type_name("FILE")
+      ->group("The database");
+}
+
+Result<std::string> DatabaseOptions::url() const {
+  if (!argument.empty() && !file.empty()) {
+    return configuration_error("--database and --database-file are two ways to say the same: leave one out");
+  }
+  if (!argument.empty()) return argument;
+  std::string url;
+  if (!file.empty()) {
+    std::ifstream in(file);
+    if (!std::getline(in, url)) return configuration_error("the file of --database-file cannot be read, or is empty");
+    if (!url.empty() && url.back() == '\r') url.pop_back();
+  } else if (const char* const variable = std::getenv("WECHATPAY_DATABASE")) {  // NOLINT(concurrency-mt-unsafe)
+    url = variable;
+  }
+  if (url.empty()) {
+    return configuration_error("the database is missing: give --database, --database-file or WECHATPAY_DATABASE");
+  }
+  if (const std::string fault = outbox::fault_of_url(url); !fault.empty()) {
+    return configuration_error("the database's URL " + fault);
+  }
+  return url;
+}
+
+}  // namespace wechatpay::bonus_commit::tool

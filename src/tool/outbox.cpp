@@ -1,0 +1,231 @@
+#include <chrono>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "database_options.hpp"
+#include "doctor_verdicts.hpp"
+#include "json_output.hpp"
+#include "src/outbox/store.hpp"
+
+namespace wechatpay::bonus_commit::tool {
+
+namespace {
+
+struct Options {
+  DatabaseOptions database;
+  std::string action;
+  std::string kind;
+  std::optional<std::int64_t> id;
+  bool all = false;
+  bool json = false;
+  bool sql = false;
+  unsigned days = 30;
+  bool days_given = false;
+};
+
+/// The options of each action.
+const std::map<std::string, std::set<std::string>>& options_of_actions() {
+  static const std::map<std::string, std::set<std::string>> options = {{"install", {"--sql"}},
+                                                                       {"upgrade", {"--sql"}},
+                                                                       {"status", {"--json"}},
+                                                                       {"dead", {"--kind", "--id", "--json"}},
+                                                                       {"retry", {"--kind", "--id", "--all"}},
+                                                                       {"discard", {"--kind", "--id", "--all"}},
+                                                                       {"prune", {"--days"}},
+                                                                       {"resume", {}},
+                                                                       {"doctor", {"--json"}}};
+  return options;
+}
+
+std::vector<std::string> actions() {
+  std::vector<std::string> names;
+  for (const auto& [action, options] : options_of_actions()) names.push_back(action);
+  return names;
+}
+
+/// Why the options do not fit the action; empty where they do.
+std::string fault_of(const Options& options) {
+  const std::map<std::string, bool> given = {{"--sql", options.sql},           {"--json", options.json},
+                                             {"--all", options.all},           {"--kind", !options.kind.empty()},
+                                             {"--id", options.id.has_value()}, {"--days", options.days_given}};
+  const auto& taken = options_of_actions().at(options.action);
+  for (const auto& [option, is_given] : given) {
+    if (is_given && taken.count(option) == 0) return "outbox " + options.action + " has no option " + option;
+  }
+  const int chosen = (options.all ? 1 : 0) + (options.id ? 1 : 0) + (options.kind.empty() ? 0 : 1);
+  if (taken.count("--all") == 1 && chosen != 1) {
+    return "outbox " + options.action + " needs one of --kind, --id and --all";
+  }
+  return "";
+}
+
+std::string rows(std::uint64_t count) { return std::to_string(count) + (count == 1 ? " row" : " rows"); }
+
+void print_status(const outbox::Status& status, bool json) {
+  if (json) {
+    nlohmann::ordered_json document = {{"version", status.version},
+                                       {"due", status.due},
+                                       {"waiting", status.waiting},
+                                       {"claimed", status.claimed},
+                                       {"oldest_due_seconds", status.oldest_due_seconds},
+                                       {"oldest_unsettled_seconds", status.oldest_unsettled_seconds},
+                                       {"done_in_last_hour", status.done_in_last_hour},
+                                       {"dead", nlohmann::ordered_json::object()},
+                                       {"halted_seconds", status.halted_seconds}};
+    for (const auto& [kind, count] : status.dead) document["dead"][kind] = count;
+    if (!status.merchant.empty()) document["merchant"] = status.merchant;
+    if (!status.host.empty()) document["host"] = status.host;
+    if (!status.why_halted.empty()) document["why_halted"] = status.why_halted;
+    print(document);
+    return;
+  }
+  std::cout << "due " << status.due << (status.due > 0 ? ", the oldest for " : "")
+            << (status.due > 0 ? std::to_string(status.oldest_due_seconds) + " s" : "") << "\nwaiting "
+            << status.waiting << "\nclaimed " << status.claimed << "\ncredited in the last hour "
+            << status.done_in_last_hour << "\n";
+  for (const auto& [kind, count] : status.dead) std::cout << "dead, " << kind << " " << count << "\n";
+  if (status.halted_seconds > 0) {
+    std::cout << "halted for " << status.halted_seconds << " s: " << status.why_halted << "\n";
+  }
+}
+
+void print_dead(const std::vector<outbox::DeadRow>& found, bool json) {
+  nlohmann::ordered_json document = nlohmann::ordered_json::array();
+  for (const outbox::DeadRow& row : found) {
+    document.push_back({{"id", row.id},
+                        {"card_id", row.order.card_id},
+                        {"code", row.order.code},
+                        {"out_trade_no", row.order.out_trade_no},
+                        {"mchid", row.order.mchid},
+                        {"sub_mchid", row.order.sub_mchid},
+                        {"bonus_value", row.order.bonus_value},
+                        {"attempts", row.attempts},
+                        {"dead_at", row.dead_at},
+                        {"kind", row.kind},
+                        {"error_code", row.code},
+                        {"message", row.message},
+                        {"request_id", row.request_id}});
+    if (!json) std::cout << json_text(document.back()) << "\n";
+  }
+  if (json) print(document);
+}
+
+int look_at_health(const DatabaseOptions&, const std::string& url, bool json) {
+  Findings findings(json);
+  try {
+    const auto administration = outbox::open_administration(url);
+    findings.good("connection", "stands, and may write");
+    const outbox::Health health = administration->health();
+    findings.good("server", health.server);
+    const auto offset = health.clock_offset_seconds;
+    const std::string seconds = std::to_string(offset) + " s against this machine's";
+    if (offset > 60 || offset < -60) {
+      findings.doubtful("its clock",
+                        seconds + ": the outbox goes by the database's clock alone, WeChat Pay by this one");
+    } else {
+      findings.good("its clock", seconds);
+    }
+    const outbox::Status status = administration->status();
+    findings.good("tables", "version " + std::to_string(status.version) +
+                                (status.merchant.empty() ? "" : ", of merchant " + status.merchant));
+    std::string missing;
+    for (const std::string& right : health.missing_rights) missing += (missing.empty() ? "" : ", ") + right;
+    if (missing.empty()) findings.good("rights", "all that a relay needs");
+    if (!missing.empty()) findings.bad("rights", "missing: " + missing);
+    const auto open_for = std::to_string(health.oldest_transaction_seconds) + " s";
+    if (health.oldest_transaction_seconds > 300) {
+      findings.doubtful("oldest transaction", "open for " + open_for + ": it holds back the clearing of settled rows");
+    } else {
+      findings.good("oldest transaction", "open for " + open_for);
+    }
+    if (status.halted_seconds > 0) {
+      findings.doubtful("halt", "for " + std::to_string(status.halted_seconds) + " s: " + status.why_halted);
+    }
+  } catch (const outbox::DatabaseError& error) {
+    findings.bad("database", error.what());
+  }
+  if (json) print(findings.as_json());
+  return findings.bad_steps() == 0 ? ExitStatus::success : ExitStatus::refused;
+}
+
+int act(const Options& options, const std::string& url) {
+  if (options.action == "doctor") return look_at_health(options.database, url, options.json);
+  if (options.sql) {
+    std::cout << outbox::schema_for(url);
+    return ExitStatus::success;
+  }
+  const auto administration = outbox::open_administration(url);
+  outbox::DeadRows which;
+  which.id = options.id;
+  if (!options.kind.empty()) which.kind = options.kind;
+  if (options.action == "install" || options.action == "upgrade") {
+    administration->install();
+    std::cout << "the outbox's tables are of version " << administration->status().version << "\n";
+  } else if (options.action == "status") {
+    print_status(administration->status(), options.json);
+  } else if (options.action == "dead") {
+    print_dead(administration->dead(which, 10000), options.json);
+  } else if (options.action == "retry") {
+    std::cout << rows(administration->retry(which)) << " to be committed again\n";
+  } else if (options.action == "discard") {
+    std::cout << rows(administration->discard(which)) << " discarded\n";
+  } else if (options.action == "prune") {
+    std::cout << rows(administration->prune(std::chrono::hours(24) * options.days)) << " deleted\n";
+  } else {
+    std::cout << "no halt; " << rows(administration->resume()) << " due now\n";
+  }
+  return ExitStatus::success;
+}
+
+int run(const Options& options) {
+  const auto refuse = [&options](const std::string& fault) {
+    report_error(configuration_error(fault), options.json);
+    return static_cast<int>(ExitStatus::usage);
+  };
+  if (const std::string fault = fault_of(options); !fault.empty()) return refuse(fault);
+  const auto url = options.database.url();
+  if (!url) return refuse(url.error().message);
+  try {
+    const int status = act(options, *url);
+    return output_is_written() ? status : static_cast<int>(ExitStatus::usage);
+  } catch (const outbox::DatabaseError& error) {
+    return refuse(std::string("database: ").append(error.what()));
+  }
+}
+
+}  // namespace
+
+void add_outbox(CLI::App& app, int& status) {
+  auto options = std::make_shared<Options>();
+  CLI::App& command = *app.add_subcommand(
+      "outbox", "Makes the outbox's tables in the merchant's own database, shows what is there, and puts it right.");
+  command.footer(
+      "install and upgrade make the tables (--sql prints the statements instead). status counts what is due, waiting, "
+      "claimed and dead; dead lists what WeChat Pay has refused. retry commits dead rows again, discard deletes them. "
+      "prune deletes what was credited long ago. resume ends a halt, and makes waiting rows due now, when an outage is "
+      "over. doctor looks at connection, tables, rights and clock.");
+  takes_one_of(command.add_option("ACTION", options->action, "what to do"), actions())->required();
+  command.add_flag("--sql", options->sql, "print the statements, and change nothing");
+  command.add_flag("--json", options->json, "print what was found as JSON, on standard output");
+  takes_one_of(command.add_option("--kind", options->kind, "dead rows of this kind"),
+               {"invalid", "refused", "exhausted", "conflict", "poison"})
+      ->type_name("KIND");
+  takes_whole_number(command.add_option("--id", options->id, "the dead row with this id"), 1, INT64_MAX)
+      ->type_name("NUMBER");
+  command.add_flag("--all", options->all, "all dead rows");
+  takes_whole_number(command.add_option("--days", options->days, "what was credited more days ago"), 0, 36500)
+      ->capture_default_str();
+  options->database.add_to(command);
+  command.callback([options, &command, &status] {
+    options->days_given = command.get_option("--days")->count() > 0;
+    status = run(*options);
+  });
+}
+
+}  // namespace wechatpay::bonus_commit::tool

@@ -1,0 +1,126 @@
+#include "src/outbox/relay.hpp"
+
+#include <csignal>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "connection.hpp"
+#include "database_options.hpp"
+#include "interruption.hpp"
+#include "json_output.hpp"
+#include "order_options.hpp"
+#include "screen.hpp"
+
+namespace wechatpay::bonus_commit::tool {
+
+namespace {
+
+struct Options {
+  Connection connection;
+  DatabaseOptions database;
+  std::size_t max_in_flight = 64;
+  double rate = 0;
+  unsigned lease = 90;
+  bool never_give_up = false;
+  std::string merchant_mode;
+};
+
+outbox::RelayOptions relay_options(const Options& options, const std::string& merchant) {
+  outbox::RelayOptions made;
+  made.owner.merchant = merchant;
+  made.owner.host = options.connection.origins.front();
+  made.max_in_flight = options.max_in_flight;
+  made.pace.per_second = options.rate;
+  made.lease = std::chrono::seconds(options.lease);
+  made.giving_up.ever = !options.never_give_up;
+  for (const MerchantMode mode : {MerchantMode::both, MerchantMode::direct, MerchantMode::partner}) {
+    if (options.merchant_mode == to_string(mode)) made.mode = mode;
+  }
+  return made;
+}
+
+int status_of(outbox::RelayEnd end) {
+  switch (end) {
+    case outbox::RelayEnd::stopped: return ExitStatus::success;
+    case outbox::RelayEnd::setup_wrong:
+    case outbox::RelayEnd::database_refused: return ExitStatus::usage;
+    case outbox::RelayEnd::unsettled: break;
+  }
+  return ExitStatus::unknown;
+}
+
+int run(const Options& options) {
+  const auto refuse = [](const Error& error) {
+    report_error(error, false);
+    return static_cast<int>(ExitStatus::usage);
+  };
+  const auto url = options.database.url();
+  if (!url) return refuse(url.error());
+  const auto credentials = options.connection.credentials();
+  if (!credentials) return refuse(credentials.error());
+  ClientOptions client_options;
+  client_options.rate_limit.per_second = options.rate;
+  client_options.deadline = outbox::Lease::deadline(std::chrono::seconds(options.lease));
+  const auto client = options.connection.client(std::move(client_options), options.max_in_flight);
+  if (!client) return refuse(client.error());
+
+  const int interruption = catch_interruptions();
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+  Screen screen;
+  outbox::Relay relay(
+      relay_options(options, credentials->mchid()), [&url] { return outbox::open_store(*url); }, *client,
+      [&screen](const std::string& line) { screen.say(line); });
+  screen.say("committing what is due for merchant " + credentials->mchid());
+  std::atomic<bool> ended{false};
+  std::thread watcher([&relay, &ended, interruption] {
+    while (!ended && !interrupted_within(interruption, 200)) continue;
+    relay.request_stop();
+  });
+  const outbox::RelayEnd end = relay.run();
+  ended = true;
+  watcher.join();
+  return status_of(end);
+}
+
+}  // namespace
+
+void add_relay(CLI::App& app, int& status) {
+  auto options = std::make_shared<Options>();
+  CLI::App& command = *app.add_subcommand(
+      "relay", "Commits the orders that stand in the merchant's own database, on any number of machines.");
+  command.footer(
+      "The merchant inserts a row into wechatpay_bonus_outbox in the transaction that credits the points; `outbox "
+      "install` makes that table. Relays claim what is due, commit it, and move it to wechatpay_bonus_outbox_done, or "
+      "to wechatpay_bonus_outbox_dead where WeChat Pay refuses the order. Killed at any moment, nothing is lost: what "
+      "was under way is committed again when its lease has ended. SIGTERM ends a relay when what is under way has "
+      "ended; a second one at once.");
+  takes_whole_number(command.add_option("--max-in-flight", options->max_in_flight, "so many commits at a time"), 1,
+                     1000)
+      ->capture_default_str();
+  takes_number(command.add_option("--rate", options->rate,
+                                  "at most so many orders a second, by all relays of the merchant together"),
+               0.001, 1000000)
+      ->type_name("NUMBER");
+  takes_whole_number(
+      command.add_option("--lease", options->lease,
+                         "for so many seconds a claimed row is this relay's; a commit has a third of it"),
+      3, 720)
+      ->capture_default_str();
+  command.add_flag("--never-give-up", options->never_give_up,
+                   "try orders again for ever; else one is dead after 3 days and 12 failures, while others succeed");
+  takes_one_of(command.add_option("--merchant-mode", options->merchant_mode,
+                                  "which merchant ids an order has: both, direct (mchid alone) or partner (sub_mchid "
+                                  "alone); unless given, those that its row has"),
+               {"both", "direct", "partner"})
+      ->envname("WECHATPAY_MERCHANT_MODE")
+      ->type_name("MODE");
+  options->database.add_to(command);
+  options->connection.add_to(command);
+  command.callback([options, &status] { status = run(*options); });
+}
+
+}  // namespace wechatpay::bonus_commit::tool
