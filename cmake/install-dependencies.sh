@@ -38,6 +38,8 @@ codespell|command codespell|codespell|codespell|codespell|codespell|codespell
 gcovr|command gcovr|gcovr|gcovr|gcovr|gcovr|gcovr
 dpkg-shlibdeps|of_debian dpkg-shlibdeps|dpkg-dev|-|-|-|-
 file|of_debian file|file|-|-|-|-
+libpq|file /usr/include/postgresql/libpq-fe.h /usr/include/libpq-fe.h|libpq-dev|libpq-devel|libpq-dev|postgresql-libs|libpq
+PostgreSQL|file /usr/lib/postgresql|postgresql|postgresql-server|postgresql|postgresql|postgresql
 Doxygen|command doxygen|doxygen|doxygen|doxygen|doxygen|doxygen'
 benchmark='
 GoogleTest|header gtest/gtest.h|libgtest-dev|gtest-devel|gtest-dev|gtest|googletest

@@ -29,15 +29,15 @@ gcovr --root . --filter include/ --filter src/ --exclude-unreachable-branches --
 # Each program's tests twice in a random order, beside the other programs, behind a proxy that is not there.
 nowhere=http://127.0.0.1:1
 https_proxy=$nowhere HTTPS_PROXY=$nowhere all_proxy=$nowhere ALL_PROXY=$nowhere no_proxy=localhost NO_PROXY=localhost \
-  TZ=Asia/Shanghai GTEST_SHUFFLE=1 GTEST_REPEAT=2 run_tests gcc-23-coverage --label-exclude soak --parallel 4
+  TZ=Asia/Shanghai GTEST_SHUFFLE=1 GTEST_REPEAT=2 run_tests gcc-23-coverage --label-exclude "soak|database" --parallel 4
 
 build clang-20-sanitized clang++ 20 -DCMAKE_BUILD_TYPE=Debug -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
   -DWECHATPAY_BONUS_COMMIT_SANITIZE=address,undefined
-run_tests clang-20-sanitized
+run_tests clang-20-sanitized --label-exclude database
 
 build clang-17-threads clang++ 17 -DCMAKE_BUILD_TYPE=Debug -DWECHATPAY_BONUS_COMMIT_SANITIZE=thread
 # The tests fork while there are threads; a child that starts threads of its own is what they are about.
-TSAN_OPTIONS="die_after_fork=0 suppressions=$PWD/tests/support/tsan_suppressions.txt" run_tests clang-17-threads
+TSAN_OPTIONS="die_after_fork=0 suppressions=$PWD/tests/support/tsan_suppressions.txt" run_tests clang-17-threads --label-exclude database
 
 begin "static analysis"
 bash tests/clang_tidy.sh build/clang-20-sanitized

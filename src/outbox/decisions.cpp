@@ -11,6 +11,7 @@ namespace wechatpay::bonus_commit::outbox {
 namespace {
 
 constexpr std::size_t longest_message = 500;
+constexpr int tries_of_a_doubtful_setup = 5;
 
 Settlement settlement(const Row& row, const std::string& token, Fate fate) {
   Settlement made;
@@ -73,11 +74,14 @@ Settlement settlement_of(const Row& row, const std::string& token, const CommitR
     if (error.kind == ErrorKind::rate_limited) made.pause = std::chrono::seconds(1);
     return made;
   }
+  if (meaning == Meaning::setup_doubtful && breaker_closed && row.attempts + 1 >= tries_of_a_doubtful_setup) {
+    return dead(row, token, "refused", error);
+  }
   const bool exhausted = meaning == Meaning::failed && giving_up.ever && breaker_closed && row.age >= giving_up.age &&
                          row.attempts + 1 >= giving_up.attempts;
   if (exhausted) return dead(row, token, "exhausted", error);
   Settlement made = settlement(row, token, Fate::wait);
-  made.pause = meaning == Meaning::failed ? backoff(row.attempts, random) : permission_pause;
+  made.pause = meaning == Meaning::permission_missing ? permission_pause : backoff(row.attempts, random);
   made.message = stages::printable(error.to_string(), longest_message);
   return made;
 }

@@ -11,7 +11,11 @@ bool concerns_all_orders(const Error& error) {
 Meaning meaning_of(const CommitResult& result) {
   if (result) return Meaning::credited;
   const Error& error = result.error();
-  if (concerns_all_orders(error)) return Meaning::setup_wrong;
+  if (concerns_all_orders(error)) {
+    // One row with another's merchant id must not stop the rest.
+    const bool of_the_order = error.outcome == Outcome::refused && error.verified() && error.http_status() != 401;
+    return of_the_order ? Meaning::setup_doubtful : Meaning::setup_wrong;
+  }
   if (error.kind == ErrorKind::invalid_request) return Meaning::invalid;
   if (error.remedy == Remedy::ask_wechat_pay) return Meaning::permission_missing;
   if (error.remedy == Remedy::correct_request && error.outcome == Outcome::refused && error.verified()) {

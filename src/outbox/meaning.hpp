@@ -15,8 +15,9 @@ enum class Meaning {
   refused,             ///< WeChat Pay refused the order, under a valid signature, for what it is
   permission_missing,  ///< a merchant lacks a permission: its other orders would meet the same
   setup_wrong,         ///< keys, options, clock or trust are wrong: every order would meet the same
-  not_called,          ///< the call ended before a request was sent
-  failed,              ///< nothing is known of the order: repeat it later
+  setup_doubtful,  ///< WeChat Pay refused it under a valid signature, for a merchant id: the order's or the set-up's
+  not_called,      ///< the call ended before a request was sent
+  failed,          ///< nothing is known of the order: repeat it later
 };
 
 Meaning meaning_of(const CommitResult& result);

@@ -71,14 +71,14 @@ void Relay::take_results() {
   for (auto& [call, result] : results_->take()) {
     auto held = held_.extract(call);
     --in_flight_;
-    orders_in_flight_.erase(order_key(held.mapped().row.order));
     take_result(std::move(held.mapped()), result);
   }
 }
 
 void Relay::take_result(Held held, const CommitResult& result) {
   note_meaning(held, result);
-  add(settlement_of(held.row, held.token, result, options_.giving_up, breaker_.closed(), random_fraction()));
+  add(settlement_of(held.row, held.token, result, options_.giving_up, breaker_.closed(), random_fraction()),
+      order_key(held.row.order));
 }
 
 void Relay::note_meaning(const Held& held, const CommitResult& result) {
@@ -90,6 +90,7 @@ void Relay::note_meaning(const Held& held, const CommitResult& result) {
     case Meaning::refused:
     case Meaning::permission_missing: breaker_.answered(); break;
     case Meaning::failed:
+    case Meaning::setup_doubtful:
       if (breaker_.failed(now)) {
         say_("20 failures in a row: from now on one call at a time, until one succeeds");
         hand_back_queue();
@@ -121,9 +122,9 @@ void Relay::note_meaning(const Held& held, const CommitResult& result) {
   }
 }
 
-void Relay::add(Settlement settlement) {
+void Relay::add(Settlement settlement, std::string called_order) {
   if (pending_.empty()) settle_at_ = Clock::now() + settle_pause;
-  pending_.push_back(std::move(settlement));
+  pending_.push_back({std::move(settlement), std::move(called_order)});
 }
 
 void Relay::hand_back(const Held& held, std::chrono::milliseconds pause) {
@@ -170,7 +171,7 @@ void Relay::start(std::uint64_t call) {
       merchants_held_.erase(merchant);
     }
   }
-  if (!not_now && !orders_in_flight_.insert(order_key(held.row.order)).second) not_now = std::chrono::seconds(1);
+  if (!not_now && !orders_called_.insert(order_key(held.row.order)).second) not_now = std::chrono::seconds(1);
   if (not_now) {
     hand_back(held, *not_now);
     held_.erase(call);

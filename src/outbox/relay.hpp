@@ -67,12 +67,18 @@ class Relay {
     bool started = false;
   };
 
+  struct Decided {
+    Settlement settlement;
+    std::string called_order;  ///< empty where no call was made
+  };
+
   void take_results();
   void take_result(Held held, const CommitResult& result);
   void note_meaning(const Held& held, const CommitResult& result);
 
   void use_database();
   void settle();
+  void forget(const std::set<std::string>& written_orders);
   void renew();
   void claim();
   std::size_t claimable() const;
@@ -86,7 +92,7 @@ class Relay {
   bool may_start(const Held& held) const;
   void start(std::uint64_t call);
   void hand_back(const Held& held, std::chrono::milliseconds pause);
-  void add(Settlement settlement);
+  void add(Settlement settlement, std::string called_order = {});
 
   void begin_to_end(RelayEnd end, const std::string& why);
   bool finished() const;
@@ -105,8 +111,8 @@ class Relay {
   std::map<std::uint64_t, Held> held_;
   std::deque<std::uint64_t> queue_;  ///< of what is held, what has not started
   std::size_t in_flight_ = 0;
-  std::set<std::string> orders_in_flight_;
-  std::vector<Settlement> pending_;  ///< decided, and not yet written
+  std::set<std::string> orders_called_;  ///< their results are not written yet
+  std::vector<Decided> pending_;         ///< not written yet
   std::uint64_t last_call_ = 0;
   Breaker breaker_;
   Polling polling_;

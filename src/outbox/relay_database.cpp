@@ -58,14 +58,34 @@ void Relay::database_failed(const DatabaseError& error) {
 void Relay::settle() {
   while (!pending_.empty() && (end_ || Clock::now() >= settle_at_ || pending_.size() >= largest_settlement)) {
     const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(std::min(pending_.size(), largest_settlement));
-    const std::vector<Settlement> some(pending_.begin(), end);
+    std::vector<Settlement> some;
+    std::set<std::string> called;
+    for (auto decided = pending_.begin(); decided != end; ++decided) {
+      some.push_back(decided->settlement);
+      if (!decided->called_order.empty()) called.insert(decided->called_order);
+    }
     const Settled settled = store_->settle(some);
     pending_.erase(pending_.begin(), end);
+    forget(called);
     settled_.done += settled.done;
     settled_.dead += settled.dead;
     settled_.back += settled.back;
     lost_ += some.size() - settled.done - settled.dead - settled.back;
   }
+}
+
+/// Another row of an order whose result is written now is claimed anew, since its claim has not seen that.
+void Relay::forget(const std::set<std::string>& written_orders) {
+  for (const std::string& order : written_orders) orders_called_.erase(order);
+  const auto repeats = [&](std::uint64_t call) {
+    return written_orders.count(order_key(held_.at(call).row.order)) > 0;
+  };
+  const auto first = std::stable_partition(queue_.begin(), queue_.end(), [&](auto call) { return !repeats(call); });
+  for (auto call = first; call != queue_.end(); ++call) {
+    hand_back(held_.at(*call), std::chrono::milliseconds(0));
+    held_.erase(*call);
+  }
+  queue_.erase(first, queue_.end());
 }
 
 /// All rows that are held, when it is time for the first of them. What has not started and is lost is dropped.

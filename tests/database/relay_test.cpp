@@ -1,0 +1,348 @@
+// A relay between a real database and WeChat Pay's sandbox.
+#include "src/outbox/relay.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+
+#include "tests/database/outbox_fixture.hpp"
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/curl_transport.hpp"
+#include "wechatpay/bonus_commit/testing/sandbox.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+using namespace testing;
+
+namespace {
+
+/// One relay in a thread of its own. Ended with the test, if not before.
+class Running {
+ public:
+  Running(RelayOptions options, std::string url, const BonusCommitClient& client)
+      : relay_(
+            std::move(options), [url = std::move(url)] { return open_store(url); }, client,
+            [this](const std::string& line) {
+              const std::lock_guard<std::mutex> lock(mutex_);
+              log_ += line + "\n";
+            }),
+        thread_([this] { end_ = relay_.run(); }) {}
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+  ~Running() {
+    relay_.request_stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  RelayEnd stop() {
+    relay_.request_stop();
+    return wait();
+  }
+  RelayEnd wait() {
+    thread_.join();
+    return end_;
+  }
+  std::string log() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return log_;
+  }
+  bool said(const std::string& text) const { return contains(log(), text); }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string log_;
+  Relay relay_;
+  RelayEnd end_ = RelayEnd::unsettled;
+  std::thread thread_;
+};
+
+class RelayTest : public OutboxTest {
+ protected:
+  RelayTest() {
+    options_.owner = owner;
+    options_.max_in_flight = 16;
+  }
+
+  BonusCommitClient client(const Credentials& credentials) const {
+    ClientOptions client_options;
+    client_options.origins = {sandbox_->origin()};
+    client_options.retry.max_tries = 1;
+    CurlOptions curl_options;
+    curl_options.ca_bundle_file = sandbox_->files().ca;
+    return BonusCommitClient::create(credentials, sandbox_->wechat_pay().platform_keys(),
+                                     CurlTransport::create(curl_options).value(), client_options)
+        .value();
+  }
+
+  std::unique_ptr<Running> start(const std::string& url) { return std::make_unique<Running>(options_, url, client_); }
+  std::unique_ptr<Running> start() { return start(url_); }
+
+  bool becomes_empty() const {
+    return becomes([this] { return unsettled() == 0; });
+  }
+
+  /// Every done row was committed, and every commit is a done row's.
+  void expect_done_as_committed(std::size_t orders) const {
+    const auto committed = sandbox_->wechat_pay().committed();
+    EXPECT_EQ(committed.size(), orders);
+    EXPECT_EQ(done(), static_cast<int>(orders));
+    for (const CommittedOrder& one : committed) {
+      EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox_done WHERE out_trade_no = '" +
+                       one.request.out_trade_no + "'"),
+                1);
+    }
+  }
+
+  const std::unique_ptr<Sandbox> sandbox_ = Sandbox::start().value();
+  const BonusCommitClient client_ = client(sandbox_->wechat_pay().credentials());
+  RelayOptions options_;
+};
+
+TEST_F(RelayTest, CommitsWhatIsThereAndWhatComes) {
+  insert(40, "before");
+  const auto relay = start();
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  insert(3, "after");
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  EXPECT_EQ(relay->stop(), RelayEnd::stopped);
+  expect_done_as_committed(43);
+  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox_done WHERE request_id = ''"), 0);
+  EXPECT_TRUE(relay->said("43 credited") || relay->said(" credited")) << relay->log();
+}
+
+TEST_F(RelayTest, AnOrderThatIsRefusedIsDeadAndTheOthersAreDone) {
+  insert(10);
+  execute("UPDATE wechatpay_bonus_outbox SET bonus_value = 0 WHERE out_trade_no = 'order-3';");
+  sandbox_->answer_with([this](const HttpRequest& request) {
+    return contains(request.body, "\"order-5\"")
+               ? sandbox_->wechat_pay().error(400, "INVALID_REQUEST", "the code does not exist", request)
+               : sandbox_->wechat_pay().answer(request);
+  });
+  const auto relay = start();
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  EXPECT_EQ(done(), 8);
+  EXPECT_EQ(value("SELECT kind || ' ' || attempts FROM wechatpay_bonus_outbox_dead WHERE out_trade_no = 'order-3'"),
+            "invalid 0");
+  EXPECT_EQ(value("SELECT kind || ' ' || attempts || ' ' || error_code FROM wechatpay_bonus_outbox_dead "
+                  "WHERE out_trade_no = 'order-5'"),
+            "refused 1 INVALID_REQUEST");
+}
+
+TEST_F(RelayTest, SendsTheMerchantIdsThatARowHas) {
+  insert(2);
+  execute(
+      "UPDATE wechatpay_bonus_outbox SET sub_mchid = '', mchid = '1900000001' WHERE out_trade_no = 'order-1';"
+      "UPDATE wechatpay_bonus_outbox SET mchid = '' WHERE out_trade_no = 'order-2';");
+  const auto relay = start();
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  const auto committed = sandbox_->wechat_pay().committed();
+  ASSERT_EQ(committed.size(), 2U);
+  EXPECT_EQ(committed[0].request.merchant_mode, MerchantMode::direct);
+  EXPECT_EQ(committed[1].request.merchant_mode, MerchantMode::partner);
+}
+
+TEST_F(RelayTest, ADatabaseThatCrashesAndComesBackLosesNothing) {
+  insert(300);
+  options_.lease = std::chrono::seconds(3);
+  const auto relay = start();
+  ASSERT_TRUE(becomes([this] { return !sandbox_->wechat_pay().committed().empty(); }));
+  PostgresqlServer::shared().crash();
+  ASSERT_TRUE(becomes([&relay] { return relay->said("database: "); }));
+  PostgresqlServer::shared().start();
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  expect_done_as_committed(300);
+  EXPECT_EQ(dead(), 0);
+}
+
+TEST_F(RelayTest, ConnectionsThatAreCutLoseNothing) {
+  insert(400);
+  options_.lease = std::chrono::seconds(3);
+  const auto relay = start();
+  for (int i = 0; i < 5; ++i) {
+    execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid();");
+    const int before = done();
+    ASSERT_TRUE(becomes([this, before] { return done() > before || unsettled() == 0; })) << relay->log();
+  }
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  expect_done_as_committed(400);
+}
+
+TEST_F(RelayTest, ADiskThatIsFullStopsClaimsAndCostsNoAttempt) {
+  insert(20);
+  execute(R"(CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN RAISE EXCEPTION ''could not extend file'' USING ERRCODE = ''53100''; END';
+    CREATE TRIGGER full_disk BEFORE UPDATE ON wechatpay_bonus_outbox EXECUTE FUNCTION full_disk();)");
+  const auto relay = start();
+  ASSERT_TRUE(becomes([&relay] { return relay->said("(53100); trying again"); })) << relay->log();
+  EXPECT_TRUE(sandbox_->wechat_pay().committed().empty());
+  execute(
+      "DROP TRIGGER full_disk ON wechatpay_bonus_outbox; "
+      "CREATE TRIGGER full_disk BEFORE INSERT ON wechatpay_bonus_outbox_done EXECUTE FUNCTION full_disk();");
+  ASSERT_TRUE(becomes([this] { return !sandbox_->wechat_pay().committed().empty(); })) << relay->log();
+  execute("DROP TRIGGER full_disk ON wechatpay_bonus_outbox_done;");
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  EXPECT_TRUE(relay->said("the database answers again"));
+  EXPECT_EQ(number("SELECT max(attempts) FROM wechatpay_bonus_outbox_done"), 1);
+  expect_done_as_committed(20);
+}
+
+TEST_F(RelayTest, ATransactionThatIsOpenForLongHoldsNothingUp) {
+  const auto long_one = connect(url_);
+  long_one->execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM wechatpay_bonus_outbox;");
+  insert(200);
+  const auto relay = start();
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  EXPECT_EQ(done(), 200);
+  // Inserted before the others, and seen after them.
+  long_one->execute(
+      "ROLLBACK; BEGIN; INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, due_at, "
+      "bonus_value) VALUES ('1', '2', 'late', '1900000001', now() - interval '1 hour', 5); COMMIT;");
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+}
+
+TEST_F(RelayTest, AWrongKeyStopsItAndEveryRowIsAsBefore) {
+  insert(50);
+  sandbox_->answer_with([this](const HttpRequest& request) {
+    return sandbox_->wechat_pay().error(401, "SIGN_ERROR", "the signature is wrong", request);
+  });
+  const auto relay = start();
+  EXPECT_EQ(relay->wait(), RelayEnd::setup_wrong) << relay->log();
+  EXPECT_TRUE(relay->said("every further order would fail likewise")) << relay->log();
+  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NULL AND attempts = 0 AND claims = 0 "
+                   "AND due_at <= now()"),
+            50);
+}
+
+TEST_F(RelayTest, ARowWithAnotherMerchantsIdStopsNobody) {
+  insert(20);
+  execute("UPDATE wechatpay_bonus_outbox SET sub_mchid = '', mchid = '1999999999' WHERE out_trade_no = 'order-1';");
+  const auto relay = start();
+  ASSERT_TRUE(becomes([this] { return done() == 19; })) << relay->log();
+  EXPECT_EQ(relay->stop(), RelayEnd::stopped) << relay->log();
+  EXPECT_EQ(value("SELECT attempts FROM wechatpay_bonus_outbox"), "1");
+}
+
+TEST_F(RelayTest, AMissingPermissionHoldsThatMerchantsRowsAlone) {
+  insert(10, "theirs");
+  execute("UPDATE wechatpay_bonus_outbox SET sub_mchid = '1900000777';");
+  insert(10, "ours");
+  sandbox_->answer_with([this](const HttpRequest& request) {
+    return contains(request.body, "1900000777") ? sandbox_->wechat_pay().error(403, "NO_AUTH", "no permission", request)
+                                                : sandbox_->wechat_pay().answer(request);
+  });
+  const auto relay = start();
+  ASSERT_TRUE(becomes([this] { return done() == 10; })) << relay->log();
+  ASSERT_TRUE(becomes([this] {
+    return number(
+               "SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NULL AND "
+               "due_at > now() + interval '5 minutes'") == 10;
+  })) << relay->log();
+  EXPECT_EQ(dead(), 0);
+}
+
+TEST_F(RelayTest, AnOutageMakesNoDeadRowsAndAfterTwentyFailuresOneCallProbes) {
+  insert(200);
+  execute("UPDATE wechatpay_bonus_outbox SET created_at = now() - interval '10 days', attempts = 20, claims = 20;");
+  std::atomic<bool> out{false};
+  std::atomic<int> calls{0};
+  sandbox_->answer_with([&](const HttpRequest& request) {
+    ++calls;
+    return out ? HttpResponse{503, {}, ""} : sandbox_->wechat_pay().answer(request);
+  });
+  out = true;
+  const auto relay = start();
+  ASSERT_TRUE(becomes([&calls] { return calls >= 3; })) << relay->log();
+  EXPECT_LT(calls, 20) << "at the start one call alone probes";
+  EXPECT_EQ(dead(), 0);
+  out = false;
+  ASSERT_TRUE(becomes([this] { return done() >= 150; })) << relay->log();
+  EXPECT_TRUE(relay->said("calls succeed")) << relay->log();
+  EXPECT_EQ(dead(), 0);
+}
+
+TEST_F(RelayTest, AStopUnderLoadLeavesNoRowClaimed) {
+  insert(500);
+  const auto relay = start();
+  ASSERT_TRUE(becomes([this] { return done() > 20; })) << relay->log();
+  EXPECT_EQ(relay->stop(), RelayEnd::stopped);
+  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NOT NULL OR claims > 0"), 0);
+  EXPECT_EQ(done() + unsettled(), 500);
+  expect_done_as_committed(static_cast<std::size_t>(done()));
+}
+
+TEST_F(RelayTest, ARowThatKillsItsWorkersIsCalledAloneAndThenDead) {
+  insert(30);
+  execute(
+      "UPDATE wechatpay_bonus_outbox SET claims = 10 WHERE out_trade_no = 'order-2';"
+      "UPDATE wechatpay_bonus_outbox SET claims = 6 WHERE out_trade_no = 'order-20';");
+  std::atomic<int> under_way{0};
+  std::atomic<bool> together{false};
+  sandbox_->answer_with([&](const HttpRequest& request) {
+    const bool suspect = contains(request.body, "\"order-20\"");
+    const int others = under_way++;
+    if (suspect && others > 0) together = true;
+    auto response = sandbox_->wechat_pay().answer(request);
+    --under_way;
+    return response;
+  });
+  const auto relay = start();
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  EXPECT_FALSE(together);
+  EXPECT_EQ(value("SELECT kind FROM wechatpay_bonus_outbox_dead WHERE out_trade_no = 'order-2'"), "poison");
+  EXPECT_EQ(done(), 29);
+}
+
+TEST_F(RelayTest, TwoRowsOfOneOrderWithDifferentPointsEndInOneCallAndAConflict) {
+  insert(1);
+  insert(1);
+  execute(
+      "UPDATE wechatpay_bonus_outbox SET bonus_value = 31 WHERE id = (SELECT max(id) FROM wechatpay_bonus_outbox);");
+  const auto relay = start();
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  EXPECT_EQ(value("SELECT bonus_value FROM wechatpay_bonus_outbox_done"), "30");
+  EXPECT_EQ(value("SELECT kind || ' ' || bonus_value FROM wechatpay_bonus_outbox_dead"), "conflict 31");
+  EXPECT_EQ(sandbox_->wechat_pay().times_committed("order-1"), 1U);
+}
+
+TEST_F(RelayTest, A429HaltsAllWorkersOfTheMerchant) {
+  insert(5);
+  std::atomic<int> calls{0};
+  sandbox_->answer_with([&](const HttpRequest& request) {
+    ++calls;
+    auto response = sandbox_->wechat_pay().error(429, "RATELIMIT_EXCEEDED", "slower", request);
+    response.headers.push_back({"Retry-After", "200"});
+    return sandbox_->wechat_pay().sign(response, request);
+  });
+  const auto relay = start();
+  const auto administration = open_administration(url_);
+  ASSERT_TRUE(becomes([&] { return administration->status().halted_seconds > 100; })) << relay->log();
+  EXPECT_EQ(calls, 1);
+  EXPECT_TRUE(store()->claim(claim_of(5)).empty());
+}
+
+TEST_F(RelayTest, MoreRelaysThanConnectionsDoTheWorkAllTheSame) {
+  insert(200);
+  execute(
+      "DROP ROLE IF EXISTS relays; CREATE ROLE relays LOGIN CONNECTION LIMIT 2; "
+      "GRANT SELECT, INSERT, UPDATE, DELETE ON wechatpay_bonus_outbox, wechatpay_bonus_outbox_done, "
+      "wechatpay_bonus_outbox_dead, wechatpay_bonus_outbox_pace, wechatpay_bonus_outbox_about TO relays;");
+  const std::string url = PostgresqlServer::shared().url(value("SELECT current_database()"), "relays");
+  std::vector<std::unique_ptr<Running>> relays;
+  for (int i = 0; i < 6; ++i) relays.push_back(start(url));
+  ASSERT_TRUE(becomes_empty());
+  EXPECT_TRUE(
+      std::any_of(relays.begin(), relays.end(), [](const auto& relay) { return relay->said("too many connections"); }));
+  expect_done_as_committed(200);
+}
+
+TEST_F(RelayTest, WithoutRightsOrTablesItEndsAndSaysWhy) {
+  execute("DROP ROLE IF EXISTS stranger; CREATE ROLE stranger LOGIN;");
+  const auto relay = start(PostgresqlServer::shared().url(value("SELECT current_database()"), "stranger"));
+  EXPECT_EQ(relay->wait(), RelayEnd::database_refused);
+  EXPECT_TRUE(relay->said("permission denied")) << relay->log();
+}
+
+}  // namespace
+}  // namespace wechatpay::bonus_commit::outbox

@@ -1,0 +1,270 @@
+// The outbox's statements against a real server.
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "tests/database/outbox_fixture.hpp"
+#include "tests/support/support.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+namespace {
+
+/// The message of the DatabaseError that `run` throws; empty where it throws none.
+std::string error_of(const std::function<void()>& run) {
+  try {
+    run();
+  } catch (const DatabaseError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_F(OutboxTest, InstallsTwiceAndByTwoAtATimeWithoutAnError) {
+  std::atomic<int> failures{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([this, &failures] {
+      if (!error_of([this] { open_administration(url_)->install(); }).empty()) ++failures;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failures, 0);
+  EXPECT_EQ(open_administration(url_)->status().version, schema_version);
+}
+
+TEST_F(OutboxTest, AClaimTakesTheOldestDueRowsAndNoOtherClaimTakesThem) {
+  insert(5);
+  execute("UPDATE wechatpay_bonus_outbox SET due_at = now() - interval '1 hour' WHERE out_trade_no = 'order-4';");
+  execute("UPDATE wechatpay_bonus_outbox SET due_at = now() + interval '1 hour' WHERE out_trade_no = 'order-1';");
+  const auto store = this->store();
+  const auto first = store->claim(claim_of(2, "a"));
+  ASSERT_EQ(first.size(), 2U);
+  EXPECT_EQ(first[0].order.out_trade_no, "order-4");
+  EXPECT_EQ(first[1].order.out_trade_no, "order-2");
+  EXPECT_EQ(first[0].order.bonus_value, 30);
+  EXPECT_EQ(first[0].claims, 1);
+  EXPECT_EQ(store->claim(claim_of(10, "b")).size(), 2U);
+  EXPECT_EQ(store->claim(claim_of(10, "c")).size(), 0U);
+}
+
+TEST_F(OutboxTest, ARowWhoseLeaseHasEndedIsClaimedAgainAndItsOldTokenSettlesAndRenewsNothing) {
+  insert(1);
+  const auto store = this->store();
+  Claim short_claim = claim_of(1, "stopped");
+  short_claim.lease = std::chrono::milliseconds(1);
+  const Row row = store->claim(short_claim).at(0);
+  std::vector<Row> again;
+  ASSERT_TRUE(becomes([&] { return !(again = store->claim(claim_of(1, "awake"))).empty(); }));
+  EXPECT_EQ(again[0].claims, 2);
+  for (const Fate fate : {Fate::done, Fate::dead, Fate::wait, Fate::hand_back}) {
+    const Settled settled = store->settle({settlement_of(row, "stopped", fate)});
+    EXPECT_EQ(settled.done + settled.dead + settled.back, 0U);
+  }
+  EXPECT_TRUE(store->renew({{row.id, "stopped"}}, std::chrono::seconds(90)).empty());
+  EXPECT_EQ(store->renew({{row.id, "awake"}}, std::chrono::seconds(90)).size(), 1U);
+  EXPECT_EQ(store->settle({settlement_of(row, "awake", Fate::done)}).done, 1U);
+  EXPECT_EQ(done(), 1);
+  EXPECT_EQ(unsettled(), 0);
+}
+
+TEST_F(OutboxTest, ASettlementOfEachFateIsWrittenOnceHoweverOftenItIsRepeated) {
+  insert(4);
+  const auto store = this->store();
+  const auto rows = store->claim(claim_of(4));
+  ASSERT_EQ(rows.size(), 4U);
+  std::vector<Settlement> settlements = {
+      settlement_of(rows[0], "token", Fate::done), settlement_of(rows[1], "token", Fate::dead),
+      settlement_of(rows[2], "token", Fate::wait), settlement_of(rows[3], "token", Fate::hand_back)};
+  settlements[0].request_id = "0AF1\"\\'{},";
+  settlements[1].message = "a \"quoted\" \\ message, {with} 'braces'";
+  settlements[2].pause = settlements[3].pause = std::chrono::hours(1);
+  settlements[2].message = "timeout";
+  for (int i = 0; i < 3; ++i) {
+    const Settled settled = store->settle(settlements);
+    EXPECT_EQ(settled.done, i == 0 ? 1U : 0U);
+    EXPECT_EQ(settled.dead, i == 0 ? 1U : 0U);
+    EXPECT_EQ(settled.back, i == 0 ? 2U : 0U);
+  }
+  EXPECT_EQ(value("SELECT request_id FROM wechatpay_bonus_outbox_done"), "0AF1\"\\'{},");
+  EXPECT_EQ(value("SELECT message FROM wechatpay_bonus_outbox_dead"), "a \"quoted\" \\ message, {with} 'braces'");
+  EXPECT_EQ(value("SELECT attempts || ' ' || claims || ' ' || last_error FROM wechatpay_bonus_outbox "
+                  "WHERE out_trade_no = 'order-3'"),
+            "1 1 timeout");
+  EXPECT_EQ(value("SELECT attempts || ' ' || claims FROM wechatpay_bonus_outbox WHERE out_trade_no = 'order-4'"),
+            "0 0");
+  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NULL AND due_at > now()"), 2);
+}
+
+TEST_F(OutboxTest, AllWorkersTogetherKeepTheRate) {
+  insert(4000);
+  const auto begin = std::chrono::steady_clock::now();
+  std::atomic<int> claimed{0};
+  std::vector<std::thread> workers;
+  for (int i = 0; i < 4; ++i) {
+    workers.emplace_back([&] {
+      const auto store = this->store();
+      while (std::chrono::steady_clock::now() - begin < std::chrono::seconds(2)) {
+        Claim claim = claim_of(50);
+        claim.pace.per_second = 200;
+        claimed += static_cast<int>(store->claim(claim).size());
+      }
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
+  EXPECT_LE(claimed, 200 * time.count() + 200);
+  EXPECT_GE(claimed, 200);  // a whole burst, at least
+}
+
+TEST_F(OutboxTest, AHaltIsForAllWorkersAndEndsByResume) {
+  insert(3);
+  const auto store = this->store();
+  store->halt(owner.merchant, std::chrono::hours(1), "429");
+  Claim paced = claim_of(1);
+  paced.pace.per_second = 100;
+  EXPECT_TRUE(this->store()->claim(claim_of(1)).empty());
+  EXPECT_TRUE(this->store()->claim(paced).empty());
+  const auto administration = open_administration(url_);
+  EXPECT_GT(administration->status().halted_seconds, 3000);
+  EXPECT_EQ(administration->status().why_halted, "429");
+  administration->resume();
+  EXPECT_EQ(store->claim(claim_of(1)).size(), 1U);
+  EXPECT_EQ(store->claim(paced).size(), 1U);
+}
+
+TEST_F(OutboxTest, ARowThatASessionOfAnotherTimeZoneInsertsIsDueAtOnce) {
+  execute(
+      "SET timezone = 'Asia/Shanghai'; INSERT INTO wechatpay_bonus_outbox "
+      "(card_id, code, out_trade_no, mchid, bonus_value) VALUES ('1', '2', '3', '4', 5);");
+  EXPECT_EQ(store()->claim(claim_of(1)).size(), 1U);
+}
+
+TEST_F(OutboxTest, TheMerchantNeedsTheRightToInsertAlone) {
+  execute(
+      "DROP ROLE IF EXISTS merchant; CREATE ROLE merchant LOGIN; GRANT INSERT ON wechatpay_bonus_outbox TO merchant;");
+  const std::string database = value("SELECT current_database()");
+  const std::string url = PostgresqlServer::shared().url(database, "merchant");
+  connect(url)->execute(
+      "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, bonus_value) "
+      "VALUES ('1', '2', '3', '4', 5);");
+  EXPECT_EQ(unsettled(), 1);
+  EXPECT_TRUE(contains(error_of([&] { store(url); }), "permission denied"));
+  const auto missing = open_administration(url)->health().missing_rights;
+  EXPECT_NE(std::find(missing.begin(), missing.end(), "DELETE on wechatpay_bonus_outbox"), missing.end());
+  EXPECT_EQ(std::find(missing.begin(), missing.end(), "INSERT on wechatpay_bonus_outbox"), missing.end());
+  EXPECT_TRUE(open_administration(url_)->health().missing_rights.empty());
+}
+
+TEST_F(OutboxTest, HostileValuesAreDataAndAreCut) {
+  const std::string hostile = "'); DROP TABLE wechatpay_bonus_outbox; --\\\"{}";
+  connect(url_)->query(
+      "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value) "
+      "VALUES ($1, repeat('x', 10485760), $1, repeat('y', 10485760), repeat('z', 10485760), -9223372036854775808)",
+      {hostile});
+  const auto store = this->store();
+  const auto rows = store->claim(claim_of(1));
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].order.card_id, hostile);
+  EXPECT_EQ(rows[0].order.code.size(), 64U);
+  EXPECT_FALSE(rows[0].order.check().empty());
+  Settlement dead = settlement_of(rows[0], "token", Fate::dead);
+  dead.message = hostile;
+  EXPECT_EQ(store->settle({dead}).dead, 1U);
+  EXPECT_EQ(number("SELECT length(code) FROM wechatpay_bonus_outbox_dead"), 10485760);
+  EXPECT_EQ(open_administration(url_)->dead({}, 10).at(0).message, hostile);
+}
+
+TEST_F(OutboxTest, AnOrderThatIsDoneWithOtherPointsIsSaidToBeContradicted) {
+  insert(1);
+  const auto store = this->store();
+  store->settle({settlement_of(store->claim(claim_of(1)).at(0), "token", Fate::done)});
+  insert(1);
+  EXPECT_FALSE(store->claim(claim_of(1)).at(0).contradicted);
+  insert(1);
+  execute("UPDATE wechatpay_bonus_outbox SET bonus_value = 31 WHERE claim IS NULL;");
+  EXPECT_TRUE(store->claim(claim_of(1)).at(0).contradicted);
+}
+
+TEST_F(OutboxTest, AnotherMerchantsAnotherHostsAndANewerOutboxAreRefused) {
+  store();
+  const auto refusal = [this](const Owner& other) { return error_of([&] { open_store(url_)->open(other); }); };
+  EXPECT_TRUE(contains(refusal({"1900000002", owner.host}), "another merchant: 1900000001"));
+  EXPECT_TRUE(contains(refusal({owner.merchant, "https://127.0.0.1:8443"}), "another host: https://api.example"));
+  EXPECT_EQ(refusal(owner), "");
+  execute("UPDATE wechatpay_bonus_outbox_about SET value = '2' WHERE key = 'schema';");
+  EXPECT_TRUE(contains(refusal(owner), "newer than this program knows"));
+  execute("UPDATE wechatpay_bonus_outbox_about SET value = '0' WHERE key = 'schema';");
+  EXPECT_TRUE(contains(refusal(owner), "outbox upgrade"));
+}
+
+TEST_F(OutboxTest, ADatabaseWithoutTablesIsToldHowToGetThem) {
+  const std::string empty = PostgresqlServer::shared().new_database();
+  EXPECT_TRUE(contains(error_of([&] { open_store(empty)->open(owner); }), "outbox install"));
+}
+
+TEST_F(OutboxTest, AServerThatOnlyReadsIsNoOutboxAndSaysSo) {
+  execute("ALTER DATABASE " + value("SELECT current_database()") + " SET default_transaction_read_only = on;");
+  EXPECT_TRUE(contains(error_of([this] { open_store(url_); }), "read-only"));
+}
+
+TEST_F(OutboxTest, NoErrorRepeatsThePasswordOfItsUrl) {
+  const std::string folder = PostgresqlServer::shared().folder().string();
+  const std::vector<std::string> urls = {
+      "postgresql://super:Hunter2@127.0.0.1:1/none",
+      "postgresql://stranger:Hunter2@/none?host=" + folder,
+      "postgresql://super:Hunter2@[::1/none",
+      "postgresql://super@/none?password=Hunter2&host=" + folder,
+      "postgresql://super:Hunter2@/postgres?unknown=Hunter2&host=" + folder,
+  };
+  for (const std::string& url : urls) {
+    const std::string error = error_of([&] { connect(url); });
+    EXPECT_FALSE(error.empty());
+    EXPECT_FALSE(contains(error, "Hunter2")) << error;
+    EXPECT_TRUE(has_password(url)) << url;
+  }
+}
+
+TEST_F(OutboxTest, DeadRowsAreListedTriedAgainAndDiscarded) {
+  insert(3);
+  const auto store = this->store();
+  std::vector<Settlement> settlements;
+  for (const Row& row : store->claim(claim_of(3))) settlements.push_back(settlement_of(row, "token", Fate::dead));
+  settlements[0].kind = "exhausted";
+  store->settle(settlements);
+  const auto administration = open_administration(url_);
+  EXPECT_EQ(administration->status().dead, (std::map<std::string, std::uint64_t>{{"exhausted", 1}, {"refused", 2}}));
+  DeadRows exhausted;
+  exhausted.kind = "exhausted";
+  const auto listed = administration->dead(exhausted, 10);
+  ASSERT_EQ(listed.size(), 1U);
+  EXPECT_EQ(listed[0].order.out_trade_no, "order-1");
+  EXPECT_EQ(listed[0].attempts, 1);
+  EXPECT_EQ(administration->retry(exhausted), 1U);
+  EXPECT_EQ(store->claim(claim_of(3)).at(0).order.out_trade_no, "order-1");
+  DeadRows one;
+  one.id = administration->dead({}, 1).at(0).id;
+  EXPECT_EQ(administration->discard(one), 1U);
+  EXPECT_EQ(administration->discard({}), 1U);
+  EXPECT_EQ(dead(), 0);
+}
+
+TEST_F(OutboxTest, OldDoneRowsArePrunedAndWaitingOnesMadeDue) {
+  insert(3);
+  const auto store = this->store();
+  const auto rows = store->claim(claim_of(3));
+  Settlement waits = settlement_of(rows[2], "token", Fate::wait);
+  waits.pause = std::chrono::hours(1);
+  store->settle({settlement_of(rows[0], "token", Fate::done), settlement_of(rows[1], "token", Fate::done), waits});
+  execute("UPDATE wechatpay_bonus_outbox_done SET done_at = now() - interval '3 days' WHERE out_trade_no = 'order-1';");
+  const auto administration = open_administration(url_);
+  EXPECT_EQ(administration->status().waiting, 1U);
+  EXPECT_EQ(administration->status().done_in_last_hour, 1U);
+  EXPECT_EQ(administration->prune(std::chrono::hours(48)), 1U);
+  EXPECT_EQ(done(), 1);
+  EXPECT_EQ(administration->resume(), 1U);
+  EXPECT_EQ(administration->status().due, 1U);
+}
+
+}  // namespace
+}  // namespace wechatpay::bonus_commit::outbox

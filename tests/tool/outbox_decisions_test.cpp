@@ -1,0 +1,288 @@
+// What the relay and `backfill` conclude from a result, in tables.
+#include "src/outbox/decisions.hpp"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "src/outbox/breaker.hpp"
+#include "src/outbox/lease.hpp"
+#include "src/outbox/meaning.hpp"
+#include "src/outbox/polling.hpp"
+#include "src/outbox/session.hpp"
+#include "tests/support/support.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// An error after one try that was answered so; with status 0, after none.
+Error error(Remedy remedy, Outcome outcome, int status, bool verified = true, ErrorKind kind = ErrorKind::api_error) {
+  Error made;
+  made.kind = kind;
+  made.remedy = remedy;
+  made.outcome = outcome;
+  made.message = "what happened";
+  if (status == 0) return made;
+  Answer answer;
+  answer.http_status = status;
+  answer.code = "CODE";
+  answer.request_id = "ID";
+  answer.verification_fault = verified ? VerificationFault::none : VerificationFault::header_missing;
+  Try made_try;
+  made_try.answer = answer;
+  made.tries.push_back(made_try);
+  return made;
+}
+
+struct Case {
+  const char* what;
+  CommitResult result;
+  Meaning meaning;
+  bool settled;
+};
+
+std::vector<Case> cases() {
+  const Outcome refused = Outcome::refused;
+  const Outcome unknown = Outcome::unknown;
+  const Outcome not_sent = Outcome::not_sent;
+  Error shut_down = error(Remedy::retry_later, not_sent, 0, false, ErrorKind::transport_failed);
+  shut_down.transport_fault = TransportFault::shut_down;
+  return {
+      {"a receipt", CommitReceipt(), Meaning::credited, true},
+      {"the check", error(Remedy::correct_request, not_sent, 0, false, ErrorKind::invalid_request), Meaning::invalid,
+       false},
+      {"400, verified", error(Remedy::correct_request, refused, 400), Meaning::refused, true},
+      {"400, unverified", error(Remedy::correct_request, refused, 400, false), Meaning::failed, false},
+      {"400 after an unknown", error(Remedy::correct_request, unknown, 400), Meaning::failed, false},
+      {"403", error(Remedy::ask_wechat_pay, refused, 403), Meaning::permission_missing, false},
+      {"401", error(Remedy::correct_setup, refused, 401, false), Meaning::setup_wrong, false},
+      {"401, verified", error(Remedy::correct_setup, refused, 401), Meaning::setup_wrong, false},
+      {"another merchant's id", error(Remedy::correct_setup, refused, 400), Meaning::setup_doubtful, false},
+      {"a key unknown here", error(Remedy::correct_setup, unknown, 204, false), Meaning::setup_wrong, false},
+      {"misuse", error(Remedy::correct_the_program, not_sent, 0, false, ErrorKind::misuse), Meaning::setup_wrong,
+       false},
+      {"429", error(Remedy::retry_later, refused, 429), Meaning::failed, false},
+      {"503", error(Remedy::retry_later, refused, 503, false), Meaning::failed, false},
+      {"the rate", error(Remedy::retry_later, not_sent, 0, false, ErrorKind::rate_limited), Meaning::not_called, false},
+      {"stopped before", error(Remedy::retry_later, not_sent, 0, false, ErrorKind::cancelled), Meaning::not_called,
+       false},
+      {"stopped between tries", error(Remedy::retry_later, unknown, 503, false, ErrorKind::cancelled), Meaning::failed,
+       false},
+      {"shut down", shut_down, Meaning::not_called, false},
+  };
+}
+
+TEST(Meaning, OfEachResult) {
+  for (const Case& one : cases()) {
+    EXPECT_EQ(meaning_of(one.result), one.meaning) << one.what;
+    EXPECT_EQ(settled(one.result), one.settled) << one.what;
+  }
+}
+
+TEST(Meaning, A429HaltsAsRetryAfterAsksBetweenASecondAndFiveMinutes) {
+  Error too_fast = error(Remedy::retry_later, Outcome::refused, 429);
+  EXPECT_EQ(halt_after(too_fast), seconds(1));
+  for (const auto& [asked, given] : {std::pair(0, 1), {20, 20}, {4000, 300}}) {
+    too_fast.retry_after = seconds(asked);
+    EXPECT_EQ(halt_after(too_fast), seconds(given));
+  }
+  EXPECT_FALSE(halt_after(error(Remedy::retry_later, Outcome::refused, 503)));
+  EXPECT_FALSE(halt_after(CommitReceipt()));
+}
+
+Row row(int attempts, int claims, std::chrono::hours age = std::chrono::hours(0)) {
+  Row made;
+  made.id = 7;
+  made.attempts = attempts;
+  made.claims = claims;
+  made.age = age;
+  return made;
+}
+
+TEST(Decision, EachMeaningHasAFate) {
+  for (const Case& one : cases()) {
+    const Settlement made = settlement_of(row(0, 1), "token", one.result, GivingUp(), true, 0.5);
+    EXPECT_EQ(made.id, 7);
+    EXPECT_EQ(made.token, "token");
+    switch (one.meaning) {
+      case Meaning::credited: EXPECT_EQ(made.fate, Fate::done); break;
+      case Meaning::invalid:
+        EXPECT_EQ(made.fate, Fate::dead);
+        EXPECT_EQ(made.kind, "invalid");
+        break;
+      case Meaning::refused:
+        EXPECT_EQ(made.fate, Fate::dead);
+        EXPECT_EQ(made.kind + made.code + made.request_id + made.message, "refusedCODEIDwhat happened");
+        break;
+      case Meaning::permission_missing:
+        EXPECT_EQ(made.fate, Fate::wait);
+        EXPECT_EQ(made.pause, std::chrono::minutes(10));
+        break;
+      case Meaning::setup_wrong:
+      case Meaning::not_called: EXPECT_EQ(made.fate, Fate::hand_back) << one.what; break;
+      case Meaning::setup_doubtful:
+      case Meaning::failed:
+        EXPECT_EQ(made.fate, Fate::wait) << one.what;
+        EXPECT_EQ(made.pause, seconds(5)) << one.what;
+        break;
+    }
+  }
+}
+
+TEST(Decision, GivesUpAnOldOrderAfterTwelveFailuresWhileOthersSucceed) {
+  const CommitResult failed = error(Remedy::retry_later, Outcome::unknown, 500);
+  const auto fate = [&failed](int attempts, int days, bool breaker_closed, bool ever = true) {
+    GivingUp giving_up;
+    giving_up.ever = ever;
+    return settlement_of(row(attempts, attempts + 1, std::chrono::hours(24 * days)), "token", failed, giving_up,
+                         breaker_closed, 0.5)
+        .fate;
+  };
+  EXPECT_EQ(fate(11, 3, true), Fate::dead);
+  EXPECT_EQ(fate(10, 3, true), Fate::wait);
+  EXPECT_EQ(fate(11, 2, true), Fate::wait);
+  EXPECT_EQ(fate(11, 3, false), Fate::wait);
+  EXPECT_EQ(fate(1000, 100, true, false), Fate::wait);
+}
+
+TEST(Decision, AMissingPermissionIsNeverDeadByAge) {
+  const Settlement made = settlement_of(row(1000, 1001, std::chrono::hours(24 * 100)), "token",
+                                        error(Remedy::ask_wechat_pay, Outcome::refused, 403), GivingUp(), true, 0.5);
+  EXPECT_EQ(made.fate, Fate::wait);
+}
+
+TEST(Decision, ADoubtfulSetUpIsTheOrdersFaultAfterFiveTriesWhileOthersSucceed) {
+  const CommitResult doubtful = error(Remedy::correct_setup, Outcome::refused, 400);
+  EXPECT_EQ(settlement_of(row(3, 4), "token", doubtful, GivingUp(), true, 0.5).fate, Fate::wait);
+  EXPECT_EQ(settlement_of(row(4, 5), "token", doubtful, GivingUp(), false, 0.5).fate, Fate::wait);
+  EXPECT_EQ(settlement_of(row(4, 5), "token", doubtful, GivingUp(), true, 0.5).fate, Fate::dead);
+}
+
+TEST(Decision, BackoffDoublesFromFiveSecondsToAnHourAFifthMoreOrLess) {
+  EXPECT_EQ(backoff(0, 0.5), seconds(5));
+  EXPECT_EQ(backoff(1, 0.5), seconds(10));
+  EXPECT_EQ(backoff(9, 0.5), seconds(2560));
+  EXPECT_EQ(backoff(10, 0.5), seconds(3600));
+  EXPECT_EQ(backoff(1000000, 0.5), seconds(3600));
+  EXPECT_EQ(backoff(0, 0), milliseconds(4000));
+  EXPECT_EQ(backoff(0, 1), milliseconds(6000));
+}
+
+TEST(Decision, ARowWhoseWorkersDieIsSuspectedAndThenDead) {
+  EXPECT_FALSE(is_suspect(row(2, 7)));
+  EXPECT_TRUE(is_suspect(row(2, 8)));
+  EXPECT_FALSE(dead_before_call(row(2, 12), "token"));
+  const auto dead = dead_before_call(row(2, 13), "token");
+  ASSERT_TRUE(dead);
+  EXPECT_EQ(dead->kind, "poison");
+  Row contradicted = row(0, 1);
+  contradicted.contradicted = true;
+  EXPECT_EQ(dead_before_call(contradicted, "token")->kind, "conflict");
+}
+
+TEST(Decision, TheMerchantIdsOfARowGiveItsMode) {
+  BonusCommitRequest order;
+  order.mchid = "1";
+  EXPECT_EQ(mode_of(order), MerchantMode::direct);
+  order.sub_mchid = "2";
+  EXPECT_EQ(mode_of(order), MerchantMode::both);
+  order.mchid.clear();
+  EXPECT_EQ(mode_of(order), MerchantMode::partner);
+}
+
+TEST(Breaker, ProbesWithOneCallAtTheStartAndAfterTwentyFailures) {
+  Breaker breaker;
+  Clock::time_point now{std::chrono::hours(1)};
+  EXPECT_TRUE(breaker.admits(now, 0));
+  EXPECT_FALSE(breaker.admits(now, 1));
+  breaker.answered();
+  EXPECT_TRUE(breaker.admits(now, 63));
+  for (int i = 1; i < 20; ++i) EXPECT_FALSE(breaker.failed(now));
+  EXPECT_TRUE(breaker.closed());
+  EXPECT_TRUE(breaker.failed(now));
+  EXPECT_FALSE(breaker.closed());
+  EXPECT_FALSE(breaker.failed(now)) << "a call that began before";
+  for (const int pause : {1, 2, 4, 8, 16, 32, 60, 60}) {
+    EXPECT_FALSE(breaker.admits(now + seconds(pause) - milliseconds(1), 0)) << pause;
+    now += seconds(pause);
+    EXPECT_TRUE(breaker.admits(now, 0)) << pause;
+    EXPECT_FALSE(breaker.failed(now));
+  }
+  breaker.answered();
+  EXPECT_TRUE(breaker.closed());
+  for (int i = 0; i < 20; ++i) breaker.failed(now);
+  EXPECT_EQ(breaker.next_probe(), now + seconds(1));
+}
+
+TEST(Breaker, ASuccessBetweenFailuresStartsTheCountAnew) {
+  Breaker breaker;
+  breaker.answered();
+  const Clock::time_point now{};
+  for (int i = 0; i < 19; ++i) breaker.failed(now);
+  breaker.answered();
+  for (int i = 0; i < 19; ++i) EXPECT_FALSE(breaker.failed(now));
+  EXPECT_TRUE(breaker.closed());
+}
+
+TEST(Lease, HasRoomForACallUntilADeadlineBeforeItsEndAndIsRenewedAtAThird) {
+  const Clock::time_point begin{};
+  const Lease lease(begin, seconds(90));
+  EXPECT_EQ(Lease::deadline(seconds(90)), seconds(30));
+  EXPECT_EQ(lease.renewal(), begin + seconds(30));
+  EXPECT_TRUE(lease.has_room(begin + seconds(60)));
+  EXPECT_FALSE(lease.has_room(begin + seconds(60) + milliseconds(1)));
+  EXPECT_FALSE(lease.has_room(begin + std::chrono::hours(1)));
+}
+
+TEST(Polling, GoesOnAtOnceAfterAFullBatchAndElseSlowsDownToTwoSeconds) {
+  Polling polling;
+  EXPECT_EQ(polling.after(10, 10, 0.5), milliseconds(0));
+  EXPECT_EQ(polling.after(10, 9, 0.5), milliseconds(200));
+  for (const int pause : {200, 300, 450, 675, 1012, 1518, 2000, 2000}) {
+    EXPECT_EQ(polling.after(10, 0, 0.5), milliseconds(pause));
+  }
+  EXPECT_EQ(polling.after(10, 0, 0), milliseconds(1500));
+  EXPECT_EQ(polling.after(10, 0, 1), milliseconds(2500));
+  EXPECT_EQ(polling.after(10, 1, 0.5), milliseconds(200));
+}
+
+TEST(Pace, AClaimTakesHalfASecondsRowsAndWaitsForHalfOfThem) {
+  const auto pace = [](double per_second) {
+    Pace made;
+    made.per_second = per_second;
+    return made;
+  };
+  EXPECT_EQ(pace(100).most_at_once(), 50U);
+  EXPECT_EQ(pace(100).burst(), 100U);
+  EXPECT_EQ(pace(100).pause(), milliseconds(250));
+  EXPECT_EQ(pace(0.5).most_at_once(), 1U);
+  EXPECT_EQ(pace(0.5).pause(), milliseconds(1000));
+  EXPECT_EQ(pace(0.001).pause(), milliseconds(2000));
+  EXPECT_GT(pace(0).most_at_once(), 1000000U);
+}
+
+TEST(DatabaseUrl, IsOfAKnownDatabaseAndItsPasswordIsFound) {
+  EXPECT_EQ(fault_of_url("postgresql://user@host/name"), "");
+  EXPECT_EQ(fault_of_url("mysql://user@host/name"), "");
+  for (const char* wrong : {"", "host=localhost", "http://Hunter2", "Hunter2", "postgresql://host\nHunter2"}) {
+    EXPECT_NE(fault_of_url(wrong), "") << wrong;
+    EXPECT_FALSE(contains(fault_of_url(wrong), "Hunter2"));
+  }
+  for (const char* with : {"postgresql://user:secret@host/name", "postgresql://user:a:b@c@host", "postgres://:x@h",
+                           "postgresql://host/name?password=x", "postgresql:///n?a=b&password=x&c=d",
+                           "postgresql://h/n?pass%77ord=x", "postgresql://h/n?sslpassword=x"}) {
+    EXPECT_TRUE(has_password(with)) << with;
+  }
+  for (const char* without : {"postgresql://user@host:5432/name", "postgresql:///name?host=/tmp/a%20b",
+                              "postgresql://[::1]:5432/name", "postgresql://a:1,b:2/n?target_session_attrs=any"}) {
+    EXPECT_FALSE(has_password(without)) << without;
+  }
+}
+
+}  // namespace
+}  // namespace wechatpay::bonus_commit::outbox
