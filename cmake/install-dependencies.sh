@@ -33,6 +33,8 @@ libc++|libcxx|libc++-dev libc++abi-dev|libcxx-devel libcxxabi-devel|libc++-dev|l
 its sanitizers|sanitizers|libclang-rt-dev|compiler-rt|compiler-rt|compiler-rt|llvm
 clang-format|command clang-format|clang-format|clang-tools-extra|clang-extra-tools|clang|clang-format
 clang-tidy|command clang-tidy|clang-tidy|clang-tools-extra|clang-extra-tools|clang|llvm
+Redis|command redis-server|redis-server|redis|redis|redis|redis
+its client for Python|file /usr/lib/python3/dist-packages/redis/__init__.py|python3-redis|python3-redis|py3-redis|python-redis|-
 ShellCheck|command shellcheck|shellcheck|ShellCheck|shellcheck|shellcheck|shellcheck
 codespell|command codespell|codespell|codespell|codespell|codespell|codespell
 gcovr|command gcovr|gcovr|gcovr|gcovr|gcovr|gcovr

@@ -11,6 +11,7 @@ namespace wechatpay::bonus_commit::tool {
 
 void add_commit(CLI::App& app, int& status);
 void add_backfill(CLI::App& app, int& status);
+void add_pipe(CLI::App& app, int& status);
 void add_check(CLI::App& app, int& status);
 void add_doctor(CLI::App& app, int& status);
 void add_outbox(CLI::App& app, int& status);

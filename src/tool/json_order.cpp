@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "order_fields.hpp"
 #include "order_values.hpp"
 
 namespace wechatpay::bonus_commit::tool {
@@ -14,10 +15,6 @@ using nlohmann::json;
 namespace {
 
 constexpr const char* one_a_line = "one object a line: jq -c . FILE makes it so";
-
-bool is_field(std::string_view name) {
-  return std::find(order_fields.begin(), order_fields.end(), name) != order_fields.end();
-}
 
 /// The object of `line`, its members' names as they came.
 json parse(const std::string& line, std::vector<std::string>& names) {
@@ -117,7 +114,7 @@ JsonOrder read_json_order(const std::string& line) {
   if (!order.fault.empty()) return order;
   for (const std::string& name : names) {
     if (name == "error") continue;
-    if (!is_field(name)) {
+    if (!is_order_field(name)) {
       order.others.push_back(name);
     } else if (std::count(names.begin(), names.end(), name) > 1) {
       order.fault = "has the member " + name + " twice: which one is right?";

@@ -76,6 +76,7 @@ int main(int count, char** arguments) {
   int status = ExitStatus::success;
   add_commit(app, status);
   add_backfill(app, status);
+  add_pipe(app, status);
   add_check(app, status);
   add_doctor(app, status);
   add_outbox(app, status);

@@ -8,8 +8,7 @@
 
 #include "csv.hpp"
 #include "json_order.hpp"
-#include "similar_names.hpp"
-#include "wording.hpp"
+#include "order_fields.hpp"
 
 namespace wechatpay::bonus_commit::tool {
 
@@ -40,20 +39,12 @@ std::string kind_of_other_file(std::string_view begin) {
   return "";
 }
 
-std::string& field_of(BonusCommitRequest& request, std::string_view name) {
-  if (name == "card_id") return request.card_id;
-  if (name == "code") return request.code;
-  if (name == "out_trade_no") return request.out_trade_no;
-  if (name == "mchid") return request.mchid;
-  return request.sub_mchid;
-}
-
 /// What is wrong with the arguments that stand for what rows leave out; empty where nothing is.
 std::string fault_of_defaults(BonusCommitRequest defaults) {
   const std::pair<std::string_view, const char*> options[] = {
       {"card_id", "--card-id"}, {"mchid", "--mchid"}, {"sub_mchid", "--sub-mchid"}};
   for (const auto& [name, option] : options) {
-    const std::string& value = field_of(defaults, name);
+    const std::string& value = text_field(defaults, name);
     const std::string fault = value.empty() ? "" : fault_of_value(name, value);
     if (!fault.empty()) return option + (" " + fault);
   }
@@ -178,8 +169,8 @@ bool OrderFile::read_csv_row(OrderRow& row) {
         "has " + std::to_string(values->size()) + " fields, the header " + std::to_string(header_.columns.size());
   }
   if (!row.fault.empty()) return true;
-  for (std::size_t i = 0; i < values->size(); ++i) set_field(row, header_.columns[i], (*values)[i]);
-  check_row(row, {});
+  for (std::size_t i = 0; i < values->size(); ++i) set_value(row, header_.columns[i], (*values)[i]);
+  if (row.fault.empty()) row.fault = faults_of_order(row.request, std::vector<std::string>());
   if (row.fault.empty() && header_.error_at < values->size()) {
     row.fault = fault_of_earlier_run((*values)[header_.error_at]);
   }
@@ -210,61 +201,22 @@ std::optional<std::vector<std::string>> OrderFile::csv_values(OrderRow& row) {
 }
 
 void OrderFile::read_json_row(OrderRow& row) {
-  JsonOrder order = read_json_order(row.text);
-  row.fault = std::move(order.fault);
+  const JsonOrder order = read_json_order(row.text);
+  row.fault = order.fault;
   if (!row.fault.empty()) return;
-  if (order.values.empty() && !order.others.empty()) {
-    row.fault = "has none of an order's members, but: " + listed(order.others);
-    return;
-  }
-  for (const auto& [name, value] : order.values) set_field(row, name, value);
-  check_row(row, order.others);
-  std::vector<std::string> fields;
-  for (const auto& [name, value] : order.values) {
-    if (!is_blank(value)) fields.emplace_back(name);
-  }
-  if (row.fault.empty()) row.fault = fault_of_near_name("member", fields, order.others);
+  for (const auto& [name, value] : order.values) set_value(row, name, value);
+  if (row.fault.empty()) row.fault = faults_of_order(row.request, order);
   if (row.fault.empty()) row.fault = fault_of_earlier_run(order.error);
 }
 
 /// Sets the field `name` of the row's order, or adds what is wrong with the value.
-void OrderFile::set_field(OrderRow& row, std::string_view name, const std::string& value) {
-  if (is_blank(value) || std::find(order_fields.begin(), order_fields.end(), name) == order_fields.end()) return;
-  const auto add_fault = [&row](const std::string& fault) { row.fault += (row.fault.empty() ? "" : "; ") + fault; };
-  const std::string fault = fault_of_value(name, value);
-  if (name == "bonus_value") {
-    const auto points = parse_points(value);
-    row.request.bonus_value = points.value_or(0);
-    if (!points) {
-      add_fault("bonus_value must be a whole number, not " + shown_value(value) +
-                (fault.empty() ? "" : ": it " + fault));
-    }
-  } else if (!fault.empty()) {
-    add_fault(std::string(name) + " " + fault);
-  } else if (name == "merchant_mode") {
-    for (const MerchantMode mode : {MerchantMode::both, MerchantMode::direct, MerchantMode::partner}) {
-      if (value != to_string(mode)) continue;
-      row.request.merchant_mode = mode;
-      return;
-    }
-    add_fault("merchant_mode must be both, direct or partner, not " + shown_value(value));
-  } else {
-    field_of(row.request, name) = value;
-    if (rounded_.suspects(name, value)) {
-      row.warning = std::string(name) + " may have been rounded to 15 digits by a spreadsheet: " + value;
-    }
-  }
-}
-
-/// What check() says of the order; `other_names` are the row's, one of which may have been meant.
-void OrderFile::check_row(OrderRow& row, const std::vector<std::string>& other_names) {
-  if (!row.fault.empty()) return;
-  for (const Fault& fault : row.request.check()) {
-    const std::string field = fault.field.substr(fault.field.front() == '/' ? 1 : 0);
-    row.fault += (row.fault.empty() ? "" : "; ") + field + " " + in_words_of_the_tool(fault.issue);
-    if (!fault.value.empty()) row.fault += " (given: " + fault.value + ")";
-    const std::string like = similar_name(field, other_names);
-    if (!like.empty()) row.fault += " (is it " + shown_value(like) + "?)";
+void OrderFile::set_value(OrderRow& row, std::string_view name, const std::string& value) {
+  if (is_blank(value) || !is_order_field(name)) return;
+  const std::string fault = set_field(row.request, name, value);
+  if (!fault.empty()) {
+    row.fault += (row.fault.empty() ? "" : "; ") + fault;
+  } else if (name != "bonus_value" && name != "merchant_mode" && rounded_.suspects(name, value)) {
+    row.warning = std::string(name) + " may have been rounded to 15 digits by a spreadsheet: " + value;
   }
 }
 

@@ -66,8 +66,7 @@ class OrderFile {
   bool read_csv_row(OrderRow& row);
   std::optional<std::vector<std::string>> csv_values(OrderRow& row);
   void read_json_row(OrderRow& row);
-  void set_field(OrderRow& row, std::string_view name, const std::string& value);
-  void check_row(OrderRow& row, const std::vector<std::string>& other_names);
+  void set_value(OrderRow& row, std::string_view name, const std::string& value);
 
   LineReader lines_;
   BonusCommitRequest defaults_;

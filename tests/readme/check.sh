@@ -15,6 +15,7 @@ command_exists() {
     doxygen) [ -f "$2" ] ;;
     dot) [ -f "$3" ] && [ -f "$5" ] ;;
     cmake | cpack | ctest | git | g++ | sudo) ;;
+    examples/*) [ -x "$1" ] ;;
     build/dev/tests/*) grep -q "^add_executable(${1##*/}\b" tests/CMakeLists.txt ;;
     wechatpay-bonus-commit)
       [ -n "$tool" ] || return 0
@@ -63,7 +64,8 @@ code() { awk '/^```/ { print; inside = !inside; next } inside' "$1"; }
 while read -r original translation; do
   difference=$(diff <(code "$original") <(code "$translation")) || fail "$translation: its code differs: $difference"
 done <<< 'README.md examples/zh-CN/README.md
-examples/production/README.md examples/zh-CN/production.md'
+examples/production/README.md examples/zh-CN/production.md
+examples/pipe/README.md examples/pipe/README.zh-CN.md'
 
 # The guide to errors has a row for each enumerator, under its enumeration, and for each code that the library knows.
 guide=examples/errors/README.md
