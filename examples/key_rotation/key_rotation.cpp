@@ -57,7 +57,9 @@ class Answers {
 }  // namespace
 
 int main() {
-  const auto sandbox = bonus::testing::Sandbox::start().value();
+  bonus::testing::SandboxOptions merchant;
+  merchant.stage = bonus::testing::MerchantStage::switching;
+  const auto sandbox = bonus::testing::Sandbox::start(merchant).value();
   const bonus::testing::FakeWechatPay& wechat_pay = sandbox->wechat_pay();
 
   // As it was: a platform certificate, and nothing else.

@@ -40,32 +40,6 @@ std::string_view value_of(const HttpRequest& request, std::string_view lower_cas
   return values.empty() ? std::string_view() : values.front();
 }
 
-/// Both values of a path, still percent-encoded.
-struct PathValues {
-  std::string_view card_id;
-  std::string_view code;
-};
-
-std::optional<PathValues> values_of_path(std::string_view path) {
-  const auto take = [&path](std::string_view fixed) {
-    if (path.substr(0, fixed.size()) != fixed) return false;
-    path.remove_prefix(fixed.size());
-    return true;
-  };
-  const auto segment = [&path] {
-    const std::string_view value = path.substr(0, path.find('/'));
-    path.remove_prefix(value.size());
-    return value;
-  };
-  PathValues values;
-  if (!take("/v3/marketing/membercard-open/cards/")) return std::nullopt;
-  values.card_id = segment();
-  if (!take("/codes/")) return std::nullopt;
-  values.code = segment();
-  if (path != "/bonus/commit") return std::nullopt;
-  return values;
-}
-
 std::optional<std::string> percent_decoded(std::string_view text) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::string decoded;
@@ -80,6 +54,37 @@ std::optional<std::string> percent_decoded(std::string_view text) {
     i += 2;
   }
   return decoded;
+}
+
+/// The segments of a path without its query, decoded; empty where one cannot be decoded.
+std::vector<std::string> segments_of(std::string_view path) {
+  path = path.substr(0, path.find('?'));
+  std::vector<std::string> segments;
+  if (path.substr(0, 1) != "/") return segments;
+  while (!path.empty()) {
+    path.remove_prefix(1);
+    const std::string_view encoded = path.substr(0, path.find('/'));
+    const auto segment = percent_decoded(encoded);
+    if (!segment) return {};
+    segments.push_back(*segment);
+    path.remove_prefix(encoded.size());
+  }
+  return segments;
+}
+
+/// Both values of a commit's path.
+struct PathValues {
+  std::string card_id;
+  std::string code;
+};
+
+std::optional<PathValues> values_of_path(std::string_view path) {
+  const std::vector<std::string> segments = segments_of(path);
+  if (segments.size() != 9) return std::nullopt;
+  const std::vector<std::string> of_a_commit = {"v3",    "marketing", "membercard-open", "cards", segments[4],
+                                                "codes", segments[6], "bonus",           "commit"};
+  if (segments != of_a_commit) return std::nullopt;
+  return PathValues{segments[4], segments[6]};
 }
 
 /// What is wrong with a text's form; empty where nothing is.
@@ -127,6 +132,36 @@ Refusal refuse_value(const std::string& field, const std::string& value, const s
                          {{"field", field}, {"value", value.substr(0, 64)}, {"issue", issue}, {"location", location}})};
 }
 
+/// Whether one element of Accept takes JSON (RFC 9110, section 12.5.1). A lone `*` is what Java's HttpURLConnection
+/// sends.
+bool takes_json(std::string_view element) {
+  const auto part = [&element] {
+    std::string text = lower_case(element.substr(0, element.find(';')));
+    element.remove_prefix((std::min)(element.size(), text.size() + 1));
+    text.erase(0, text.find_first_not_of(" \t"));
+    text.erase(text.find_last_not_of(" \t") + 1);
+    return text;
+  };
+  const std::string range = part();
+  if (range != "application/json" && range != "application/*" && range != "*/*" && range != "*") return false;
+  while (!element.empty()) {
+    const std::string parameter = part();
+    if (parameter.substr(0, 2) == "q=" && parameter.find_first_of("123456789") == std::string::npos) return false;
+  }
+  return true;
+}
+
+bool accepts_json(const HttpRequest& request) {
+  for (std::string_view list : values_of(request, "accept")) {
+    while (!list.empty()) {
+      const std::string_view element = list.substr(0, list.find(','));
+      if (takes_json(element)) return true;
+      list.remove_prefix((std::min)(list.size(), element.size() + 1));
+    }
+  }
+  return false;
+}
+
 /// The pairs of an Authorization header, or what is wrong with its form.
 struct Authorization {
   std::map<std::string, std::string, std::less<>> pairs;
@@ -148,6 +183,7 @@ Authorization parse_authorization(std::string_view value) {
     const std::size_t end = equals == std::string_view::npos ? equals : value.find('"', equals + 2);
     if (end == std::string_view::npos) return bad("must be pairs of key=\"value\"");
     const std::string key(value.substr(0, equals));
+    if (key.find_first_of(" \t") != std::string::npos) return bad("must have no blanks around its keys");
     if (!read.pairs.emplace(key, value.substr(equals + 2, end - equals - 2)).second)
       return bad(key + " is there twice");
     value.remove_prefix(end + 1);
@@ -188,12 +224,42 @@ std::optional<Refusal> check_signature(const HttpRequest& request, const Authori
 
 std::optional<Refusal> read_path(std::string_view path, BonusCommitRequest& commit) {
   const PathValues values = values_of_path(path).value();
-  for (const auto& [name, encoded, value] :
-       {std::tuple("card_id", values.card_id, &commit.card_id), std::tuple("code", values.code, &commit.code)}) {
-    *value = percent_decoded(encoded).value();
+  commit.card_id = values.card_id;
+  commit.code = values.code;
+  for (const auto& [name, value] : {std::pair("card_id", &commit.card_id), std::pair("code", &commit.code)}) {
     if (*value == "." || *value == "..") return refuse_value(name, *value, "must not be a dot segment", "path");
     if (const std::string issue = text_fault(*value); !issue.empty()) return refuse_value(name, *value, issue, "path");
   }
+  return std::nullopt;
+}
+
+bool holds_four_byte_characters(const std::string& text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0xF0; });
+}
+
+/// Reads JSON as far as WeChat Pay takes any: without a byte order mark, null and characters of four bytes. What is
+/// nested deeper than any API needs would exhaust the stack.
+std::optional<Refusal> parse_body(const std::string& text, json& body) {
+  if (text.substr(0, 3) == "\xEF\xBB\xBF") return refuse_value("", "", "must not begin with a byte order mark");
+  constexpr int deepest = 64;
+  std::string member;
+  std::optional<Refusal> refusal;
+  const auto look = [&](int depth, json::parse_event_t event, const json& parsed) {
+    const auto refuse = [&](const std::string& value, const char* issue) {
+      if (!refusal) refusal = refuse_value(depth == 0 ? "" : "/" + member, value, issue);
+    };
+    if (depth > deepest) refuse("", "is nested too deeply");
+    if (event != json::parse_event_t::key && event != json::parse_event_t::value) return true;
+    if (event == json::parse_event_t::key && depth == 1) member = parsed.get<std::string>();
+    if (parsed.is_null()) refuse("null", "must not be null");
+    if (parsed.is_string() && holds_four_byte_characters(parsed.get_ref<const std::string&>())) {
+      refuse(parsed.get<std::string>(), "must not hold characters of four bytes in UTF-8");
+    }
+    return true;
+  };
+  body = json::parse(text, look, false);
+  if (refusal) return refusal;
+  if (!body.is_object()) return refuse_value("", text, "must be a JSON object");
   return std::nullopt;
 }
 
@@ -236,19 +302,28 @@ HttpResponse error_response(int status, std::string_view code, std::string_view 
   return response;
 }
 
+Target target_of(const HttpRequest& request) {
+  if (values_of_path(request.path)) return Target::commit;
+  if (segments_of(request.path) == std::vector<std::string>{"v3", "certificates"}) return Target::certificates;
+  return Target::none;
+}
+
 std::optional<Refusal> check_target(const HttpRequest& request) {
-  const auto values = values_of_path(request.path);
-  if (!values || !percent_decoded(values->card_id) || !percent_decoded(values->code)) {
-    return Refusal{{404, {}, ""}, false};
-  }
-  if (request.method != "POST") return Refusal{{405, {{"Allow", "POST"}}, ""}, false};
+  const Target target = target_of(request);
+  if (target == Target::none) return Refusal{{404, {}, ""}, false};
+  const char* const method = target == Target::commit ? "POST" : "GET";
+  if (request.method != method) return Refusal{{405, {{"Allow", method}}, ""}, false};
   return std::nullopt;
 }
 
-std::optional<Refusal> check_headers(const HttpRequest& request) {
+std::optional<Refusal> check_headers(const HttpRequest& request, const std::vector<std::string>& keys) {
   if (value_of(request, "user-agent").empty()) return refuse_header("User-Agent is missing");
-  const std::string_view accept = value_of(request, "accept");
-  if (accept != "application/json" && accept != "*/*") return refuse_header("Accept must be application/json");
+  if (!accepts_json(request)) return refuse_header("Accept must be application/json");
+  const std::string announced(value_of(request, "wechatpay-serial"));
+  if (!announced.empty() && std::find(keys.begin(), keys.end(), announced) == keys.end()) {
+    return Refusal{error_response(400, "PARAM_ERROR", "平台证书序列号Wechatpay-Serial错误")};
+  }
+  if (target_of(request) != Target::commit) return std::nullopt;
   const std::string_view content_type = value_of(request, "content-type");
   if (lower_case(content_type.substr(0, content_type.find(';'))) != "application/json") {
     return refuse_header("Content-Type must be application/json");
@@ -270,16 +345,29 @@ std::optional<Refusal> check_authorization(const HttpRequest& request, const Mer
   if (value("nonce_str").empty() || value("nonce_str").size() > 32) {
     return refuse_part("nonce_str", value("nonce_str"), "must have 1 to 32 characters");
   }
-  return check_signature(request, authorization, merchant.key);
+  if (auto refusal = check_signature(request, authorization, merchant.key)) return refusal;
+  if (merchant.nonces->is_new(value("nonce_str"), now)) return std::nullopt;
+  return refuse_part("nonce_str", value("nonce_str"),
+                     "was used before; each request needs a new one, and so does each that is repeated");
+}
+
+bool NonceMemory::is_new(const std::string& nonce, std::int64_t now) {
+  constexpr std::int64_t seconds_believed = 600;  // from 5 minutes before the clock to 5 minutes after it
+  constexpr std::size_t most = 100'000;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  while (!in_order_.empty() && (in_order_.front().first < now - seconds_believed || in_order_.size() > most)) {
+    nonces_.erase(in_order_.front().second);
+    in_order_.pop_front();
+  }
+  if (!nonces_.insert(nonce).second) return false;
+  in_order_.emplace_back(now, nonce);
+  return true;
 }
 
 std::optional<Refusal> read_commit(const HttpRequest& request, const Merchant& merchant, BonusCommitRequest& commit) {
   if (auto refusal = read_path(request.path, commit)) return refusal;
-  const json body = json::parse(request.body, nullptr, false);
-  if (!body.is_object()) return refuse_value("", request.body, "must be a JSON object");
-  for (const auto& [name, value] : body.items()) {
-    if (value.is_null()) return refuse_value("/" + name, "null", "must not be null");
-  }
+  json body;
+  if (auto refusal = parse_body(request.body, body)) return refusal;
   if (auto refusal = read_text(body, "out_trade_no", false, commit.out_trade_no)) return refusal;
   if (auto refusal = read_text(body, "mchid", true, commit.mchid)) return refusal;
   if (auto refusal = read_text(body, "sub_mchid", true, commit.sub_mchid)) return refusal;

@@ -4,10 +4,15 @@
 #define WECHATPAY_SRC_TESTING_CHECKS_HPP
 
 #include <cstdint>
+#include <deque>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "src/openssl/handles.hpp"
 #include "wechatpay/bonus_commit/http.hpp"
@@ -26,20 +31,38 @@ struct Refusal {
   bool is_signed = true;  ///< failed authentication, and what is no API call, is answered without a signature
 };
 
+/// The nonces of the requests that a merchant has signed in the last ten minutes, up to 100,000 of them. Thread-safe.
+class NonceMemory {
+ public:
+  /// Remembers it; false where it was known. `now` in Unix seconds.
+  bool is_new(const std::string& nonce, std::int64_t now);
+
+ private:
+  std::mutex mutex_;
+  std::deque<std::pair<std::int64_t, std::string>> in_order_;
+  std::unordered_set<std::string> nonces_;
+};
+
 /// Who may ask.
 struct Merchant {
   std::string mchid;
   std::string serial_no;
   EVP_PKEY* key;  ///< of the certificate with that serial number
+  NonceMemory* nonces;
 };
+
+enum class Target { none, commit, certificates };
+
+/// What the path asks for, however it is percent-encoded, and whatever query string follows it.
+Target target_of(const HttpRequest& request);
 
 /// The path and the method.
 std::optional<Refusal> check_target(const HttpRequest& request);
 
-/// The headers but for Authorization.
-std::optional<Refusal> check_headers(const HttpRequest& request);
+/// The headers but for Authorization. `keys` names those with which an answer can be signed.
+std::optional<Refusal> check_headers(const HttpRequest& request, const std::vector<std::string>& keys);
 
-/// Authorization's form, the clock (`now` in Unix seconds), who asks, and the signature, in this order.
+/// Authorization's form, the clock (`now` in Unix seconds), who asks, the signature, and the nonce, in this order.
 std::optional<Refusal> check_authorization(const HttpRequest& request, const Merchant& merchant, std::int64_t now);
 
 /// Reads the values of path and body into `commit`. What the documents do not speak of (blanks at the ends, characters

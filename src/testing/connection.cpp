@@ -2,8 +2,11 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
+#include <array>
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -35,8 +38,21 @@ std::string wire_form(const HttpResponse& response) {
 
 }  // namespace
 
-void note_connection(const SSL* ssl, int where, int /*result*/) {
-  if ((where & SSL_CB_HANDSHAKE_START) != 0) connection = const_cast<SSL*>(ssl);
+void note_connection(SSL* ssl) { connection = ssl; }
+
+SSL* noted_connection() { return connection; }
+
+void end_connection() {
+  SSL_shutdown(connection);
+  SSL_set_shutdown(connection, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);  // nothing more is read as a request
+  pollfd socket{SSL_get_fd(connection), POLLIN, 0};
+  ::shutdown(socket.fd, SHUT_WR);
+  // A socket that is closed with something unread resets the connection, which can destroy the answer on its way.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  std::array<char, 16384> dropped{};
+  while (std::chrono::steady_clock::now() < end && ::poll(&socket, 1, 100) >= 0) {
+    if (socket.revents != 0 && ::recv(socket.fd, dropped.data(), dropped.size(), MSG_DONTWAIT) <= 0) return;
+  }
 }
 
 void hold_back_packets(bool hold_back) {

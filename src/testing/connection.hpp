@@ -12,8 +12,13 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// Must be set as the info callback of the server's SSL_CTX.
-void note_connection(const SSL* ssl, int where, int result);
+/// The connection that the calling thread serves from now on.
+void note_connection(SSL* ssl);
+
+SSL* noted_connection();
+
+/// Ends it so that what was answered arrives: what the client still sends is read and dropped, for two seconds at most.
+void end_connection();
 
 /// Has the system collect what is written, for a fifth of a second at most, where it can; or no more.
 void hold_back_packets(bool hold_back);

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "src/testing/certificate_list.hpp"
 #include "src/testing/checks.hpp"
 #include "src/testing/pki.hpp"
 #include "src/testing/test_keys.hpp"
@@ -44,13 +45,35 @@ struct FakeWechatPay::State {
   std::string public_key_id = "PUB_KEY_ID_0119000000012026112300000000000001";
   std::string certificate_pem;
   std::string certificate_serial;
+  std::string api_v3_key = "SandboxAPIv3Key0123456789ABCDEFG";  // no secret: everybody has it
+  CertificateHandle certificate;
 
+  std::atomic<MerchantStage> stage;
+  NonceMemory nonces;
   mutable std::atomic<std::uint64_t> answers{0};
   mutable std::mutex mutex;
   std::map<std::tuple<std::string, std::string, std::string>, CommittedOrder> orders;
 
   std::int64_t now() const {
     return std::chrono::duration_cast<std::chrono::seconds>(options.clock().time_since_epoch()).count();
+  }
+
+  /// The names of the keys with which this merchant's answers can be signed.
+  std::vector<std::string> keys_of_stage() const {
+    switch (stage.load()) {
+      case MerchantStage::switching: return {public_key_id, certificate_serial};
+      case MerchantStage::certificates: return {certificate_serial};
+      default: return {public_key_id};
+    }
+  }
+
+  HttpResponse certificates() const {
+    if (stage == MerchantStage::public_key) {
+      return error_response(404, "RESOURCE_NOT_EXISTS", "无可用的平台证书，请在商户平台-API安全申请使用微信支付公钥。");
+    }
+    return {200,
+            {{"Content-Type", "application/json; charset=utf-8"}},
+            certificate_list(certificate.get(), certificate_serial, certificate_pem, api_v3_key)};
   }
 
   void remember(const BonusCommitRequest& commit) {
@@ -61,18 +84,29 @@ struct FakeWechatPay::State {
   }
 };
 
+std::string to_string(MerchantStage stage) {
+  switch (stage) {
+    case MerchantStage::public_key: return "public-key";
+    case MerchantStage::switching: return "switching";
+    case MerchantStage::certificates: return "certificates";
+  }
+  return "unknown";
+}
+
 FakeWechatPay::FakeWechatPay(FakeWechatPayOptions options) : state_(std::make_unique<State>()) {
   State& state = *state_;
   Keys& own = keys();
   const auto merchant = make_certificate({options.mchid, "", {}, false}, own.merchant.get());
-  const auto platform = make_certificate({"Tenpay.com sign", "", {}, false}, own.platform_certificate.get());
+  auto platform = make_certificate({"Tenpay.com sign", "", {}, false}, own.platform_certificate.get());
   state.merchant_key_pem = private_key_pem(own.merchant.get());
   state.merchant_certificate_pem = testing::certificate_pem(merchant.get());
   state.merchant_p12 = pkcs12(own.merchant.get(), merchant.get(), options.mchid);
   state.public_key_pem = testing::public_key_pem(own.platform_public_key.get());
   state.certificate_pem = testing::certificate_pem(platform.get());
-  state.merchant = {options.mchid, serial_no_of(merchant.get()), own.merchant.get()};
+  state.merchant = {options.mchid, serial_no_of(merchant.get()), own.merchant.get(), &state.nonces};
   state.certificate_serial = serial_no_of(platform.get());
+  state.certificate = std::move(platform);
+  state.stage = options.stage;
   state.options = std::move(options);
 }
 
@@ -84,10 +118,16 @@ Credentials FakeWechatPay::credentials() const {
 
 PlatformKeys FakeWechatPay::platform_keys() const {
   PlatformKeys store;
-  static_cast<void>(store.add_certificate(state_->certificate_pem).value());
-  static_cast<void>(store.add_public_key(state_->public_key_id, state_->public_key_pem).value());
+  const MerchantStage now = stage();
+  if (now != MerchantStage::public_key) static_cast<void>(store.add_certificate(state_->certificate_pem).value());
+  if (now != MerchantStage::certificates) {
+    static_cast<void>(store.add_public_key(state_->public_key_id, state_->public_key_pem).value());
+  }
   return store;
 }
+
+MerchantStage FakeWechatPay::stage() const noexcept { return state_->stage; }
+void FakeWechatPay::set_stage(MerchantStage stage) noexcept { state_->stage = stage; }
 
 const std::string& FakeWechatPay::merchant_key_pem() const noexcept { return state_->merchant_key_pem; }
 const std::string& FakeWechatPay::merchant_certificate_pem() const noexcept { return state_->merchant_certificate_pem; }
@@ -96,6 +136,7 @@ const std::string& FakeWechatPay::public_key_pem() const noexcept { return state
 const std::string& FakeWechatPay::public_key_id() const noexcept { return state_->public_key_id; }
 const std::string& FakeWechatPay::certificate_pem() const noexcept { return state_->certificate_pem; }
 const std::string& FakeWechatPay::certificate_serial() const noexcept { return state_->certificate_serial; }
+const std::string& FakeWechatPay::api_v3_key() const noexcept { return state_->api_v3_key; }
 
 HttpResponse FakeWechatPay::sign(HttpResponse response, const HttpRequest& request, std::chrono::seconds ago) const {
   const std::uint64_t number = ++state_->answers;
@@ -105,7 +146,10 @@ HttpResponse FakeWechatPay::sign(HttpResponse response, const HttpRequest& reque
   const auto random = random_nonce();
   const std::string nonce = random ? *random : std::to_string(number);
 
-  const bool by_public_key = header_value(request.headers, "Wechatpay-Serial") == state_->public_key_id;
+  const bool announces_public_key = header_value(request.headers, "Wechatpay-Serial") == state_->public_key_id;
+  const MerchantStage now = stage();
+  const bool by_public_key =
+      now == MerchantStage::public_key || (now == MerchantStage::switching && announces_public_key);
   EVP_PKEY* const key = by_public_key ? keys().platform_public_key.get() : keys().platform_certificate.get();
   const std::string timestamp = std::to_string(state_->now() - ago.count());
   const std::string message = timestamp + "\n" + nonce + "\n" + response.body + "\n";
@@ -129,10 +173,12 @@ HttpResponse FakeWechatPay::error(int status, std::string_view code, std::string
 HttpResponse FakeWechatPay::answer(const HttpRequest& request) {
   BonusCommitRequest commit;
   auto refusal = check_target(request);
-  if (!refusal) refusal = check_headers(request);
+  if (!refusal) refusal = check_headers(request, state_->keys_of_stage());
   if (!refusal) refusal = check_authorization(request, state_->merchant, state_->now());
-  if (!refusal) refusal = read_commit(request, state_->merchant, commit);
+  const bool is_commit = target_of(request) == Target::commit;
+  if (!refusal && is_commit) refusal = read_commit(request, state_->merchant, commit);
   if (refusal) return refusal->is_signed ? sign(refusal->response, request) : refusal->response;
+  if (!is_commit) return sign(state_->certificates(), request);
   state_->remember(commit);
   return sign({204, {}, ""}, request);
 }

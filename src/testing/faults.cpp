@@ -82,7 +82,7 @@ HttpResponse spoiled_answer(const FakeWechatPay& wechat_pay, const HttpRequest& 
   switch (fault.kind) {
     case Kind::html:
       return {502, {{"Content-Type", "text/html"}}, "<html><body><h1>502 Bad Gateway</h1></body></html>"};
-    case Kind::redirect: return {302, {{"Location", "https://elsewhere.example/"}}, ""};
+    case Kind::redirect: return {302, {{"Location", "https://127.0.0.1:1/"}}, ""};
     case Kind::large_body: return {200, {}, std::string(2U << 20U, 'x')};
     case Kind::unsigned_answer: return {response.status, {}, response.body};
     case Kind::stale_timestamp:

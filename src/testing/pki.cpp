@@ -139,9 +139,13 @@ std::string sign_with(EVP_PKEY* key, std::string_view message) {
               EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(raw.data()), &size, bytes_of(message),
                              message.size()) == 1,
           "a signature");
-  std::string text((size + 2) / 3 * 4 + 1, '\0');
+  return base64_of(std::string_view(raw).substr(0, size));
+}
+
+std::string base64_of(std::string_view bytes) {
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
   const int length =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes_of(raw), static_cast<int>(size));
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes_of(bytes), static_cast<int>(bytes.size()));
   text.resize(static_cast<std::size_t>(length));
   return text;
 }

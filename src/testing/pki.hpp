@@ -45,6 +45,8 @@ std::string private_key_pem(EVP_PKEY* key, KeyFormat format = KeyFormat::pkcs8, 
 std::string public_key_pem(EVP_PKEY* key);
 std::string certificate_pem(X509* certificate);
 
+std::string base64_of(std::string_view bytes);
+
 /// The signature with SHA-256 (RSASSA-PKCS1-v1_5) in Base64.
 std::string sign_with(EVP_PKEY* key, std::string_view message);
 

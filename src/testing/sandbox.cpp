@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -16,8 +17,11 @@
 #include <thread>
 #include <utility>
 
+#include "src/testing/checks.hpp"
 #include "src/testing/connection.hpp"
+#include "src/testing/connection_threads.hpp"
 #include "src/testing/faults.hpp"
+#include "src/testing/http_messages.hpp"
 #include "src/testing/output_folder.hpp"
 #include "src/testing/pki.hpp"
 #include "wechatpay/bonus_commit/stages/text.hpp"
@@ -62,12 +66,21 @@ struct Authority {
   }
 };
 
+constexpr std::size_t largest_body = 1U << 20U;
+
+std::shared_ptr<FakeWechatPay> wechat_pay_of(const SandboxOptions& options) {
+  if (options.wechat_pay != nullptr) return options.wechat_pay;
+  FakeWechatPayOptions own;
+  own.stage = options.stage;
+  return std::make_shared<FakeWechatPay>(own);
+}
+
 }  // namespace
 
 struct Sandbox::Server {
   Server(SandboxOptions options_, X509* certificate, EVP_PKEY* key)
       : options(std::move(options_)),
-        wechat_pay(options.wechat_pay != nullptr ? options.wechat_pay : std::make_shared<FakeWechatPay>()),
+        wechat_pay(wechat_pay_of(options)),
         http(certificate, key),
         handler(options.handler),
         script(options.script.begin(), options.script.end()),
@@ -86,16 +99,19 @@ struct Sandbox::Server {
 
   void claim_folder();
   void write_files(const std::string& ca_pem);
-  void serve(const httplib::Request& received, httplib::Response& sent);
-  SandboxFault next_fault();
+  void serve(const httplib::Request& received, const std::string& body, httplib::Response& sent);
+  void refuse(const httplib::Request& received, httplib::Response& sent);
+  SandboxFault next_fault(const HttpRequest& request);
   HttpResponse answer(const HttpRequest& request);
   void log(const HttpRequest& request, const HttpResponse& response, const SandboxFault& fault);
   void pause(const SandboxFault& fault);
+  void set_up();
   std::optional<Error> bind();
   bool run();
 
   const SandboxOptions options;
   const std::shared_ptr<FakeWechatPay> wechat_pay;
+  WaitingConnections waiting;
   httplib::SSLServer http;
   SandboxFiles files;
   bool own_folder = false;
@@ -139,46 +155,48 @@ void Sandbox::Server::write_files(const std::string& ca_pem) {
   write_file(files.ca, ca_pem);
 }
 
-void Sandbox::Server::serve(const httplib::Request& received, httplib::Response& sent) {
-  HttpRequest request;
-  request.method = received.method;
-  request.origin = origin;
-  request.path = received.target;  // as it came over the wire; `path` is decoded
-  request.body = received.body;
-  for (const auto& [name, value] : received.headers) request.headers.push_back({name, value});
-
-  const SandboxFault fault = next_fault();
+void Sandbox::Server::serve(const httplib::Request& received, const std::string& body, httplib::Response& sent) {
+  waiting.answering();
+  const HttpRequest request = request_of(received, body, origin);
+  const SandboxFault fault = next_fault(request);
   hold_back_packets(false);
   if (fault.kind == SandboxFault::Kind::delay) pause(fault);
   HttpResponse response;
   if (fault.kind != SandboxFault::Kind::drop_before) {
     response = spoiled_answer(*wechat_pay, request, fault, [this](const HttpRequest& one) { return answer(one); });
   }
-  if (!break_connection(response, fault.kind, [&] { pause(fault); })) {
-    sent.status = response.status;
-    for (const HttpHeader& header : response.headers) {
-      if (!same_token(header.name, "Content-Type")) sent.headers.emplace(header.name, header.value);
-    }
-    if (!response.body.empty()) {
-      const std::string type(header_value(response.headers, "Content-Type"));
-      sent.set_content(response.body, type.empty() ? std::string("text/plain") : type);
-    }
-  }
+  if (!break_connection(response, fault.kind, [&] { pause(fault); })) send(response, sent);
   if (options.log) log(request, response, fault);
+}
+
+/// What cpp-httplib cannot read, or what is too large to be read: `sent` has the status. The connection ends with it,
+/// since nobody knows where the next request begins.
+void Sandbox::Server::refuse(const httplib::Request& received, httplib::Response& sent) {
+  const HttpResponse response = error_response(
+      sent.status, "INVALID_REQUEST",
+      sent.status == 413
+          ? "the body is larger than 1 MiB"
+          : "the request cannot be read: look at its method, its target (one ? at most) and its headers");
+  send(response, sent);
+  WaitingConnections::end_after_answer();
+  if (options.log) log(request_of(received, "", origin), response, SandboxFault());
 }
 
 void Sandbox::Server::log(const HttpRequest& request, const HttpResponse& response, const SandboxFault& fault) {
   const std::string_view request_id = header_value(response.headers, "Request-ID");
+  const bool has_query = target_of(request) != Target::none && request.path.find('?') != std::string::npos;
   const std::string line = std::to_string(response.status) + " " + printable(request.method, 16) + " " +
                            printable(request.path, 300) + " " + printable(request.body, 300) +
                            (request_id.empty() ? "" : " Request-ID " + std::string(request_id)) +
                            (response.body.empty() ? "" : " -> " + printable(response.body, 600)) +
-                           (fault.kind == SandboxFault::Kind::none ? "" : " [fault " + to_string(fault) + "]");
+                           (fault.kind == SandboxFault::Kind::none ? "" : " [fault " + to_string(fault) + "]") +
+                           (has_query ? " [the documents know no query string here; the signature must cover it]" : "");
   const std::lock_guard<std::mutex> lock(mutex);
   options.log(line);
 }
 
-SandboxFault Sandbox::Server::next_fault() {
+SandboxFault Sandbox::Server::next_fault(const HttpRequest& request) {
+  if (target_of(request) != Target::commit || request.method != "POST") return {};
   const std::lock_guard<std::mutex> lock(mutex);
   if (!script.empty()) {
     SandboxFault next = std::move(script.front());
@@ -204,14 +222,33 @@ void Sandbox::Server::pause(const SandboxFault& fault) {
   end.wait_for(lock, fault.pause, [this] { return ending; });
 }
 
+/// How cpp-httplib treats connections and answers.
+void Sandbox::Server::set_up() {
+  waiting.watch(http.ssl_context());
+  http.set_keep_alive_timeout(8);  // as WeChat Pay's servers do
+  http.set_keep_alive_max_count(1000);
+  http.set_payload_max_length(largest_body);
+  http.set_tcp_nodelay(true);
+  // A connection needs a descriptor and a thread. cpp-httplib cannot wait on descriptors from 1,024 on.
+  const auto descriptors = static_cast<std::size_t>((std::max)(64L, ::sysconf(_SC_OPEN_MAX)));
+  http.new_task_queue = [this, most = (std::min)(std::size_t(256), descriptors / 2)] {
+    return new ConnectionThreads(waiting, most);
+  };
+  http.set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
+    if (!WaitingConnections::is_answering()) refuse(request, response);
+  });
+  http.set_post_routing_handler([](const httplib::Request& /*request*/, httplib::Response& response) {
+    if (response.status == 204) response.headers.erase("Content-Length");
+    if (!WaitingConnections::ends()) return;
+    response.headers.erase("Keep-Alive");
+    response.set_header("Connection", "close");
+  });
+  http.set_logger(
+      [this](const httplib::Request& /*request*/, const httplib::Response& /*response*/) { waiting.answered(); });
+}
+
 /// Takes the port, and writes the files once that is done.
 std::optional<Error> Sandbox::Server::bind() {
-  SSL_CTX_set_info_callback(http.ssl_context(), note_connection);
-  // As WeChat Pay's servers do: an idle connection is closed after 8 s. Each connection holds a thread.
-  http.set_keep_alive_timeout(8);
-  http.set_keep_alive_max_count(static_cast<std::size_t>(-1));
-  http.set_tcp_nodelay(true);
-  http.new_task_queue = [] { return new httplib::ThreadPool(160); };
   socket_t listener = INVALID_SOCKET;
   http.set_socket_options([&listener](socket_t socket) {
     listener = socket;
@@ -241,12 +278,31 @@ std::optional<Error> Sandbox::Server::bind() {
 
 /// Serves from here on; false where cpp-httplib does not.
 bool Sandbox::Server::run() {
-  const auto serve_one = [this](const httplib::Request& request, httplib::Response& response) {
-    serve(request, response);
+  const auto without_body = [this](const httplib::Request& request, httplib::Response& response) {
+    const std::string length = request.get_header_value("Content-Length");
+    const bool has_body = request.has_header("Transfer-Encoding") || (!length.empty() && length != "0");
+    if (has_body) WaitingConnections::end_after_answer();  // cpp-httplib would read it as the next request
+    serve(request, "", response);
+  };
+  const auto with_body = [this](const httplib::Request& request, httplib::Response& response,
+                                const httplib::ContentReader& read) {
+    std::string body;
+    const bool is_form = request.is_multipart_form_data();  // which cpp-httplib takes apart
+    if (is_form) WaitingConnections::end_after_answer();
+    const bool complete = is_form || read([&body](const char* data, std::size_t size) {
+                            if (body.size() + size > largest_body) return false;
+                            body.append(data, size);
+                            return true;
+                          });
+    if (complete) return serve(request, body, response);
+    waiting.answering();
+    if (response.status != 413) response.status = request.has_header("Transfer-Encoding") ? 413 : 400;
+    refuse(request, response);
   };
   const std::string everything = R"([\s\S]*)";
-  http.Get(everything, serve_one).Post(everything, serve_one).Put(everything, serve_one).Patch(everything, serve_one);
-  http.Delete(everything, serve_one).Options(everything, serve_one);
+  http.Get(everything, without_body).Options(everything, without_body);
+  http.Post(everything, with_body).Put(everything, with_body);
+  http.Patch(everything, with_body).Delete(everything, with_body);
   thread = std::thread([this] {
     http.listen_after_bind();
     ended = true;
@@ -270,6 +326,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(SandboxOptions options) {
 
     auto server = std::make_unique<Server>(std::move(options), certificate.get(), authority.key.get());
     if (!server->http.is_valid()) return configuration_error("the sandbox's TLS could not be set up");
+    server->set_up();
     server->claim_folder();
 
     if (auto error = server->bind()) return *std::move(error);

@@ -51,6 +51,7 @@ std::string names_of(const std::vector<const CLI::App*>& commands) {
 }
 
 constexpr const char* modes = "both direct partner";
+constexpr const char* stages = "public-key switching certificates";
 
 std::string bash_script(const CLI::App& app) {
   const auto commands = commands_of(app);
@@ -67,6 +68,8 @@ std::string bash_script(const CLI::App& app) {
   }
   script += "  esac\n  case \"$before\" in\n    --merchant-mode) COMPREPLY=($(compgen -W '";
   script += modes;
+  script += "' -- \"$word\")); return ;;\n    --stage) COMPREPLY=($(compgen -W '";
+  script += stages;
   script +=
       "' -- \"$word\")); return ;;\n"
       "    completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$word\")); return ;;\n"
@@ -107,6 +110,8 @@ std::string zsh_script(const CLI::App& app) {
           " \\\n        '--" + option->get_lnames().front() + "[" + first_sentence(option->get_description()) + "]";
       if (option->get_lnames().front() == "merchant-mode") {
         script += std::string(":mode:(") + modes + ")";
+      } else if (option->get_lnames().front() == "stage") {
+        script += std::string(":stage:(") + stages + ")";
       } else if (option->get_expected_max() > 0) {
         script += takes_file(*option) ? ":file:_files" : ":value: ";
       }

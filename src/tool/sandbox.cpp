@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iostream>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,8 @@ struct Options {
   std::vector<std::string> faults;
   double fault_rate = 1;
   std::uint64_t fault_seed = 1;
+  MerchantStage stage = MerchantStage::public_key;
+  std::vector<std::string> tls_names;
 };
 
 SandboxFault fault_of(const std::string& option, const std::string& text) {
@@ -85,7 +88,10 @@ int run(const Options& given) {
   options.port = given.port;
   options.folder = given.folder;
   options.log = [](const std::string& line) { std::cout << line + "\n" << std::flush; };
-  options.wechat_pay = std::make_shared<FakeWechatPay>();
+  FakeWechatPayOptions of_wechat_pay;
+  of_wechat_pay.stage = given.stage;
+  options.wechat_pay = std::make_shared<FakeWechatPay>(of_wechat_pay);
+  options.certificate_names.insert(options.certificate_names.end(), given.tls_names.begin(), given.tls_names.end());
   if (!given.script.empty()) options.script = read_script(given.script);
   for (const std::string& fault : given.faults) options.faults.push_back(fault_of("--fault", fault));
   options.fault_rate = given.fault_rate;
@@ -101,6 +107,7 @@ int run(const Options& given) {
     SandboxOptions same;
     same.port = *given.backup_port;
     same.wechat_pay = options.wechat_pay;
+    same.certificate_names = options.certificate_names;
     same.log = [](const std::string& line) { std::cout << "backup " + line + "\n" << std::flush; };
     auto started = Sandbox::start(same);
     if (!started) {
@@ -122,9 +129,11 @@ int run(const Options& given) {
             << "both as PKCS#12       " << files.merchant_p12 << " (passphrase: the mchid)\n"
             << "platform public key   " << files.public_key << "\n"
             << "its id                " << wechat_pay.public_key_id() << "\n"
-            << "platform certificate  " << files.platform_certificate << "\n\n"
+            << "platform certificate  " << files.platform_certificate << "\n"
+            << "merchant's stage      " << to_string(wechat_pay.stage()) << "\n"
+            << "APIv3 key             " << wechat_pay.api_v3_key() << "\n\n"
             << "For wechatpay-bonus-commit in another terminal:\n\n"
-            << environment(**sandbox, backup.get()) << "\nA signed request, good for five minutes:\n\n"
+            << environment(**sandbox, backup.get()) << "\nA signed request, good once, for five minutes:\n\n"
             << curl_command(**sandbox) << "\nOne line for each request follows. Ctrl-C ends.\n"
             << std::endl;
 
@@ -153,9 +162,23 @@ void add_sandbox(CLI::App& app, int& status) {
                                      "where to put the keys and certificates (default: a temporary folder, removed at "
                                      "the end)"))
       ->type_name("FOLDER");
-  takes_file_name(command.add_option("--script", options->script, "faults for the first requests, one line each"))
+  const std::map<std::string, MerchantStage> stages = {{"public-key", MerchantStage::public_key},
+                                                       {"switching", MerchantStage::switching},
+                                                       {"certificates", MerchantStage::certificates}};
+  takes_one_of(
+      command.add_option_function<std::string>(
+          "--stage", [stages, options](const std::string& stage) { options->stage = stages.at(stage); },
+          "which keys the merchant has, and so which one signs: public-key (the default), switching (both: the one "
+          "that a request announces, the certificate's without), or certificates"),
+      {"public-key", "switching", "certificates"})
+      ->type_name("STAGE");
+  command
+      .add_option("--tls-name", options->tls_names,
+                  "a further host name for its TLS certificate; may be given several times")
+      ->type_name("NAME");
+  takes_file_name(command.add_option("--script", options->script, "faults for the first commits, one line each"))
       ->type_name("FILE");
-  command.add_option("--fault", options->faults, "a fault that requests get at random; may be given several times")
+  command.add_option("--fault", options->faults, "a fault that commits get at random; may be given several times")
       ->type_name("FAULT");
   takes_number(command.add_option("--fault-rate", options->fault_rate, "how many of them"), 0, 1)
       ->needs("--fault")

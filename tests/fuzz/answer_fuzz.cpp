@@ -31,7 +31,7 @@ const SignedParts sent{"POST", seed_path, now, "593BEC0C930BF1AFEB40B4A08C8FB242
 
 /// One merchant and one WeChat Pay for the whole run.
 struct World {
-  FakeWechatPay fake{{"1900000001", [] { return at(now); }}};
+  FakeWechatPay fake{{"1900000001", [] { return at(now); }, MerchantStage::switching}};
   PlatformKeys keys = fake.platform_keys();
   std::string authorization = wechatpay::bonus_commit::authorization(fake.credentials(), sent).value();
   std::string signature = [this] {

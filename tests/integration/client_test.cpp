@@ -107,6 +107,7 @@ TEST_F(Commit, BelievesNoUnsigned204) {
 
 TEST_F(Commit, BelievesNo204SignedWithAnotherKey) {
   FakeWechatPay& wechat_pay = sandbox_->wechat_pay();
+  wechat_pay.set_stage(MerchantStage::switching);
   const Error error = error_of([&](const HttpRequest& request) {
     HttpRequest other = request;
     for (HttpHeader& header : other.headers) {

@@ -8,7 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/with_sandbox.sh"
 order=(--card-id 478515832665 --code 478515832665 --out-trade-no 1217 --mchid 1230000109 --sub-mchid 1900000109)
 
 printf 'ok\n400\ndrop-after\ndrop-after\ndrop-after\n' > "$folder/script"
-start --folder "$folder/files" --script "$folder/script"
+start --stage switching --folder "$folder/files" --script "$folder/script"
 read_log
 
 echo "-- commit: what became of it is the exit status"

@@ -70,15 +70,21 @@ grep -q 'no sandbox has made it' "$folder/error" || fail "$(< "$folder/error")"
 
 status() { eval "$1 --silent --output /dev/null --write-out '%{http_code}'" || true; }
 
-printf '429:7\ndrop-after\nok\n' > "$folder/script"
-start --script "$folder/script" --backup-port 0
+printf 'drop-before\n429:7\nok\n' > "$folder/script"
+start --script "$folder/script" --backup-port 0 --stage switching --tls-name pay.example
+[ "$(status "$command")" = 000 ] || fail "the script's first fault"
+[ "$(curl --silent --noproxy '*' --cacert "$WECHATPAY_CA_FILE" "$origin/v3/certificates" --output /dev/null \
+  --write-out '%{http_code}' --connect-to "pay.example:443:${origin#https://}" https://pay.example/)" = 401404 ] ||
+  fail "a request that is no commit, under each name"
 answer=$(eval "$command --silent")
-grep -q ' 429' <<< "$answer" || fail "the script's first fault: $answer"
-grep -qi '^retry-after: 7' <<< "$answer" || fail "the script's first fault: $answer"
-[ "$(status "$command")" = 000 ] || fail "the script's second fault"
+grep -q ' 429' <<< "$answer" || fail "the script's second fault: $answer"
+grep -qi '^retry-after: 7' <<< "$answer" || fail "the script's second fault: $answer"
 [ "$(status "$command")" = 204 ] || fail "the script's third line"
-[ "$(status "$command")" = 204 ] || fail "after the script"
-[ "$(status "${command/$origin/$backup}")" = 204 ] || fail "the backup host"
+answer=$(eval "$command --silent")
+grep -q 'nonce_str was used before' <<< "$answer" || fail "the same request once more: $answer"
+order=(--card-id 478515832665 --code 478515832665 --out-trade-no 1217752501201407033233368018 --mchid 1230000109
+  --sub-mchid 1900000109 --bonus-value 30)
+expect 0 "$tool" commit "${order[@]}" --origin "$backup"
 kill -TERM "$server"
 grep -q '^1 order committed' <&3 || fail "main and backup do not share their orders"
 wait "$server" || fail "exit status $?"
@@ -90,7 +96,7 @@ wait "$server" || fail "exit status $?"
 
 printf 'nonsense\n' > "$folder/script"
 cd "$folder"
-for wrong in "--port banana" "--fault nonsense" "--fault-rate 2" "--script none" "--script script" "--backup-port" "--x 1"; do
+for wrong in "--port banana" "--fault nonsense" "--fault-rate 2" "--script none" "--script script" "--backup-port" "--stage new" "--x 1"; do
   status=0
   # shellcheck disable=SC2086  # option and value
   "$tool" sandbox $wrong > /dev/null 2> error || status=$?

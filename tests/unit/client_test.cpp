@@ -1,8 +1,10 @@
 #include "wechatpay/bonus_commit/client.hpp"
 
 #include <gtest/gtest.h>
+
 #include <openssl/pem.h>
 
+#include <atomic>
 #include <cmath>
 #include <optional>
 #include <stdexcept>
@@ -28,12 +30,14 @@ namespace {
 class Client : public ::testing::Test {
  protected:
   Client()
-      : wechat_pay_({"1900000001", [] { return at(1554208460); }}),
+      : wechat_pay_({"1900000001", [] { return at(1554208460); }, MerchantStage::switching}),
         keys_(wechat_pay_.platform_keys()),
         transport_(std::make_shared<MockTransport>()) {
     options_.clock = [] { return at(1554208460); };
     options_.retry.max_tries = 1;
-    options_.nonce = [] { return std::string("593BEC0C930BF1AFEB40B4A08C8FB242"); };
+    options_.nonce = [next = std::make_shared<std::atomic<int>>(242)] {
+      return "593BEC0C930BF1AFEB40B4A08C8FB" + std::to_string((*next)++);
+    };
     transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
   }
 

@@ -1,12 +1,16 @@
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
 
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "src/testing/pki.hpp"
 #include "src/testing/test_keys.hpp"
 #include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/client_options.hpp"
+#include "wechatpay/bonus_commit/stages/base64.hpp"
 #include "wechatpay/bonus_commit/stages/body.hpp"
 #include "wechatpay/bonus_commit/stages/signature.hpp"
 #include "wechatpay/bonus_commit/stages/verification.hpp"
@@ -28,17 +32,43 @@ class Fake : public ::testing::Test {
 
   HttpRequest request(const std::string& path = seed_path, const std::string& body = seed_body,
                       std::int64_t timestamp = now) const {
-    const SignedParts parts{"POST", path, timestamp, "593BEC0C930BF1AFEB40B4A08C8FB242", body};
+    const std::string nonce = random_nonce().value();
+    return signed_request({"POST", path, timestamp, nonce, body});
+  }
+
+  HttpRequest signed_request(const SignedParts& parts) const {
     HttpRequest made;
-    made.method = "POST";
-    made.path = path;
-    made.body = body;
+    made.method = parts.method;
+    made.path = parts.path;
+    made.body = parts.body;
     made.headers = {{"Authorization", authorization(wechat_pay_.credentials(), parts).value()},
                     {"Accept", "application/json"},
                     {"Content-Type", "application/json"},
                     {"User-Agent", "test"},
                     {"Wechatpay-Serial", wechat_pay_.public_key_id()}};
     return made;
+  }
+
+  HttpRequest certificates_request() const {
+    const std::string nonce = random_nonce().value();
+    HttpRequest made = signed_request({"GET", "/v3/certificates", now, nonce, ""});
+    made.headers.pop_back();
+    return made;
+  }
+
+  static HttpRequest announcing(HttpRequest request, const std::string& serial) {
+    set(request, "Wechatpay-Serial", serial);
+    return request;
+  }
+
+  /// The key that signed the answer.
+  std::string signer(const HttpRequest& request) {
+    PlatformKeys keys;
+    static_cast<void>(keys.add_certificate(wechat_pay_.certificate_pem()).value());
+    static_cast<void>(keys.add_public_key(wechat_pay_.public_key_id(), wechat_pay_.public_key_pem()).value());
+    const HttpResponse response = wechat_pay_.answer(request);
+    const auto verified = verify(response, keys, at(now));
+    return verified ? verified->serial : "no key: " + std::to_string(response.status) + " " + response.body;
   }
 
   static void set(HttpRequest& request, const char* name, const std::string& value) {
@@ -83,11 +113,168 @@ TEST_F(Fake, RemembersAndSignsAGoodCommit) {
   EXPECT_EQ(wechat_pay_.times_committed("1217752501201407033233368019"), 0U);
 }
 
-TEST_F(Fake, SignsWithTheCertificateUnlessThePublicKeyIsAnnounced) {
-  HttpRequest other = request();
-  set(other, "Wechatpay-Serial", wechat_pay_.certificate_serial());
-  EXPECT_EQ(verify(wechat_pay_.answer(other), wechat_pay_.platform_keys(), at(now)).value().serial,
-            wechat_pay_.certificate_serial());
+TEST_F(Fake, SignsWithTheKeyThatTheMerchantsStageAndTheAnnouncementDecide) {
+  const std::string& public_key = wechat_pay_.public_key_id();
+  const std::string& certificate = wechat_pay_.certificate_serial();
+  EXPECT_EQ(wechat_pay_.stage(), MerchantStage::public_key);
+  EXPECT_EQ(signer(request()), public_key);
+  EXPECT_EQ(signer(announcing(request(), "")), public_key) << "as clients do that know pub_key.pem alone";
+
+  wechat_pay_.set_stage(MerchantStage::switching);
+  EXPECT_EQ(signer(announcing(request(), "")), certificate);
+  EXPECT_EQ(signer(announcing(request(), certificate)), certificate);
+  EXPECT_EQ(signer(announcing(request(), public_key)), public_key);
+
+  wechat_pay_.set_stage(MerchantStage::certificates);
+  EXPECT_EQ(signer(announcing(request(), "")), certificate);
+  EXPECT_EQ(signer(announcing(request(), certificate)), certificate);
+}
+
+TEST_F(Fake, RefusesAnAnnouncedKeyThatTheMerchantHasNot) {
+  expect_refusal(announcing(request(), wechat_pay_.certificate_serial()), 400, "PARAM_ERROR",
+                 "平台证书序列号Wechatpay-Serial错误");
+  expect_refusal(announcing(request(), "PUB_KEY_ID_0"), 400, "PARAM_ERROR", "Wechatpay-Serial");
+  wechat_pay_.set_stage(MerchantStage::switching);
+  expect_refusal(announcing(request(), "PUB_KEY_ID_0"), 400, "PARAM_ERROR", "Wechatpay-Serial");
+  wechat_pay_.set_stage(MerchantStage::certificates);
+  expect_refusal(request(), 400, "PARAM_ERROR", "Wechatpay-Serial");
+}
+
+TEST_F(Fake, GivesTheKeysOfTheMerchantsStage) {
+  const std::vector<std::string> public_key = {wechat_pay_.public_key_id()};
+  const std::vector<std::string> certificate = {wechat_pay_.certificate_serial()};
+  EXPECT_EQ(wechat_pay_.platform_keys().serials(), public_key);
+  wechat_pay_.set_stage(MerchantStage::switching);
+  EXPECT_EQ(wechat_pay_.platform_keys().serials().size(), 2U);
+  EXPECT_EQ(wechat_pay_.platform_keys().announced(), wechat_pay_.public_key_id());
+  wechat_pay_.set_stage(MerchantStage::certificates);
+  EXPECT_EQ(wechat_pay_.platform_keys().serials(), certificate);
+}
+
+TEST_F(Fake, HasNoCertificatesToListWhereTheMerchantHasThePublicKeyAlone) {
+  const HttpResponse response = wechat_pay_.answer(certificates_request());
+  EXPECT_EQ(response.status, 404);
+  EXPECT_EQ(json::parse(response.body)["code"], "RESOURCE_NOT_EXISTS");
+  EXPECT_TRUE(verify(response, wechat_pay_.platform_keys(), at(now)));
+}
+
+/// Decrypts as a client does. `sealed` has the tag at its end.
+std::string decrypted(const std::string& sealed, const std::string& key, const std::string& nonce,
+                      const std::string& associated_data) {
+  const auto bytes = [](const std::string& text) { return reinterpret_cast<const unsigned char*>(text.data()); };
+  std::string text(sealed.size() - 16, '\0');
+  std::string tag = sealed.substr(text.size());
+  int size = 0;
+  EVP_CIPHER_CTX* const context = EVP_CIPHER_CTX_new();
+  const bool done = EVP_DecryptInit_ex(context, EVP_aes_256_gcm(), nullptr, bytes(key), bytes(nonce)) == 1 &&
+                    EVP_DecryptUpdate(context, nullptr, &size, bytes(associated_data),
+                                      static_cast<int>(associated_data.size())) == 1 &&
+                    EVP_DecryptUpdate(context, reinterpret_cast<unsigned char*>(text.data()), &size, bytes(sealed),
+                                      static_cast<int>(text.size())) == 1 &&
+                    EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_SET_TAG, 16, tag.data()) == 1 &&
+                    EVP_DecryptFinal_ex(context, reinterpret_cast<unsigned char*>(text.data()), &size) == 1;
+  EVP_CIPHER_CTX_free(context);
+  return done ? text : "not decrypted";
+}
+
+TEST_F(Fake, ListsItsCertificateEncryptedWithTheApiV3Key) {
+  wechat_pay_.set_stage(MerchantStage::certificates);
+  const HttpResponse response = wechat_pay_.answer(certificates_request());
+  ASSERT_EQ(response.status, 200) << response.body;
+  EXPECT_EQ(verify(response, wechat_pay_.platform_keys(), at(now)).value().serial, wechat_pay_.certificate_serial());
+  const json list = json::parse(response.body)["data"];
+  ASSERT_EQ(list.size(), 1U);
+  EXPECT_EQ(list[0]["serial_no"], wechat_pay_.certificate_serial());
+  for (const char* time : {"effective_time", "expire_time"}) {
+    EXPECT_TRUE(
+        std::regex_match(list[0][time].get<std::string>(), std::regex(R"(20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+08:00)")))
+        << list[0][time];
+  }
+  const json sealed = list[0]["encrypt_certificate"];
+  EXPECT_EQ(sealed["algorithm"], "AEAD_AES_256_GCM");
+  EXPECT_EQ(wechat_pay_.api_v3_key().size(), 32U);
+  EXPECT_EQ(decrypted(decode_base64(sealed["ciphertext"].get<std::string>()).value(), wechat_pay_.api_v3_key(),
+                      sealed["nonce"], sealed["associated_data"]),
+            wechat_pay_.certificate_pem());
+}
+
+TEST_F(Fake, ListsCertificatesForSignedGetsAlone) {
+  wechat_pay_.set_stage(MerchantStage::certificates);
+  expect_refusal(with_authorization(certificates_request(), "signature=\"", "signature=\"A"), 401, "SIGN_ERROR",
+                 "not match");
+  const HttpResponse response = wechat_pay_.answer(request("/v3/certificates", "{}"));
+  EXPECT_EQ(response.status, 405);
+  EXPECT_EQ(header_value(response.headers, "Allow"), "GET");
+}
+
+TEST_F(Fake, TakesAcceptAsRealClientsSendIt) {
+  const auto status_of = [&](const char* accept) {
+    HttpRequest made = request();
+    set(made, "Accept", accept);
+    return wechat_pay_.answer(made).status;
+  };
+  for (const char* good :
+       {"application/json", "*/*", "APPLICATION/JSON", "application/*", "application/json;charset=utf-8",
+        "application/json, text/plain, application/x-gzip, application/pdf, image/png, image/*;q=0.5",
+        "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", "text/html , application/json ; q=0.1",
+        "application/json;q=1.0"}) {
+    EXPECT_EQ(status_of(good), 204) << good;
+  }
+  for (const char* bad : {"", "text/html", "application/jsonp", "application/json;q=0", "text/plain, */*; q=0.000",
+                          "application/json-patch+json", ",", "json"}) {
+    EXPECT_EQ(status_of(bad), 400) << bad;
+  }
+}
+
+TEST_F(Fake, LooksForAcceptInEachHeaderOfThatName) {
+  HttpRequest made = request();
+  made.headers.push_back({"accept", "application/json"});
+  set(made, "Accept", "text/html");
+  EXPECT_EQ(wechat_pay_.answer(made).status, 204);
+}
+
+TEST_F(Fake, ComparesTheWholePathDecodedAndSignsItAsSent) {
+  const std::string odd = "/v3/marketing/membercard%2dopen/%63ards/a/codes/b/bonus/comm%69t";
+  EXPECT_EQ(wechat_pay_.answer(request(odd)).status, 204);
+  EXPECT_EQ(wechat_pay_.answer(request("/v3/marketing/membercard-open/cards/a%2Fb/codes/c/bonus/commit")).status, 204);
+  EXPECT_EQ(wechat_pay_.committed().back().request.card_id, "a/b");
+  HttpRequest signed_decoded = request("/v3/marketing/membercard-open/cards/a/codes/b/bonus/commit");
+  signed_decoded.path = odd;
+  EXPECT_EQ(wechat_pay_.answer(signed_decoded).status, 401);
+}
+
+TEST_F(Fake, TakesAQueryStringThatIsSigned) {
+  HttpRequest made = request(std::string(seed_path) + "?a=1&b=%2F");
+  EXPECT_EQ(wechat_pay_.answer(made).status, 204);
+  made = request();
+  made.path += "?a=1";
+  EXPECT_EQ(wechat_pay_.answer(made).status, 401);
+}
+
+TEST_F(Fake, TakesNoNonceTwice) {
+  const HttpRequest made = request();
+  EXPECT_EQ(wechat_pay_.answer(with_authorization(made, "signature=\"", "signature=\"A")).status, 401);
+  EXPECT_EQ(wechat_pay_.answer(made).status, 204) << "a wrong signature uses up nobody's nonce";
+  const HttpResponse again = wechat_pay_.answer(made);
+  EXPECT_EQ(again.status, 401);
+  EXPECT_TRUE(contains(again.body, "nonce_str was used before")) << again.body;
+  EXPECT_EQ(wechat_pay_.times_committed("1217752501201407033233368018"), 1U);
+}
+
+TEST_F(Fake, ForgetsANonceOnceItsTimestampIsNoLongerTaken) {
+  std::int64_t clock = now;
+  FakeWechatPay wechat_pay({"1900000001", [&clock] { return at(clock); }});
+  const auto made = [&](std::int64_t timestamp) {
+    HttpRequest other = request();
+    other.headers[0].value =
+        authorization(wechat_pay.credentials(), {"POST", seed_path, timestamp, "one", seed_body}).value();
+    return other;
+  };
+  EXPECT_EQ(wechat_pay.answer(made(now + 300)).status, 204);
+  clock = now + 600;
+  EXPECT_EQ(wechat_pay.answer(made(now + 300)).status, 401);
+  clock = now + 601;
+  EXPECT_EQ(wechat_pay.answer(made(clock)).status, 204);
 }
 
 TEST_F(Fake, GivesEveryAnswerItsOwnRequestIdAndNonce) {
@@ -152,8 +339,8 @@ TEST_F(Fake, WantsTheRequiredHeaders) {
 
 TEST_F(Fake, LooksAtAuthorizationsForm) {
   expect_refusal(with_authorization(request(), "WECHATPAY2-SHA256-RSA2048", "Bearer"), 401, "SIGN_ERROR", "must begin");
-  expect_refusal(with_authorization(request(), " mchid", "  mchid"), 401, "SIGN_ERROR", "missing");
-  expect_refusal(with_authorization(request(), "\",nonce_str", "\", nonce_str"), 401, "SIGN_ERROR", "missing");
+  expect_refusal(with_authorization(request(), " mchid", "  mchid"), 401, "SIGN_ERROR", "blanks");
+  expect_refusal(with_authorization(request(), "\",nonce_str", "\", nonce_str"), 401, "SIGN_ERROR", "no blanks");
   expect_refusal(with_authorization(request(), "nonce_str=", "nonce="), 401, "SIGN_ERROR", "nonce_str is missing");
   expect_refusal(with_authorization(request(), "\",timestamp=\"", "\";timestamp=\""), 401, "SIGN_ERROR", "commas");
   expect_refusal(with_authorization(request(), "mchid=", "serial_no=\"1\",mchid="), 401, "SIGN_ERROR", "twice");
@@ -181,15 +368,15 @@ TEST_F(Fake, RefusesAnotherMerchantAndAnotherSerialNumber) {
 }
 
 TEST_F(Fake, ShowsWhatItSignedWhereTheSignatureDoesNotMatch) {
-  HttpRequest bad = request();
+  const std::string nonce = "593BEC0C930BF1AFEB40B4A08C8FB242";
+  HttpRequest bad = signed_request({"POST", seed_path, now, nonce, seed_body});
   bad.body.back() = ' ';
   const HttpResponse response = wechat_pay_.answer(bad);
   EXPECT_EQ(response.status, 401);
   const json sign = json::parse(response.body)["detail"]["sign_information"];
   EXPECT_EQ(sign["method"], "POST");
   EXPECT_EQ(sign["url"], seed_path);
-  EXPECT_EQ(sign["truncated_sign_message"],
-            signing_message({"POST", seed_path, now, "593BEC0C930BF1AFEB40B4A08C8FB242", bad.body}));
+  EXPECT_EQ(sign["truncated_sign_message"], signing_message({"POST", seed_path, now, nonce, bad.body}));
   expect_refusal(with_authorization(request(), "signature=\"", "signature=\"A"), 401, "SIGN_ERROR", "not match");
 }
 
@@ -206,6 +393,15 @@ TEST_F(Fake, LooksAtTheBodysFields) {
       {R"({"out_trade_no":"😀","mchid":"1","sub_mchid":"2","bonus_value":30})", "four bytes"},
       {R"({"out_trade_no":"1","mchid":null,"sub_mchid":"2","bonus_value":30})", "/mchid"},
       {R"({"out_trade_no":"1","mchid":"1","sub_mchid":"2","bonus_value":30,"other":null})", "must not be null"},
+      {R"({"out_trade_no":"1","sub_mchid":"2","bonus_value":30,"other":[{"a":null}]})", "must not be null"},
+      {R"({"out_trade_no":"1","sub_mchid":"2","bonus_value":30,"other":["😀"]})", "/other"},
+      {R"({"out_trade_no":"1","sub_mchid":"2","bonus_value":30,"other":"\ud83d\ude00"})", "four bytes"},
+      {R"({"out_trade_no":"1","sub_mchid":"2","bonus_value":30,"😀":1})", "four bytes"},
+      {"\xEF\xBB\xBF"
+       R"({"out_trade_no":"1","sub_mchid":"2","bonus_value":30})",
+       "byte order mark"},
+      {"null", "must not be null"},
+      {"\"\xFF\"", "must be a JSON object"},
       {R"({"out_trade_no":"1","mchid":"x","sub_mchid":"2","bonus_value":30})", "is not a merchant's id"},
       {R"({"out_trade_no":"1","mchid":"","sub_mchid":"2","bonus_value":30})", "must not be empty"},
       {R"({"out_trade_no":"123456789012345678901234567890123","sub_mchid":"2","bonus_value":30})", "at most 32"},
@@ -219,6 +415,13 @@ TEST_F(Fake, LooksAtTheBodysFields) {
       {R"({"out_trade_no":"1","mchid":"1","bonus_value":30})", "不匹配"},
   };
   for (const auto& each : cases) expect_refusal(request(seed_path, each.body), 400, "PARAM_ERROR", each.says);
+}
+
+TEST_F(Fake, AnswersAMillionNestedArrays) {
+  const std::string deep(500'000, '[');
+  expect_refusal(request(seed_path, deep), 400, "PARAM_ERROR", "nested too deeply");
+  expect_refusal(request(seed_path, R"({"out_trade_no":)" + deep + std::string(deep.size(), ']') + "}"), 400,
+                 "PARAM_ERROR", "nested too deeply");
 }
 
 TEST_F(Fake, TakesEachMerchantMode) {

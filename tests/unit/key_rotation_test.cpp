@@ -54,7 +54,7 @@ class Rotation : public ::testing::Test {
     return renewed ? "renewed" : renewed.error().message;
   }
 
-  FakeWechatPay wechat_pay_;
+  FakeWechatPay wechat_pay_{{test_mchid, std::chrono::system_clock::now, MerchantStage::switching}};
   PlatformKeys platform_keys_ = wechat_pay_.platform_keys();
   std::shared_ptr<MockTransport> transport_ = std::make_shared<MockTransport>();
   ClientOptions options_;

@@ -21,7 +21,9 @@ constexpr std::int64_t now = 1722850421;
 /// A signed 204, and the means to spoil it.
 class Verify : public ::testing::Test {
  protected:
-  Verify() : wechat_pay_({"1900000001", [this] { return at(now - offset_); }}), keys_(wechat_pay_.platform_keys()) {}
+  Verify()
+      : wechat_pay_({"1900000001", [this] { return at(now - offset_); }, MerchantStage::switching}),
+        keys_(wechat_pay_.platform_keys()) {}
 
   HttpResponse signed_answer() {
     HttpRequest request;

@@ -19,6 +19,17 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
+/// Where a merchant stands between WeChat Pay's two kinds of keys. It decides which key signs the answers; a request
+/// that announces a key (Wechatpay-Serial) which the merchant has not is refused with 400 PARAM_ERROR.
+enum class MerchantStage {
+  public_key,    ///< WeChat Pay's public key alone, as every merchant since 2024: it signs, whether announced or not
+  switching,     ///< both: the one that is announced signs; the platform certificate's where none is
+  certificates,  ///< platform certificates alone: theirs signs, whether announced or not
+};
+
+/// For a log and a command line: "public-key", "switching", "certificates".
+std::string to_string(MerchantStage stage);
+
 /// For whom WeChat Pay is played, and at what time.
 struct FakeWechatPayOptions {
   /// The merchant whose requests are believed.
@@ -26,6 +37,9 @@ struct FakeWechatPayOptions {
 
   /// WeChat Pay's clock; give the client the same one.
   std::function<std::chrono::system_clock::time_point()> clock = std::chrono::system_clock::now;
+
+  /// Which keys the merchant has; FakeWechatPay::set_stage() changes it.
+  MerchantStage stage = MerchantStage::public_key;
 };
 
 /// An order that was committed under a valid signature.
@@ -45,10 +59,14 @@ class FakeWechatPay {
   FakeWechatPay& operator=(const FakeWechatPay&) = delete;
   ~FakeWechatPay();
 
-  /// What the merchant has: its credentials, and WeChat Pay's public key and platform certificate. The client announces
-  /// the public key unless told otherwise (PlatformKeys::announce()).
+  /// What the merchant has: its credentials, and the keys of WeChat Pay's that belong to its stage. Where that is both,
+  /// the client announces the public key unless told otherwise (PlatformKeys::announce()).
   Credentials credentials() const;
-  PlatformKeys platform_keys() const;  ///< with both keys; they are shared with no other call's
+  PlatformKeys platform_keys() const;  ///< shared with no other call's
+
+  /// Where the merchant stands, from now on for every request.
+  MerchantStage stage() const noexcept;
+  void set_stage(MerchantStage stage) noexcept;
 
   /// The same as PEM texts, and as they are called.
   const std::string& merchant_key_pem() const noexcept;
@@ -58,15 +76,18 @@ class FakeWechatPay {
   const std::string& public_key_id() const noexcept;       ///< PUB_KEY_ID_ and digits
   const std::string& certificate_pem() const noexcept;     ///< wechatpay_<serial>.pem, the platform's
   const std::string& certificate_serial() const noexcept;  ///< its serial number, upper-case hex
+  const std::string& api_v3_key() const noexcept;          ///< 32 characters; it encrypts the list of certificates
 
   /// What WeChat Pay would answer. Looks at the method and path, the required headers, Authorization's form, the clock,
-  /// merchant id and serial number, the signature over path and body as received, and the body's fields, in this order;
-  /// the first thing wrong is answered with WeChat Pay's status and error body. A good request is remembered and
-  /// answered with a signed 204.
+  /// merchant id and serial number, the signature over path and body as received, the nonce, which must be new, and the
+  /// body's fields, in this order; the first thing wrong is answered with WeChat Pay's status and error body. A good
+  /// commit is remembered and answered with a signed 204. `GET /v3/certificates` is answered with the platform
+  /// certificate, encrypted with the APIv3 key (AEAD_AES_256_GCM); with 404 RESOURCE_NOT_EXISTS at the stage of the
+  /// public key alone. A query string, of which the documents do not speak, is taken.
   HttpResponse answer(const HttpRequest& request);
 
-  /// `response` with a Request-ID and signed, under the key that `request` announces; what a scripted answer needs to
-  /// be believed. Signed `ago` seconds ago by the clock.
+  /// `response` with a Request-ID and signed, under the key that the stage and the announcement in `request` decide;
+  /// what a scripted answer needs to be believed. Signed `ago` seconds ago by the clock.
   HttpResponse sign(HttpResponse response, const HttpRequest& request,
                     std::chrono::seconds ago = std::chrono::seconds(0)) const;
 

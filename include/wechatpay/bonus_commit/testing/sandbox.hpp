@@ -23,8 +23,11 @@ struct SandboxOptions {
   /// 0: one that is free.
   std::uint16_t port = 0;
 
-  /// For whom the TLS certificate is made out: names and addresses.
-  std::vector<std::string> certificate_names = {"127.0.0.1", "::1", "localhost"};
+  /// For whom the TLS certificate is made out: names and addresses. WeChat Pay's names are for clients that have the
+  /// host built in, and reach the sandbox by a resolver of their own.
+  std::vector<std::string> certificate_names = {
+      "127.0.0.1",        "::1", "localhost", "api.mch.weixin.qq.com", "api2.mch.weixin.qq.com", "api.wechatpay.cn",
+      "api2.wechatpay.cn"};
 
   /// Where the files go; made if it is not there. Empty: a folder of its own, removed at the end. One sandbox uses it
   /// at a time; files of earlier sandboxes there are replaced, those of others are left alone.
@@ -33,16 +36,19 @@ struct SandboxOptions {
   /// Gets one line per request, without the line's end. Called from several threads, one at a time.
   std::function<void(const std::string&)> log{};
 
+  /// Where the merchant stands, where `wechat_pay` is null.
+  MerchantStage stage = MerchantStage::public_key;
+
   /// Who answers; null: one of its own. Two sandboxes with the same one are WeChat Pay's main host and its backup.
   std::shared_ptr<FakeWechatPay> wechat_pay{};
 
   /// Answers in its place, from the first request on; see Sandbox::answer_with().
   std::function<HttpResponse(const HttpRequest&)> handler{};
 
-  /// Faults for the first requests, one each.
+  /// Faults for the first commits, one each. Other requests, as for /v3/certificates, get none and count for none.
   std::vector<SandboxFault> script{};
 
-  /// After those, so much of all requests (from 0 to 1), chosen at random, gets one of these.
+  /// After those, so much of all commits (from 0 to 1), chosen at random, gets one of these.
   double fault_rate = 0;
   std::vector<SandboxFault> faults{};  ///< to choose from; none: no faults
   std::uint64_t fault_seed = 1;        ///< for the random choice; requests at the same time may still swap theirs
@@ -59,7 +65,9 @@ struct SandboxFiles {
   std::string ca{};                    ///< ca.pem, for CurlOptions::ca_bundle_file; the same for a whole process
 };
 
-/// Serves from start() until it is destroyed. Its faults work over TLS as WeChat Pay's and the network's would.
+/// Serves from start() until it is destroyed, up to 256 connections at once (fewer where the process may not open 512
+/// files): one more takes the place of the one that has waited longest for a request. A request's body may have 1 MiB.
+/// Its faults work over TLS as WeChat Pay's and the network's would.
 class Sandbox {
  public:
   using Handler = std::function<HttpResponse(const HttpRequest&)>;  ///< makes an answer to a request
@@ -84,7 +92,7 @@ class Sandbox {
   /// refers to must outlive the sandbox: a call of it may end after the client has got its answer.
   void answer_with(Handler handler);
 
-  /// The next request that has no fault yet gets this one.
+  /// The next commit that has no fault yet gets this one.
   void inject(SandboxFault fault);
 
  private:

@@ -30,7 +30,7 @@ struct SandboxFault {
     extra_answer,      ///< commits and answers, then sends the answer once more, in a TLS record of its own
     http_status,       ///< another status, signed; 202, 500 and 504 after the commit, the others instead of it
     html,              ///< commits, and answers 502 with a gateway's HTML page
-    redirect,          ///< commits, and answers 302 to another host
+    redirect,          ///< commits, and answers 302 to a port of this machine where nobody listens
     wrong_signature,   ///< commits, and answers 204 under a signature that does not match
     unsigned_answer,   ///< commits, and answers 204 without the Wechatpay-* headers, as a proxy may leave it
     stale_timestamp,   ///< commits, and answers 204 signed as of ten minutes ago

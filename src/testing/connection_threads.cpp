@@ -1,0 +1,131 @@
+#include "src/testing/connection_threads.hpp"
+
+#include <sys/socket.h>
+
+#include <chrono>
+#include <system_error>
+
+#include "src/testing/connection.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
+
+namespace {
+
+/// Of the connection that the calling thread serves.
+thread_local bool is_being_answered = false;
+thread_local bool ends_after_answer = false;
+
+}  // namespace
+
+void WaitingConnections::watch(SSL_CTX* context) {
+  SSL_CTX_set_app_data(context, this);
+  SSL_CTX_set_info_callback(context, on_handshake);
+}
+
+int WaitingConnections::index_of_self() {
+  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, on_free);
+  return index;
+}
+
+void WaitingConnections::on_handshake(const SSL* ssl, int where, int /*result*/) {
+  if ((where & SSL_CB_HANDSHAKE_START) == 0 || SSL_get_ex_data(ssl, index_of_self()) != nullptr) return;
+  auto* const self = static_cast<WaitingConnections*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  SSL_set_ex_data(const_cast<SSL*>(ssl), index_of_self(), self);
+  note_connection(const_cast<SSL*>(ssl));
+  is_being_answered = false;
+  ends_after_answer = false;
+  self->add(ssl);
+}
+
+/// OpenSSL calls it before the socket is closed, so that no socket is here of which another connection may be by now.
+void WaitingConnections::on_free(void* ssl, void* self, CRYPTO_EX_DATA* /*data*/, int /*index*/, long /*number*/,
+                                 void* /*pointer*/) {
+  if (self != nullptr) static_cast<WaitingConnections*>(self)->remove(static_cast<SSL*>(ssl));
+}
+
+void WaitingConnections::add(const SSL* ssl) {
+  remove(ssl);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  by_turn_[++turn_] = SSL_get_fd(ssl);
+  turns_[ssl] = turn_;
+}
+
+void WaitingConnections::remove(const SSL* ssl) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = turns_.find(ssl);
+  if (found == turns_.end()) return;
+  by_turn_.erase(found->second);
+  turns_.erase(found);
+}
+
+void WaitingConnections::answering() {
+  is_being_answered = true;
+  remove(noted_connection());
+}
+
+void WaitingConnections::answered() {
+  add(noted_connection());
+  is_being_answered = false;
+  if (ends_after_answer) end_connection();
+}
+
+bool WaitingConnections::is_answering() { return is_being_answered; }
+
+void WaitingConnections::end_after_answer() { ends_after_answer = true; }
+
+bool WaitingConnections::ends() { return ends_after_answer; }
+
+void WaitingConnections::close_longest() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (by_turn_.empty()) return;
+  ::shutdown(by_turn_.begin()->second, SHUT_RDWR);
+  by_turn_.erase(by_turn_.begin());
+}
+
+ConnectionThreads::Enqueued ConnectionThreads::enqueue(std::function<void()> connection) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  connections_.push_back(std::move(connection));
+  if (connections_.size() > idle_ && threads_.size() < most_) {
+    try {
+      threads_.emplace_back([this] { work(); });
+      return Enqueued(true);
+    } catch (const std::system_error&) {
+      most_ = threads_.size();  // the system has no more of them
+    }
+  }
+  work_.notify_one();
+  while (connections_.size() > idle_) {
+    waiting_.close_longest();
+    taken_.wait_for(lock, std::chrono::milliseconds(20), [this] { return connections_.size() <= idle_; });
+  }
+  return Enqueued(true);
+}
+
+void ConnectionThreads::work() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (true) {
+    ++idle_;
+    taken_.notify_one();
+    work_.wait(lock, [this] { return !connections_.empty() || ending_; });
+    --idle_;
+    if (connections_.empty()) return;
+    const std::function<void()> connection = std::move(connections_.front());
+    connections_.pop_front();
+    lock.unlock();
+    connection();
+    lock.lock();
+  }
+}
+
+void ConnectionThreads::shutdown() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ending_ = true;
+  }
+  work_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END

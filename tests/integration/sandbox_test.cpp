@@ -1,0 +1,257 @@
+// The sandbox as real clients meet it, and as broken and hostile ones do. After whatever it was sent, it goes on.
+#include "wechatpay/bonus_commit/testing/sandbox.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <ctime>
+#include <future>
+#include <mutex>
+#include <vector>
+
+#include "tests/support/raw_client.hpp"
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit.hpp"
+#include "wechatpay/bonus_commit/stages/signature.hpp"
+
+namespace wechatpay::bonus_commit {
+
+using namespace stages;
+using namespace testing;
+
+namespace {
+
+class SandboxServer : public ::testing::Test {
+ protected:
+  SandboxServer() { start({}); }
+
+  void start(SandboxOptions options) {
+    options.log = [this](const std::string& line) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      log_.push_back(line);
+    };
+    sandbox_ = Sandbox::start(std::move(options)).value();
+  }
+
+  /// Each try has a minute, since a sanitizer and other tests share the machine.
+  BonusCommitClient client() {
+    CurlOptions curl_options;
+    curl_options.ca_bundle_file = sandbox_->files().ca;
+    curl_options.connect_timeout = std::chrono::minutes(1);
+    ClientOptions options;
+    options.origins = {sandbox_->origin()};
+    options.retry.max_tries = 1;
+    options.retry.try_timeout = std::chrono::minutes(1);
+    options.deadline = std::chrono::minutes(1);
+    return BonusCommitClient::create(sandbox_->wechat_pay().credentials(), sandbox_->wechat_pay().platform_keys(),
+                                     CurlTransport::create(curl_options).value(), options)
+        .value();
+  }
+
+  /// A request as it goes over the wire, signed, for one answer.
+  std::string signed_request(const std::string& method, const std::string& path, const std::string& body) {
+    const std::string nonce = random_nonce().value();
+    const SignedParts parts{method, path, std::time(nullptr), nonce, body};
+    return method + " " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: raw\r\nAccept: application/json\r\n" +
+           "Authorization: " + authorization(sandbox_->wechat_pay().credentials(), parts).value() +
+           "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\nConnection: close\r\n\r\n" + body;
+  }
+
+  std::string answer_to(const std::string& bytes) { return said_to(sandbox_->origin(), bytes); }
+
+  std::string answer_to_commit(const std::string& query = {}) {
+    return answer_to(signed_request("POST", seed_path + query, seed_body));
+  }
+
+  void expect_that_it_goes_on() {
+    const CommitResult result = client().commit(seed_request());
+    EXPECT_TRUE(result) << result.error().message;
+  }
+
+  std::vector<std::string> log() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return log_;
+  }
+
+  std::mutex mutex_;
+  std::vector<std::string> log_;
+  std::unique_ptr<Sandbox> sandbox_;
+};
+
+std::string first_line(const std::string& answer) { return answer.substr(0, answer.find("\r\n")); }
+
+TEST_F(SandboxServer, Answers204WithoutContentLengthAndSaysHowLongAConnectionIsKept) {
+  RawClient raw(sandbox_->origin());
+  ASSERT_TRUE(raw.shake_hands());
+  std::string kept = signed_request("POST", seed_path, seed_body);
+  kept.erase(kept.find("Connection: close\r\n"), 19);
+  ASSERT_TRUE(raw.write(kept));
+  const std::string first = raw.read_until("\r\n\r\n");
+  EXPECT_EQ(first_line(first), "HTTP/1.1 204 No Content");
+  EXPECT_FALSE(contains(first, "Content-Length")) << first;
+  EXPECT_TRUE(contains(first, "Keep-Alive: timeout=8, max=1000\r\n")) << first;
+  ASSERT_TRUE(raw.write(signed_request("POST", seed_path, seed_body)));
+  const std::string second = raw.read_to_the_end();
+  EXPECT_EQ(first_line(second), "HTTP/1.1 204 No Content") << "on the same connection";
+  EXPECT_TRUE(contains(second, "Connection: close\r\n")) << second;
+}
+
+TEST_F(SandboxServer, CountsFaultsForCommitsAlone) {
+  sandbox_->inject(503);
+  EXPECT_TRUE(contains(answer_to(signed_request("GET", "/v3/certificates", "")), "RESOURCE_NOT_EXISTS"));
+  EXPECT_EQ(first_line(answer_to(signed_request("POST", "/v3/other", "{}"))), "HTTP/1.1 404 Not Found");
+  EXPECT_EQ(first_line(answer_to(signed_request("DELETE", seed_path, ""))), "HTTP/1.1 405 Method Not Allowed");
+  EXPECT_EQ(first_line(answer_to_commit()), "HTTP/1.1 503 Service Unavailable");
+  EXPECT_EQ(first_line(answer_to_commit()), "HTTP/1.1 204 No Content");
+}
+
+TEST_F(SandboxServer, RedirectsToThisMachineAlone) {
+  sandbox_->inject(SandboxFault::Kind::redirect);
+  const std::string answer = answer_to_commit();
+  EXPECT_EQ(first_line(answer), "HTTP/1.1 302 Found");
+  EXPECT_TRUE(contains(answer, "Location: https://127.0.0.1:")) << answer;
+}
+
+TEST_F(SandboxServer, TakesAQueryStringAndSaysSoInItsLog) {
+  EXPECT_EQ(first_line(answer_to_commit("?a=1")), "HTTP/1.1 204 No Content");
+  ASSERT_EQ(log().size(), 1U);
+  EXPECT_TRUE(contains(log()[0], "/bonus/commit?a=1 ")) << log()[0];
+  EXPECT_TRUE(contains(log()[0], "[the documents know no query string")) << log()[0];
+}
+
+TEST_F(SandboxServer, IsMadeOutToWeChatPaysHostsAndToFurtherNames) {
+  SandboxOptions options;
+  options.certificate_names.emplace_back("pay.example");
+  start(options);
+  RawClient raw(sandbox_->origin());
+  ASSERT_TRUE(raw.shake_hands());
+  for (const char* name : {"localhost", "api.mch.weixin.qq.com", "api2.mch.weixin.qq.com", "api.wechatpay.cn",
+                           "api2.wechatpay.cn", "pay.example"}) {
+    EXPECT_TRUE(raw.certificate_names(name)) << name;
+  }
+  EXPECT_FALSE(raw.certificate_names("other.example"));
+}
+
+TEST_F(SandboxServer, PlaysForAMerchantAtEachStage) {
+  for (const auto stage : {MerchantStage::public_key, MerchantStage::switching, MerchantStage::certificates}) {
+    SandboxOptions options;
+    options.stage = stage;
+    start(options);
+    const CommitResult result = client().commit(seed_request());
+    ASSERT_TRUE(result) << result.error().message;
+    const bool by_certificate = stage == MerchantStage::certificates;
+    EXPECT_EQ(result->serial,
+              by_certificate ? sandbox_->wechat_pay().certificate_serial() : sandbox_->wechat_pay().public_key_id());
+  }
+}
+
+TEST_F(SandboxServer, AnswersAndLogsOnceWhatIsNotARequest) {
+  const std::string host = " HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+  const std::string long_text(9000, 'a');
+  const struct {
+    std::string bytes;
+    const char* status;
+  } cases[] = {
+      {"POST " + std::string(seed_path) + "?a?b" + host, "400 "},
+      {"nonsense\r\nHost: a\r\nHost: b\r\n\r\n", "400 "},
+      {"BREW /v3/pot" + host, "400 "},
+      {"GET /" + long_text + host, "414 "},
+      {"GET /v3/x HTTP/1.1\r\nHost: a\r\nx: " + long_text + "\r\n\r\n", "400 "},
+      {"GET /v3/x HTTP/1.1\r\nHost: a\r\nRange: nonsense\r\n\r\n", "416 "},
+      {"GET /v3/x HTTP/1.1\r\nHost: a\r\nContent-Length: 28\r\n\r\nPOST /smuggled HTTP/1.1\r\n\r\n--", "404 "},
+      {"POST /v3/x HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: "
+       "9\r\n\r\n--b--\r\n\r\n",
+       "404 "},
+      {"POST /v3/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n\r\n", "4"},
+  };
+  std::size_t lines = 0;
+  for (const auto& each : cases) {
+    const std::string answer = answer_to(each.bytes);
+    EXPECT_EQ(answer.rfind("HTTP/1.1 " + std::string(each.status), 0), 0U) << each.bytes << answer;
+    EXPECT_TRUE(contains(answer, "Connection: close\r\n")) << answer;
+    EXPECT_FALSE(contains(answer.substr(1), "HTTP/1.1")) << answer;
+    ASSERT_EQ(log().size(), ++lines) << each.bytes;
+    EXPECT_EQ(log().back().rfind(each.status, 0), 0U) << log().back();
+  }
+  expect_that_it_goes_on();
+}
+
+TEST_F(SandboxServer, AnswersBodiesThatAreTooLargeWithoutKeepingThem) {
+  const std::string head = "POST " + std::string(seed_path) + " HTTP/1.1\r\nHost: 127.0.0.1\r\n";
+  const std::string megabyte(1U << 20U, 'x');
+  for (const char* framing : {"Content-Length: 4194304\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n"}) {
+    RawClient raw(sandbox_->origin());
+    ASSERT_TRUE(raw.shake_hands());
+    const bool chunked = contains(framing, "chunked");
+    ASSERT_TRUE(raw.write(head + framing));
+    for (int i = 0; i < 4; ++i) raw.write(chunked ? "100000\r\n" + megabyte + "\r\n" : megabyte);
+    const std::string answer = raw.read_to_the_end();
+    EXPECT_EQ(first_line(answer), "HTTP/1.1 413 Payload Too Large") << framing;
+    EXPECT_TRUE(contains(answer, "larger than 1 MiB")) << answer;
+    EXPECT_TRUE(contains(log().back(), "413 POST")) << log().back();
+  }
+  expect_that_it_goes_on();
+}
+
+TEST_F(SandboxServer, OutlivesWhatStopsHalfWay) {
+  const std::string whole = signed_request("POST", seed_path, seed_body);
+  for (std::size_t length :
+       {std::size_t(0), std::size_t(1), std::size_t(30), whole.find("Authorization: ") + 20, whole.size() - 1}) {
+    RawClient raw(sandbox_->origin());
+    ASSERT_TRUE(raw.shake_hands());
+    ASSERT_TRUE(length == 0 || raw.write(whole.substr(0, length)));
+    raw.end_writing();
+    const std::string answer = raw.read_to_the_end();
+    EXPECT_TRUE(answer.empty() || contains(first_line(answer), " 400 ")) << length << ": " << answer;
+  }
+  RawClient plain(sandbox_->origin());
+  plain.write_plain("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+  EXPECT_EQ(sandbox_->wechat_pay().committed().size(), 0U);
+  expect_that_it_goes_on();
+}
+
+TEST_F(SandboxServer, AnswersWhileHundredsOfConnectionsAreHeldOpenByOneByteAfterTheOther) {
+  std::vector<std::unique_ptr<RawClient>> slow;
+  for (int i = 0; i < 256; ++i) {  // as many as it serves at once
+    slow.push_back(std::make_unique<RawClient>(sandbox_->origin()));
+    ASSERT_TRUE(slow.back()->shake_hands());
+    ASSERT_TRUE(slow.back()->write("POST /v3/slow HTTP/1.1\r\nHost:"));
+  }
+  std::promise<void> settled;
+  auto feeder = std::async(std::launch::async, [&slow, end = settled.get_future()] {
+    do {
+      for (const auto& one : slow) one->write("a");
+    } while (end.wait_for(std::chrono::milliseconds(500)) == std::future_status::timeout);
+  });
+  std::vector<std::unique_ptr<RawClient>> silent;
+  for (int i = 0; i < 150; ++i) silent.push_back(std::make_unique<RawClient>(sandbox_->origin()));
+  expect_that_it_goes_on();
+  settled.set_value();
+  feeder.get();
+}
+
+TEST_F(SandboxServer, ClosesNoConnectionForOthersThatItIsAnswering) {
+  std::promise<void> begun;
+  std::promise<void> released;
+  std::atomic<bool> first{true};
+  sandbox_->answer_with([&](const HttpRequest& request) {
+    if (first.exchange(false)) {
+      begun.set_value();
+      released.get_future().wait();
+    }
+    return sandbox_->wechat_pay().answer(request);
+  });
+  const BonusCommitClient early = client();
+  auto result = std::async(std::launch::async, [&early] { return early.commit(seed_request()); });
+  begun.get_future().wait();
+  std::vector<std::unique_ptr<RawClient>> held;
+  for (int i = 0; i < 300; ++i) held.push_back(std::make_unique<RawClient>(sandbox_->origin()));
+  expect_that_it_goes_on();
+  released.set_value();
+  const CommitResult settled = result.get();
+  EXPECT_TRUE(settled) << settled.error().message;
+}
+
+}  // namespace
+}  // namespace wechatpay::bonus_commit
