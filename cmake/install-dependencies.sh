@@ -42,7 +42,9 @@ dpkg-shlibdeps|of_debian dpkg-shlibdeps|dpkg-dev|-|-|-|-
 file|of_debian file|file|-|-|-|-
 libpq|file /usr/include/postgresql/libpq-fe.h /usr/include/libpq-fe.h|libpq-dev|libpq-devel|libpq-dev|postgresql-libs|libpq
 PostgreSQL|file /usr/lib/postgresql|postgresql|postgresql-server|postgresql|postgresql|postgresql
-Doxygen|command doxygen|doxygen|doxygen|doxygen|doxygen|doxygen'
+Doxygen|command doxygen|doxygen|doxygen|doxygen|doxygen|doxygen
+PHP with curl|command php|php-cli php-curl|php-cli|php-cli php-curl php-openssl|php|php
+npm|command npm|npm|npm|npm|npm|node'
 benchmark='
 GoogleTest|header gtest/gtest.h|libgtest-dev|gtest-devel|gtest-dev|gtest|googletest
 Google Benchmark|header benchmark/benchmark.h|libbenchmark-dev|google-benchmark-devel|benchmark-dev|benchmark|google-benchmark

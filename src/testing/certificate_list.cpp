@@ -29,7 +29,7 @@ std::string text_of(const ASN1_TIME* time) {
   if (epoch == nullptr || ASN1_TIME_diff(&days, &seconds, epoch.get(), time) != 1) {
     throw std::runtime_error("a certificate's time cannot be read");
   }
-  const std::time_t there = static_cast<std::time_t>(days) * 86400 + seconds + 8 * 3600;
+  const std::time_t there = std::time_t{86400} * days + seconds + std::time_t{8} * 3600;
   if (OPENSSL_gmtime(&there, &utc) == nullptr) throw std::runtime_error("a certificate's time cannot be read");
   std::array<char, 40> text{};
   const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S+08:00", &utc);

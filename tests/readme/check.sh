@@ -65,7 +65,8 @@ while read -r original translation; do
   difference=$(diff <(code "$original") <(code "$translation")) || fail "$translation: its code differs: $difference"
 done <<< 'README.md examples/zh-CN/README.md
 examples/production/README.md examples/zh-CN/production.md
-examples/pipe/README.md examples/pipe/README.zh-CN.md'
+examples/pipe/README.md examples/pipe/README.zh-CN.md
+examples/your_client/README.md examples/zh-CN/your_client.md'
 
 # The guide to errors has a row for each enumerator, under its enumeration, and for each code that the library knows.
 guide=examples/errors/README.md

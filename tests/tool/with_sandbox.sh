@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154  # who sources it sets `tool`, and uses `origin` and `backup`
+# shellcheck shell=bash disable=SC2034,SC2154  # who sources it sets `tool`, and uses `origin`, `backup` and `api_v3_key`
 # What the tests of the command-line tool share: `tool` is its file. Sourced.
 unset "${!WECHATPAY@}"
 folder=$(mktemp -d)
@@ -17,7 +17,7 @@ bound() {
   exec setpriv --pdeathsig TERM -- "$@"
 }
 
-# start ARGUMENT...: a sandbox. Sets server, origin, backup, command (the curl command that it prints) and the
+# start ARGUMENT...: a sandbox. Sets server, origin, backup, api_v3_key, command (the curl command that it prints) and the
 # environment that it prints. What follows on its output comes from descriptor 3; as long as nobody reads there, it
 # answers no more requests than the pipe has room for.
 start() {
@@ -29,6 +29,7 @@ start() {
   while IFS= read -r line <&3; do
     case "$line" in
       "base URL "*) origin=${line##* } ;;
+      "APIv3 key "*) api_v3_key=${line##* } ;;
       "backup host "*) backup=${line##* } ;;
       "export "* | "  WECHATPAY"*) environment+=${line%\\} ;;
       "curl "* | "  --"*) command+=${line%\\} ;;
