@@ -206,20 +206,25 @@ std::optional<Refusal> check_timestamp(const std::string& timestamp, std::int64_
   return refuse_part("timestamp", timestamp, "is more than 5 minutes from WeChat Pay's clock");
 }
 
-std::optional<Refusal> check_signature(const HttpRequest& request, const Authorization& authorization, EVP_PKEY* key) {
+std::optional<Refusal> check_signature(const HttpRequest& request, const Authorization& authorization,
+                                       const Merchant& merchant) {
   const auto& pairs = authorization.pairs;
-  const std::string message = request.method + "\n" + request.path + "\n" + pairs.at("timestamp") + "\n" +
-                              pairs.at("nonce_str") + "\n" + request.body + "\n";
-  if (is_signed_with(key, message, pairs.at("signature"))) return std::nullopt;
-  return refuse_signature("the signature does not match the request",
-                          {{"detail", {{"issue", "sign not match"}}},
-                           {"field", "signature"},
-                           {"location", "authorization"},
-                           {"sign_information",
-                            {{"method", request.method},
-                             {"url", request.path},
-                             {"sign_message_length", message.size()},
-                             {"truncated_sign_message", message.substr(0, 512)}}}});
+  const MessageParts parts{request.method, request.path, pairs.at("timestamp"), pairs.at("nonce_str"), request.body};
+  const std::string message = message_of(parts);
+  if (is_signed_with(merchant.key, message, pairs.at("signature"))) return std::nullopt;
+  const MessageContext context{std::string(value_of(request, "host")), merchant.mchid, merchant.serial_no,
+                               merchant.nonces->latest()};
+  return refuse_signature(
+      "the signature does not match the request",
+      {{"detail", {{"issue", "sign not match"}}},
+       {"field", "signature"},
+       {"location", "authorization"},
+       {"explanation", explain_signature(parts, context, pairs.at("signature"), merchant.key, merchant.other_keys)},
+       {"sign_information",
+        {{"method", request.method},
+         {"url", request.path},
+         {"sign_message_length", message.size()},
+         {"truncated_sign_message", message.substr(0, 512)}}}});
 }
 
 std::optional<Refusal> read_path(std::string_view path, BonusCommitRequest& commit) {
@@ -345,23 +350,10 @@ std::optional<Refusal> check_authorization(const HttpRequest& request, const Mer
   if (value("nonce_str").empty() || value("nonce_str").size() > 32) {
     return refuse_part("nonce_str", value("nonce_str"), "must have 1 to 32 characters");
   }
-  if (auto refusal = check_signature(request, authorization, merchant.key)) return refusal;
+  if (auto refusal = check_signature(request, authorization, merchant)) return refusal;
   if (merchant.nonces->is_new(value("nonce_str"), now)) return std::nullopt;
   return refuse_part("nonce_str", value("nonce_str"),
                      "was used before; each request needs a new one, and so does each that is repeated");
-}
-
-bool NonceMemory::is_new(const std::string& nonce, std::int64_t now) {
-  constexpr std::int64_t seconds_believed = 600;  // from 5 minutes before the clock to 5 minutes after it
-  constexpr std::size_t most = 100'000;
-  const std::lock_guard<std::mutex> lock(mutex_);
-  while (!in_order_.empty() && (in_order_.front().first < now - seconds_believed || in_order_.size() > most)) {
-    nonces_.erase(in_order_.front().second);
-    in_order_.pop_front();
-  }
-  if (!nonces_.insert(nonce).second) return false;
-  in_order_.emplace_back(now, nonce);
-  return true;
 }
 
 std::optional<Refusal> read_commit(const HttpRequest& request, const Merchant& merchant, BonusCommitRequest& commit) {

@@ -4,17 +4,15 @@
 #define WECHATPAY_SRC_TESTING_CHECKS_HPP
 
 #include <cstdint>
-#include <deque>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
-#include <utility>
 #include <vector>
 
 #include "src/openssl/handles.hpp"
+#include "src/testing/nonce_memory.hpp"
+#include "src/testing/signature_explanation.hpp"
 #include "wechatpay/bonus_commit/http.hpp"
 #include "wechatpay/bonus_commit/request.hpp"
 
@@ -31,24 +29,13 @@ struct Refusal {
   bool is_signed = true;  ///< failed authentication, and what is no API call, is answered without a signature
 };
 
-/// The nonces of the requests that a merchant has signed in the last ten minutes, up to 100,000 of them. Thread-safe.
-class NonceMemory {
- public:
-  /// Remembers it; false where it was known. `now` in Unix seconds.
-  bool is_new(const std::string& nonce, std::int64_t now);
-
- private:
-  std::mutex mutex_;
-  std::deque<std::pair<std::int64_t, std::string>> in_order_;
-  std::unordered_set<std::string> nonces_;
-};
-
 /// Who may ask.
 struct Merchant {
   std::string mchid;
   std::string serial_no;
   EVP_PKEY* key;  ///< of the certificate with that serial number
   NonceMemory* nonces;
+  std::vector<NamedKey> other_keys{};  ///< that may be taken by mistake, for the explanation of a bad signature
 };
 
 enum class Target { none, commit, certificates };

@@ -103,7 +103,12 @@ FakeWechatPay::FakeWechatPay(FakeWechatPayOptions options) : state_(std::make_un
   state.merchant_p12 = pkcs12(own.merchant.get(), merchant.get(), options.mchid);
   state.public_key_pem = testing::public_key_pem(own.platform_public_key.get());
   state.certificate_pem = testing::certificate_pem(platform.get());
-  state.merchant = {options.mchid, serial_no_of(merchant.get()), own.merchant.get(), &state.nonces};
+  state.merchant = {options.mchid,
+                    serial_no_of(merchant.get()),
+                    own.merchant.get(),
+                    &state.nonces,
+                    {{"the private key of WeChat Pay's public key", own.platform_public_key.get()},
+                     {"the private key of WeChat Pay's platform certificate", own.platform_certificate.get()}}};
   state.certificate_serial = serial_no_of(platform.get());
   state.certificate = std::move(platform);
   state.stage = options.stage;

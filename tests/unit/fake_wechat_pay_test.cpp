@@ -98,6 +98,33 @@ class Fake : public ::testing::Test {
   FakeWechatPay wechat_pay_;
 };
 
+TEST_F(Fake, ExplainsASignatureThatDoesNotMatch) {
+  const auto explanation_of = [this](const HttpRequest& bad) {
+    const json detail = json::parse(wechat_pay_.answer(bad).body)["detail"];
+    EXPECT_TRUE(detail.contains("sign_information"));
+    return detail.value("explanation", "");
+  };
+  HttpRequest other_body = request();
+  other_body.body = "{\"a\": 1}";
+  EXPECT_TRUE(contains(explanation_of(other_body), "Key and scheme are right"));
+  HttpRequest no_body = request(seed_path, "");
+  no_body.body = seed_body;
+  EXPECT_TRUE(contains(explanation_of(no_body), "an empty body"));
+
+  ASSERT_EQ(wechat_pay_.answer(request()).status, 204);
+  const HttpRequest nonce_of_the_first =
+      with_authorization(request(), "593BEC0C930BF1AFEB40B4A08C8FB242", "0123456789ABCDEF0123456789ABCDEF");
+  EXPECT_TRUE(contains(explanation_of(nonce_of_the_first), "the nonce of another request"));
+
+  const std::string message = "POST\n" + std::string(seed_path) + "\n" + std::to_string(now) +
+                              "\n593BEC0C930BF1AFEB40B4A08C8FB242\n" + seed_body + "\n";
+  HttpRequest platform_signs = request();
+  std::string& value = platform_signs.headers[0].value;
+  const std::size_t at = value.find("signature=\"") + 11;
+  value.replace(at, 344, sign_with(read_key(public_key_test_key).get(), message));
+  EXPECT_TRUE(contains(explanation_of(platform_signs), "the private key of WeChat Pay's public key"));
+}
+
 TEST_F(Fake, RemembersAndSignsAGoodCommit) {
   const HttpResponse response = wechat_pay_.answer(request());
   EXPECT_EQ(response.status, 204) << response.body;

@@ -1,0 +1,199 @@
+#include "src/testing/recovered_signature.hpp"
+
+#include <openssl/rsa.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
+
+namespace {
+
+const unsigned char* bytes_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+
+constexpr std::string_view hex_digits = "0123456789abcdefABCDEF";
+constexpr std::string_view base64_letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+std::string from_hex(std::string_view text) {
+  const auto value = [](char digit) {
+    const std::size_t at = hex_digits.find(digit);
+    return at < 16 ? at : at - 6;
+  };
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+    bytes += static_cast<char>(value(text[i]) * 16 + value(text[i + 1]));
+  }
+  return bytes;
+}
+
+bool is_hex(std::string_view text) {
+  return text.size() >= 256 && text.size() % 2 == 0 && text.find_first_not_of(hex_digits) == std::string_view::npos;
+}
+
+/// Standard Base64 with its padding; nothing for any other text.
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.empty() || text.size() % 4 != 0) return std::nullopt;
+  const std::size_t padding = text.size() - 1 - text.find_last_not_of('=');
+  if (padding > 2 || text.substr(0, text.size() - padding).find_first_not_of(base64_letters) != std::string_view::npos)
+    return std::nullopt;
+  std::string bytes(text.size() / 4 * 3, '\0');
+  const int length =
+      EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), bytes_of(text), static_cast<int>(text.size()));
+  if (length < 0) return std::nullopt;
+  bytes.resize(static_cast<std::size_t>(length) - padding);
+  return bytes;
+}
+
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+struct Repair {
+  std::string text;
+  const char* fault;
+};
+
+/// `text` in the forms in which it may have been plain Base64 once.
+std::array<Repair, 5> repairs_of(const std::string& text) {
+  std::string without_breaks = text;
+  without_breaks.erase(std::remove_if(without_breaks.begin(), without_breaks.end(),
+                                      [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }),
+                       without_breaks.end());
+  std::string url_form = replaced(replaced(text, "-", "+"), "_", "/");
+  url_form.append((4 - url_form.size() % 4) % 4, '=');
+  std::string padded = text;
+  padded.append((4 - padded.size() % 4) % 4, '=');
+  std::string unescaped = text;
+  for (const auto& [from, to] :
+       {std::pair("%2B", "+"), {"%2b", "+"}, {"%2F", "/"}, {"%2f", "/"}, {"%3D", "="}, {"%3d", "="}, {"%0A", ""}}) {
+    unescaped = replaced(unescaped, from, to);
+  }
+  return {
+      {{without_breaks, "The signature's Base64 has blanks or line breaks in it: write it in one line."},
+       {replaced(text, " ", "+"),
+        "The signature's Base64 has blanks where it had plus signs: do not pass it through URL decoding."},
+       {padded, "The signature's Base64 has lost its padding: keep the equals signs at its end."},
+       {url_form, "The signature is Base64 in URL form: use the standard alphabet with + and /, and padding with =."},
+       {unescaped, "The signature's Base64 is percent-encoded: write it as it is."}}};
+}
+
+constexpr const char* not_base64 =
+    "The signature is not Base64: write the signature's bytes in standard Base64, in one line.";
+
+struct DigestInfo {
+  std::string_view name;
+  std::string_view prefix;  ///< in hex
+  std::size_t size;
+};
+
+constexpr DigestInfo digest_infos[] = {
+    {"SHA-256", "3031300d060960864801650304020105000420", 32},
+    {"SHA-1", "3021300906052b0e03021a05000414", 20},
+    {"MD5", "3020300c06082a864886f70d020505000410", 16},
+    {"SHA-224", "302d300d06096086480165030402040500041c", 28},
+    {"SHA-384", "3041300d060960864801650304020205000430", 48},
+    {"SHA-512", "3051300d060960864801650304020305000440", 64},
+};
+
+/// What comes out of the RSA operation; empty where nothing does.
+std::string raw_recovery(EVP_PKEY* key, std::string_view signature) {
+  const ErrorQueueGuard guard;
+  const PkeyContextHandle context(EVP_PKEY_CTX_new(key, nullptr));
+  std::string padded(static_cast<std::size_t>(EVP_PKEY_get_size(key)), '\0');
+  std::size_t size = padded.size();
+  if (context == nullptr || signature.size() != size || EVP_PKEY_verify_recover_init(context.get()) != 1 ||
+      EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_NO_PADDING) != 1 ||
+      EVP_PKEY_verify_recover(context.get(), reinterpret_cast<unsigned char*>(padded.data()), &size,
+                              bytes_of(signature), signature.size()) != 1) {
+    return {};
+  }
+  padded.resize(size);
+  return padded;
+}
+
+/// What stands in PKCS#1 v1.5's padding (RFC 8017, 9.2).
+std::optional<std::string> without_padding(const std::string& padded) {
+  const std::size_t end = padded.find_first_not_of('\xFF', 2);
+  if (padded.substr(0, 2) != std::string("\0\1", 2) || end == std::string::npos || end < 10 || padded[end] != '\0')
+    return std::nullopt;
+  return padded.substr(end + 1);
+}
+
+std::string digest_of(const EVP_MD* function, const std::string& text) {
+  std::string digest(EVP_MAX_MD_SIZE, '\0');
+  unsigned int size = 0;
+  if (EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(digest.data()), &size, function, nullptr) !=
+      1) {
+    size = 0;
+  }
+  digest.resize(size);
+  return digest;
+}
+
+/// Whether this is PSS's encoding with MGF1 of the same hash function, and a salt of a usual length (RFC 8017, 9.1.2).
+bool is_pss(const std::string& padded, const EVP_MD* function) {
+  const auto digest_size = static_cast<std::size_t>(EVP_MD_get_size(function));
+  if (padded.empty() || padded.back() != '\xBC' || padded.size() < digest_size + 2) return false;
+  const std::size_t size = padded.size() - digest_size - 1;
+  const std::string digest = padded.substr(size, digest_size);
+  std::string mask;
+  for (char i = 0; mask.size() < size; ++i) {
+    mask += digest_of(function, digest + std::string("\0\0\0", 3) + i);
+  }
+  std::string block = padded.substr(0, size);
+  for (std::size_t i = 0; i < size; ++i) block[i] = static_cast<char>(block[i] ^ mask[i]);
+  block[0] = static_cast<char>(static_cast<unsigned char>(block[0]) & 0x7FU);
+  const std::size_t one = block.find_first_not_of('\0');
+  if (one == std::string::npos || block[one] != '\1') return false;
+  const std::size_t salt = size - one - 1;
+  return salt == 0 || salt == 20 || salt == digest_size || one == 0;
+}
+
+}  // namespace
+
+SignatureText read_signature_text(std::string_view text) {
+  if (text.empty()) return {"", "The signature is empty."};
+  if (is_hex(text)) return {from_hex(text), "The signature is hex: write its bytes in Base64."};
+  if (auto bytes = from_base64(text)) {
+    if (is_hex(*bytes)) {
+      return {from_hex(*bytes), "The signature is Base64 of hex: put the signature's bytes themselves into Base64."};
+    }
+    if (auto again = from_base64(*bytes)) {
+      return {*again, "The signature was put into Base64 twice: do it once."};
+    }
+    return {*bytes, ""};
+  }
+  for (const Repair& repair : repairs_of(std::string(text))) {
+    const auto bytes = from_base64(repair.text);
+    if (bytes && bytes->size() % 128 == 0) return {*bytes, repair.fault};
+  }
+  return {"", not_base64};
+}
+
+RecoveredSignature recover_signature(EVP_PKEY* key, std::string_view signature) {
+  using Scheme = RecoveredSignature::Scheme;
+  const std::string padded = raw_recovery(key, signature);
+  if (const auto payload = without_padding(padded)) {
+    for (const DigestInfo& info : digest_infos) {
+      const std::string prefix = from_hex(info.prefix);
+      if (payload->size() != prefix.size() + info.size || payload->compare(0, prefix.size(), prefix) != 0) continue;
+      return {info.name == "SHA-256" ? Scheme::sha256 : Scheme::other_digest, std::string(info.name),
+              payload->substr(prefix.size())};
+    }
+    return {Scheme::bare, "", *payload};
+  }
+  const std::pair<const char*, const EVP_MD*> functions[] = {
+      {"SHA-256", EVP_sha256()}, {"SHA-1", EVP_sha1()}, {"SHA-384", EVP_sha384()}, {"SHA-512", EVP_sha512()}};
+  for (const auto& [name, function] : functions) {
+    if (is_pss(padded, function)) return {Scheme::pss, name, ""};
+  }
+  return {};
+}
+
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END

@@ -1,0 +1,113 @@
+#include "src/testing/signature_explanation.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "src/testing/recovered_signature.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
+
+namespace {
+
+using Scheme = RecoveredSignature::Scheme;
+
+constexpr const char* wanted_scheme = " Sign with SHA256withRSA (RSASSA-PKCS1-v1_5).";
+
+std::string explain_another_key(std::string_view signature, EVP_PKEY* key, const std::vector<NamedKey>& others) {
+  for (const NamedKey& other : others) {
+    if (recover_signature(other.key, signature).scheme == Scheme::another_key) continue;
+    return "The request is signed with " + other.name +
+           ": sign with the merchant's private key, apiclient_key.pem, that belongs to serial_no.";
+  }
+  const auto size = static_cast<std::size_t>(EVP_PKEY_get_size(key));
+  const std::string sizes = signature.size() == size
+                                ? ""
+                                : " It is a key of " + std::to_string(signature.size() * 8) +
+                                      " bits, the merchant's has " + std::to_string(size * 8) + ".";
+  return "The request is signed with another private key than the one that belongs to serial_no." + sizes +
+         " Take apiclient_key.pem and apiclient_cert.pem from the same download.";
+}
+
+/// A padding around something else than a hash function's name and value.
+std::string explain_bare(const std::string& payload, const MessageParts& parts) {
+  const std::string message = message_of(parts);
+  if (payload == message) {
+    return std::string("The client encrypted the message itself with the private key.") + wanted_scheme;
+  }
+  if (payload.size() == 32) {
+    return std::string("The client encrypted a hash with the private key, without the name of the hash function.") +
+           wanted_scheme;
+  }
+  if (payload.size() == 64) {
+    return std::string("The client encrypted a hash in hex with the private key.") + wanted_scheme;
+  }
+  return std::string("The client encrypted a text with the private key: that is no signature.") + wanted_scheme;
+}
+
+std::string explain_message(const std::string& digest, const MessageParts& parts, const MessageContext& context) {
+  const std::string message = message_of(parts);
+  if (digest == sha256(message)) return {};
+  std::string mistake = mistake_in_message(parts, context, digest);
+  if (!mistake.empty()) return mistake;
+  return "Key and scheme are right, but another message was signed, by no mistake that is known here. The server's "
+         "message has " +
+         std::to_string(message.size()) +
+         " bytes: compare it with the message that the client signs, byte for byte. `wechatpay-bonus-commit explain "
+         "--signed-message FILE` shows the line that differs.";
+}
+
+std::string explain_recovered(const RecoveredSignature& recovered, std::string_view signature,
+                              const MessageParts& parts, const MessageContext& context, EVP_PKEY* key,
+                              const std::vector<NamedKey>& others) {
+  switch (recovered.scheme) {
+    case Scheme::another_key: return explain_another_key(signature, key, others);
+    case Scheme::pss: return "The client signed with RSASSA-PSS (" + recovered.digest_name + ")." + wanted_scheme;
+    case Scheme::other_digest: return "The client signed with " + recovered.digest_name + "." + wanted_scheme;
+    case Scheme::bare: return explain_bare(recovered.payload, parts);
+    case Scheme::sha256: break;
+  }
+  return explain_message(recovered.payload, parts, context);
+}
+
+std::vector<std::string_view> lines_of(std::string_view message) {
+  std::vector<std::string_view> lines;
+  while (lines.size() < 4 && message.find('\n') != std::string_view::npos) {
+    lines.push_back(message.substr(0, message.find('\n')));
+    message.remove_prefix(lines.back().size() + 1);
+  }
+  lines.push_back(message);
+  return lines;
+}
+
+}  // namespace
+
+std::string explain_signature(const MessageParts& parts, const MessageContext& context, std::string_view signature,
+                              EVP_PKEY* key, const std::vector<NamedKey>& other_keys) {
+  const SignatureText text = read_signature_text(signature);
+  if (text.bytes.empty()) return text.fault;
+  const RecoveredSignature recovered = recover_signature(key, text.bytes);
+  const std::string rest = explain_recovered(recovered, text.bytes, parts, context, key, other_keys);
+  return text.fault.empty() || rest.empty() ? text.fault + rest : text.fault + " " + rest;
+}
+
+std::string first_difference(std::string_view signed_message, std::string_view message) {
+  if (signed_message == message) return {};
+  constexpr std::array<const char*, 5> names = {"1 (the method)", "2 (the URL)", "3 (the timestamp)", "4 (nonce_str)",
+                                                "5 (the body)"};
+  const auto lines = lines_of(signed_message);
+  const auto wanted = lines_of(message);
+  const std::string lengths = "The client signed " + std::to_string(signed_message.size()) +
+                              " bytes, the request's message has " + std::to_string(message.size()) + ". ";
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (i >= lines.size()) return lengths + "Line " + names.at(i) + " is missing.";
+    if (lines[i] == wanted[i]) continue;
+    const auto [here, there] = std::mismatch(lines[i].begin(), lines[i].end(), wanted[i].begin(), wanted[i].end());
+    const auto column = here - lines[i].begin() + 1;
+    return lengths + "They differ in line " + names.at(i) + ", from byte " + std::to_string(column) + " on.";
+  }
+  return {};  // both have the same lines then, and are the same
+}
+
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END
