@@ -91,6 +91,34 @@ std::string explain_signature(const MessageParts& parts, const MessageContext& c
   return text.fault.empty() || rest.empty() ? text.fault + rest : text.fault + " " + rest;
 }
 
+std::string explain_answer_signature(std::string_view timestamp, std::string_view nonce, const std::string& body,
+                                     std::string_view signature, EVP_PKEY* key,
+                                     const std::vector<NamedKey>& other_keys) {
+  const SignatureText text = read_signature_text(signature);
+  if (!text.fault.empty()) return text.fault;
+  const RecoveredSignature recovered = recover_signature(key, text.bytes);
+  if (recovered.scheme == Scheme::another_key) {
+    for (const NamedKey& other : other_keys) {
+      if (recover_signature(other.key, text.bytes).scheme == Scheme::another_key) continue;
+      return "The answer is signed with " + other.name + ", not with the platform key of its Wechatpay-Serial.";
+    }
+    return "The answer is not signed with the key that was given for its Wechatpay-Serial: the file is that of another "
+           "key, or the signature was changed or forged on its way.";
+  }
+  if (recovered.scheme != Scheme::sha256) return "The answer is signed, but not with SHA256withRSA.";
+  const std::string head = std::string(timestamp) + "\n" + std::string(nonce) + "\n";
+  if (sha256(head + body + "\n") == recovered.payload) return {};
+  for (const Variant& variant : variants_of_body(body)) {
+    if (sha256(head + variant.text + "\n") != recovered.payload) continue;
+    return "The body is not the text that WeChat Pay signed: it was parsed and written again, or a line break was "
+           "added "
+           "or lost. Verify the bytes as they are received, before anything reads them.";
+  }
+  return "Key and scheme are right, but WeChat Pay signed another text: the body was changed, or Wechatpay-Timestamp "
+         "and "
+         "Wechatpay-Nonce are those of another answer.";
+}
+
 std::string first_difference(std::string_view signed_message, std::string_view message) {
   if (signed_message == message) return {};
   constexpr std::array<const char*, 5> names = {"1 (the method)", "2 (the URL)", "3 (the timestamp)", "4 (nonce_str)",

@@ -24,6 +24,11 @@ struct NamedKey {
 std::string explain_signature(const MessageParts& parts, const MessageContext& context, std::string_view signature,
                               EVP_PKEY* key, const std::vector<NamedKey>& other_keys);
 
+/// The same of an answer: `key` is the platform's under Wechatpay-Serial, the texts are those of its headers.
+std::string explain_answer_signature(std::string_view timestamp, std::string_view nonce, const std::string& body,
+                                     std::string_view signature, EVP_PKEY* key,
+                                     const std::vector<NamedKey>& other_keys);
+
 /// The line in which two messages differ, as a sentence.
 std::string first_difference(std::string_view signed_message, std::string_view message);
 

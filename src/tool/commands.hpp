@@ -16,6 +16,7 @@ void add_check(CLI::App& app, int& status);
 void add_doctor(CLI::App& app, int& status);
 void add_outbox(CLI::App& app, int& status);
 void add_relay(CLI::App& app, int& status);
+void add_explain(CLI::App& app, int& status);
 void add_sandbox(CLI::App& app, int& status);
 void add_completion(CLI::App& app, int& status);
 

@@ -146,7 +146,7 @@ std::string fish_script(const CLI::App& app) {
       script += " -d '" + first_sentence(option->get_description()) + "'\n";
     }
   }
-  return script + begin + "-n '__fish_seen_subcommand_from backfill check' -F\n" + begin +
+  return script + begin + "-n '__fish_seen_subcommand_from backfill check explain' -F\n" + begin +
          "-f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n";
 }
 

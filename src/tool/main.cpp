@@ -81,6 +81,7 @@ int main(int count, char** arguments) {
   add_doctor(app, status);
   add_outbox(app, status);
   add_relay(app, status);
+  add_explain(app, status);
   add_sandbox(app, status);
   add_completion(app, status);
   const std::vector<std::string> given(arguments + 1, arguments + count);

@@ -346,7 +346,7 @@ says out '^#compdef'
 expect 0 "$tool" completion fish
 says out '-l max-in-flight'
 expect 2 "$tool" completion tcsh
-for command in commit backfill pipe check doctor sandbox completion; do
+for command in commit backfill pipe check doctor explain sandbox completion; do
   grep -q "^\.SS $command" "$manual" || fail "the manual page has no $command"
   for option in $(complete_words wechatpay-bonus-commit $command -); do
     grep -q -e "^\.BI\? ${option//-/\\\\-}\b" "$manual" || fail "the manual page has no $option of $command"

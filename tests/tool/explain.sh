@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# explain as a person uses it, with requests and answers of a sandbox.
+#   explain.sh TOOL
+set -euo pipefail
+tool=$1
+source "$(dirname "${BASH_SOURCE[0]}")/with_sandbox.sh"
+
+start --folder "$folder/files" --script <(printf 'ok\n400\n')
+authorization=$(grep -o "WECHATPAY2[^']*" <<< "$command" | head -n 1)
+body=$(sed -n "s/.*--data '\(.*\)'.*/\1/p" <<< "$command")
+path=$(grep -o '/v3/[^'"'"']*' <<< "$command" | head -n 1)
+[[ $authorization =~ timestamp=\"([0-9]+)\" ]] && timestamp=${BASH_REMATCH[1]}
+[[ $authorization =~ nonce_str=\"([^\"]+)\" ]] && nonce=${BASH_REMATCH[1]}
+[[ $authorization =~ signature=\"([^\"]+)\" ]] && signature=${BASH_REMATCH[1]}
+
+# explained STATUS AUTHORIZATION BODY ARGUMENT...: explain by arguments
+explained() { expect "$1" "$tool" explain --url "${url:-$path}" --authorization "$2" --body "$3" "${@:4}"; }
+
+# signed KEY MESSAGE: the Authorization value with that message's signature by openssl
+signed() { echo "${authorization/"$signature"/$(openssl dgst -sha256 -sign "$1" <<< "$2" | openssl base64 -A)}"; }
+
+echo "-- arguments"
+explained 0 "$authorization" "$body"
+says out '^The signature matches\.$'
+says out "^  $timestamp\\\\n$"
+says out '^The message that is to be signed, [0-9]* bytes:$'
+url=$origin$path explained 0 "$authorization" "$body"
+explained 1 "$authorization" '{}'
+says out '^Key and scheme are right, but another message was signed'
+explained 1 "$authorization" "$body " --json
+says out '"matches": false'
+says out '"explanation": "The client sent blanks'
+explained 1 "$authorization" "$body" --method GET
+says out 'another method than it sent'
+message=$(printf 'POST\n%s\n%s\n%s\n%s' "$path" "$timestamp" "$nonce" "$body")
+explained 0 "$(signed "$WECHATPAY_KEY_FILE" "$message")" "$body"
+url=$origin$path explained 1 "$(signed "$WECHATPAY_KEY_FILE" "${message/\/v3/$origin/v3}")" "$body"
+says out '^The client signed the URL with its host'
+openssl genrsa -out "$folder/another.pem" 2048 2> /dev/null
+another=$(signed "$folder/another.pem" "$message")
+explained 1 "$another" "$body"
+says out '^The request is signed with another private key'
+explained 1 "$another" "$body" --other-key-file "$folder/another.pem"
+says out "^The request is signed with the key of $folder/another.pem: "
+explained 1 "${authorization/serial_no=\"/serial_no=\"0}" "$body"
+says out 'serial_no is not a serial number of this merchant'
+
+echo "-- a captured request"
+capture() { printf 'POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\n\r\n%s' "$path" "${origin#*//}" "$authorization" "$1"; }
+capture "$body" > "$folder/request"
+expect 0 "$tool" explain "$folder/request"
+tr -d '\r' < "$folder/request" | sed "1s|/v3|$origin/v3|" > "$folder/with_url"
+expect 0 "$tool" explain - < "$folder/with_url"
+printf '%s\n' "$body" > "$folder/body"
+expect 1 "$tool" explain "$folder/request" --body-file "$folder/body"
+says out 'a line break at the body'
+printf 'POST\n%s\n%s\n%s\n%s\n' "$path" "$timestamp" "$nonce" "{}" > "$folder/signed"
+expect 1 "$tool" explain "$folder/request" --signed-message "$folder/signed"
+says out 'They differ in line 5 (the body), from byte 2 on'
+
+echo "-- a captured answer"
+eval "$command --silent" > "$folder/answer"
+expect 0 "$tool" explain "$folder/answer"
+says out '^The signature matches'
+eval "$command --silent" > "$folder/answer"
+expect 0 "$tool" explain "$folder/answer"
+sed 's/","/", "/' "$folder/answer" | grep -vi '^content-length' > "$folder/changed"
+expect 1 "$tool" explain "$folder/changed"
+says out '^The body is not the text that WeChat Pay signed'
+sed 's/SYSTEM_ERROR/SYSTEM_FAULT/' "$folder/answer" > "$folder/changed"
+expect 1 "$tool" explain "$folder/changed"
+says out '^Key and scheme are right, but WeChat Pay signed another text'
+openssl x509 -in "$WECHATPAY_CERT_FILE" -noout -pubkey > "$folder/own.pem"
+expect 1 "$tool" explain "$folder/answer" --public-key-file "$folder/own.pem"
+says out '^The answer is not signed with the key that was given for its Wechatpay-Serial'
+expect 1 "$tool" explain "$folder/answer" --public-key-id PUB_KEY_ID_0100000000000000000000000000
+says out '^Wechatpay-Serial is PUB_KEY_ID_.*, which is none of the platform keys'
+expect 1 "$tool" explain <(grep -vi '^wechatpay-nonce' "$folder/answer")
+says out '^Wechatpay-Nonce is missing'
+
+echo "-- what cannot be explained"
+expect 2 "$tool" explain
+says err 'give FILE, or --url and --authorization'
+expect 2 env -u WECHATPAY_CERT_FILE "$tool" explain "$folder/request"
+says err '--cert-file is missing'
+expect 2 "$tool" explain "$folder/none"
+says err 'none cannot be read'
+expect 2 "$tool" explain "$folder"
+expect 2 "$tool" explain "$folder/request" --cert-file "$folder/body"
+says err 'holds no certificate'
+expect 2 "$tool" explain - <<< 'nothing of that kind'
+says err 'does not begin with a method and a URL'
+expect 2 "$tool" explain - <<< $'POST /v3/x HTTP/1.1\nno header'
+says err '^.*line 2 of the capture is no header'
+head -c 5000000 /dev/zero > "$folder/large"
+expect 2 "$tool" explain "$folder/large"
+says err 'more than 4 MiB'
+expect 2 "$tool" explain --url "$path" --authorization $'a\nb'
+for bad in Hunter2 "WECHATPAY2-SHA256-RSA2048 Hunter2" "${authorization/signature=\"/signature=\"Hunter2}"; do
+  explained 1 "$bad" "$body"
+  grep -q Hunter2 <<< "$out$err" && fail "quoted: $out$err"
+done
+explained 1 "$authorization" '{}'
+grep -qF "${signature:20:40}" <<< "$out$err" && fail "a signature is quoted: $out"
+echo "explain works"
