@@ -1,6 +1,8 @@
 #include "src/testing/faults.hpp"
 
+#include <charconv>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 WECHATPAY_BONUS_COMMIT_BEGIN
@@ -69,6 +71,20 @@ SandboxFault::SandboxFault(int status_, std::string retry_after_)
 
 std::string to_string(const SandboxFault& fault) {
   return fault.kind == SandboxFault::Kind::http_status ? std::to_string(fault.status) : name_of(fault.kind);
+}
+
+std::optional<SandboxFault> fault_named(std::string_view name, std::chrono::milliseconds pause) {
+  int status = 0;
+  const auto [stop, failure] = std::from_chars(name.data(), name.data() + name.size(), status);
+  if (failure == std::errc() && stop == name.data() + name.size()) {
+    if (status < 200 || status > 599 || status == 204) return std::nullopt;
+    return SandboxFault(status);
+  }
+  for (int i = 0; i <= static_cast<int>(SandboxFault::Kind::large_body); ++i) {
+    const auto kind = static_cast<SandboxFault::Kind>(i);
+    if (kind != SandboxFault::Kind::http_status && name == name_of(kind)) return SandboxFault(kind, pause);
+  }
+  return std::nullopt;
 }
 
 HttpResponse spoiled_answer(const FakeWechatPay& wechat_pay, const HttpRequest& request, const SandboxFault& fault,

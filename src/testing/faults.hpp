@@ -2,13 +2,20 @@
 #ifndef WECHATPAY_SRC_TESTING_FAULTS_HPP
 #define WECHATPAY_SRC_TESTING_FAULTS_HPP
 
+#include <chrono>
 #include <functional>
+#include <optional>
+#include <string_view>
 
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox_fault.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
+
+/// The fault that to_string() calls so, or of an HTTP status; nothing for any other name. `pause` is for those that
+/// have one.
+std::optional<SandboxFault> fault_named(std::string_view name, std::chrono::milliseconds pause);
 
 /// What `answer` makes of the request, changed as the fault says; or what stands in its place.
 HttpResponse spoiled_answer(const FakeWechatPay& wechat_pay, const HttpRequest& request, const SandboxFault& fault,

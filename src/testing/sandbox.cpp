@@ -23,6 +23,7 @@
 #include "src/testing/faults.hpp"
 #include "src/testing/http_messages.hpp"
 #include "src/testing/output_folder.hpp"
+#include "src/testing/page_server.hpp"
 #include "src/testing/pki.hpp"
 #include "wechatpay/bonus_commit/stages/text.hpp"
 
@@ -84,8 +85,11 @@ struct Sandbox::Server {
         http(certificate, key),
         handler(options.handler),
         script(options.script.begin(), options.script.end()),
+        faults(options.faults),
+        fault_rate(options.fault_rate),
         random(options.fault_seed) {}
   ~Server() {
+    if (options.page != nullptr) options.page->server_->detach(this);
     {
       const std::lock_guard<std::mutex> lock(mutex);
       ending = true;
@@ -103,11 +107,15 @@ struct Sandbox::Server {
   void refuse(const httplib::Request& received, httplib::Response& sent);
   SandboxFault next_fault(const HttpRequest& request);
   HttpResponse answer(const HttpRequest& request);
+  void record(const HttpRequest& request, const HttpResponse& response, const SandboxFault& fault, bool broken);
   void log(const HttpRequest& request, const HttpResponse& response, const SandboxFault& fault);
   void pause(const SandboxFault& fault);
   void set_up();
   std::optional<Error> bind();
   bool run();
+  void inject(SandboxFault fault);
+  void set_faults(std::vector<SandboxFault> wanted, double rate);
+  void attach_page();
 
   const SandboxOptions options;
   const std::shared_ptr<FakeWechatPay> wechat_pay;
@@ -125,6 +133,8 @@ struct Sandbox::Server {
   bool ending = false;
   Handler handler;
   std::deque<SandboxFault> script;
+  std::vector<SandboxFault> faults;
+  double fault_rate;
   std::mt19937_64 random;
 };
 
@@ -165,8 +175,9 @@ void Sandbox::Server::serve(const httplib::Request& received, const std::string&
   if (fault.kind != SandboxFault::Kind::drop_before) {
     response = spoiled_answer(*wechat_pay, request, fault, [this](const HttpRequest& one) { return answer(one); });
   }
-  if (!break_connection(response, fault.kind, [&] { pause(fault); })) send(response, sent);
-  if (options.log) log(request, response, fault);
+  const bool broken = break_connection(response, fault.kind, [&] { pause(fault); });
+  if (!broken) send(response, sent);
+  record(request, response, fault, broken);
 }
 
 /// What cpp-httplib cannot read, or what is too large to be read: `sent` has the status. The connection ends with it,
@@ -179,7 +190,15 @@ void Sandbox::Server::refuse(const httplib::Request& received, httplib::Response
           : "the request cannot be read: look at its method, its target (one ? at most) and its headers");
   send(response, sent);
   WaitingConnections::end_after_answer();
-  if (options.log) log(request_of(received, "", origin), response, SandboxFault());
+  record(request_of(received, "", origin), response, SandboxFault(), false);
+}
+
+/// In the log and on the page. `broken`: the connection was, so that the client may not have the answer.
+void Sandbox::Server::record(const HttpRequest& request, const HttpResponse& response, const SandboxFault& fault,
+                             bool broken) {
+  if (options.log) log(request, response, fault);
+  if (options.page == nullptr) return;
+  options.page->server_->log.add(request, response, fault, broken, std::chrono::system_clock::now());
 }
 
 void Sandbox::Server::log(const HttpRequest& request, const HttpResponse& response, const SandboxFault& fault) {
@@ -203,8 +222,8 @@ SandboxFault Sandbox::Server::next_fault(const HttpRequest& request) {
     script.pop_front();
     return next;
   }
-  const bool faulty = !options.faults.empty() && std::generate_canonical<double, 53>(random) < options.fault_rate;
-  return faulty ? options.faults[random() % options.faults.size()] : SandboxFault();
+  const bool faulty = !faults.empty() && std::generate_canonical<double, 53>(random) < fault_rate;
+  return faulty ? faults[random() % faults.size()] : SandboxFault();
 }
 
 HttpResponse Sandbox::Server::answer(const HttpRequest& request) {
@@ -314,6 +333,26 @@ bool Sandbox::Server::run() {
   return true;
 }
 
+void Sandbox::Server::inject(SandboxFault fault) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  script.push_back(std::move(fault));
+}
+
+void Sandbox::Server::set_faults(std::vector<SandboxFault> wanted, double rate) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  faults = std::move(wanted);
+  fault_rate = rate;
+}
+
+void Sandbox::Server::attach_page() {
+  if (options.page == nullptr) return;
+  std::string names;
+  for (const SandboxFault& fault : faults) names += (names.empty() ? "" : ", ") + to_string(fault);
+  options.page->server_->attach(
+      this, {wechat_pay.get(), names, fault_rate, [this](SandboxFault fault) { inject(std::move(fault)); },
+             [this](SandboxFault fault, double rate) { set_faults({std::move(fault)}, rate); }});
+}
+
 Sandbox::Sandbox(std::unique_ptr<Server> server) : server_(std::move(server)) {}
 
 Sandbox::~Sandbox() = default;
@@ -331,6 +370,7 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(SandboxOptions options) {
 
     if (auto error = server->bind()) return *std::move(error);
     if (!server->run()) return configuration_error("the sandbox cannot listen on " + server->origin);
+    server->attach_page();
     return std::unique_ptr<Sandbox>(new Sandbox(std::move(server)));
   } catch (const std::exception& exception) {
     return configuration_error(std::string("the sandbox could not start: ") + exception.what());
@@ -348,9 +388,10 @@ void Sandbox::answer_with(Handler handler) {
   server_->handler = std::move(handler);
 }
 
-void Sandbox::inject(SandboxFault fault) {
-  const std::lock_guard<std::mutex> lock(server_->mutex);
-  server_->script.push_back(std::move(fault));
+void Sandbox::inject(SandboxFault fault) { server_->inject(std::move(fault)); }
+
+void Sandbox::set_faults(std::vector<SandboxFault> faults, double rate) {
+  server_->set_faults(std::move(faults), rate);
 }
 
 }  // namespace testing

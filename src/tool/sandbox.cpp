@@ -30,6 +30,8 @@ namespace {
 struct Options {
   std::uint16_t port = 8443;
   std::optional<std::uint16_t> backup_port;
+  std::optional<std::uint16_t> page_port;
+  bool no_page = false;
   std::string folder;
   std::string script;
   std::vector<std::string> faults;
@@ -82,6 +84,15 @@ std::string environment(Sandbox& sandbox, const Sandbox* backup) {
          "' WECHATPAY_PUBLIC_KEY_ID='" + sandbox.wechat_pay().public_key_id() + "'\n";
 }
 
+/// The page, on its usual port or on a free one where that is taken and none was asked for; null where it is not
+/// wanted.
+Result<std::shared_ptr<SandboxPage>> start_page(const Options& given) {
+  constexpr std::uint16_t usual_port = 8480;
+  if (given.no_page) return std::shared_ptr<SandboxPage>();
+  auto page = SandboxPage::start(given.page_port.value_or(usual_port));
+  return page || given.page_port ? page : SandboxPage::start();
+}
+
 int run(const Options& given) {
   const int interruption = catch_interruptions();
   SandboxOptions options;
@@ -97,6 +108,12 @@ int run(const Options& given) {
   options.fault_rate = given.fault_rate;
   options.fault_seed = given.fault_seed;
 
+  auto page = start_page(given);
+  if (!page) {
+    std::cerr << page.error().message << "\n";
+    return ExitStatus::usage;
+  }
+  options.page = *page;
   auto sandbox = Sandbox::start(options);
   if (!sandbox) {
     std::cerr << sandbox.error().message << "\n";
@@ -108,6 +125,7 @@ int run(const Options& given) {
     same.port = *given.backup_port;
     same.wechat_pay = options.wechat_pay;
     same.certificate_names = options.certificate_names;
+    same.page = options.page;
     same.log = [](const std::string& line) { std::cout << "backup " + line + "\n" << std::flush; };
     auto started = Sandbox::start(same);
     if (!started) {
@@ -133,7 +151,10 @@ int run(const Options& given) {
             << "merchant's stage      " << to_string(wechat_pay.stage()) << "\n"
             << "APIv3 key             " << wechat_pay.api_v3_key() << "\n\n"
             << "For wechatpay-bonus-commit in another terminal:\n\n"
-            << environment(**sandbox, backup.get()) << "\nA signed request, good once, for five minutes:\n\n"
+            << environment(**sandbox, backup.get())
+            << (*page == nullptr ? ""
+                                 : "\nEach request, and buttons for faults, in a browser: " + (*page)->url() + "\n")
+            << "\nA signed request, good once, for five minutes:\n\n"
             << curl_command(**sandbox) << "\nOne line for each request follows. Ctrl-C ends.\n"
             << std::endl;
 
@@ -158,6 +179,13 @@ void add_sandbox(CLI::App& app, int& status) {
                                         "listen there, too, as WeChat Pay's backup host, without faults"),
                      0, highest_port)
       ->type_name("NUMBER");
+  takes_whole_number(
+      command.add_option("--page-port", options->page_port,
+                         "where the page for a browser listens on 127.0.0.1; 0: any port that is free (default: 8480, "
+                         "or any if that is taken)"),
+      0, highest_port)
+      ->type_name("NUMBER");
+  command.add_flag("--no-page", options->no_page, "serve no page")->excludes("--page-port");
   takes_file_name(command.add_option("--folder", options->folder,
                                      "where to put the keys and certificates (default: a temporary folder, removed at "
                                      "the end)"))

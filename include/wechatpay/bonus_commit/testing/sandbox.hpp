@@ -11,6 +11,7 @@
 #include "wechatpay/bonus_commit/result.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox_fault.hpp"
+#include "wechatpay/bonus_commit/testing/sandbox_page.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
@@ -52,6 +53,9 @@ struct SandboxOptions {
   double fault_rate = 0;
   std::vector<SandboxFault> faults{};  ///< to choose from; none: no faults
   std::uint64_t fault_seed = 1;        ///< for the random choice; requests at the same time may still swap theirs
+
+  /// Shows every request in a browser, and may switch its faults; null: nobody does.
+  std::shared_ptr<SandboxPage> page{};
 };
 
 /// What a client of the sandbox is given. Absolute paths of files.
@@ -94,6 +98,9 @@ class Sandbox {
 
   /// The next commit that has no fault yet gets this one.
   void inject(SandboxFault fault);
+
+  /// From now on, so much of all requests (from 0 to 1) gets one of `faults`, in place of what SandboxOptions said.
+  void set_faults(std::vector<SandboxFault> faults, double rate = 1);
 
  private:
   struct Server;

@@ -1,0 +1,67 @@
+#include "src/testing/exchange_log.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
+
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json as_json(const HttpHeaders& headers) {
+  ordered_json list = ordered_json::array();
+  std::size_t left = ExchangeLog::most_bytes;
+  for (const HttpHeader& header : headers) {
+    const std::string name = header.name.substr(0, left);
+    left -= name.size();
+    const std::string value = header.value.substr(0, left);
+    left -= value.size();
+    list.push_back({name, value});
+    if (left == 0) break;
+  }
+  return list;
+}
+
+}  // namespace
+
+void ExchangeLog::add(const HttpRequest& request, const HttpResponse& answer, const SandboxFault& fault, bool broken,
+                      std::chrono::system_clock::time_point now) {
+  using Milliseconds = std::chrono::milliseconds;
+  ordered_json exchange = {
+      {"number", 0},
+      {"time", std::chrono::duration_cast<Milliseconds>(now.time_since_epoch()).count()},
+      {"host", request.origin},
+      {"method", request.method.substr(0, most_bytes)},
+      {"path", request.path.substr(0, most_bytes)},
+      {"headers", as_json(request.headers)},
+      {"body", request.body.substr(0, most_bytes)},
+      {"body_size", request.body.size()},
+      {"status", answer.status},
+      {"answer_headers", as_json(answer.headers)},
+      {"answer_body", answer.body.substr(0, most_bytes)},
+      {"answer_body_size", answer.body.size()},
+      {"fault", fault.kind == SandboxFault::Kind::none ? "" : to_string(fault)},
+      {"broken", broken},
+  };
+  const std::lock_guard<std::mutex> lock(mutex_);
+  exchange["number"] = ++count_;
+  latest_.push_back(exchange.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+  if (latest_.size() > most_exchanges) latest_.pop_front();
+}
+
+std::string ExchangeLog::since(std::uint64_t after) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::uint64_t forgotten = count_ - latest_.size();
+  const std::size_t begin =
+      static_cast<std::size_t>(std::min<std::uint64_t>(latest_.size(), after > forgotten ? after - forgotten : 0));
+  const std::size_t end = std::min(latest_.size(), begin + most_at_once);
+  std::string document = "{\"started\":" + std::to_string(started_) +
+                         ",\"more\":" + (end < latest_.size() ? "true" : "false") + ",\"exchanges\":[";
+  for (std::size_t i = begin; i < end; ++i) document.append(i == begin ? "" : ",").append(latest_[i]);
+  return document + "]}";
+}
+
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END

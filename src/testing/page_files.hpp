@@ -1,0 +1,24 @@
+/// The files of the page, from the folder page, as CMake writes them into a source file.
+#ifndef WECHATPAY_SRC_TESTING_PAGE_FILES_HPP
+#define WECHATPAY_SRC_TESTING_PAGE_FILES_HPP
+
+#include <array>
+#include <string_view>
+
+#include "wechatpay/bonus_commit/config.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
+
+struct PageFile {
+  const char* path;
+  const char* type;
+  std::string_view content;
+};
+
+extern const std::array<PageFile, 5> page_files;
+
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END
+
+#endif

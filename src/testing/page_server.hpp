@@ -1,0 +1,71 @@
+/// The HTTP server behind SandboxPage.
+#ifndef WECHATPAY_SRC_TESTING_PAGE_SERVER_HPP
+#define WECHATPAY_SRC_TESTING_PAGE_SERVER_HPP
+
+#include <httplib.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "src/testing/exchange_log.hpp"
+#include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
+#include "wechatpay/bonus_commit/testing/sandbox_fault.hpp"
+#include "wechatpay/bonus_commit/testing/sandbox_page.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
+
+/// What the page's buttons do to a sandbox.
+struct PageControls {
+  FakeWechatPay* wechat_pay = nullptr;
+  std::string fault{};                                        ///< that is switched on; empty: none
+  double rate = 0;                                            ///< of the requests that get it
+  std::function<void(SandboxFault)> inject;                   ///< for the next request
+  std::function<void(SandboxFault, double rate)> set_faults;  ///< from now on; Kind::none: no more
+};
+
+struct SandboxPage::Server {
+  Server();
+  ~Server();
+
+  bool listen(std::uint16_t port);
+
+  /// The sandbox that the buttons switch, unless there is one already; `owner` names it. What it refers to must be
+  /// there until it is detached.
+  void attach(const void* owner, PageControls controls);
+  void detach(const void* owner);
+
+  std::string url;
+  ExchangeLog log;
+
+ private:
+  using Handler = std::function<void(const httplib::Request&, httplib::Response&)>;
+
+  Handler guarded(Handler handler) const;
+  bool is_own(const httplib::Request& request) const;
+  void serve_files();
+  void serve_state();
+  std::string orders() const;
+  std::string controls() const;
+  bool switch_fault(const std::string& body);
+
+  httplib::Server http_;
+  std::thread thread_;
+  std::atomic<bool> ended_{false};
+  std::vector<std::string> hosts_;  ///< what Host may say
+
+  mutable std::mutex mutex_;  ///< guards the rest
+  const void* owner_ = nullptr;
+  PageControls controls_;
+};
+
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END
+
+#endif

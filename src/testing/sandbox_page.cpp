@@ -1,0 +1,207 @@
+#include "wechatpay/bonus_commit/testing/sandbox_page.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "src/testing/faults.hpp"
+#include "src/testing/page_files.hpp"
+#include "src/testing/page_server.hpp"
+
+WECHATPAY_BONUS_COMMIT_BEGIN
+namespace testing {
+
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr const char* json_type = "application/json; charset=utf-8";
+
+/// What a browser may do with the page: run its own script, and nothing that a request holds.
+const httplib::Headers browser_rules = {
+    {"Content-Security-Policy",
+     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"},
+    {"Cross-Origin-Opener-Policy", "same-origin"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+    {"X-Content-Type-Options", "nosniff"},
+    {"Referrer-Policy", "no-referrer"},
+    {"Cache-Control", "no-store"},
+};
+
+std::uint64_t number_in(const std::string& text) {
+  std::uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+}  // namespace
+
+SandboxPage::Server::Server() {
+  http_.set_default_headers(browser_rules);
+  http_.set_keep_alive_max_count(1);  // a kept connection would hold a thread
+  http_.set_read_timeout(5);
+  http_.set_payload_max_length(4096);
+  http_.new_task_queue = [] { return new httplib::ThreadPool(16); };
+  http_.set_socket_options([](socket_t socket) {
+    const int yes = 1;
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, reinterpret_cast<const char*>(&yes), sizeof yes);
+  });
+  serve_files();
+  serve_state();
+}
+
+SandboxPage::Server::~Server() {
+  http_.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+bool SandboxPage::Server::listen(std::uint16_t port) {
+  const char* const address = "127.0.0.1";
+  const int bound = port == 0 ? http_.bind_to_any_port(address) : http_.bind_to_port(address, port) ? port : -1;
+  if (bound < 0) return false;
+  for (const char* name : {address, "localhost"}) hosts_.push_back(name + std::string(":") + std::to_string(bound));
+  url = "http://" + hosts_.front() + "/";
+  thread_ = std::thread([this] {
+    http_.listen_after_bind();
+    ended_ = true;
+  });
+  while (!http_.is_running()) {  // before that, stop() has no effect
+    if (ended_) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+/// Whether a request comes from this page. Another page's has another Origin, and cannot have the header X-Sandbox-Page
+/// without asking first; one that has its own name point to this machine (DNS rebinding) has another Host.
+bool SandboxPage::Server::is_own(const httplib::Request& request) const {
+  const std::string host = request.get_header_value("Host");
+  if (request.get_header_value_count("Host") != 1 || std::find(hosts_.begin(), hosts_.end(), host) == hosts_.end()) {
+    return false;
+  }
+  if (request.has_header("Origin") && request.get_header_value("Origin") != "http://" + host) return false;
+  return request.method == "GET" || request.has_header("X-Sandbox-Page");
+}
+
+SandboxPage::Server::Handler SandboxPage::Server::guarded(Handler handler) const {
+  return [this, handler = std::move(handler)](const httplib::Request& request, httplib::Response& response) {
+    if (is_own(request)) return handler(request, response);
+    response.status = 403;
+    response.set_content("This page is for a browser on this machine, under its own address.\n", "text/plain");
+  };
+}
+
+void SandboxPage::Server::serve_files() {
+  for (const PageFile& file : page_files) {
+    http_.Get(file.path, guarded([&file](const httplib::Request&, httplib::Response& response) {
+                response.set_content(file.content.data(), file.content.size(), file.type);
+              }));
+  }
+}
+
+void SandboxPage::Server::serve_state() {
+  http_.Get("/exchanges", guarded([this](const httplib::Request& request, httplib::Response& response) {
+              response.set_content(log.since(number_in(request.get_param_value("after"))), json_type);
+            }));
+  http_.Get("/orders", guarded([this](const httplib::Request&, httplib::Response& response) {
+              response.set_content(orders(), json_type);
+            }));
+  http_.Get("/controls", guarded([this](const httplib::Request&, httplib::Response& response) {
+              response.set_content(controls(), json_type);
+            }));
+  http_.Post("/faults", guarded([this](const httplib::Request& request, httplib::Response& response) {
+               response.status = switch_fault(request.body) ? 204 : 400;
+             }));
+}
+
+std::string SandboxPage::Server::orders() const {
+  constexpr std::size_t most_orders = 1000;
+  std::vector<CommittedOrder> committed;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (controls_.wechat_pay != nullptr) committed = controls_.wechat_pay->committed();
+  }
+  ordered_json list = ordered_json::array();
+  for (std::size_t i = 0; i < std::min(committed.size(), most_orders); ++i) {
+    const BonusCommitRequest& order = committed[i].request;
+    list.push_back({{"out_trade_no", order.out_trade_no},
+                    {"mchid", order.mchid},
+                    {"sub_mchid", order.sub_mchid},
+                    {"card_id", order.card_id},
+                    {"code", order.code},
+                    {"bonus_value", std::to_string(order.bonus_value)},  // JavaScript's numbers have 53 bits
+                    {"times", committed[i].times}});
+  }
+  return ordered_json{{"count", committed.size()}, {"orders", list}}.dump();
+}
+
+std::string SandboxPage::Server::controls() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return ordered_json{
+      {"fault", controls_.fault}, {"rate", controls_.rate}, {"stage", ""}, {"stages", ordered_json::array()}}
+      .dump();
+}
+
+bool SandboxPage::Server::switch_fault(const std::string& body) {
+  const json wanted = json::parse(body, nullptr, false);
+  if (!wanted.is_object() || !wanted.value("fault", json()).is_string()) return false;
+  const json rate = wanted.value("rate", json(1.0));
+  const json pause = wanted.value("pause_ms", json(0));
+  constexpr int longest_pause = 60'000;
+  if (!rate.is_number() || !(rate >= 0 && rate <= 1) || !pause.is_number_integer() || pause < 0 ||
+      pause > longest_pause) {
+    return false;
+  }
+  const auto fault = fault_named(wanted["fault"].get<std::string>(), std::chrono::milliseconds(pause.get<int>()));
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!fault || controls_.wechat_pay == nullptr) return false;
+  if (wanted.value("next", json()) == true) {
+    controls_.inject(*fault);
+    return true;
+  }
+  const bool on = fault->kind != SandboxFault::Kind::none;
+  controls_.set_faults(*fault, rate);
+  controls_.fault = on ? to_string(*fault) : "";
+  controls_.rate = on ? rate.get<double>() : 0;
+  return true;
+}
+
+void SandboxPage::Server::attach(const void* owner, PageControls controls) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (owner_ != nullptr) return;
+  owner_ = owner;
+  controls_ = std::move(controls);
+}
+
+void SandboxPage::Server::detach(const void* owner) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (owner_ != owner) return;
+  owner_ = nullptr;
+  controls_ = {};
+}
+
+SandboxPage::SandboxPage(std::unique_ptr<Server> server) : server_(std::move(server)) {}
+
+SandboxPage::~SandboxPage() = default;
+
+Result<std::shared_ptr<SandboxPage>> SandboxPage::start(std::uint16_t port) {
+  try {
+    auto server = std::make_unique<Server>();
+    if (!server->listen(port)) {
+      return configuration_error("the page cannot listen on 127.0.0.1 port " + std::to_string(port) + ": it is taken");
+    }
+    return std::shared_ptr<SandboxPage>(new SandboxPage(std::move(server)));
+  } catch (const std::exception& exception) {
+    return configuration_error(std::string("the page could not start: ") + exception.what());
+  }
+}
+
+const std::string& SandboxPage::url() const noexcept { return server_->url; }
+
+}  // namespace testing
+WECHATPAY_BONUS_COMMIT_END
