@@ -55,8 +55,8 @@ Result<Capture> read_capture(std::string_view rest) {
   }
   const std::string_view length = header_value(read.headers, "Content-Length");
   std::size_t size = rest.size();
-  if (std::from_chars(length.data(), length.data() + length.size(), size).ec == std::errc())
-    rest = rest.substr(0, size);
+  const auto read_size = std::from_chars(length.data(), length.data() + length.size(), size);
+  if (read_size.ec == std::errc()) rest = rest.substr(0, size);
   read.body = rest;
   return read;
 }
@@ -64,7 +64,7 @@ Result<Capture> read_capture(std::string_view rest) {
 /// Path and query of a URL.
 std::string_view without_host(std::string_view url) {
   const std::size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos || scheme > 5) return url;
+  if (scheme > 5) return url;  // or none
   const std::size_t path = url.find('/', scheme + 3);
   return path == std::string_view::npos ? "/" : url.substr(path);
 }

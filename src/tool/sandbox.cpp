@@ -84,13 +84,18 @@ std::string environment(Sandbox& sandbox, const Sandbox* backup) {
          "' WECHATPAY_PUBLIC_KEY_ID='" + sandbox.wechat_pay().public_key_id() + "'\n";
 }
 
-/// The page, on its usual port or on a free one where that is taken and none was asked for; null where it is not
-/// wanted.
-Result<std::shared_ptr<SandboxPage>> start_page(const Options& given) {
+/// On its usual port, or on a free one where that is taken and none was asked for; null where it is not wanted.
+std::shared_ptr<SandboxPage> start_page(const Options& given) {
   constexpr std::uint16_t usual_port = 8480;
-  if (given.no_page) return std::shared_ptr<SandboxPage>();
+  if (given.no_page) return nullptr;
   auto page = SandboxPage::start(given.page_port.value_or(usual_port));
-  return page || given.page_port ? page : SandboxPage::start();
+  if (!page && !given.page_port) page = SandboxPage::start();
+  if (!page) throw CLI::ValidationError("--page-port", page.error().message);
+  return *page;
+}
+
+std::string words_on(const SandboxPage* page) {
+  return page == nullptr ? "" : "\nEach request, and buttons for faults, in a browser: " + page->url() + "\n";
 }
 
 int run(const Options& given) {
@@ -108,12 +113,8 @@ int run(const Options& given) {
   options.fault_rate = given.fault_rate;
   options.fault_seed = given.fault_seed;
 
-  auto page = start_page(given);
-  if (!page) {
-    std::cerr << page.error().message << "\n";
-    return ExitStatus::usage;
-  }
-  options.page = *page;
+  options.page = start_page(given);
+
   auto sandbox = Sandbox::start(options);
   if (!sandbox) {
     std::cerr << sandbox.error().message << "\n";
@@ -151,9 +152,7 @@ int run(const Options& given) {
             << "merchant's stage      " << to_string(wechat_pay.stage()) << "\n"
             << "APIv3 key             " << wechat_pay.api_v3_key() << "\n\n"
             << "For wechatpay-bonus-commit in another terminal:\n\n"
-            << environment(**sandbox, backup.get())
-            << (*page == nullptr ? ""
-                                 : "\nEach request, and buttons for faults, in a browser: " + (*page)->url() + "\n")
+            << environment(**sandbox, backup.get()) << words_on(options.page.get())
             << "\nA signed request, good once, for five minutes:\n\n"
             << curl_command(**sandbox) << "\nOne line for each request follows. Ctrl-C ends.\n"
             << std::endl;

@@ -39,6 +39,7 @@ second() { # OPTION...: a second sandbox says WORDS and changes nothing
 second 'in use by another sandbox' --folder "$folder/files" --port "${origin##*:}"
 second 'in use by another sandbox' --folder "$folder/files" --port 0
 second 'it is taken' --folder "$folder/second" --port "${origin##*:}"
+second 'the page cannot listen' --page-port "${origin##*:}" --port 0
 [ -z "$(ls -A "$folder/second")" ] || fail "files of a sandbox that did not start: $(ls -A "$folder/second")"
 
 kill -TERM "$server"
