@@ -44,7 +44,10 @@ libpq|file /usr/include/postgresql/libpq-fe.h /usr/include/libpq-fe.h|libpq-dev|
 PostgreSQL|file /usr/lib/postgresql|postgresql|postgresql-server|postgresql|postgresql|postgresql
 Doxygen|command doxygen|doxygen|doxygen|doxygen|doxygen|doxygen
 PHP with curl|command php|php-cli php-curl|php-cli|php-cli php-curl php-openssl|php|php
-npm|command npm|npm|npm|npm|npm|node'
+npm|command npm|npm|npm|npm|npm|node
+Python|command python3|python3|python3|python3|python|python
+Chromium|command chromium|chromium|chromium|chromium|chromium|chromium
+its driver|command chromedriver|chromium-driver|chromedriver|chromium-chromedriver|chromium|chromedriver'
 benchmark='
 GoogleTest|header gtest/gtest.h|libgtest-dev|gtest-devel|gtest-dev|gtest|googletest
 Google Benchmark|header benchmark/benchmark.h|libbenchmark-dev|google-benchmark-devel|benchmark-dev|benchmark|google-benchmark

@@ -11,7 +11,7 @@ block() { awk -v open="^\`\`\`$1\$" '$0 ~ open { on = 1; next } /^```$/ { on = 0
 command_exists() {
   local file option help
   case "$1" in
-    bash) [ -f "$2" ] ;;
+    bash | python3) [ -f "$2" ] ;;
     doxygen) [ -f "$2" ] ;;
     dot) [ -f "$3" ] && [ -f "$5" ] ;;
     cmake | cpack | ctest | git | g++ | sudo) ;;
@@ -66,6 +66,7 @@ while read -r original translation; do
 done <<< 'README.md examples/zh-CN/README.md
 examples/production/README.md examples/zh-CN/production.md
 examples/pipe/README.md examples/pipe/README.zh-CN.md
+examples/signatures/README.md examples/zh-CN/signatures.md
 examples/your_client/README.md examples/zh-CN/your_client.md'
 
 # The guide to errors has a row for each enumerator, under its enumeration, and for each code that the library knows.
