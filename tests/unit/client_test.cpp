@@ -340,6 +340,18 @@ TEST_F(Client, RefusesToBlockInTheDestructorOfWhatACallbackHolds) {
       seed_request(), [holder = std::shared_ptr<Holder>(new Holder{running, of_the_callback})](const CommitResult&) {});
   EXPECT_EQ(to_string(of_the_callback), "misuse");
 
+  ErrorKind of_one_that_throws = ErrorKind::internal_error;
+  running.commit_async(seed_request(), [holder = std::shared_ptr<Holder>(new Holder{running, of_one_that_throws})](
+                                           const CommitResult&) { throw std::runtime_error("the user's"); });
+  EXPECT_EQ(to_string(of_one_that_throws), "misuse");
+  BonusCommitClient moved_from = running;
+  static_cast<void>(BonusCommitClient(std::move(moved_from)));
+  ErrorKind of_one_that_is_refused = ErrorKind::internal_error;
+  moved_from.commit_async(  // NOLINT(bugprone-use-after-move): it says so
+      seed_request(), [holder = std::shared_ptr<Holder>(new Holder{running, of_one_that_is_refused})](
+                          const CommitResult&) { throw std::runtime_error("the user's"); });
+  EXPECT_EQ(to_string(of_one_that_is_refused), "misuse");
+
   const auto held = std::make_shared<HeldTransport>();
   const auto holding = BonusCommitClient::create(wechat_pay_.credentials(), keys_, held, options_);
   const CommitFuture future = holding.value().commit_async(seed_request());

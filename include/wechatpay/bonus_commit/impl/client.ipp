@@ -60,8 +60,8 @@ WECHATPAY_BONUS_COMMIT_DECL void BonusCommitClient::begin(const BonusCommitReque
   const stages::NoThreadCancellation whole;
   const auto refuse = [&done](Error error) {
     stages::run_users_code([&] {
-      if (done) done(std::move(error));
-      done = nullptr;
+      Callback last = std::move(done);  // what it holds ends here, also where it throws
+      if (last) last(std::move(error));
     });
   };
   if (open_ == nullptr) return refuse(stages::misuse("the client was moved from: call the one that it was moved to"));

@@ -260,8 +260,8 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::end(CommitResult result) noexcept {
     });
   }
   run_users_code([&] {
-    if (done_) done_(std::move(result));
-    done_ = nullptr;
+    Callback done = std::move(done_);  // what it holds ends here, also where it throws
+    if (done) done(std::move(result));
   });
   core_->forget(self);
 }
