@@ -109,7 +109,7 @@ Result<PlatformCertificate> platform_certificate(std::string_view pem, const std
 
 struct PlatformKeys::Store {
   struct Entry {
-    std::shared_ptr<const RsaVerifier> key;
+    std::shared_ptr<const Verifier> key;
     bool public_key = false;
     Validity validity;                  ///< a certificate's
     std::size_t added = 0;              ///< a running number
@@ -117,6 +117,7 @@ struct PlatformKeys::Store {
   };
 
   std::string add(std::string serial, Entry entry);
+  std::string add_public_key(std::string id, std::shared_ptr<const Verifier> key, std::string warning);
   Result<std::string> add_public_key(std::string id, std::string_view pem, const std::string& name,
                                      std::string warning);
   Result<std::string> add_certificate(std::string_view pem, const std::string& name, std::string warning);
@@ -134,15 +135,20 @@ std::string PlatformKeys::Store::add(std::string serial, Entry entry) {
   return serial;
 }
 
+std::string PlatformKeys::Store::add_public_key(std::string id, std::shared_ptr<const Verifier> key,
+                                                std::string warning) {
+  Entry entry;
+  entry.key = std::move(key);
+  entry.public_key = true;
+  if (!warning.empty()) entry.warnings.push_back(std::move(warning));
+  return add(std::move(id), std::move(entry));
+}
+
 Result<std::string> PlatformKeys::Store::add_public_key(std::string id, std::string_view pem, const std::string& name,
                                                         std::string warning) {
   auto key = public_key_of(id, pem, name);
   if (!key) return std::move(key).error();
-  Entry entry;
-  entry.key = std::make_shared<RsaVerifier>(*std::move(key));
-  entry.public_key = true;
-  if (!warning.empty()) entry.warnings.push_back(std::move(warning));
-  return add(std::move(id), std::move(entry));
+  return add_public_key(std::move(id), std::make_shared<RsaVerifier>(*std::move(key)), std::move(warning));
 }
 
 Result<std::string> PlatformKeys::Store::add_certificate(std::string_view pem, const std::string& name,
@@ -156,6 +162,11 @@ Result<std::string> PlatformKeys::Store::add_certificate(std::string_view pem, c
     if (!one->empty()) entry.warnings.push_back(std::move(*one));
   }
   return add(std::move(certificate->serial), std::move(entry));
+}
+
+void PlatformKeysFactory::add_public_key(const PlatformKeys& keys, std::string id,
+                                         std::shared_ptr<const Verifier> verifier) {
+  keys.store_->add_public_key(std::move(id), std::move(verifier), "");
 }
 
 PlatformKeys::PlatformKeys() : store_(std::make_shared<Store>()) {}
@@ -210,7 +221,7 @@ std::string PlatformKeys::announced() const {
 
 PlatformKeys::Verdict PlatformKeys::verify(std::string_view serial, std::string_view message,
                                            std::string_view signature) const {
-  std::shared_ptr<const RsaVerifier> key;
+  std::shared_ptr<const Verifier> key;
   {
     const std::lock_guard<std::mutex> lock(store_->mutex);
     const auto found = store_->entries.find(key_of(serial));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "src/openssl/handles.hpp"
+#include "src/openssl/verifier.hpp"
 #include "wechatpay/bonus_commit/credentials.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
@@ -35,12 +36,11 @@ class ContextPool {
 };
 
 /// Verifies under a public key. Thread-safe.
-class RsaVerifier {
+class RsaVerifier final : public Verifier {
  public:
   explicit RsaVerifier(PkeyHandle key) : contexts_(std::move(key), EVP_PKEY_verify_init) {}
 
-  /// Whether `signature` (raw bytes) is an RSASSA-PKCS1-v1_5 signature with SHA-256 over `message`.
-  bool verify(std::string_view message, std::string_view signature) const;
+  bool verify(std::string_view message, std::string_view signature) const override;
 
  private:
   mutable ContextPool contexts_;

@@ -79,6 +79,8 @@ class PlatformKeys {
       std::chrono::system_clock::time_point now = std::chrono::system_clock::now()) const;
 
  private:
+  friend struct PlatformKeysFactory;
+
   struct Store;
 
   std::shared_ptr<Store> store_;  ///< never null, since nothing is moved out of it

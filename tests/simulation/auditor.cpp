@@ -1,0 +1,279 @@
+#include "tests/simulation/auditor.hpp"
+
+#include <charconv>
+
+#include "wechatpay/bonus_commit/http.hpp"
+
+namespace wechatpay::bonus_commit::simulation {
+
+namespace {
+
+constexpr milliseconds tick{1};  ///< what rounding to milliseconds may cost
+
+unsigned parse(std::string_view text, int base) {
+  unsigned number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number, base);
+  return number;
+}
+
+/// Faults after which a host is left alone, and another try is made.
+bool counts(TransportFault fault) {
+  switch (fault) {
+    case TransportFault::name_lookup:
+    case TransportFault::connect:
+    case TransportFault::tls:
+    case TransportFault::timeout:
+    case TransportFault::connection_closed:
+    case TransportFault::answer_too_large:
+    case TransportFault::answer_malformed: return true;
+    default: return false;
+  }
+}
+
+bool host_failed(const Sent& sent) {
+  return counts(sent.fault) || sent.status == 502 || sent.status == 503 || sent.status == 504;
+}
+
+/// Statuses that ask for another try, whether they are signed or not.
+bool asks_for_another(int status) {
+  return status == 202 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+}
+
+/// The first of a call that meets a closed connection does not count.
+bool first_stale(const Call& call, const Sent& sent) {
+  if (!sent.stale) return false;
+  for (const Sent& each : call.tries) {
+    if (each.stale) return &each == &sent;
+  }
+  return false;
+}
+
+milliseconds longest_backoff(std::size_t tries, const RetryOptions& retry) {
+  milliseconds pause = retry.first_backoff;
+  for (std::size_t i = 1; i < tries; ++i) pause = std::min(pause * 2, retry.longest_backoff);
+  return std::min(pause, retry.longest_backoff);
+}
+
+/// How long an answer asks to wait that is read at `now`.
+std::optional<seconds> asked_by(const Answered& answer, Wall now) {
+  if (!answer.retry_at) return answer.retry_after;
+  const auto left = std::chrono::floor<seconds>(*answer.retry_at) - std::chrono::floor<seconds>(now);
+  return std::clamp(left, seconds(0), seconds(86400));
+}
+
+std::string described(const Result<HttpResponse>& response, const Answered* answer) {
+  if (!response) return "\"" + std::string(to_string(response.error().transport_fault)) + "\"";
+  return std::to_string(response->status) + (answer == nullptr ? "" : " (" + std::string(answer->what) + ")");
+}
+
+}  // namespace
+
+unsigned Auditor::number_of(std::string_view out_trade_no) { return parse(out_trade_no.substr(1), 10); }
+
+unsigned Auditor::number_in(const std::string& body) {
+  constexpr std::string_view before = "{\"out_trade_no\":\"T";
+  return parse(std::string_view(body).substr(before.size()), 10);
+}
+
+unsigned Auditor::begin(ClientAccount& client, milliseconds timeout) {
+  Call& call = calls_.emplace_back(client);
+  call.begun = world_.now();
+  call.deadline = world_.now() + (timeout.count() > 0 ? timeout : client.deadline);
+  return static_cast<unsigned>(calls_.size()) - 1;
+}
+
+void Auditor::sent(unsigned number, const HttpRequest& request, const SendOptions& options) {
+  Call& call = calls_[number];
+  ClientAccount& client = call.client;
+  const Steady moment = world_.now() + options.delay;
+  Sent next;
+  next.moment = moment;
+  next.host = client.origins.size() > 1 && request.origin == client.origins[1] ? 1 : 0;
+  if (world_.logs()) {
+    world_.log(name(number) + " try " + std::to_string(call.tries.size() + 1) + " to host " +
+               std::to_string(next.host) + " after " + std::to_string(options.delay.count()) + " ms" +
+               (options.fresh_connection ? ", on a fresh connection" : ""));
+  }
+  require(call.ends == 0, "ends once", number, "is sent after its end");
+  require(!client.closed, "ends once", number, "is sent after its client has gone");
+  require(call.tries.empty() || call.tries.back().ended, "one at a time", number, "is sent while its try is under way");
+  check_limits(call, options, moment);
+  check_pause(call, moment);
+  const bool doubt = !call.tries.empty() && (call.tries.back().fault != TransportFault::none);
+  require(!doubt || options.fresh_connection, "fresh connection", number, "trusts a kept connection after a failure");
+  if (exact(client)) {
+    const Steady earliest = call.batch && call.tries.empty() ? world_.now() : client.rate.earliest(world_.now());
+    require(moment + tick >= earliest, "rate limit", number, "goes before its place");
+    std::optional<std::size_t> last;
+    if (!call.tries.empty()) last = call.tries.back().host;
+    require(client.hosts.next(world_.now(), last) == next.host, "hosts", number, "goes to the wrong host");
+  }
+  const std::string& authorization = request.headers.front().value;
+  const std::size_t signature = authorization.find("signature=\"") + 11;
+  require(signature + next.signature.size() < authorization.size(), "signature", number, "is not signed");
+  authorization.copy(next.signature.data(), next.signature.size(), signature);
+  call.tries.push_back(next);
+}
+
+void Auditor::check_limits(const Call& call, const SendOptions& options, Steady moment) const {
+  const RetryOptions& retry = call.client.retry;
+  std::size_t counted = 0;
+  for (const Sent& each : call.tries) counted += first_stale(call, each) ? 0 : 1;
+  world_.expect(counted < static_cast<std::size_t>(retry.max_tries), "max_tries", "one try too many");
+  world_.expect(
+      options.timeout > milliseconds(0) && options.timeout <= retry.try_timeout && options.timeout <= options.deadline,
+      "try_timeout", "a try may take longer than it should");
+  if (!exact(call.client)) return;
+  world_.expect(moment < call.deadline, "deadline", "a try after the deadline");
+  world_.expect(moment + options.deadline <= call.deadline + tick, "deadline", "a try may end after the deadline");
+}
+
+void Auditor::check_pause(const Call& call, Steady moment) const {
+  if (call.tries.empty()) return;
+  const Sent& last = call.tries.back();
+  if (!last.retry_after || first_stale(call, last)) return;
+  const bool kept = moment + tick >= last.ended_at + *last.retry_after;
+  world_.expect(kept, "Retry-After", "a try before Retry-After");
+}
+
+void Auditor::ended(unsigned number, std::size_t which, const Result<HttpResponse>& response) {
+  Call& call = calls_[number];
+  Sent& sent = call.tries[which];
+  if (sent.ended || call.ends > 0) return;
+  sent.ended = true;
+  sent.ended_at = world_.now();
+  if (response) {
+    sent.status = response->status;
+    const std::string_view id = header_value(response->headers, "Request-ID");
+    if (!id.empty()) {
+      sent.answer = &answers_[parse(id, 16)];
+      sent.retry_after = asked_by(*sent.answer, world_.wall());
+    }
+    sent.stale = sent.status == 408 && response->transfer.connection_reused &&
+                 header_value(response->headers, "Wechatpay-Signature").empty();
+  } else {
+    const Error& error = response.error();
+    sent.fault = error.transport_fault == TransportFault::none ? TransportFault::other : error.transport_fault;
+    const TransferInfo* const transfer = error.tries.empty() ? nullptr : &error.tries.back().transfer;
+    sent.stale = sent.fault == TransportFault::connection_closed && transfer != nullptr &&
+                 transfer->connection_reused && transfer->bytes_received == 0;
+  }
+  if (world_.logs()) world_.log(name(number) + " is answered " + described(response, sent.answer));
+  ClientAccount& client = call.client;
+  if (sent.status == 429) {
+    client.rate.halt(world_.now(), sent.retry_after.value_or(seconds(1)));
+  }
+  if (first_stale(call, sent)) return;
+  if (host_failed(sent)) {
+    client.hosts.failed(sent.host, world_.now());
+  } else if (sent.status != 0) {
+    client.hosts.served(sent.host);
+  }
+}
+
+void Auditor::told(const TryEvent& event) {
+  const unsigned number = number_of(event.out_trade_no);
+  Call& call = calls_[number];
+  ++call.told_tries;
+  require(event.number == call.told_tries, "hooks", number, "has tries that on_try misses");
+  require(static_cast<std::size_t>(event.number) == call.tries.size(), "hooks", number, "has a try that was not sent");
+  require(call.told_ends == 0, "hooks", number, "has a try after on_call");
+}
+
+void Auditor::told(const CallEvent& event) {
+  const unsigned number = number_of(event.out_trade_no);
+  Call& call = calls_[number];
+  ++call.told_ends;
+  require(call.told_ends == 1, "hooks", number, "is told to on_call twice");
+  require(call.ends == 0, "hooks", number, "is told to on_call after its callback");
+  require(static_cast<std::size_t>(event.tries) == call.tries.size(), "hooks", number, "has a wrong count of tries");
+}
+
+void Auditor::result(unsigned number, const CommitResult& result) {
+  Call& call = calls_[number];
+  if (world_.logs()) world_.log(name(number) + " ends: " + (result ? "credited" : result.error().to_string()));
+  ++call.ends;
+  require(call.ends == 1, "ends once", number, "ends again");
+  if (exact(call.client) && call.client.punctual) {
+    require(world_.now() <= call.deadline + 2 * tick, "deadline", number, "ends after its deadline");
+  }
+  if (result) return check_receipt(number, *result);
+  check_error(number, result.error());
+}
+
+void Auditor::check_receipt(unsigned number, const CommitReceipt& receipt) {
+  Call& call = calls_[number];
+  require(call.committed > 0, "success", number, "is credited, and was never committed");
+  const Answered& answer = answers_[parse(receipt.request_id, 16)];
+  require(answer.order == number, "success", number, "is credited by another order's answer");
+  require(answer.receipt, "success", number, "is credited by an answer that proves nothing");
+  call.settled_by = parse(receipt.request_id, 16);
+  require(static_cast<std::size_t>(receipt.tries) == call.tries.size(), "tries", number, "has a wrong count of tries");
+}
+
+void Auditor::check_error(unsigned number, const Error& error) {
+  Call& call = calls_[number];
+  call.claim = error.outcome;
+  require(error.outcome == Outcome::unknown || call.committed == 0, "outcome", number,
+          "was committed, and is told otherwise");
+  require(error.tries.size() == call.tries.size(), "tries", number, "has a wrong list of tries");
+  require(error.message.size() < 6000, "message", number, "has a message of more than 6,000 bytes");
+  for (const Sent& each : call.tries) {
+    const std::string_view secret(each.signature.data(), each.signature.size());
+    require(error.message.find(secret) == std::string::npos, "secrets", number, "tells a signature");
+  }
+  check_kind(call, error);
+  check_effort(number, error);
+}
+
+/// Each kind of error has a cause.
+void Auditor::check_kind(const Call& call, const Error& error) const {
+  const ClientAccount& client = call.client;
+  const auto because = [this](bool cause, const char* what) { world_.expect(cause, "kind", what); };
+  switch (error.kind) {
+    case ErrorKind::rate_limited: return because(client.rate.may_refuse(call.begun), "rate limited without a limit");
+    case ErrorKind::cancelled: return because(call.stop_asked || client.odd_user, "cancelled by nobody");
+    case ErrorKind::invalid_request: return because(call.wrong_request, "a good request is refused");
+    case ErrorKind::signing_failed:
+    case ErrorKind::invalid_configuration:
+    case ErrorKind::internal_error: return because(client.odd_user, "an internal error");
+    case ErrorKind::misuse: return because(client.odd_user, "misuse by nobody");
+    default: break;
+  }
+  if (error.transport_fault == TransportFault::shut_down) {
+    because(client.closed || client.odd_user, "shut down by nobody");
+  }
+}
+
+/// A call that ends in an error has tried as often as it may, or had a reason not to.
+void Auditor::check_effort(unsigned number, const Error& error) const {
+  const Call& call = calls_[number];
+  const ClientAccount& client = call.client;
+  const bool excused = client.closed || call.stop_asked || client.odd_user || !exact(client) || call.tries.empty() ||
+                       !call.tries.back().ended || client.rate.may_refuse(call.begun);
+  if (excused) return;
+  const Sent& last = call.tries.back();
+  const bool good_answer = last.answer != nullptr && last.answer->receipt && last.answer->order == number;
+  require(!good_answer || world_.wall_jumped, "success", number, "has its receipt, and is told an error");
+  if (!counts(last.fault) && !asks_for_another(last.status)) return;
+  std::size_t counted = 0;
+  for (const Sent& each : call.tries) counted += first_stale(call, each) ? 0 : 1;
+  const milliseconds left = std::chrono::duration_cast<milliseconds>(call.deadline - world_.now());
+  const milliseconds asked = error.retry_after ? milliseconds(*error.retry_after) : milliseconds(0);
+  const bool out_of_time =
+      left <= std::max(asked, first_stale(call, last) ? milliseconds(0) : longest_backoff(counted, client.retry));
+  const bool out_of_tries =
+      counted >= static_cast<std::size_t>(client.retry.max_tries) || (client.retry.max_tries == 1 && counted > 0);
+  require(out_of_time || out_of_tries, "effort", number, "gives up early");
+}
+
+void Auditor::at_end() const {
+  for (unsigned number = 0; number < calls_.size(); ++number) {
+    const Call& call = calls_[number];
+    require(call.ends == 1 || (call.unheard && call.told_ends == 1), "ends once", number, "never ends");
+    const bool denied = call.claim && *call.claim != Outcome::unknown;
+    require(!denied || call.committed == 0, "outcome", number, "was committed later, and is told otherwise");
+  }
+}
+
+}  // namespace wechatpay::bonus_commit::simulation

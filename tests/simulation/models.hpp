@@ -1,0 +1,69 @@
+/// What a client promises about hosts and limits, written a second time.
+#ifndef WECHATPAY_TESTS_SIMULATION_MODELS_HPP
+#define WECHATPAY_TESTS_SIMULATION_MODELS_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "tests/simulation/world.hpp"
+#include "wechatpay/bonus_commit/client_options.hpp"
+
+namespace wechatpay::bonus_commit::simulation {
+
+/// Which hosts are left alone.
+class HostModel {
+ public:
+  HostModel(std::size_t hosts, milliseconds cool_down) : avoided_until_(hosts), cool_down_(cool_down) {}
+
+  /// The host of the next try; a look at one whose time is over leaves it alone again.
+  std::size_t next(Steady now, std::optional<std::size_t> last) {
+    for (std::size_t i = 0; i < avoided_until_.size(); ++i) {
+      if (!avoided_until_[i]) return i;
+      if (*avoided_until_[i] > now) continue;
+      avoided_until_[i] = now + cool_down_;
+      return i;
+    }
+    return last ? (*last + 1) % avoided_until_.size() : 0;
+  }
+
+  void failed(std::size_t host, Steady now) { avoided_until_[host] = now + cool_down_; }
+  void served(std::size_t host) { avoided_until_[host].reset(); }
+
+ private:
+  std::vector<std::optional<Steady>> avoided_until_;
+  const milliseconds cool_down_;
+};
+
+/// How early a request may go.
+class RateModel {
+ public:
+  explicit RateModel(const RateLimit& limit) : limit_(limit) {}
+
+  /// The earliest moment of a request that is decided on now.
+  Steady earliest(Steady now) {
+    const Steady open = std::max(now, halted_until_);
+    if (limit_.per_second == 0) return open;
+    const auto interval = std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 / limit_.per_second));
+    const Steady place = std::max(open, full_at_ - interval * (limit_.burst - 1));
+    full_at_ = std::max(open, full_at_) + interval;
+    return place;
+  }
+
+  void halt(Steady now, milliseconds asked) {
+    halted_until_ = std::max(halted_until_, now + std::min(asked, limit_.longest_halt));
+  }
+
+  /// Whether a call may be told that there was no room.
+  bool may_refuse(Steady begun) const { return limit_.per_second > 0 || halted_until_ > begun; }
+
+ private:
+  const RateLimit limit_;
+  Steady full_at_{};
+  Steady halted_until_{};
+};
+
+}  // namespace wechatpay::bonus_commit::simulation
+
+#endif

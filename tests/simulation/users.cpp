@@ -1,0 +1,402 @@
+#include "tests/simulation/users.hpp"
+
+#include <cstdio>
+#include <limits>
+#include <stdexcept>
+
+namespace wechatpay::bonus_commit::simulation {
+
+namespace {
+
+class UsersSigner final : public Signer {
+ public:
+  explicit UsersSigner(User& user) : user_(user) {}
+  Result<std::string> sign(std::string_view message) const override { return user_.sign(message); }
+
+ private:
+  User& user_;
+};
+
+}  // namespace
+
+/// What a callback holds, whose end runs code of the user's, too.
+struct User::LastWords {
+  explicit LastWords(User& user_) : user(user_) {}
+  LastWords(const LastWords&) = delete;
+  LastWords& operator=(const LastWords&) = delete;
+  ~LastWords() {
+    try {
+      user.misbehave(Place::last_words);
+    } catch (const std::runtime_error&) {
+    }
+  }
+
+  User& user;
+};
+
+User::User(World& world, Auditor& auditor, WechatPay& wechat_pay, Wire& wire, const Manners& manners,
+           std::uint32_t calls)
+    : world_(world), auditor_(auditor), wechat_pay_(wechat_pay), wire_(wire), calls_left_(calls) {
+  waits_ = manners.within_send && !manners.drops && !manners.throws;
+  ClientOptions options = draw_options();
+  account_ = &auditor_.add_client(options);
+  draw_oddities(manners);
+  add_hooks(options);
+  add_clocks(options);
+  wechat_pay_.add_key_to(keys_, 1);
+  auto made =
+      BonusCommitClient::create(credentials("01AB"), keys_, std::make_shared<Witness>(auditor_, wire_), options);
+  world_.expect(made.has_value(), "options", "good ones are refused");
+  copies_.push_back(*std::move(made));
+  refuse_wrong_options(options);
+  pace_ = world_.tape.one_of({milliseconds(10), milliseconds(0), milliseconds(100), milliseconds(3000)});
+  world_.after(milliseconds(0), [this] { act(); });
+}
+
+User::~User() { leave(); }
+
+ClientOptions User::draw_options() {
+  Tape& tape = world_.tape;
+  ClientOptions options;
+  if (tape.chance(300)) options.origins.pop_back();
+  options.deadline = milliseconds(tape.one_of({30000, 240000, 5000, 1000, 100, 20, 1}));
+  options.retry.max_tries = tape.one_of({3, 1, 2, 10, 5});
+  options.retry.try_timeout = milliseconds(tape.one_of({10000, 1000, 50, 2}));
+  options.retry.first_backoff = milliseconds(tape.one_of({200, 0, 1, 1000}));
+  options.retry.longest_backoff = milliseconds(tape.one_of({5000, 1000, 20000}));
+  options.retry.cool_down = milliseconds(tape.one_of({30000, 0, 100, 1000}));
+  if (tape.chance(300)) {
+    options.rate_limit.per_second = tape.one_of({100.0, 1.0, 1000.0, 50.0, 0.3});
+    options.rate_limit.burst = tape.one_of({1, 2, 10});
+    limited_ = true;
+  }
+  options.rate_limit.longest_halt = milliseconds(tape.one_of({0, 30000, 500}));
+  if (tape.chance(100)) options.accept_language = "en";
+  return options;
+}
+
+void User::draw_oddities(const Manners& manners) {
+  Tape& tape = world_.tape;
+  mischief_per_mille_ = tape.one_of({0U, 0U, 20U, 300U});
+  oddities_per_mille_ = tape.one_of({0U, 0U, 0U, 50U});
+  slow_signer_ = tape.chance(100);
+  account_->exact = !slow_signer_ && !manners.within_send && !manners.sometimes_within_send && oddities_per_mille_ == 0;
+  account_->punctual = !manners.never && !manners.within_send && !manners.sometimes_within_send;
+  account_->odd_user = oddities_per_mille_ > 0 || manners.throws || manners.drops || manners.never;
+}
+
+/// What create() must not let through.
+void User::refuse_wrong_options(const ClientOptions& options) const {
+  if (!world_.tape.chance(50)) return;
+  ClientOptions wrong = options;
+  switch (world_.tape.below(6)) {
+    case 0: wrong.retry.max_tries = world_.tape.one_of({11, 0, 10000}); break;
+    case 1: wrong.deadline = milliseconds(world_.tape.one_of({0, 240001, -1})); break;
+    case 2:
+      wrong.rate_limit.per_second = world_.tape.one_of({-1.0, 1e-9, std::numeric_limits<double>::quiet_NaN()});
+      break;
+    case 3: wrong.origins = {"http://api.mch.weixin.qq.com"}; break;
+    case 4: wrong.accept_language = "de"; break;
+    default: wrong.clock = nullptr; break;
+  }
+  class Nowhere final : public Transport {
+    void send(HttpRequest /*request*/, SendOptions /*options*/, Completion /*done*/) override {}
+  };
+  const auto made = BonusCommitClient::create(credentials("01AB"), keys_, std::make_shared<Nowhere>(), wrong);
+  world_.expect(!made && made.error().kind == ErrorKind::invalid_configuration, "options", "wrong ones are taken");
+}
+
+void User::add_hooks(ClientOptions& options) {
+  if (world_.tape.chance(500)) {
+    options.hooks.on_try = [this](const TryEvent& event) {
+      auditor_.told(event);
+      misbehave(Place::on_try);
+    };
+  }
+  tells_calls_ = world_.tape.chance(500);
+  if (!tells_calls_) return;
+  options.hooks.on_call = [this](const CallEvent& event) {
+    auditor_.told(event);
+    misbehave(Place::on_call);
+  };
+}
+
+void User::add_clocks(ClientOptions& options) {
+  const auto may_fail = [this] {
+    if (oddities_per_mille_ > 0 && world_.tape.chance(oddities_per_mille_ / 10)) throw std::runtime_error("the user's");
+  };
+  options.clock = [this, may_fail] {
+    may_fail();
+    return world_.wall();
+  };
+  options.steady_clock = [this] { return world_.now(); };
+  options.random = [this]() -> double {
+    if (oddities_per_mille_ == 0) return world_.tape.below(1001) / 1000.0;
+    return world_.tape.one_of({0.5, -1.0, 7.0, std::numeric_limits<double>::quiet_NaN(), 0.0, 1.0});
+  };
+  options.nonce = [this] { return nonce(); };
+}
+
+Result<std::string> User::nonce() {
+  if (oddities_per_mille_ > 0 && world_.tape.chance(oddities_per_mille_)) {
+    if (world_.tape.chance(500)) throw std::runtime_error("no nonce");
+    return std::string("short");
+  }
+  char text[40];
+  const int size = std::snprintf(text, sizeof text, "%032X", ++nonces_);
+  return std::string(text, static_cast<std::size_t>(size));
+}
+
+Credentials User::credentials(const char* serial_no) const {
+  auto made =
+      Credentials::from_signer("1900000001", serial_no, std::make_shared<UsersSigner>(const_cast<User&>(*this)));
+  return *std::move(made);
+}
+
+Result<std::string> User::sign(std::string_view message) {
+  if (slow_signer_) world_.spend(milliseconds(world_.tape.below(200)));
+  if (oddities_per_mille_ > 0 && world_.tape.chance(oddities_per_mille_)) {
+    switch (world_.tape.below(4)) {
+      case 0: return std::string(10, 'x');
+      case 1: throw std::runtime_error("no key");
+      case 2: return transport_error(TransportFault::timeout, Outcome::refused, "the KMS is away");
+      default: break;
+    }
+    if (!copies_.empty() && account_ != nullptr) {
+      const auto result = client().commit(request(0));
+      world_.expect(!result && result.error().kind == ErrorKind::misuse, "misuse", "commit() waits in a Signer");
+    }
+  }
+  return wechat_pay_.merchant().signer->sign(message);
+}
+
+/// One step of the program, and the next one later.
+void User::act() {
+  if (calls_left_ == 0 || account_->closed) return;
+  if (world_.tape.chance(100)) {
+    act_rarely();
+  } else {
+    start_call();
+  }
+  const auto pause = std::chrono::microseconds(world_.tape.below(1000)) * pace_.count();
+  world_.after(pause, [this] { act(); });
+}
+
+void User::act_rarely() {
+  if (copies_.empty()) return;
+  switch (world_.tape.below(13)) {
+    case 0: return;
+    case 11: return start_call(true);
+    case 1: return stop_a_call();
+    case 2: return stop_all();
+    case 3: copies_.push_back(client()); return;
+    case 4: return let_go_of_a_copy();
+    case 5: return waits_ ? wait_for_call() : start_call();
+    case 6: return run_batch();
+    case 7: return rotate_keys();
+    case 8: {
+      world_.wall_offset = seconds(world_.tape.one_of({0, 30, -250, 299, -301, 4000, -4000}));
+      world_.wall_jumped = true;
+      return;
+    }
+    case 9: {
+      const auto renewed = client().renew_credentials(credentials("02CD"));
+      world_.expect(renewed || account_->odd_user, "renewal", "good credentials are refused");
+      return;
+    }
+    case 10: {
+      copies_.push_back(std::move(copies_.front()));
+      copies_.pop_front();
+      return;
+    }
+    default:
+      if (world_.tape.chance(100)) let_go_of_all();
+  }
+}
+
+BonusCommitRequest User::request(unsigned number) const {
+  return {"478515832665",    "478515832665", "T" + std::to_string(number), "1230000109", "1900000109", 30,
+          MerchantMode::both};
+}
+
+void User::start_call(bool wrong) {
+  if (copies_.empty() || calls_left_ == 0) return;
+  --calls_left_;
+  Tape& tape = world_.tape;
+  CallOptions options;
+  if (tape.chance(50)) options.timeout = milliseconds(tape.one_of({1000, 1, 10, 239000}));
+  const unsigned number = auditor_.begin(*account_, options.timeout);
+  if (tape.chance(100)) {
+    options.stop = stop_.get_token();
+    stopped_with_.push_back(number);
+    if (stop_.stop_requested()) auditor_.call(number).stop_asked = true;
+  } else if (tape.chance(50)) {
+    options.stop = stops_[number].get_token();
+  }
+  BonusCommitRequest made = request(number);
+  if (wrong) {
+    made.bonus_value = 0;
+    auditor_.call(number).wrong_request = true;
+  }
+  if (tape.chance(200)) return keep_future(made, number, options);
+  call_back(made, number, options);
+}
+
+void User::call_back(const BonusCommitRequest& request, unsigned number, const CallOptions& options) {
+  if (mischief_per_mille_ == 0) {
+    client().commit_async(
+        request, [this, number](const CommitResult& result) { auditor_.result(number, result); }, options);
+    return;
+  }
+  auto done = [this, number, last_words = std::make_shared<LastWords>(*this)](const CommitResult& result) {
+    auditor_.result(number, result);
+    misbehave(Place::callback);
+  };
+  client().commit_async(request, std::move(done), options);
+}
+
+void User::keep_future(const BonusCommitRequest& request, unsigned number, const CallOptions& options) {
+  CommitFuture future = client().commit_async(request, options);
+  if (tells_calls_ && world_.tape.chance(100)) {
+    auditor_.call(number).unheard = true;
+    return;
+  }
+  const CommitFuture& kept = futures_[number] = std::move(future);
+  const bool later = kept.on_ready([this, number] {
+    take_future(number);
+    misbehave(Place::listener);
+  });
+  if (!later) take_future(number);
+}
+
+void User::take_future(unsigned number) {
+  CommitFuture future = std::move(futures_[number]);
+  futures_.erase(number);
+  world_.expect(future.ready(), "future", "is not ready when it says so");
+  auditor_.result(number, future.get());
+  world_.expect(!future.valid(), "future", "is not empty after get()");
+}
+
+/// commit(), over a transport that completes within send().
+void User::wait_for_call() {
+  --calls_left_;
+  const unsigned number = auditor_.begin(*account_, milliseconds(0));
+  auditor_.result(number, client().commit(request(number)));
+}
+
+/// commit_all() on this one thread: whoever gives it requests lets the world go on meanwhile. It waits by the real
+/// clock for a rate limit, so there is none here.
+void User::run_batch() {
+  if (in_batch_ || limited_ || account_->rate.may_refuse(world_.now()) || !account_->exact || account_->odd_user)
+    return;
+  in_batch_ = true;
+  std::uint32_t left = world_.tape.below(20);
+  std::uint32_t open = 0;
+  std::uint32_t credited = 0;
+  bool over = false;  // only while nothing is open, since nobody would let the world go on after that
+  BatchOptions options;
+  options.max_in_flight = 2 + world_.tape.below(6);
+  const auto go_on = [&](std::uint32_t until) {
+    while (open > until) world_.expect(world_.step(), "batch", "waits for ever");
+  };
+  const auto next = [&]() -> std::optional<BonusCommitRequest> {
+    go_on(static_cast<std::uint32_t>(options.max_in_flight) - 2);
+    if (over || left == 0 || account_->rate.may_refuse(world_.now())) {
+      go_on(0);
+      return std::nullopt;
+    }
+    --left;
+    ++open;
+    const unsigned number = auditor_.begin(*account_, milliseconds(0));
+    auditor_.call(number).batch = true;
+    return request(number);
+  };
+  const auto take = [&](const BonusCommitRequest& one, const CommitResult& result) {
+    --open;
+    credited += result ? 1 : 0;
+    auditor_.result(Auditor::number_of(one.out_trade_no), result);
+    over = over || (open == 0 && world_.tape.chance(50));
+    return !over;
+  };
+  const std::size_t before = auditor_.calls();
+  const auto summary = commit_all(client(), next, take, options);
+  world_.expect(summary.has_value() && summary->credited == credited && open == 0, "batch", "has a wrong summary");
+  world_.expect(auditor_.calls() >= before, "batch", "loses calls");
+  in_batch_ = false;
+}
+
+/// What code of the user's may do wherever the library calls it.
+void User::misbehave(Place place) {
+  if (mischief_per_mille_ == 0 || !world_.tape.chance(mischief_per_mille_)) return;
+  switch (world_.tape.below(8)) {
+    case 0: throw std::runtime_error("the user's own exception");
+    case 1:
+      // Where a place in the rate limit has been given, and not used yet, the auditor would take them in another order.
+      if (place != Place::on_try || !limited_) start_call();
+      return;
+    case 2: return let_go_of_a_copy();
+    case 3: return stop_all();
+    case 4: return stop_a_call();
+    case 5:
+      if (world_.tape.chance(200)) let_go_of_all();
+      return;
+    case 6:
+      if (!copies_.empty()) copies_.push_back(client());
+      return;
+    default: break;
+  }
+  if (copies_.empty()) return;
+  const auto result = client().commit(request(0));
+  world_.expect(!result && result.error().kind == ErrorKind::misuse, "misuse", "commit() waits in a callback");
+}
+
+void User::stop_a_call() {
+  if (!futures_.empty() && world_.tape.chance(500)) {
+    const auto& [number, future] = *futures_.begin();
+    auditor_.call(number).stop_asked = true;
+    return future.request_stop();
+  }
+  if (stops_.empty()) return;
+  const unsigned number = stops_.begin()->first;
+  const StopSource stop = stops_.begin()->second;
+  stops_.erase(stops_.begin());
+  auditor_.call(number).stop_asked = true;
+  stop.request_stop();
+}
+
+void User::stop_all() {
+  for (const unsigned number : stopped_with_) auditor_.call(number).stop_asked = true;
+  stopped_with_.clear();
+  const StopSource stop = stop_;
+  if (world_.tape.chance(800)) stop_ = StopSource();
+  stop.request_stop();
+}
+
+void User::let_go_of_a_copy() {
+  if (copies_.size() > 1) {
+    copies_.pop_front();
+  } else if (world_.tape.chance(100)) {
+    let_go_of_all();
+  }
+}
+
+void User::let_go_of_all() {
+  if (!in_batch_) leave();
+}
+
+void User::leave() {
+  if (account_->closed) return;
+  account_->closed = true;
+  if (world_.logs()) world_.log("the last client of a user goes");
+  const std::list<BonusCommitClient> last = std::move(copies_);
+  copies_.clear();
+}
+
+void User::rotate_keys() {
+  account_->odd_user = true;
+  const unsigned number = 1 + world_.tape.below(2);
+  if (world_.tape.chance(700)) return wechat_pay_.add_key_to(keys_, number);
+  static_cast<void>(keys_.remove(WechatPay::key_id(number)));
+}
+
+}  // namespace wechatpay::bonus_commit::simulation

@@ -1,0 +1,87 @@
+/// Who uses the library: programs that do all that the documents allow, at any moment.
+#ifndef WECHATPAY_TESTS_SIMULATION_USERS_HPP
+#define WECHATPAY_TESTS_SIMULATION_USERS_HPP
+
+#include <list>
+#include <map>
+#include <memory>
+
+#include "tests/simulation/auditor.hpp"
+#include "tests/simulation/network.hpp"
+#include "tests/simulation/wechat_pay.hpp"
+#include "wechatpay/bonus_commit/batch.hpp"
+#include "wechatpay/bonus_commit/client.hpp"
+
+namespace wechatpay::bonus_commit::simulation {
+
+/// Where code of the user's runs.
+enum class Place { callback, listener, on_call, on_try, last_words };
+
+/// A program with one client.
+class User {
+ public:
+  User(World& world, Auditor& auditor, WechatPay& wechat_pay, Wire& wire, const Manners& manners, std::uint32_t calls);
+  User(const User&) = delete;
+  User& operator=(const User&) = delete;
+  ~User();
+
+  /// Lets go of the client: each of its calls ends.
+  void leave();
+
+  /// In the middle of everything: signs, perhaps.
+  Result<std::string> sign(std::string_view message);
+
+ private:
+  struct LastWords;
+
+  ClientOptions draw_options();
+  void draw_oddities(const Manners& manners);
+  void refuse_wrong_options(const ClientOptions& options) const;
+  void add_hooks(ClientOptions& options);
+  void add_clocks(ClientOptions& options);
+  Result<std::string> nonce();
+  Credentials credentials(const char* serial_no) const;
+
+  void act();
+  void act_rarely();
+  void start_call(bool wrong = false);
+  void call_back(const BonusCommitRequest& request, unsigned number, const CallOptions& options);
+  void keep_future(const BonusCommitRequest& request, unsigned number, const CallOptions& options);
+  void take_future(unsigned number);
+  void wait_for_call();
+  void run_batch();
+  void misbehave(Place place);
+  void stop_a_call();
+  void stop_all();
+  void let_go_of_a_copy();
+  void let_go_of_all();
+  void rotate_keys();
+  BonusCommitRequest request(unsigned number) const;
+  const BonusCommitClient& client() const { return copies_.front(); }
+
+  World& world_;
+  Auditor& auditor_;
+  WechatPay& wechat_pay_;
+  Wire& wire_;
+  ClientAccount* account_ = nullptr;
+  PlatformKeys keys_;
+  std::list<BonusCommitClient> copies_;
+  std::map<unsigned, CommitFuture> futures_;
+  std::map<unsigned, StopSource> stops_;  ///< of single calls
+  StopSource stop_;                       ///< of those that share it
+  std::vector<unsigned> stopped_with_;
+  std::uint32_t calls_left_;
+  std::uint32_t mischief_per_mille_ = 0;
+  std::uint32_t oddities_per_mille_ = 0;  ///< of clocks, nonces and the signer
+  milliseconds pace_{1};
+  unsigned nonces_ = 0;
+  bool slow_signer_ = false;
+  bool limited_ = false;
+  bool waits_ = false;  ///< its transport completes within send(), so that it may wait
+  bool tells_calls_ = false;
+  bool in_batch_ = false;
+};
+
+}  // namespace wechatpay::bonus_commit::simulation
+
+#endif

@@ -1,0 +1,208 @@
+#include "tests/simulation/wechat_pay.hpp"
+
+#include <cstdio>
+
+#include "wechatpay/bonus_commit/stages/base64.hpp"
+#include "wechatpay/bonus_commit/stages/signature.hpp"
+#include "wechatpay/bonus_commit/stages/verification.hpp"
+
+namespace wechatpay::bonus_commit::simulation {
+
+namespace {
+
+constexpr const char* parameter_error = R"({"code":"PARAM_ERROR","message":"no","detail":{"field":"/bonus_value"}})";
+constexpr const char* system_error = R"({"code":"SYSTEM_ERROR","message":"again, please"})";
+constexpr const char* too_fast = R"({"code":"FREQUENCY_LIMITED","message":"slow down"})";
+constexpr const char* unavailable = R"({"code":"SERVICE_UNAVAILABLE","message":"later"})";
+constexpr const char* page = "<html>Bad gateway</html>";
+constexpr const char* echo = "echo";  ///< of the request's Authorization
+
+constexpr Reply credited{"credited", 204, Signed::well, true, ""};
+
+constexpr Reply replies[] = {
+    {"credited, unsigned", 204, Signed::not_at_all, true, ""},
+    {"a forged success without a signature", 204, Signed::not_at_all, false, ""},
+    {"a forged success", 204, Signed::wrongly, false, ""},
+    {"credited, signed by an unknown key", 204, Signed::by_an_unknown_key, true, ""},
+    {"a signature probe", 204, Signed::as_a_probe, true, ""},
+    {"an old success", 204, Signed::long_ago, false, ""},
+    {"credited, with a header twice", 204, Signed::twice, true, ""},
+    {"credited, with a broken signature", 204, Signed::not_in_base64, true, ""},
+    {"another order's success, a second time", 204, Signed::before, false, ""},
+    {"another order's success, a second time, after the commit", 204, Signed::before, true, ""},
+    {"200", 200, Signed::well, true, "{}"},
+    {"accepted", 202, Signed::well, false, ""},
+    {"a redirect", 302, Signed::not_at_all, false, ""},
+    {"refused", 400, Signed::well, false, parameter_error},
+    {"refused, unsigned", 400, Signed::not_at_all, false, parameter_error},
+    {"a gateway's 400 after the commit", 400, Signed::not_at_all, true, R"({"code":"GATEWAY","message":"no"})"},
+    {"a gateway's 403 after the commit", 403, Signed::not_at_all, true, R"({"code":""})"},
+    {"a refusal that does not verify, after the commit", 400, Signed::wrongly, true, parameter_error},
+    {"a bad signature", 401, Signed::not_at_all, false, R"({"code":"SIGN_ERROR","message":"no"})"},
+    {"a page that repeats the request", 403, Signed::not_at_all, true, echo},
+    {"not found", 404, Signed::not_at_all, false, ""},
+    {"a gateway's 408 after the commit", 408, Signed::not_at_all, true, parameter_error},
+    {"a signed 408", 408, Signed::well, false, parameter_error},
+    {"a gateway's 499 after the commit", 499, Signed::not_at_all, true, parameter_error},
+    {"too fast", 429, Signed::well, false, too_fast},
+    {"too fast, unsigned", 429, Signed::not_at_all, false, too_fast},
+    {"a gateway's 429 after the commit", 429, Signed::not_at_all, true, page},
+    {"a system error", 500, Signed::well, false, system_error},
+    {"a system error after the commit", 500, Signed::well, true, system_error},
+    {"a bad gateway", 502, Signed::not_at_all, false, page},
+    {"a bad gateway after the commit", 502, Signed::not_at_all, true, page},
+    {"unavailable", 503, Signed::well, false, unavailable},
+    {"unavailable after the commit, unsigned", 503, Signed::not_at_all, true, unavailable},
+    {"a gateway's timeout after the commit", 504, Signed::not_at_all, true, page},
+    {"teapot", 418, Signed::well, false, "short and stout"},
+};
+
+std::string http_date(Wall time) {
+  const std::time_t unix = std::chrono::system_clock::to_time_t(time);
+  std::tm parts{};
+  ::gmtime_r(&unix, &parts);
+  char text[64];
+  const std::size_t size = std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  return {text, size};
+}
+
+}  // namespace
+
+std::string hex(unsigned number) {
+  char text[16];
+  const int size = std::snprintf(text, sizeof text, "%X", number);
+  return {text, static_cast<std::size_t>(size)};
+}
+
+WechatPay::WechatPay(World& world, Auditor& auditor, bool real) : world_(world), auditor_(auditor) {
+  for (unsigned i = 0; i < known_keys; ++i) keys_.push_back(real ? real_key(i) : cheap_key(i));
+  faults_per_mille_ = world.tape.one_of({0U, 50U, 300U, 1000U});
+  const auto share = world.tape.one_of({100U, 1000U, 30U});
+  for (const Reply& reply : replies) {
+    if (faults_per_mille_ > 0 && world.tape.chance(share)) enabled_.push_back(&reply);
+  }
+  for (const Reply* const reply : enabled_) replays_ = replays_ || reply->is_signed == Signed::before;
+}
+
+std::string WechatPay::key_id(unsigned number) {
+  return "PUB_KEY_ID_011423213491241000000000000" + std::to_string(number);
+}
+
+void WechatPay::add_key_to(const PlatformKeys& keys, unsigned number) const {
+  PlatformKeysFactory::add_public_key(keys, key_id(number), keys_[number].verifier);
+}
+
+const Reply& WechatPay::next_reply() {
+  if (enabled_.empty() || !world_.tape.chance(faults_per_mille_)) return credited;
+  return *enabled_[world_.tape.below(static_cast<std::uint32_t>(enabled_.size()))];
+}
+
+HttpResponse WechatPay::arrive(const HttpRequest& request, const Reply& reply) {
+  const unsigned order = Auditor::number_in(request.body);
+  if (order % 16 == 0) check(request);
+  if (reply.commits) ++auditor_.call(order).committed;
+  const HttpResponse* const old = reply.is_signed == Signed::before ? settled_before(order) : nullptr;
+  if (old != nullptr) return *old;
+  Answered answered;
+  answered.order = order;
+  answered.what = reply.what;
+  answered.receipt = reply.status == 204 && reply.is_signed == Signed::well;
+  HttpResponse response;
+  response.status = reply.status;
+  response.body = reply.body;
+  if (response.body == echo) response.body = "<html>" + request.headers.front().value + "</html>";
+  response.headers.reserve(7);
+  if (reply.status >= 300 || reply.status == 202) add_retry_after(response, answered);
+  const unsigned number = auditor_.add_answer(answered);
+  response.headers.push_back({"Request-ID", hex(number)});
+  sign(response, request, reply.is_signed);
+  if (replays_ && answered.receipt) receipts_.push_back(response);
+  return response;
+}
+
+HttpResponse WechatPay::timeout_of_idle_connection() {
+  HttpResponse response;
+  response.status = 408;
+  response.body = page;
+  return response;
+}
+
+/// An answer that has settled another order of the same client's.
+const HttpResponse* WechatPay::settled_before(unsigned number) const {
+  for (auto at = receipts_.rbegin(); at != receipts_.rend(); ++at) {
+    const unsigned id =
+        static_cast<unsigned>(std::stoul(std::string(header_value(at->headers, "Request-ID")), nullptr, 16));
+    const Call& settled = auditor_.call(auditor_.answer(id).order);
+    const bool same_client = &settled.client == &auditor_.call(number).client;
+    if (same_client && settled.settled_by == id && auditor_.answer(id).order != number) return &*at;
+  }
+  return nullptr;
+}
+
+void WechatPay::add_retry_after(HttpResponse& response, Answered& answered) {
+  if (!world_.tape.chance(300)) return;
+  const seconds wait = world_.tape.one_of({seconds(0), seconds(1), seconds(3), seconds(60), seconds(86399)});
+  std::string value;
+  switch (world_.tape.below(5)) {
+    case 0:
+      answered.retry_after = wait;
+      value = std::to_string(wait.count());
+      break;
+    case 1:
+      answered.retry_after = seconds(86400);
+      value = "99999999999999999999";
+      break;
+    case 2:
+      answered.retry_at = world_.wall() + wait;
+      value = http_date(*answered.retry_at);
+      break;
+    case 3: value = "-5"; break;
+    default: value = "1e9"; break;
+  }
+  response.headers.push_back({"Retry-After", std::move(value)});
+}
+
+std::string WechatPay::nonce() {
+  char text[40];
+  const int size = std::snprintf(text, sizeof text, "%032X", ++nonces_);
+  return {text, static_cast<std::size_t>(size)};
+}
+
+void WechatPay::sign(HttpResponse& response, const HttpRequest& request, Signed how) {
+  if (how == Signed::not_at_all || how == Signed::before) return;
+  const std::string_view announced = header_value(request.headers, "Wechatpay-Serial");
+  unsigned key = announced == key_id(2) ? 2 : 1;
+  if (how == Signed::by_an_unknown_key) key = 0;
+  Wall time = world_.true_time();
+  if (how == Signed::long_ago) time -= stages::greatest_clock_difference + seconds(400);
+  HttpHeaders& headers = response.headers;
+  std::string timestamp = std::to_string(std::chrono::duration_cast<seconds>(time.time_since_epoch()).count());
+  std::string fresh = nonce();
+  const std::string message = stages::verification_message(timestamp, fresh, response.body);
+  std::string signature = stages::encode_base64(*keys_[key].signer->sign(message));
+  if (how == Signed::wrongly) signature[100] = signature[100] == 'A' ? 'B' : 'A';
+  if (how == Signed::not_in_base64) signature[100] = '*';
+  if (how == Signed::as_a_probe) signature.insert(0, "WECHATPAY/SIGNTEST/");
+  headers.push_back({"Wechatpay-Timestamp", std::move(timestamp)});
+  headers.push_back({"Wechatpay-Nonce", std::move(fresh)});
+  headers.push_back({"Wechatpay-Signature", std::move(signature)});
+  headers.push_back({"Wechatpay-Serial", how == Signed::by_an_unknown_key ? key_id(9) : key_id(key)});
+  if (how == Signed::twice) headers.push_back({"wechatpay-nonce", "again"});
+}
+
+/// A request of the client's is signed over what it says.
+void WechatPay::check(const HttpRequest& request) const {
+  const std::string& authorization = request.headers.front().value;
+  const auto value = [&authorization](const std::string& name) {
+    const std::size_t begin = authorization.find(name + "=\"") + name.size() + 2;
+    return authorization.substr(begin, authorization.find('"', begin) - begin);
+  };
+  const std::string nonce_str = value("nonce_str");
+  const std::string message =
+      request.method + "\n" + request.path + "\n" + value("timestamp") + "\n" + nonce_str + "\n" + request.body + "\n";
+  const auto signature = stages::decode_base64(value("signature"));
+  world_.expect(signature && merchant().verifier->verify(message, *signature), "signature",
+                "a request is signed wrongly");
+}
+
+}  // namespace wechatpay::bonus_commit::simulation

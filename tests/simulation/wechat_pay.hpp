@@ -1,0 +1,71 @@
+/// Plays WeChat Pay, and who may answer in its place.
+#ifndef WECHATPAY_TESTS_SIMULATION_WECHAT_PAY_HPP
+#define WECHATPAY_TESTS_SIMULATION_WECHAT_PAY_HPP
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/auditor.hpp"
+#include "tests/simulation/keys.hpp"
+#include "tests/simulation/world.hpp"
+#include "wechatpay/bonus_commit/http.hpp"
+#include "wechatpay/bonus_commit/platform_keys.hpp"
+
+namespace wechatpay::bonus_commit::simulation {
+
+/// How an answer is signed.
+enum class Signed { well, not_at_all, wrongly, by_an_unknown_key, as_a_probe, long_ago, twice, not_in_base64, before };
+
+/// One way to answer.
+struct Reply {
+  const char* what;
+  int status;
+  Signed is_signed;
+  bool commits;  ///< the order is committed
+  const char* body;
+};
+
+class WechatPay {
+ public:
+  /// Chooses which of its ways to answer occur in this world. Real RSA where `real`.
+  WechatPay(World& world, Auditor& auditor, bool real);
+
+  const KeyPair& merchant() const { return keys_[0]; }
+
+  /// WeChat Pay's keys have the numbers 1 and 2.
+  void add_key_to(const PlatformKeys& keys, unsigned number) const;
+  static std::string key_id(unsigned number);
+
+  /// How the next request is answered.
+  const Reply& next_reply();
+
+  /// The request has arrived. What is answered.
+  HttpResponse arrive(const HttpRequest& request, const Reply& reply);
+
+  /// A refusal of a request that never came there, as a gateway or a server sends it on an idle connection.
+  HttpResponse timeout_of_idle_connection();
+
+ private:
+  void sign(HttpResponse& response, const HttpRequest& request, Signed how);
+  void check(const HttpRequest& request) const;
+  const HttpResponse* settled_before(unsigned number) const;
+  void add_retry_after(HttpResponse& response, Answered& answered);
+  std::string nonce();
+
+  World& world_;
+  Auditor& auditor_;
+  std::vector<KeyPair> keys_;
+  std::vector<const Reply*> enabled_;
+  std::uint32_t faults_per_mille_ = 0;
+  bool replays_ = false;
+  std::deque<HttpResponse> receipts_;  ///< for a replay
+  unsigned nonces_ = 0;
+};
+
+/// As Request-ID has it.
+std::string hex(unsigned number);
+
+}  // namespace wechatpay::bonus_commit::simulation
+
+#endif

@@ -1,0 +1,106 @@
+/// Time and chance: everything that happens in a run, one event after the other.
+#ifndef WECHATPAY_TESTS_SIMULATION_WORLD_HPP
+#define WECHATPAY_TESTS_SIMULATION_WORLD_HPP
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/simulation/tape.hpp"
+
+namespace wechatpay::bonus_commit::simulation {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Steady = std::chrono::steady_clock::time_point;
+using Wall = std::chrono::system_clock::time_point;
+
+/// What a run found, in memory that outlives the process.
+struct Finding {
+  char text[2000] = {};  ///< the invariant's name, a colon, and what happened
+};
+
+class World {
+ public:
+  using Action = std::function<void()>;
+
+  World(Tape& tape_, Finding& finding, bool logs) : tape(tape_), finding_(finding), logs_(logs) {}
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  Tape& tape;
+
+  Steady now() const { return now_; }
+
+  /// WeChat Pay's clock, which is right.
+  Wall true_time() const { return Wall(seconds(1750000000)) + (now_ - Steady(beginning)); }
+
+  /// The users' clock, which may jump.
+  Wall wall() const { return true_time() + wall_offset; }
+
+  /// At `time`, or now where that has passed.
+  void at(Steady time, Action action) {
+    events_.push_back({time, ++scheduled_, std::move(action)});
+    std::push_heap(events_.begin(), events_.end(), later);
+  }
+  void after(std::chrono::nanoseconds time, Action action) { at(now_ + time, std::move(action)); }
+
+  /// Time passes within an event.
+  void spend(std::chrono::nanoseconds time) {
+    now_ += time;
+    late = late || time.count() > 0;
+  }
+
+  /// The next event; false where there is none.
+  bool step() {
+    if (events_.empty()) return false;
+    std::pop_heap(events_.begin(), events_.end(), later);
+    const Event event = std::move(events_.back());
+    events_.pop_back();
+    now_ = std::max(now_, event.time);
+    ++happened_;
+    if (happened_ > most_events) fail("ends", "more than " + std::to_string(most_events) + " events");
+    event.action();
+    return true;
+  }
+
+  /// An invariant does not hold. Ends the process, from wherever it is.
+  [[noreturn]] void fail(const char* invariant, const std::string& what);
+
+  void expect(bool holds, const char* invariant, const char* what) {
+    if (!holds) fail(invariant, what);
+  }
+
+  bool logs() const { return logs_; }
+  void log(const std::string& line) const;
+
+  seconds wall_offset{0};
+  bool wall_jumped = false;
+  bool late = false;  ///< time has passed within an event, so that others may have happened too late
+
+ private:
+  struct Event {
+    Steady time;
+    std::uint64_t number;
+    Action action;
+  };
+  static bool later(const Event& a, const Event& b) { return a.time != b.time ? a.time > b.time : a.number > b.number; }
+
+  static constexpr std::chrono::hours beginning{1000};
+  static constexpr std::uint64_t most_events = 2000000;
+
+  Finding& finding_;
+  const bool logs_;
+  Steady now_{beginning};
+  std::vector<Event> events_;
+  std::uint64_t scheduled_ = 0;
+  std::uint64_t happened_ = 0;
+};
+
+}  // namespace wechatpay::bonus_commit::simulation
+
+#endif
