@@ -2,6 +2,8 @@
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_REDACTION_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_REDACTION_HPP
 
+#include <algorithm>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -129,6 +131,33 @@ inline std::pair<std::vector<std::size_t>, std::string> base64_row(const std::ve
   return {std::move(places), std::move(row)};
 }
 
+/// Which pairs of characters a text of ASCII has: enough to say of nearly everything that it is no piece of that text,
+/// without a search.
+class CharacterPairs {
+ public:
+  /// Those of `text`.
+  explicit CharacterPairs(std::string_view text) {
+    for (std::size_t i = 1; i < text.size(); ++i) pairs_.set(index(text[i - 1], text[i]));
+  }
+
+  /// Whether the text may hold `piece`.
+  bool may_hold(std::string_view piece) const {
+    for (std::size_t i = 1; i < piece.size(); ++i) {
+      if (!pairs_.test(index(piece[i - 1], piece[i]))) return false;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t values = 128;
+
+  static std::size_t index(char a, char b) {
+    return static_cast<unsigned char>(a) % values * values + static_cast<unsigned char>(b) % values;
+  }
+
+  std::bitset<values * values> pairs_;
+};
+
 /// A run of characters in a text that are a piece of a signature; what wraps them stands between.
 using SignaturePiece = std::vector<WrittenCharacter>;
 
@@ -142,10 +171,20 @@ inline std::vector<SignaturePiece> pieces_of_signatures(std::string_view text, s
   enum Mark : char { none, first, further };
   const std::vector<WrittenCharacter> written = undo_escapes(text);
   std::vector<Mark> marks(written.size(), none);
+  const CharacterPairs pairs(signatures);
+  const auto has = [&written](std::string_view characters) {
+    return std::any_of(written.begin(), written.end(), [characters](const WrittenCharacter& one) {
+      return characters.find(one.value) != std::string_view::npos;
+    });
+  };
+  const bool has_tags = has("<");
+  const bool has_url_alphabet = has("-_");
   for (const ReadingOfPieces reading : {ReadingOfPieces{true, true}, {true, false}, {false, true}, {false, false}}) {
+    if ((reading.through_tags && !has_tags) || (reading.url_alphabet && !has_url_alphabet)) continue;  // as without
     const auto [places, row] = base64_row(written, reading);
     for (std::size_t i = 0; i + shortest <= row.size(); ++i) {
-      if (signatures.find(std::string_view(row).substr(i, shortest)) == std::string_view::npos) continue;
+      const std::string_view piece = std::string_view(row).substr(i, shortest);
+      if (!pairs.may_hold(piece) || signatures.find(piece) == std::string_view::npos) continue;
       if (marks[places[i]] == none) marks[places[i]] = first;
       for (std::size_t j = i + 1; j < i + shortest; ++j) marks[places[j]] = further;
     }
