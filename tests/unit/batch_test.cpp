@@ -71,6 +71,45 @@ class ThreadedTransport final : public Transport {
   std::thread thread_;
 };
 
+/// Keeps the first requests until it is told to answer; answers all others from a thread of its own.
+class SlowTransport final : public Transport {
+ public:
+  SlowTransport(FakeWechatPay& wechat_pay, std::size_t slow)
+      : wechat_pay_(wechat_pay), slow_(slow), rest_(wechat_pay) {}
+
+  void send(HttpRequest request, SendOptions options, Completion done) override {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      ++sent_;
+      changed_.notify_all();
+      if (sent_ <= slow_) {
+        kept_.emplace_back(std::move(request), std::move(done));
+        return;
+      }
+    }
+    rest_.send(std::move(request), std::move(options), std::move(done));
+  }
+
+  /// Until so many have been sent.
+  void wait_for(std::size_t sent) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [&] { return sent_ >= sent; });
+  }
+
+  void answer_all() {
+    for (const auto& [request, done] : kept_) done(wechat_pay_.answer(request));
+  }
+
+ private:
+  FakeWechatPay& wechat_pay_;
+  const std::size_t slow_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::pair<HttpRequest, Completion>> kept_;
+  std::size_t sent_ = 0;
+  ThreadedTransport rest_;
+};
+
 class BatchOfCommits : public ::testing::Test {
  protected:
   BatchOfCommits() : transport_(std::make_shared<ThreadedTransport>(wechat_pay_)) {}
@@ -135,6 +174,35 @@ TEST_F(BatchOfCommits, KeepsNoMoreUnderWayThanItMay) {
   options.threads = 2;
   ASSERT_TRUE(commit_all(client(), orders(50), note(), options));
   EXPECT_LE(dynamic_cast<ThreadedTransport&>(*transport_).most(), 3U);
+}
+
+TEST_F(BatchOfCommits, GoesOnWithTheFirstFreePlaceWhileAllOthersAreSlow) {
+  const auto slow = std::make_shared<SlowTransport>(wechat_pay_, 63);
+  transport_ = slow;
+  std::thread last([&] {
+    slow->wait_for(200);
+    slow->answer_all();
+  });
+  EXPECT_EQ(commit_all(client(), orders(200), note()).value().credited, 200U);
+  last.join();
+}
+
+TEST_F(BatchOfCommits, StopsWhileNoPlaceIsFree) {
+  const auto slow = std::make_shared<SlowTransport>(wechat_pay_, 64);
+  transport_ = slow;
+  const StopSource stop;
+  BatchOptions options;
+  options.stop = stop.get_token();
+  std::thread stopper([&] {
+    slow->wait_for(64);
+    stop.request_stop();
+    slow->answer_all();
+  });
+  const BatchSummary summary = commit_all(client(), orders(1000), note(), options).value();
+  stopper.join();
+  EXPECT_TRUE(summary.stopped);
+  EXPECT_EQ(summary.credited, 64U);
+  EXPECT_EQ(given_, 64);
 }
 
 TEST_F(BatchOfCommits, StopsWhenAResultSaysSo) {

@@ -247,6 +247,53 @@ TEST_F(Attempts, TakeARandomNumberThatIsNoneForTheLongestPause) {
   }
 }
 
+TEST_F(Attempts, SignTheNextTryLaterWithWhatIsLeftOfItsPause) {
+  options_.retry.first_backoff = milliseconds(200);
+  random_ = 1;
+  for (const auto& [late, left] :
+       {std::pair(milliseconds(0), milliseconds(200)), {milliseconds(150), milliseconds(50)}, {seconds(3), {}}}) {
+    CommitAttempts attempts = make();
+    const SignedTry first = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+    EXPECT_FALSE(attempts.conclude(answer(500, first), after(seconds(1))));
+    const SignedTry second = sent(attempts, attempts.next_try(after(seconds(1) + late)));
+    EXPECT_EQ(second.options.delay, left);
+    EXPECT_EQ(second.options.deadline, seconds(29) - late - left);
+  }
+}
+
+TEST_F(Attempts, EndWithTheLatestErrorWhereTheNextTryComesAfterTheDeadline) {
+  CommitAttempts attempts = make();
+  const SignedTry first = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+  EXPECT_FALSE(attempts.conclude(answer(500, first), after(seconds(1))));
+  const Error error = ended(attempts.next_try(after(seconds(30))));
+  EXPECT_EQ(error.http_status(), 500);
+  EXPECT_EQ(error.outcome, Outcome::unknown);
+  EXPECT_EQ(error.tries.size(), 1U);
+  EXPECT_TRUE(contains(error.message, "; the deadline passed before the next try was signed")) << error.message;
+}
+
+TEST_F(Attempts, AreCancelledWhereTheStopComesBeforeTheNextTryIsSigned) {
+  CommitAttempts attempts = make();
+  const SignedTry first = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+  EXPECT_FALSE(attempts.conclude(answer(500, first), after(seconds(1))));
+  stop_.request_stop();
+  const Error error = ended(attempts.next_try(after(seconds(1))));
+  EXPECT_EQ(error.kind, ErrorKind::cancelled);
+  EXPECT_EQ(error.transport_fault, TransportFault::cancelled);
+  EXPECT_EQ(error.outcome, Outcome::unknown) << "of the first try";
+}
+
+TEST_F(Attempts, SayWhyThereIsNoNextTry) {
+  CommitAttempts attempts = make();
+  const SignedTry first = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
+  const SignedTry second = sent(attempts, attempts.on_response(answer(500, first), after(seconds(1))));
+  EXPECT_FALSE(attempts.conclude(answer(503, second), after(seconds(2))));
+  const Error error = attempts.without_next_try("nobody signs it").error();
+  EXPECT_EQ(error.http_status(), 503);
+  EXPECT_EQ(error.tries.size(), 2U);
+  EXPECT_TRUE(contains(error.message, "; nobody signs it")) << error.message;
+}
+
 TEST_F(Attempts, BelieveOfATransportsErrorOnlyWhatItMustKnow) {
   Error made_by_hand;
   made_by_hand.kind = ErrorKind::transport_failed;

@@ -29,16 +29,18 @@ struct OpenClient;
 /// When the last copy is destroyed, each call under way ends with an error (`transport_failed`,
 /// TransportFault::shut_down) before the destructor returns, whatever the transport does; none is dropped in silence.
 /// Callbacks of calls that wait for the transport then run on the destroying thread; for what runs on other threads at
-/// that moment (a callback, a hook, Transport::send()) the destructor waits, so do not hold a lock that these need. In
-/// a callback or hook, the call that it belongs to goes on to its end afterwards. The transport is let go of last.
+/// that moment (a callback, a hook, a Signer, Transport::send()) the destructor waits, so do not hold a lock that these
+/// need. In a callback or hook, the call that it belongs to goes on to its end afterwards. The transport is let go of
+/// last.
 ///
 /// In a child process after fork() a client of the parent's sends nothing: a call ends with `misuse`, and a call that
 /// was under way in the parent is the parent's alone. Make a client of its own there.
 class BonusCommitClient {
  public:
   /// Runs on the transport's thread (with CurlTransport its one event loop, so be short), on the calling thread before
-  /// commit_async() returns if the call ends before that, or on the thread that destroys the client. An exception that
-  /// it throws is swallowed. It may destroy the client. What it holds is destroyed right after it has run.
+  /// commit_async() returns if the call ends before that, on the thread that destroys the client, or, where
+  /// ClientOptions::executor has a further try signed and the call ends with that, there. An exception that it throws
+  /// is swallowed. It may destroy the client. What it holds is destroyed right after it has run.
   using Callback = MoveOnlyFunction<void(CommitResult)>;
 
   /// A client that signs with `credentials`, verifies answers with `platform_keys`, and sends through a CurlTransport
@@ -61,8 +63,9 @@ class BonusCommitClient {
   /// client of its own, and where create() would on these keys; the client is left as it was then.
   WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> renew_credentials(Credentials credentials) const;
 
-  /// Commits and waits. Called from a callback, a hook, or any other function that the library calls (ClientOptions'
-  /// clock, random and nonce, a Signer, a Transport), it would wait for itself: it is refused with `misuse`.
+  /// Commits and waits; all tries are signed on this thread. Called from a callback, a hook, or any other function that
+  /// the library calls (ClientOptions' clock, random and nonce, a Signer, a Transport), it would wait for itself: it is
+  /// refused with `misuse`.
   WECHATPAY_BONUS_COMMIT_EXPORT CommitResult commit(const BonusCommitRequest& request,
                                                     const CallOptions& options = {}) const;
 
@@ -81,7 +84,7 @@ class BonusCommitClient {
   explicit BonusCommitClient(std::shared_ptr<stages::OpenClient> open) : open_(std::move(open)) {}
 
   void begin(const BonusCommitRequest& request, Callback done, const CallOptions& options, bool has_place,
-             const StopSource* stop) const;
+             const std::shared_ptr<CommitPromise>& promise) const;
 
   std::shared_ptr<stages::OpenClient> open_;  ///< by all copies; the last one ends the calls
 };

@@ -9,6 +9,7 @@
 
 #include "wechatpay/bonus_commit/config.hpp"
 #include "wechatpay/bonus_commit/hooks.hpp"
+#include "wechatpay/bonus_commit/move_only_function.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
@@ -90,6 +91,15 @@ struct ClientOptions {
 
   /// A new `nonce_str` of 32 letters and digits for every try.
   std::function<Result<std::string>()> nonce = random_nonce;
+
+  /// Where a Signer takes long, such as an HSM's: puts a task into a queue of yours, whose threads then run it. With
+  /// it, each further try of commit_async() and commit_all() is signed in such a task, and keeps no other call waiting;
+  /// empty: see Signer. Called on the transport's thread, where hooks run; do not wait there for the task.
+  ///
+  /// Run the task once, soon, on any thread. Hooks and the callback may run in it. If you destroy it without that, or
+  /// throw, the call ends with the error of its latest try. Once the call or the client has ended, it does nothing.
+  /// Refer to the queue's threads here, and do not own them: what you own may end in one of these tasks.
+  std::function<void(MoveOnlyFunction<void()>)> executor{};
 };
 
 WECHATPAY_BONUS_COMMIT_END

@@ -25,9 +25,10 @@ class WECHATPAY_BONUS_COMMIT_TYPE Signer {
   /// The RSASSA-PKCS1-v1_5 signature with SHA-256 over `message`: raw bytes, 256 for a key of 2048 bits, not Base64. An
   /// error, or an exception, ends the call with `signing_failed`, and its message reaches the caller.
   ///
-  /// Called from several threads at once: for the first try of a commit on the thread that calls commit() or
-  /// commit_async(), for each further try on the thread that completed the one before, which with CurlTransport is the
-  /// one thread of all its calls. While it works there, no other call goes on.
+  /// Called from several threads at once: for each try of commit(), and for the first one of commit_async(), on the
+  /// thread that calls these. For each further try of commit_async() it is called where ClientOptions::executor has it
+  /// run; without one, on the thread that completed the try before, which with CurlTransport is the one thread of all
+  /// its calls: while it works there, no other call goes on.
   virtual Result<std::string> sign(std::string_view message) const = 0;
 };
 

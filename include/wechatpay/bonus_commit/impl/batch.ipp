@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "wechatpay/bonus_commit/impl/commit_call.hpp"
+#include "wechatpay/bonus_commit/impl/places.hpp"
 #include "wechatpay/bonus_commit/impl/system.hpp"
 #include "wechatpay/bonus_commit/impl/users_code.hpp"
 #include "wechatpay/bonus_commit/stages/rate_limiter.hpp"
@@ -23,13 +24,21 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 
 namespace stages {
 
+/// A thread that waits for a place gives the others so long to become free, too, before it goes on with few of them.
+inline constexpr std::chrono::milliseconds wait_for_good_part{1};
+
 /// What the threads of a batch share.
 class Batch {
  public:
   Batch(const BonusCommitClient& client, NextRequest next, TakeResult take, const BatchOptions& options)
-      : client_(client), next_(std::move(next)), take_(std::move(take)), options_(options), wake_(options.stop, [this] {
+      : client_(client),
+        next_(std::move(next)),
+        take_(std::move(take)),
+        options_(options),
+        places_(options.max_in_flight),
+        wake_(options.stop, [this] {
           const std::lock_guard<std::mutex> lock(mutex_);
-          changed_.notify_all();
+          wake_all();
         }) {}
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
@@ -50,7 +59,7 @@ class Batch {
     for (std::thread& helper : helpers) helper.join();
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      changed_.wait(lock, [this] { return in_flight_ == 0; });
+      changed_.wait(lock, [this] { return places_.all_free(); });
     }
     if (failure_ != nullptr) std::rethrow_exception(failure_);
     return summary_;
@@ -64,6 +73,7 @@ class Batch {
     while (take_place()) {
       const Request request = take_request();
       if (request == nullptr) {
+        const std::lock_guard<std::mutex> lock(mutex_);
         give_place();
         continue;
       }
@@ -83,19 +93,24 @@ class Batch {
   }
 
   void end(const Request& request, const CommitResult& result) noexcept {
-    take_result(*request, result);
-    give_place();  // the last thing: the batch may be gone after it
+    const bool go_on = take_result(*request, result);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ++(result ? summary_.credited : summary_.failed);
+    if (!go_on && !ending_) {
+      ending_ = true;
+      summary_.stopped = true;
+      wake_all();
+    }
+    give_place();
   }
 
   /// Waits until one more commit may be under way and there may be one; false when the batch is to end.
   bool take_place() {
     std::unique_lock<std::mutex> lock(mutex_);
     while (!stopped() && !exhausted_) {
-      if (in_flight_ < options_.max_in_flight) {
-        ++in_flight_;
-        return true;
-      }
-      changed_.wait(lock);
+      if (places_.take()) return true;
+      free_.wait(lock, [this] { return stopped() || exhausted_ || places_.any_free(); });
+      free_.wait_for(lock, wait_for_good_part, [this] { return stopped() || exhausted_ || places_.good_part_free(); });
     }
     return false;
   }
@@ -146,9 +161,15 @@ class Batch {
     return ending_;
   }
 
+  /// Under the lock. The batch may be gone as soon as that is free.
   void give_place() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    --in_flight_;
+    if (places_.give()) free_.notify_all();
+    if (places_.all_free()) changed_.notify_all();
+  }
+
+  /// Under the lock.
+  void wake_all() {
+    free_.notify_all();
     changed_.notify_all();
   }
 
@@ -171,34 +192,30 @@ class Batch {
       ending_ = true;
       failure_ = failure;
     }
-    changed_.notify_all();
+    wake_all();
     return nullptr;
   }
 
-  void take_result(const BonusCommitRequest& request, const CommitResult& result) {
+  /// Whether the batch is to go on.
+  bool take_result(const BonusCommitRequest& request, const CommitResult& result) {
     const std::lock_guard<std::mutex> one_at_a_time(sink_);
-    bool go_on = false;
     try {
-      go_on = take_(request, result);
+      return take_(request, result);
     } catch (...) {
-      // Documented at TakeResult.
+      return false;  // documented at TakeResult
     }
-    const std::lock_guard<std::mutex> lock(mutex_);
-    ++(result ? summary_.credited : summary_.failed);
-    if (go_on || ending_) return;
-    ending_ = true;
-    summary_.stopped = true;
   }
 
   const BonusCommitClient client_;  ///< a copy, so that nobody destroys it meanwhile
   NextRequest next_;
   TakeResult take_;
   const BatchOptions options_;
-  std::mutex source_;  ///< one thread in next_
-  std::mutex sink_;    ///< one thread in take_
-  std::mutex mutex_;   ///< guards the rest
-  std::condition_variable changed_;
-  std::size_t in_flight_ = 0;
+  std::mutex source_;                ///< one thread in next_
+  std::mutex sink_;                  ///< one thread in take_
+  std::mutex mutex_;                 ///< guards the rest
+  std::condition_variable free_;     ///< some places are, or the batch is to end
+  std::condition_variable changed_;  ///< the batch is to end, or the last commit under way has ended
+  Places places_;
   bool exhausted_ = false;  ///< the source is
   bool ending_ = false;     ///< nothing more is to start
   BatchSummary summary_;

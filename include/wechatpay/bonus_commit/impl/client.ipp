@@ -51,12 +51,16 @@ WECHATPAY_BONUS_COMMIT_DECL std::shared_ptr<const Credentials> shared(Credential
   return {owned.release(), [](const Credentials* ended) { run_users_code([ended] { delete ended; }); }};
 }
 
+WECHATPAY_BONUS_COMMIT_DECL BonusCommitClient::Callback fulfilling(std::shared_ptr<CommitPromise> promise) {
+  return [promise = std::move(promise)](CommitResult result) { promise->set(std::move(result)); };
+}
+
 }  // namespace stages
 
-/// With `stop`, that is what ends the call early besides `options`.
+/// `promise` is what `done` keeps, or null.
 WECHATPAY_BONUS_COMMIT_DECL void BonusCommitClient::begin(const BonusCommitRequest& request, Callback done,
                                                           const CallOptions& options, bool has_place,
-                                                          const StopSource* stop) const {
+                                                          const std::shared_ptr<CommitPromise>& promise) const {
   const stages::NoThreadCancellation whole;
   const auto refuse = [&done](Error error) {
     stages::run_users_code([&] {
@@ -70,8 +74,7 @@ WECHATPAY_BONUS_COMMIT_DECL void BonusCommitClient::begin(const BonusCommitReque
   }
   std::shared_ptr<stages::CommitCall> call;
   try {
-    call = std::make_shared<stages::CommitCall>(open_->core, std::move(done), options,
-                                                stop != nullptr ? *stop : StopSource());
+    call = std::make_shared<stages::CommitCall>(open_->core, std::move(done), options, promise);
   } catch (const std::bad_alloc&) {
     return refuse(stages::out_of_memory(Outcome::not_sent));
   }
@@ -87,8 +90,7 @@ WECHATPAY_BONUS_COMMIT_DECL CommitFuture BonusCommitClient::commit_async(const B
                                                                          const CallOptions& options) const {
   const auto promise = std::make_shared<CommitPromise>();
   CommitFuture future(promise);
-  Callback done = [promise](CommitResult result) { promise->set(std::move(result)); };
-  begin(request, std::move(done), options, false, &promise->stop);
+  begin(request, stages::fulfilling(promise), options, false, promise);
   return future;
 }
 
@@ -101,8 +103,11 @@ WECHATPAY_BONUS_COMMIT_DECL CommitResult BonusCommitClient::commit(const BonusCo
   }
   const stages::NoThreadCancellation whole;
   try {
+    const auto promise = std::make_shared<CommitPromise>();
+    promise->works = true;
     // The last use of *this: another thread may destroy the client while this one waits.
-    return commit_async(request, options).get();
+    begin(request, stages::fulfilling(promise), options, false, promise);
+    return promise->wait_and_work();
   } catch (const std::bad_alloc&) {
     return stages::out_of_memory(Outcome::not_sent);
   }

@@ -78,14 +78,38 @@ WECHATPAY_BONUS_COMMIT_DECL CommitStep CommitAttempts::begin(const BonusCommitRe
 }
 
 WECHATPAY_BONUS_COMMIT_DECL CommitStep CommitAttempts::on_response(const Result<HttpResponse>& response, Moment now) {
+  if (auto result = conclude(response, now)) return *std::move(result);
+  return next_try(now);
+}
+
+WECHATPAY_BONUS_COMMIT_DECL std::optional<CommitResult> CommitAttempts::conclude(const Result<HttpResponse>& response,
+                                                                                 Moment now) {
   CommitResult result = read(response, now);
   record(result, transfer_of(response), now);
   update_host_health(result, now);
   const Decision next = result ? Decision{} : decide(result.error(), now);
   notify(next);
-  if (next.again) return prepare(next.pause, now);
+  if (next.again) {
+    sent_ = now.steady + next.pause;
+    error_ = std::move(result).error();
+    return std::nullopt;
+  }
   if (!result) finish(result.error(), next.why_not);
   return result;
+}
+
+WECHATPAY_BONUS_COMMIT_DECL CommitStep CommitAttempts::next_try(Moment now) {
+  if (options_.stop.stop_requested()) {
+    cancel(error_);
+    return without_next_try("cancelled");
+  }
+  if (left(now) <= milliseconds(0)) return without_next_try("the deadline passed before the next try was signed");
+  return prepare((std::max)(duration_cast<milliseconds>(sent_ - now.steady), milliseconds(0)), now);
+}
+
+WECHATPAY_BONUS_COMMIT_DECL CommitResult CommitAttempts::without_next_try(std::string_view why) {
+  finish(error_, why);
+  return std::move(error_);
 }
 
 WECHATPAY_BONUS_COMMIT_DECL CommitResult CommitAttempts::give_up(Error error) {
@@ -259,8 +283,7 @@ WECHATPAY_BONUS_COMMIT_DECL Decision CommitAttempts::decide(Error& error, Moment
       stages::decide(error, tries() - (stale_connection_ ? 1 : 0), left(now), random(), setup_->options.retry);
   if (forgiven_ && left(now) > milliseconds(0)) next = {true, milliseconds(0), ""};
   if (error.transport_fault == TransportFault::cancelled || (next.again && options_.stop.stop_requested())) {
-    error.kind = ErrorKind::cancelled;
-    error.transport_fault = TransportFault::cancelled;
+    cancel(error);
     return {false, milliseconds(0), "cancelled"};
   }
   if (!next.again) return next;
@@ -268,6 +291,11 @@ WECHATPAY_BONUS_COMMIT_DECL Decision CommitAttempts::decide(Error& error, Moment
   if (!pause) return {false, milliseconds(0), "the rate limit leaves no room for another try before the deadline"};
   next.pause = *pause;
   return next;
+}
+
+WECHATPAY_BONUS_COMMIT_DECL void CommitAttempts::cancel(Error& error) noexcept {
+  error.kind = ErrorKind::cancelled;
+  error.transport_fault = TransportFault::cancelled;
 }
 
 /// Tells whoever watches of the latest try.

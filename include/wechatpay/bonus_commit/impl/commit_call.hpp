@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "wechatpay/bonus_commit/client.hpp"
+#include "wechatpay/bonus_commit/impl/commit_promise.hpp"
 #include "wechatpay/bonus_commit/impl/system.hpp"
 #include "wechatpay/bonus_commit/impl/users_code.hpp"
 #include "wechatpay/bonus_commit/stages/commit_attempts.hpp"
@@ -86,16 +87,19 @@ class ClientCore {
   bool closed_ = false;
 };
 
-/// One call under way. It ends exactly once. One thread at a time has its turn, and with it all but the atomic member:
-/// who starts it, then who takes the number of the request that waits for the transport.
+/// One call under way. It ends exactly once. One thread at a time has its turn, and with it all but the atomic members:
+/// who starts it, then who takes the number of the request that waits for the transport, or of the task that waits for
+/// its executor.
 class CommitCall : public std::enable_shared_from_this<CommitCall> {
  public:
   using Callback = BonusCommitClient::Callback;
 
-  /// `stop` is what ends this call alone. Where it throws, `done` is still whole.
-  CommitCall(std::shared_ptr<ClientCore> core, Callback&& done, const CallOptions& options, StopSource stop)
+  /// `promise` is null or what `done` keeps: its stop ends this call alone. Where it throws, `done` is still whole.
+  CommitCall(std::shared_ptr<ClientCore> core, Callback&& done, const CallOptions& options,
+             const std::shared_ptr<CommitPromise>& promise)
       : core_(std::move(core)),
-        stop_(std::move(stop)),
+        waiting_(promise != nullptr && promise->works ? promise : nullptr),
+        stop_(promise != nullptr ? promise->stop : StopSource()),
         users_stop_(options.stop),
         attempts_(core_->setup(), core_->credentials(), {options.timeout, stop_.get_token()}),
         done_(std::move(done)) {}
@@ -131,18 +135,35 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
     std::optional<Result<HttpResponse>> response;                     ///< that came there
   };
 
+  /// Stands for a task that signs and sends the next try.
+  struct Task {
+    Task(std::weak_ptr<CommitCall> call_, int number_) : call(std::move(call_)), number(number_) {}
+    Task(const Task&) = delete;
+    Task& operator=(const Task&) = delete;
+    ~Task();
+
+    const std::weak_ptr<CommitCall> call;  ///< since who keeps the task may be kept by the client's options
+    const int number;
+  };
+
+  /// `FirstStep` gives a CommitStep, or nothing where somebody else has the turn now.
   template <typename FirstStep>
   void run(const FirstStep& first_step) noexcept;
   std::optional<Result<HttpResponse>> send(SignedTry next);
   void arrive(Reply& reply, Result<HttpResponse> response) noexcept;
   void drop(int number) noexcept;
+  bool signs_elsewhere() const noexcept { return waiting_ != nullptr || core_->setup()->options.executor; }
+  void post_next_try();
+  void next_try(int number) noexcept;
+  void end_without_next_try(int number, const std::string& why) noexcept;
   bool take_turn(int number) noexcept { return awaited_.compare_exchange_strong(number, 0); }
   void give_up(ErrorKind kind, TransportFault fault, const char* what) noexcept;
   void end(CommitResult result) noexcept;
   Moment now() const;
 
   const std::shared_ptr<ClientCore> core_;
-  const StopSource stop_;  ///< the transport has its token
+  const std::shared_ptr<CommitPromise> waiting_;  ///< a commit() does, and runs tasks
+  const StopSource stop_;                         ///< the transport has its token
   StopToken users_stop_;
   std::optional<StopCallback<Forward>> forward_;  ///< from the user's to ours
   CommitAttempts attempts_;
@@ -150,8 +171,8 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
   std::string out_trade_no_;
   std::chrono::steady_clock::time_point started_;
   std::atomic<bool> stopped_{false};
-  int number_ = 0;               ///< of the latest request
-  std::atomic<int> awaited_{0};  ///< the number of the request that waits for the transport; 0: somebody has the turn
+  int number_ = 0;               ///< of the latest request or task
+  std::atomic<int> awaited_{0};  ///< the number of the request or task that waits; 0: somebody has the turn
 };
 
 /// What the copies of a client share; the last one ends its calls.

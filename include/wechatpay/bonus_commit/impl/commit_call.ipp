@@ -127,7 +127,7 @@ WECHATPAY_BONUS_COMMIT_DECL Moment CommitCall::now() const {
 
 WECHATPAY_BONUS_COMMIT_DECL void CommitCall::start(const BonusCommitRequest& request, bool has_place) noexcept {
   const ClientCore::Visit visit(*core_);
-  run([&](Moment present) {
+  run([&](Moment present) -> std::optional<CommitStep> {
     core_->add(shared_from_this());
     out_trade_no_ = request.out_trade_no;
     started_ = present.steady;
@@ -143,15 +143,16 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::run(const FirstStep& first_step) no
   const UsersCode guard;
   try {
     Moment present = now();
-    CommitStep step = first_step(present);
-    while (SignedTry* const next = std::get_if<SignedTry>(&step)) {
+    std::optional<CommitStep> step = first_step(present);
+    while (step) {
+      SignedTry* const next = std::get_if<SignedTry>(&*step);
+      if (next == nullptr) return end(std::get<CommitResult>(*std::move(step)));
       hurry(next->options, std::chrono::duration_cast<milliseconds>(now().steady - present.steady));
       auto response = send(std::move(*next));
       if (!response) return;
       present = now();
       step = attempts_.on_response(*response, present);
     }
-    end(std::get<CommitResult>(std::move(step)));
   } catch (const std::bad_alloc&) {
     give_up(ErrorKind::internal_error, TransportFault::none, "out of memory ended the call");
   } catch (const std::exception& exception) {
@@ -205,7 +206,53 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::arrive(Reply& reply, Result<HttpRes
     reply.response.emplace(std::move(response));
     return;
   }
-  run([&](Moment present) { return attempts_.on_response(response, present); });
+  run([&](Moment present) -> std::optional<CommitStep> {
+    if (!signs_elsewhere()) return attempts_.on_response(response, present);
+    if (auto result = attempts_.conclude(response, present)) return *std::move(result);
+    post_next_try();
+    return std::nullopt;
+  });
+}
+
+/// Has the next try signed where this keeps no other call waiting. From here on, another thread may have the turn.
+WECHATPAY_BONUS_COMMIT_DECL void CommitCall::post_next_try() {
+  const auto posted = std::make_shared<Task>(weak_from_this(), number_ + 1);
+  MoveOnlyFunction<void()> task = [posted] {
+    if (const auto call = posted->call.lock()) call->next_try(posted->number);
+  };
+  ++number_;
+  awaited_ = posted->number;
+  if (waiting_ != nullptr) return waiting_->lend(std::move(task));
+  std::string why = "ClientOptions::executor threw";
+  try {
+    return core_->setup()->options.executor(std::move(task));
+  } catch (const std::exception& exception) {
+    why.append(": ").append(printable(without_signatures(exception.what()), 1000));
+  } catch (...) {
+    why.append(" what is no std::exception");
+  }
+  end_without_next_try(posted->number, why);
+}
+
+WECHATPAY_BONUS_COMMIT_DECL CommitCall::Task::~Task() {
+  const auto kept = call.lock();
+  if (kept == nullptr || kept->awaited_ != number || kept->core_->in_child()) return;
+  const ClientCore::Visit visit(*kept->core_);
+  kept->end_without_next_try(number, "ClientOptions::executor dropped the next try");
+}
+
+/// On any thread: the task runs.
+WECHATPAY_BONUS_COMMIT_DECL void CommitCall::next_try(int number) noexcept {
+  if (core_->in_child()) return;
+  const ClientCore::Visit visit(*core_);
+  if (!take_turn(number)) return;
+  run([this](Moment present) -> std::optional<CommitStep> { return attempts_.next_try(present); });
+}
+
+/// Where the task has not run, and will not.
+WECHATPAY_BONUS_COMMIT_DECL void CommitCall::end_without_next_try(int number, const std::string& why) noexcept {
+  if (!take_turn(number)) return;
+  run([&](Moment) -> std::optional<CommitStep> { return attempts_.without_next_try(why); });
 }
 
 /// On any thread: the transport has let go of its completion.

@@ -80,8 +80,18 @@ class CommitAttempts {
   /// It was not handed over after all: nothing has left.
   void take_back() noexcept { latest_ = Latest::prepared; }
 
-  /// The step after the transport's answer, or its error, to the latest request.
+  /// The step after the transport's answer, or its error, to the latest request: both of the following.
   CommitStep on_response(const Result<HttpResponse>& response, Moment now);
+
+  /// What that answer or error means: the result, which ends the call, or nothing where another try is to follow. Then
+  /// call next_try() or without_next_try(), and give_up() where neither is possible.
+  std::optional<CommitResult> conclude(const Result<HttpResponse>& response, Moment now);
+
+  /// The step after conclude(): that try, with what is left of its pause. It signs, which may take long.
+  CommitStep next_try(Moment now);
+
+  /// Ends the call with the error of its latest try instead; `why` is added to its message.
+  CommitResult without_next_try(std::string_view why);
 
   /// Ends the call with `error` instead of what would have come, with what is known of the tries so far.
   CommitResult give_up(Error error);
@@ -115,6 +125,7 @@ class CommitAttempts {
   void update_host_health(const CommitResult& result, Moment now);
   Decision decide(Error& error, Moment now);
   void notify(const Decision& next) const;
+  static void cancel(Error& error) noexcept;
   void finish(Error& error, std::string_view why_no_more);
   std::string list_of_tries() const;
 
@@ -125,12 +136,13 @@ class CommitAttempts {
   std::string out_trade_no_;
   std::string path_;
   std::string body_;
-  std::chrono::steady_clock::time_point sent_;  ///< the latest try, or will be
+  std::chrono::steady_clock::time_point sent_;  ///< the latest try, or will be; after conclude(): the next one
   std::size_t host_ = static_cast<std::size_t>(-1);
   std::string nonce_str_;
   std::int64_t timestamp_ = 0;
   std::string signatures_;  ///< of all tries, a line break between
   std::vector<Try> tries_;
+  Error error_;  ///< of the latest try, where another is to follow
   Latest latest_ = Latest::ended;
   Outcome outcome_ = Outcome::not_sent;  ///< of all tries so far
   bool stale_connection_ = false;        ///< a try met one, and does not count
