@@ -19,38 +19,43 @@ begin "spelling"  # a keyword of SQLite's, and what the tests misspell on purpos
 git ls-files '*.md' '*.cpp' '*.hpp' '*.ipp' '*.sh' '*.txt' '*.cmake' '*.1' | grep -v '^tests/package/exported_symbols.txt$' |
   xargs codespell --ignore-words-list=iif,comit,chekc,fo
 
-build gcc-23-coverage g++ 23 -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS=--coverage -fprofile-update=atomic"
-find build/gcc-23-coverage -name '*.gcda' -delete
-run_tests gcc-23-coverage
-begin "coverage by lines"
-gcovr --root . --filter include/ --filter src/ --exclude-unreachable-branches --fail-under-line 95 build/gcc-23-coverage |
-  sed -n '/^File/,$p'
-
-# Each program's tests twice in a random order, beside the other programs, behind a proxy that is not there.
+# Coverage and sanitizers in one build. Its tests run in a random order, each program's twice, beside the other
+# programs, behind a proxy that is not there.
+build gcc-23-sanitized g++ 23 "-DCMAKE_CXX_FLAGS=-g1 --coverage -fprofile-update=atomic" \
+  -DWECHATPAY_BONUS_COMMIT_SANITIZE=address,undefined
+find build/gcc-23-sanitized -name '*.gcda' -delete
+others="database|clients|browser"  # what needs programs of others
 nowhere=http://127.0.0.1:1
 https_proxy=$nowhere HTTPS_PROXY=$nowhere all_proxy=$nowhere ALL_PROXY=$nowhere no_proxy=localhost NO_PROXY=localhost \
-  TZ=Asia/Shanghai GTEST_SHUFFLE=1 GTEST_REPEAT=2 run_tests gcc-23-coverage --label-exclude "soak|database" --parallel 4
+  TZ=Asia/Shanghai GTEST_SHUFFLE=1 GTEST_REPEAT=2 run_tests gcc-23-sanitized --label-exclude "$others" --parallel 4
+run_tests gcc-23-sanitized --label-regex "$others"
+begin "coverage by lines"
+gcovr --root . --filter include/ --filter src/ --exclude-unreachable-branches --fail-under-line 95 build/gcc-23-sanitized |
+  sed -n '/^File/,$p'
 
-build clang-20-sanitized clang++ 20 -DCMAKE_BUILD_TYPE=Debug -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
-  -DWECHATPAY_BONUS_COMMIT_SANITIZE=address,undefined
-run_tests clang-20-sanitized --label-exclude database
-
-build clang-17-threads clang++ 17 -DCMAKE_BUILD_TYPE=Debug -DWECHATPAY_BONUS_COMMIT_SANITIZE=thread
+build clang-17-threads clang++ 17 -DCMAKE_CXX_FLAGS=-g1 -DWECHATPAY_BONUS_COMMIT_SANITIZE=thread
 # The tests fork while there are threads; a child that starts threads of its own is what they are about.
-TSAN_OPTIONS="die_after_fork=0 suppressions=$PWD/tests/support/tsan_suppressions.txt" run_tests clang-17-threads --label-exclude database
+TSAN_OPTIONS="die_after_fork=0 suppressions=$PWD/tests/support/tsan_suppressions.txt" \
+  run_tests clang-17-threads --label-exclude "clients|browser" --parallel 2
 
+# clang++'s warnings of all sources as C++20 are among what it says: nothing is built.
 begin "static analysis"
-bash tests/clang_tidy.sh build/clang-20-sanitized
+quietly build/clang-20-analysis/configure.log cmake -S . -B build/clang-20-analysis -G Ninja \
+  -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_STANDARD=20 -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DCMAKE_UNITY_BUILD=ON
+bash tests/clang_tidy.sh build/clang-20-analysis
 
-targets="answer_fuzz keys_fuzz request_fuzz retry_after_fuzz" build fuzz clang++ 17 -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+# clang++'s address and undefined sanitizers, which find other things than g++'s, have the library to themselves here.
+targets="answer_fuzz keys_fuzz request_fuzz retry_after_fuzz" build fuzz clang++ 17 "-DCMAKE_CXX_FLAGS=-O1 -g1" \
   -DWECHATPAY_BONUS_COMMIT_SANITIZE=address,undefined,fuzzer-no-link
 begin "fuzzing"
 bash tests/fuzz/run.sh build/fuzz 25
 
-# What users compile, in the settings that are left.
+# What users compile, in the settings that are left. The benchmarks, further down, are built on top of the first.
 for_users="wechatpay_bonus_commit wechatpay_bonus_commit_testing wechatpay_bonus_commit_sandbox wechatpay_bonus_commit_tool examples/all
-  headers_stand_alone_17 headers_stand_alone_20 readme_snippets_17 readme_snippets_20"
-targets=$for_users build gcc-20 g++ 20 -DCMAKE_BUILD_TYPE=Release
+  headers_stand_alone_17 headers_stand_alone_20 headers_without_exceptions_17 headers_without_exceptions_20
+  readme_snippets_17 readme_snippets_20"
+targets="$for_users soak" build benchmark g++ 20 -DCMAKE_BUILD_TYPE=Release -DWECHATPAY_BONUS_COMMIT_BUILD_BENCHMARKS=ON
+run_tests benchmark --label-regex soak  # the only one of its runs without a sanitizer, which hides what memory it uses
 targets=$for_users build clang-23 clang++ 23
 
 begin "benchmarks, in their short form: that they work, not how fast"

@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash cmake/install-dependencies.sh tests
 
 targets="unit_tests coroutine_tests integration_tests failure_tests tool_tests readme_tests program_without_exceptions examples/all" \
-  build gcc-17 g++ 17 -DCMAKE_BUILD_TYPE=Debug
-run_tests gcc-17 --label-exclude "soak|database"
+  build gcc-17 g++ 17
+run_tests gcc-17 --label-exclude "soak|database|clients|browser" --parallel 2
 
 echo "The tests passed."

@@ -29,6 +29,7 @@
 #include "src/openssl/pem.hpp"
 #include "src/testing/pki.hpp"
 #include "tests/support/polling_loop.hpp"
+#include "tests/support/sanitizers.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/stages/base64.hpp"
@@ -427,11 +428,7 @@ bool memory_ran_short() { return allocations_left.load() <= 0; }
 class FailuresOfMemory : public ::testing::Test {
  protected:
   void SetUp() override {
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-    GTEST_SKIP() << "shown by the other builds";
-#endif
-#endif
+    if (with_thread_sanitizer) GTEST_SKIP() << "shown by the other builds";
   }
 };
 

@@ -33,7 +33,7 @@ endfunction()
 function(vcpkg_cmake_configure)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "SOURCE_PATH" "OPTIONS")
   run(${CMAKE_COMMAND} -S ${arg_SOURCE_PATH} -B ${BUILD}/build -DCMAKE_INSTALL_PREFIX=${CURRENT_PACKAGES_DIR}
-    -DCMAKE_INSTALL_LIBDIR=lib --warn-uninitialized ${arg_OPTIONS})
+    -DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_UNITY_BUILD=ON --warn-uninitialized ${arg_OPTIONS})
 endfunction()
 
 function(vcpkg_cmake_install)

@@ -15,16 +15,12 @@
 #include <fstream>
 #include <thread>
 
+#include "tests/support/sanitizers.hpp"
+
 namespace wechatpay::bonus_commit {
 
 /// A sanitizer has an allocator of its own, which keeps what was freed; it looks for leaks itself.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool memory_tells = false;
-#elif defined(__has_feature)
-inline constexpr bool memory_tells = !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
-#else
-inline constexpr bool memory_tells = true;
-#endif
+inline constexpr bool memory_tells = !with_address_sanitizer && !with_thread_sanitizer;
 
 struct Holdings {
   std::size_t allocated = 0;    ///< bytes that malloc() has given out
