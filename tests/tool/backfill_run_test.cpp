@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "exit_status.hpp"
 #include "tests/support/support.hpp"
@@ -58,6 +60,12 @@ class BackfillTest : public ::testing::Test {
     said_ = ::testing::internal::GetCapturedStderr();
     summary_ = run.summary();
     return status;
+  }
+
+  /// The next request meets a refusal of WeChat Pay's.
+  void refuse() {
+    transport_->then(
+        [this](const HttpRequest& request) { return wechat_pay_.error(400, "PARAM_ERROR", "no such card", request); });
   }
 
   bool said(const std::string& text) const { return contains(said_, text); }
@@ -200,6 +208,116 @@ TEST_F(BackfillTest, GivesItsSummaryAsJson) {
   EXPECT_EQ(summary_["failures"][0]["count"], 1);
   EXPECT_EQ(summary_["failed_file"], options_.failed);
   EXPECT_EQ(summary_["journal"], options_.journal);
+}
+
+TEST_F(BackfillTest, EndsWithTheWorstOfSeveralOutcomesInWhicheverOrderTheyCome) {
+  using Outcomes = std::vector<Outcome>;
+  const auto status_of = [this](const Outcomes& outcomes) {
+    options_.journal = "";
+    for (const Outcome outcome : outcomes) {
+      if (outcome == Outcome::refused) {
+        refuse();
+      } else {
+        transport_->then(failure(Remedy::retry_later, outcome));
+      }
+    }
+    transport_->then([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+    return run(orders(static_cast<int>(outcomes.size()) + 1));
+  };
+  EXPECT_EQ(status_of({}), ExitStatus::success);
+  EXPECT_EQ(status_of({Outcome::refused}), ExitStatus::refused);
+  EXPECT_EQ(status_of({Outcome::not_sent}), ExitStatus::not_sent);
+  EXPECT_EQ(status_of({Outcome::unknown}), ExitStatus::unknown);
+  Outcomes all = {Outcome::not_sent, Outcome::refused, Outcome::unknown};
+  for (const Outcomes& two : {Outcomes{all[0], all[1]}, Outcomes{all[1], all[0]}}) {
+    EXPECT_EQ(status_of(two), ExitStatus::not_sent);
+  }
+  std::sort(all.begin(), all.end());
+  do {
+    EXPECT_EQ(status_of(all), ExitStatus::unknown);
+  } while (std::next_permutation(all.begin(), all.end()));
+}
+
+TEST_F(BackfillTest, SaysThatAnOrderIsUnknownRatherThanThatItStopped) {
+  options_.stop_after = 1;
+  transport_->otherwise([](const HttpRequest&) { return failure(Remedy::retry_later, Outcome::unknown); });
+  EXPECT_EQ(run(orders(3)), ExitStatus::unknown);
+  EXPECT_EQ(summary_["complete"], false);
+}
+
+TEST_F(BackfillTest, SaysThatNotAllWasDoneRatherThanThatOneWasRefused) {
+  options_.stop_after = 1;
+  refuse();
+  EXPECT_EQ(run(orders(3)), ExitStatus::not_sent);
+}
+
+TEST_F(BackfillTest, CountsFailuresFromTheLastCreditOn) {
+  options_.stop_after = 2;
+  const auto credit = [this](const HttpRequest& request) { return wechat_pay_.answer(request); };
+  for (int i = 0; i < 3; ++i) transport_->then(failure(Remedy::retry_later)).then(credit);
+  transport_->otherwise([](const HttpRequest&) { return failure(Remedy::retry_later); });
+  EXPECT_EQ(run(orders(20)), ExitStatus::not_sent);
+  EXPECT_EQ(transport_->requests().size(), 8U);
+  EXPECT_TRUE(said("Stopped: 2 failures in a row (--stop-after), the last one: other (not sent)")) << said_;
+}
+
+TEST_F(BackfillTest, CountsRefusedPermissionsFromTheLastOtherFailureOn) {
+  options_.stop_after = 50;
+  for (int block = 0; block < 2; ++block) {
+    for (int i = 0; i < 9; ++i) transport_->then(failure(Remedy::ask_wechat_pay));
+    transport_->then(failure(Remedy::retry_later));
+  }
+  transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  run(orders(30));
+  EXPECT_EQ(summary_["complete"], true) << said_;
+  EXPECT_EQ(summary_["credited"], 10);
+}
+
+TEST_F(BackfillTest, TellsOfTwentyCausesAtMost) {
+  for (int i = 10; i < 35; ++i) {
+    transport_->then([this, i](const HttpRequest& request) {
+      return wechat_pay_.error(400, "PARAM_ERROR", "reason " + std::to_string(i), request);
+    });
+  }
+  run(orders(25));
+  EXPECT_EQ(times(said_, "out_trade_no order-"), 20U) << said_;
+  EXPECT_TRUE(said("25 x 400 PARAM_ERROR (refused), first on line 2\n")) << said_;
+}
+
+TEST_F(BackfillTest, GivesEachCountOfItsSummaryUnderItsOwnName) {
+  const auto row = [](const std::string& name) { return "1,2," + name + ",4,5,6\n"; };
+  transport_->then([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  transport_->otherwise(
+      [this](const HttpRequest& request) { return wechat_pay_.error(400, "PARAM_ERROR", "no such card", request); });
+  run(orders(3));
+  transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  std::string content = orders(3) + row("new-1") + row("new-1") + row("new-1") + row("new-1");
+  for (const char* bad : {"a", "b", "c", "d"}) content += std::string("1,2,") + bad + ",4,5,many\n";
+  for (int i = 1; i <= 5; ++i) content += row("12177525012014" + std::to_string(i) + "0000000000000");
+  run(content);
+  const std::string message = summary_["failures"][0]["message"];
+  const nlohmann::ordered_json expected = {
+      {"complete", true},
+      {"interrupted", false},
+      {"credited", 1},
+      {"failed", 0},
+      {"bad_rows", 4},
+      {"doubtful_rows", 5},
+      {"credited_before", 1},
+      {"refused_before", 2},
+      {"repeated", 3},
+      {"failures", {{{"label", "400 PARAM_ERROR (refused)"}, {"count", 2}, {"first_line", 3}, {"message", message}}}},
+      {"failed_file", options_.failed},
+      {"journal", options_.journal}};
+  EXPECT_EQ(summary_.dump(), expected.dump());
+}
+
+TEST_F(BackfillTest, NamesNoFileOfFailuresWhereNothingFailed) {
+  transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  EXPECT_EQ(run(orders(1)), ExitStatus::success);
+  EXPECT_FALSE(summary_.contains("failed_file"));
+  EXPECT_FALSE(std::filesystem::exists(options_.failed));
+  EXPECT_FALSE(summary_.contains("stopped_because"));
 }
 
 TEST(BackfillDecisions, SettleOnlyAVerifiedRefusalOfTheOrder) {

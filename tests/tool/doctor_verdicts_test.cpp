@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "src/testing/pki.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/transport.hpp"
@@ -167,6 +168,141 @@ TEST(Doctor, BlamesAClockThatIsOffByFiveMinutes) {
   EXPECT_EQ(verdict_of_answer(error).substr(0, 9), "clock bad");
   error.tries[0].answer->clock_offset = std::chrono::seconds(61);
   EXPECT_EQ(verdict_of_answer(error).substr(0, 10), "clock look");
+}
+
+TEST(Doctor, TellsAClockByTheSecondAtWhichItsVerdictChanges) {
+  const auto verdict_at = [](int seconds) {
+    Error error = answer(400, "INVALID_REQUEST");
+    error.tries[0].answer->clock_offset = std::chrono::seconds(seconds);
+    const std::string all = verdict_of_answer(error);
+    return all.substr(0, all.find(','));
+  };
+  for (const int sign : {1, -1}) {
+    EXPECT_EQ(verdict_at(sign * 60), "clock ok");
+    EXPECT_EQ(verdict_at(sign * 61), "clock look");
+    EXPECT_EQ(verdict_at(sign * 300), "clock look");
+    EXPECT_EQ(verdict_at(sign * 301), "clock bad");
+  }
+}
+
+/// What findings say of one step.
+std::string message_of(const Findings& findings, const std::string& step) {
+  const auto document = findings.as_json();
+  for (const auto& each : document["steps"]) {
+    if (each["step"] == step) return each["message"];
+  }
+  return "";
+}
+
+TEST(Doctor, SaysWhetherThereWereTooManyRequestsOrNoService) {
+  for (const auto& [status, says] :
+       {std::pair(429, "too many requests at the moment"), std::pair(408, "WeChat Pay does not serve at the moment"),
+        std::pair(499, "WeChat Pay does not serve at the moment"),
+        std::pair(500, "WeChat Pay does not serve at the moment")}) {
+    Findings findings(true);
+    Error error = answer(status, "SOME_CODE", false);
+    error.tries[0].transfer.name_lookup = error.tries[0].transfer.connect = error.tries[0].transfer.tls = some;
+    judge_commit(error.tries[0], false, error, findings);
+    EXPECT_TRUE(contains(message_of(findings, "signed request"), says)) << status;
+    EXPECT_EQ(message_of(findings, "signed answer"), "") << "one that did not verify";
+    EXPECT_EQ(findings.bad_steps(), 0) << status;
+    EXPECT_EQ(findings.undecided_steps(), 1) << status;
+  }
+}
+
+TEST(Doctor, BlamesAnUnverified403ForItsSignatureAlone) {
+  EXPECT_EQ(verdict_of_answer(answer(403, "NO_AUTH", false)),
+            "clock unknown, signed request unknown, signed answer bad");
+}
+
+TEST(Doctor, NamesTheKeyThatVerifiedACredit) {
+  Try made;
+  made.transfer.name_lookup = made.transfer.connect = made.transfer.tls = some;
+  made.answer.emplace().clock_offset = std::chrono::seconds(0);
+  CommitReceipt receipt;
+  receipt.serial = "PUB_KEY_ID_7";
+  Findings findings(true);
+  findings.begin_host("https://host");
+  judge_commit(made, false, receipt, findings);
+  EXPECT_EQ(steps(findings), "name lookup ok, connection ok, TLS ok, clock ok, signed request ok, signed answer ok");
+  EXPECT_EQ(message_of(findings, "signed answer"), "verified with PUB_KEY_ID_7");
+  EXPECT_EQ(message_of(findings, "name lookup"), "1 ms");
+  const auto document = findings.as_json();
+  EXPECT_EQ(document["steps"][0]["origin"], "https://host");
+  EXPECT_EQ(document["wrong"], 0);
+  EXPECT_EQ(document["undecided"], 0);
+}
+
+/// A merchant's key that fails when it is used.
+class BrokenSigner final : public Signer {
+ public:
+  Result<std::string> sign(std::string_view) const override {
+    Error error;
+    error.message = "the key store is away";
+    return error;
+  }
+};
+
+TEST(Doctor, TriesTheKeyAndBlamesASignerThatFails) {
+  Findings findings(true);
+  judge_credentials(Credentials::from_signer("1900000001", "0A", std::make_shared<BrokenSigner>()),
+                    std::chrono::system_clock::now(), findings);
+  EXPECT_EQ(steps(findings), "merchant's key ok, signing bad, its certificate unknown");
+  EXPECT_EQ(message_of(findings, "signing"), "the key store is away");
+  EXPECT_EQ(findings.bad_steps(), 1);
+}
+
+TEST(Doctor, TellsOnceThatACertificateHasExpiredAndWhen) {
+  const FakeWechatPay wechat_pay;
+  const Result<Credentials> credentials = wechat_pay.credentials();
+  Findings findings(true);
+  judge_credentials(credentials, credentials->not_after().value() + std::chrono::seconds(1), findings);
+  EXPECT_EQ(steps(findings), "merchant's key ok, its certificate bad");
+  EXPECT_TRUE(contains(message_of(findings, "its certificate"), "expired on 20")) << findings.as_json().dump();
+}
+
+TEST(Doctor, LooksAtPlatformKeys) {
+  const FakeWechatPay wechat_pay;
+  Findings good(true);
+  judge_platform_keys(wechat_pay.platform_keys(), good);
+  EXPECT_EQ(steps(good), "platform keys ok");
+  EXPECT_TRUE(contains(message_of(good, "platform keys"), "requests announce " + wechat_pay.public_key_id()));
+  EXPECT_FALSE(judge_own_key(wechat_pay.credentials(), wechat_pay.platform_keys(), good));
+  EXPECT_EQ(good.bad_steps(), 0);
+
+  Findings bad(true);
+  judge_platform_keys(configuration_error("no such file"), bad);
+  EXPECT_EQ(steps(bad), "platform keys bad");
+
+  const auto key = read_key(wechat_pay.merchant_key_pem());
+  CertificateOptions options{"Tenpay.com sign", "0A", {}, false};
+  options.not_after = std::chrono::system_clock::now() + std::chrono::hours(24);
+  PlatformKeys own;
+  ASSERT_TRUE(own.add_certificate(certificate_pem(make_certificate(options, key.get()).get())));
+  Findings doubtful(true);
+  judge_platform_keys(own, doubtful);
+  EXPECT_EQ(steps(doubtful), "platform keys ok, platform keys look") << "it expires tomorrow";
+  EXPECT_TRUE(judge_own_key(wechat_pay.credentials(), own, doubtful));
+  EXPECT_EQ(doubtful.bad_steps(), 1);
+}
+
+TEST(Doctor, PrintsAStepAsALineOfItsVerdictItsNameAndWhatWasFound) {
+  Findings findings(false);
+  ::testing::internal::CaptureStdout();
+  findings.begin_host("https://host");
+  findings.good("TLS", "stands");
+  findings.bad("a step with a long name", "CurlOptions::proxy");
+  findings.undecided("clock", "later");
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(),
+            "\nhttps://host\n"
+            "ok    TLS                 stands\n"
+            "BAD   a step with a long name --proxy\n"
+            "  ?   clock               later\n");
+  EXPECT_EQ(findings.as_json().dump(),
+            R"({"wrong":1,"undecided":1,"steps":[)"
+            R"({"origin":"https://host","step":"TLS","verdict":"ok","message":"stands"},)"
+            R"({"origin":"https://host","step":"a step with a long name","verdict":"bad","message":"--proxy"},)"
+            R"({"origin":"https://host","step":"clock","verdict":"unknown","message":"later"}]})");
 }
 
 TEST(Doctor, BlamesACertificateThatHasExpired) {

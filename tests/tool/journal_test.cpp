@@ -127,6 +127,99 @@ TEST_F(JournalTest, OfALaterLayoutIsLeftAlone) {
   EXPECT_TRUE(contains(refusal(file_, "here"), "by a later version"));
 }
 
+/// Executes `sql` on the database `file`; the first column of what it selects, a line for each row.
+std::string sqlite(const std::string& file, const std::string& sql) {
+  sqlite3* database = nullptr;
+  EXPECT_EQ(sqlite3_open(file.c_str(), &database), SQLITE_OK);
+  std::string rows;
+  const auto add_row = [](void* all, int, char** values, char**) {
+    *static_cast<std::string*>(all) += std::string(values[0] == nullptr ? "" : values[0]) + "\n";
+    return 0;
+  };
+  EXPECT_EQ(sqlite3_exec(database, sql.c_str(), add_row, &rows, nullptr), SQLITE_OK) << sqlite3_errmsg(database);
+  sqlite3_close(database);
+  return rows;
+}
+
+const std::string of_version_1 = read_text(WECHATPAY_SOURCE "/tests/tool/journal_1.0.0.sql");
+const std::string wechat_pay = "https://api.mch.weixin.qq.com";
+
+TEST_F(JournalTest, OfVersion1IsGoneOnWith) {
+  sqlite(file_, of_version_1);
+  Journal journal(file_, wechat_pay);
+  EXPECT_TRUE(journal.owns("orders.csv.failed"));
+  EXPECT_EQ(see(journal, order(2, "credited")), Journal::Sight::settled);
+  EXPECT_EQ(see(journal, order(3, "refused")), Journal::Sight::refused);
+  EXPECT_EQ(see(journal, order(4, "unknown")), Journal::Sight::commit);
+  EXPECT_EQ(see(journal, order(5, "not sent")), Journal::Sight::commit);
+  EXPECT_EQ(see(journal, order(6, "under way")), Journal::Sight::commit);
+  journal.record(order(4, "unknown").request, CommitReceipt{}, true);
+  journal.record(order(5, "not sent").request, failure(Outcome::unknown), false);
+  EXPECT_EQ(failed_rows(journal, 6),
+            (std::vector<std::string>{
+                "the row of refused | refused: WeChat Pay answered 400 INVALID_REQUEST: the code does not exist",
+                "the row of not sent | unknown: no answer in time",
+                "1,2,bad,4,5,0 | not an order: bonus_value must be 1 or more (given: 0)"}));
+}
+
+TEST_F(JournalTest, OfVersion1IsAboutTheHostThatItSays) {
+  sqlite(file_, of_version_1);
+  EXPECT_TRUE(contains(refusal(file_, "here"), "is about " + wechat_pay + ", not here"));
+}
+
+TEST_F(JournalTest, IsWrittenAsVersion1Reads) {
+  const std::string form =
+      "PRAGMA application_id; PRAGMA user_version; PRAGMA journal_mode;"
+      "SELECT name || sql FROM sqlite_schema ORDER BY name; SELECT key FROM about";
+  sqlite(file_, of_version_1);
+  const std::string fresh = folder_.path("fresh");
+  { const Journal journal(fresh, "here"); }
+  EXPECT_EQ(sqlite(fresh, form), sqlite(file_, form));
+}
+
+TEST_F(JournalTest, KeepsWhatWechatPaySupportAsksFor) {
+  {
+    Journal journal(file_, "here");
+    see(journal, order(1, "credited"));
+    CommitReceipt receipt;
+    receipt.request_id = "08AB";
+    journal.record(order(1, "credited").request, receipt, true);
+    see(journal, order(2, "refused"));
+    Error refused;
+    refused.outcome = Outcome::refused;
+    refused.tries.emplace_back().answer.emplace().request_id = "08CD";
+    journal.record(order(2, "refused").request, refused, true);
+  }
+  EXPECT_EQ(sqlite(file_, "SELECT outcome || ' ' || request_id || ' ' || row FROM orders ORDER BY line"),
+            "credited 08AB \nrefused 08CD the row of refused\n");
+}
+
+TEST_F(JournalTest, CountsTheFailuresOfThisRunAloneWithTheMostFrequentFirst) {
+  {
+    Journal first(file_, "here");
+    see(first, order(1, "earlier"));
+    first.record(order(1, "earlier").request, failure(Outcome::unknown), false);
+  }
+  Journal second(file_, "here");
+  for (const char* each : {"a", "b", "c"}) see(second, order(2, each));
+  second.record(order(2, "a").request, transport_error(TransportFault::connect, Outcome::not_sent, "x"), false);
+  second.record(order(2, "b").request, failure(Outcome::unknown), false);
+  second.record(order(2, "c").request, failure(Outcome::unknown), false);
+  std::vector<std::string> kinds;
+  second.for_each_kind_of_failure(
+      [&kinds](const Journal::Failures& kind) { kinds.push_back(std::to_string(kind.count) + " " + kind.label); });
+  EXPECT_EQ(kinds, (std::vector<std::string>{"2 timeout (unknown)", "1 connect (not sent)"}));
+}
+
+TEST_F(JournalTest, TellsARowInDoubtFromOneThatIsNoOrder) {
+  Journal journal(file_, "here");
+  OrderRow doubtful = order(1, "a");
+  doubtful.fault = "may have been rounded";
+  doubtful.in_doubt = true;
+  journal.see(doubtful);
+  EXPECT_EQ(failed_rows(journal), std::vector<std::string>{"the row of a | may have been rounded"});
+}
+
 TEST_F(JournalTest, FindsAnOrderThatStandsTwiceInTheFile) {
   Journal journal(file_, "here");
   EXPECT_EQ(see(journal, order(2, "a", 30)), Journal::Sight::commit);

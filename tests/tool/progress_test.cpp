@@ -42,12 +42,32 @@ TEST(Progress, ShowsNoShareOfWhatHasNoKnownEnd) {
   EXPECT_EQ(Progress().line(from_standard_input, 80), "12 done, 3 failed, 5 skipped  0/s");
 }
 
+TEST(Progress, DrawsABarOf10To40CharactersOrNone) {
+  const auto line = [](int width) {
+    Progress progress;
+    progress.line(standing(0, 0), 0);
+    return progress.line(standing(1, 5000), width);
+  };
+  const std::string text = "50 %  5,000 done, 3 failed  5,000/s  0:01 left";  // 46 characters
+  EXPECT_EQ(line(59), text);
+  EXPECT_EQ(line(60), "[#####.....] " + text);
+  EXPECT_EQ(line(90), "[" + std::string(20, '#') + std::string(20, '.') + "] " + text);
+  EXPECT_EQ(line(200), line(90));
+}
+
 TEST(Numbers, AreWrittenForPeople) {
   EXPECT_EQ(with_commas(0), "0");
   EXPECT_EQ(with_commas(999), "999");
   EXPECT_EQ(with_commas(1000), "1,000");
   EXPECT_EQ(with_commas(1234567), "1,234,567");
   EXPECT_EQ(as_time(5), "0:05");
+  EXPECT_EQ(as_time(10), "0:10");
+  EXPECT_EQ(as_time(59), "0:59");
+  EXPECT_EQ(as_time(60), "1:00");
+  EXPECT_EQ(as_time(3599), "59:59");
+  EXPECT_EQ(as_time(3600), "1:00:00");
+  EXPECT_EQ(counted(1, "row", "rows"), "1 row");
+  EXPECT_EQ(counted(2000, "row", "rows"), "2,000 rows");
   EXPECT_EQ(as_time(83), "1:23");
   EXPECT_EQ(as_time(7384), "2:03:04");
 }

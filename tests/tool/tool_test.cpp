@@ -1,8 +1,10 @@
 // The tool against a WeChat Pay that is made to answer in ways that the sandbox's faults do not have.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
 #include <cstdlib>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "src/testing/pki.hpp"
@@ -47,6 +49,62 @@ TEST_F(ToolTest, TellsOfNoRequestIdWhereThereIsNone) {
   });
   EXPECT_EQ(tool(commit_).output, "credited: 30 points for out_trade_no 3\n");
   EXPECT_FALSE(contains(tool(commit_ + " --json").output, "request_id"));
+}
+
+/// The names of an object's members.
+std::string members(const nlohmann::ordered_json& json) {
+  std::string all;
+  for (const auto& [name, value] : json.items()) all += (all.empty() ? "" : " ") + name;
+  return all;
+}
+
+int exit_status(const CommandResult& result) { return WIFEXITED(result.status) ? WEXITSTATUS(result.status) : -1; }
+
+TEST_F(ToolTest, PrintsAReceiptAsOneDocument) {
+  start();
+  const CommandResult result = tool(commit_ + " --json");
+  EXPECT_EQ(exit_status(result), 0);
+  const auto json = nlohmann::ordered_json::parse(result.output);
+  EXPECT_EQ(members(json), "outcome request_id serial timestamp clock_offset_seconds tries");
+  EXPECT_EQ(json["outcome"], "credited");
+  EXPECT_EQ(json["serial"], sandbox_->wechat_pay().public_key_id());
+  EXPECT_EQ(json["tries"], 1);
+}
+
+TEST_F(ToolTest, PrintsARefusalAsOneDocument) {
+  start();
+  sandbox_->answer_with([this](const HttpRequest& request) {
+    return sandbox_->wechat_pay().error(400, "PARAM_ERROR", "no such card", request, R"({"field":"card_id"})");
+  });
+  const CommandResult result = tool(commit_ + " --json");
+  EXPECT_EQ(exit_status(result), 1);
+  const auto json = nlohmann::ordered_json::parse(result.output);
+  EXPECT_EQ(members(json),
+            "outcome kind remedy message faults http_status verified code wechatpay_message detail request_id "
+            "clock_offset_seconds tries");
+  EXPECT_EQ(json["outcome"], "refused");
+  EXPECT_EQ(json["kind"], "api_error");
+  EXPECT_EQ(json["http_status"], 400);
+  EXPECT_EQ(json["verified"], true);
+  EXPECT_EQ(json["code"], "PARAM_ERROR");
+  EXPECT_EQ(json["wechatpay_message"], "no such card");
+  EXPECT_EQ(json["faults"][0]["field"], "card_id");
+  EXPECT_EQ(json["tries"].size(), 1U);
+  EXPECT_EQ(members(json["tries"][0]), "origin http_status outcome milliseconds");
+  EXPECT_EQ(json["tries"][0]["origin"], sandbox_->origin());
+}
+
+TEST_F(ToolTest, PrintsWhatWasNotSentAsOneDocument) {
+  start();
+  const CommandResult nobody_listens = tool(commit_ + " --json --origin " + nobody);
+  EXPECT_EQ(exit_status(nobody_listens), 4);
+  const auto json = nlohmann::ordered_json::parse(nobody_listens.output);
+  EXPECT_EQ(members(json), "outcome kind remedy message transport_fault tries");
+  EXPECT_EQ(json["transport_fault"], "connect");
+  EXPECT_EQ(json["tries"].size(), 3U);
+
+  const CommandResult no_points = tool(commit_ + " --json --bonus-value 0");
+  EXPECT_EQ(exit_status(no_points), 2);
 }
 
 TEST_F(ToolTest, WarnsOfAPlatformCertificateThatExpires) {

@@ -28,6 +28,24 @@ TEST(Serialize, KeepsNonAsciiAndEscapesWhatJsonMust) {
   EXPECT_TRUE(contains(serialize(request).value(), R"({"out_trade_no":"订单\"\\/é","mchid":)"));
 }
 
+TEST(Serialize, EscapesEachCharacterThatJsonMustAndNoOther) {
+  BonusCommitRequest request = seed_request();
+  const auto written = [&request](const std::string& text) {
+    request.out_trade_no = text;
+    const std::string body = serialize(request).value();
+    return body.substr(17, body.find(",\"mchid\"") - 18);
+  };
+  EXPECT_EQ(written("a\"b"), "a\\\"b");
+  EXPECT_EQ(written("a\\b"), "a\\\\b");
+  EXPECT_EQ(written("a\x1F"), "a\\u001f");
+  EXPECT_EQ(written("\x01"), "\\u0001");
+  for (char c = ' '; c <= '~'; ++c) {
+    if (c != '"' && c != '\\') {
+      EXPECT_EQ(written({c}), std::string(1, c));
+    }
+  }
+}
+
 TEST(Serialize, KeepsTheLargestInteger) {
   BonusCommitRequest request = seed_request();
   request.bonus_value = (std::numeric_limits<std::int64_t>::max)();

@@ -154,6 +154,20 @@ TEST(Credentials, RefuseKeysThatAreNotRsaOrTooShort) {
   EXPECT_TRUE(contains(short_message, "has 1024 bits")) << short_message;
 }
 
+TEST(Credentials, RefuseAPkcs12FileWhoseKeyIsNotRsaOrTooShort) {
+  for (const auto& [key, says] : {std::pair(make_elliptic_key(), "not an RSA key; WeChat Pay signs with RSA"),
+                                  std::pair(make_rsa_key(1024), "has 1024 bits; WeChat Pay's keys have 2048")}) {
+    const auto certificate = make_certificate({mchid, serial, {}, false}, key.get());
+    const std::string message = message_of(Credentials::from_p12(pkcs12(key.get(), certificate.get(), mchid), mchid));
+    EXPECT_TRUE(contains(message, says)) << message;
+  }
+}
+
+TEST(Credentials, TakeALongerKeyThanWechatPayMakes) {
+  const PkeyHandle key = make_rsa_key(3072);
+  EXPECT_TRUE(Credentials::from_key(mchid, serial, private_key_pem(key.get())));
+}
+
 TEST(Credentials, TellAMissingFromAWrongPassphraseAndRepeatNeither) {
   for (const KeyFormat format : {KeyFormat::pkcs8, KeyFormat::pkcs1}) {
     const std::string pem = private_key_pem(merchant().key.get(), format, "correct-passphrase");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <regex>
 
@@ -354,6 +355,89 @@ TEST_F(Fake, LooksAtPathValues) {
   expect_refusal(request(path_of(std::string(33, '1'))), 400, "PARAM_ERROR", "at most 32 characters");
   EXPECT_EQ(wechat_pay_.answer(request(path_of(std::string(32, '1')))).status, 204);
   EXPECT_EQ(wechat_pay_.answer(request(path_of("%C2%A0%20"))).status, 204) << "the documents do not speak of blanks";
+}
+
+TEST_F(Fake, LooksAtTheFirstAndTheLastOfWhatAValueMayHold) {
+  const auto path_of = [](const std::string& code) {
+    return "/v3/marketing/membercard-open/cards/a/codes/" + code + "/bonus/commit";
+  };
+  expect_refusal(request(path_of("%1F")), 400, "PARAM_ERROR", "control characters");
+  expect_refusal(request(path_of("%C2%80")), 400, "PARAM_ERROR", "control characters");
+  expect_refusal(request(path_of("%F0%90%80%80")), 400, "PARAM_ERROR", "four bytes");
+  std::string characters;
+  for (int i = 0; i < 33; ++i) characters += "%E4%B8%AD";
+  expect_refusal(request(path_of(characters)), 400, "PARAM_ERROR", "at most 32 characters");
+  for (const std::string& taken :
+       {characters.substr(9), std::string("%20"), std::string("~"), std::string("%C3%80"), std::string("%EF%BF%BD")}) {
+    EXPECT_EQ(wechat_pay_.answer(request(path_of(taken))).status, 204) << taken;
+  }
+}
+
+TEST_F(Fake, ShowsNoMoreOfAValueAndOfWhatItSignedThanAPersonCanRead) {
+  const std::string body = R"({"out_trade_no":")" + std::string(600, '1') + R"(","sub_mchid":"2","bonus_value":1})";
+  const HttpResponse refused = wechat_pay_.answer(request(seed_path, body));
+  EXPECT_EQ(json::parse(refused.body)["detail"]["value"], std::string(64, '1'));
+  HttpRequest other = request(seed_path, body);
+  other.body.back() = ' ';
+  const json sign = json::parse(wechat_pay_.answer(other).body)["detail"]["sign_information"];
+  const std::string message = signing_message({"POST", seed_path, now, "593BEC0C930BF1AFEB40B4A08C8FB242", other.body});
+  EXPECT_EQ(sign["truncated_sign_message"], message.substr(0, 512));
+  EXPECT_EQ(sign["sign_message_length"], message.size());
+}
+
+TEST_F(Fake, TakesANonceOf1To32Characters) {
+  const auto with_nonce = [this](const std::string& nonce) {
+    HttpRequest made = request();
+    made.headers[0].value =
+        authorization(wechat_pay_.credentials(), {"POST", seed_path, now, nonce, seed_body}).value();
+    return made;
+  };
+  expect_refusal(with_nonce(""), 401, "SIGN_ERROR", "1 to 32 characters");
+  expect_refusal(with_nonce(std::string(33, 'n')), 401, "SIGN_ERROR", "1 to 32 characters");
+  EXPECT_EQ(wechat_pay_.answer(with_nonce("n")).status, 204);
+  EXPECT_EQ(wechat_pay_.answer(with_nonce(std::string(32, 'n'))).status, 204);
+}
+
+TEST_F(Fake, WantsFivePairsInAuthorizationAndNoOther) {
+  expect_refusal(with_authorization(request(), "mchid=", "more=\"1\",mchid="), 401, "SIGN_ERROR", "five pairs");
+}
+
+TEST_F(Fake, WantsJsonToBeAccepted) {
+  HttpRequest bad = request();
+  set(bad, "Accept", "text/html");
+  expect_refusal(bad, 400, "INVALID_REQUEST", "Accept must be application/json");
+  set(bad, "Accept", "*/*");
+  EXPECT_EQ(wechat_pay_.answer(bad).status, 204);
+  set(bad, "Content-Type", "text/json");
+  EXPECT_EQ(wechat_pay_.answer(bad).status, 400);
+}
+
+TEST_F(Fake, CountsTheCommitsOfAnOrderByItsNumberAlone) {
+  const auto commit = [this](const std::string& out_trade_no, const std::string& points) {
+    const std::string body =
+        R"({"out_trade_no":")" + out_trade_no + R"(","sub_mchid":"2","bonus_value":)" + points + "}";
+    EXPECT_EQ(wechat_pay_.answer(request(seed_path, body)).status, 204);
+  };
+  commit("2", "1");
+  commit("1", "1");
+  commit("2", "7");
+  commit("3", "1");
+  EXPECT_EQ(wechat_pay_.times_committed("2"), 2U);
+  EXPECT_EQ(wechat_pay_.times_committed("1"), 1U);
+  EXPECT_EQ(wechat_pay_.times_committed("0"), 0U);
+  ASSERT_EQ(wechat_pay_.committed().size(), 3U);
+  EXPECT_EQ(wechat_pay_.committed().at(1).times, 2U);
+  EXPECT_EQ(wechat_pay_.committed().at(1).request.bonus_value, 7) << "what came last";
+}
+
+TEST_F(Fake, KeepsTheRequestIdOfAnAnswerThatHasOneAndDatesItBack) {
+  const HttpResponse response =
+      wechat_pay_.sign({204, {{"Request-ID", "mine"}}, ""}, request(), std::chrono::seconds(60));
+  EXPECT_EQ(header_value(response.headers, "Request-ID"), "mine");
+  EXPECT_EQ(std::count_if(response.headers.begin(), response.headers.end(),
+                          [](const HttpHeader& header) { return header.name == "Request-ID"; }),
+            1);
+  EXPECT_EQ(header_value(response.headers, "Wechatpay-Timestamp"), std::to_string(now - 60));
 }
 
 TEST_F(Fake, WantsTheRequiredHeaders) {

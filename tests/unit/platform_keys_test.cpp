@@ -64,6 +64,37 @@ TEST(PlatformKeys, TellAnUnknownSerialFromASignatureThatDoesNotMatch) {
   EXPECT_EQ(keys.verify(other_id, "message", sign("message")), PlatformKeys::Verdict::unknown_serial);
 }
 
+TEST(PlatformKeys, ReplaceAKeyUnderItsId) {
+  const PkeyHandle other = read_key(public_key_test_key);
+  PlatformKeys keys;
+  ASSERT_TRUE(keys.add_public_key(id, public_key_pem(other.get())));
+  EXPECT_FALSE(holds(keys, id));
+  ASSERT_TRUE(keys.add_public_key(id, public_key_pem(key())));
+  EXPECT_TRUE(holds(keys, id)) << "the new one";
+  ASSERT_TRUE(keys.add_public_key(id, public_key_pem(other.get())));
+  EXPECT_FALSE(holds(keys, id)) << "and the old one no longer";
+
+  const auto certificate = make_certificate({"Tenpay.com sign", "0A", {}, false}, other.get());
+  ASSERT_TRUE(keys.add_certificate(certificate_pem(certificate.get())));
+  EXPECT_FALSE(holds(keys, "0A"));
+  ASSERT_TRUE(keys.add_certificate(platform_certificate("0A")));
+  EXPECT_TRUE(holds(keys, "0A"));
+  EXPECT_EQ(keys.serials(), (std::vector<std::string>{"0A", id}));
+}
+
+TEST(PlatformKeys, AnnounceAReplacedKeyAsTheNewestAndAReplacedCertificateByItsNewDates) {
+  PlatformKeys keys;
+  ASSERT_TRUE(keys.add_certificate(platform_certificate("0A", 100)));
+  ASSERT_TRUE(keys.add_certificate(platform_certificate("0B", 500)));
+  EXPECT_EQ(keys.announced(), "0B");
+  ASSERT_TRUE(keys.add_certificate(platform_certificate("0A", 900)));
+  EXPECT_EQ(keys.announced(), "0A");
+  for (const char* each : {id, other_id, id}) {
+    ASSERT_TRUE(keys.add_public_key(each, public_key_pem(key())));
+    EXPECT_EQ(keys.announced(), each);
+  }
+}
+
 TEST(PlatformKeys, AreSharedByCopies) {
   PlatformKeys keys;
   PlatformKeys copy = keys;
@@ -207,6 +238,10 @@ TEST(PlatformKeys, SayWhatWasGivenInThePlaceOfACertificate) {
   const PkeyHandle elliptic(EVP_EC_gen("P-256"));
   const auto certificate = make_certificate({"Tenpay.com sign", "0A", {}, false}, elliptic.get());
   EXPECT_TRUE(contains(message_of(keys.add_certificate(certificate_pem(certificate.get()))), "not an RSA key"));
+  const PkeyHandle weak = make_rsa_key(1024);
+  const auto of_weak = make_certificate({"Tenpay.com sign", "0A", {}, false}, weak.get());
+  EXPECT_TRUE(contains(message_of(keys.add_certificate(certificate_pem(of_weak.get()))), "has 1024 bits"));
+  EXPECT_TRUE(keys.serials().empty());
 }
 
 TEST(PlatformKeys, ReplaceAKeyWhileOthersUseTheOldOne) {

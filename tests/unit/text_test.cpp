@@ -17,6 +17,29 @@ TEST(FirstCodePoint, DecodesEachLength) {
   EXPECT_EQ(first_code_point("😀").bytes, 4U);
 }
 
+TEST(FirstCodePoint, DecodesTheFirstAndTheLastOfEachLength) {
+  const struct {
+    std::string_view bytes;
+    char32_t value;
+  } cases[] = {
+      {"\x7F", 0x7F},
+      {"\xC2\x80", 0x80},
+      {"\xDF\xBF", 0x7FF},
+      {"\xE0\xA0\x80", 0x800},
+      {"\xED\x9F\xBF", 0xD7FF},
+      {"\xEE\x80\x80", 0xE000},
+      {"\xEF\xBF\xBF", 0xFFFF},
+      {"\xF0\x90\x80\x80", 0x10000},
+      {"\xF4\x8F\xBF\xBF", 0x10FFFF},
+  };
+  for (const auto& each : cases) {
+    const CodePoint point = first_code_point(each.bytes);
+    EXPECT_TRUE(point.valid) << code_point_name(each.value);
+    EXPECT_EQ(point.value, each.value);
+    EXPECT_EQ(point.bytes, each.bytes.size());
+  }
+}
+
 TEST(FirstCodePoint, RefusesWhatRfc3629RulesOut) {
   const struct {
     const char* name;
@@ -27,6 +50,7 @@ TEST(FirstCodePoint, RefusesWhatRfc3629RulesOut) {
       {"a surrogate", "\xED\xA0\x80"},          {"an overlong of four bytes", "\xF0\x8F\xBF\xBF"},
       {"beyond U+10FFFF", "\xF4\x90\x80\x80"},  {"a lead byte that never occurs", "\xF5\x80\x80\x80"},
       {"a truncated character", "\xE4\xB8"},    {"a broken continuation", "\xE4\xB8\x2E"},
+      {"the last surrogate", "\xED\xBF\xBF"},   {"the last lead byte", "\xFF\x80\x80\x80"},
   };
   for (const auto& each : cases) {
     const CodePoint point = first_code_point(each.bytes);
@@ -74,6 +98,32 @@ TEST(Printable, KeepsWhatCanBeSeen) {
   }
 }
 
+TEST(Printable, KnowsTheFirstAndTheLastOfEachRangeThatCannotBeSeen) {
+  // Between them there is always one that can be seen.
+  constexpr char32_t ranges[][2] = {
+      {0x00A0, 0x00A0},   {0x00AD, 0x00AD},   {0x034F, 0x034F},     {0x0600, 0x0605},   {0x061C, 0x061C},
+      {0x06DD, 0x06DD},   {0x070F, 0x070F},   {0x0890, 0x0891},     {0x08E2, 0x08E2},   {0x115F, 0x1160},
+      {0x1680, 0x1680},   {0x17B4, 0x17B5},   {0x180B, 0x180F},     {0x2000, 0x200F},   {0x2028, 0x202F},
+      {0x205F, 0x206F},   {0x2800, 0x2800},   {0x3000, 0x3000},     {0x3164, 0x3164},   {0xFDD0, 0xFDEF},
+      {0xFE00, 0xFE0F},   {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},     {0xFFF0, 0xFFFC},   {0xFFFE, 0xFFFF},
+      {0x110BD, 0x110BD}, {0x110CD, 0x110CD}, {0x13430, 0x1343F},   {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A},
+      {0x1FFFE, 0x1FFFF}, {0xE0000, 0xE0FFF}, {0x10FFFE, 0x10FFFF},
+  };
+  for (const auto& [first, last] : ranges) {
+    EXPECT_TRUE(is_invisible(first)) << code_point_name(first);
+    EXPECT_TRUE(is_invisible(last)) << code_point_name(last);
+    EXPECT_FALSE(is_invisible(last + 1)) << code_point_name(last + 1);
+    if (first > 0xA0 && first != 0xE0000) {
+      EXPECT_FALSE(is_invisible(first - 1)) << code_point_name(first - 1);
+    }
+  }
+}
+
+TEST(IsControl, KnowsTheFirstAndTheLastOfC0AndC1) {
+  for (const char32_t control : {0x00, 0x1F, 0x7F, 0x80, 0x9F}) EXPECT_TRUE(is_control(control));
+  for (const char32_t other : {0x20, 0x7E, 0xA0}) EXPECT_FALSE(is_control(other));
+}
+
 TEST(CodePointName, HasFourDigitsAtLeast) {
   EXPECT_EQ(code_point_name(U'\n'), "U+000A");
   EXPECT_EQ(code_point_name(0x200B), "U+200B");
@@ -102,6 +152,34 @@ TEST(WithoutSignatures, RemovesBase64ThatIsWrapped) {
   EXPECT_EQ(without_signatures(std::string(99, 'a') + " " + std::string(99, 'b')),
             std::string(99, 'a') + " " + std::string(99, 'b'))
       << "one line";
+}
+
+/// A signature in lines of `width`.
+std::string wrapped_at(std::size_t width, const std::string& end) {
+  std::string text = std::string(342, 'k') + "==";
+  for (std::size_t at = width; at < text.size(); at += width + end.size()) text.insert(at, end);
+  return text;
+}
+
+TEST(WithoutSignatures, RemovesBase64ThatIsWrappedAtAnyUsualWidth) {
+  for (const std::size_t width : {60U, 64U, 72U, 76U}) {
+    for (const char* end : {"\n", "\r\n", "\n\t", "\r\n     "}) {
+      EXPECT_EQ(without_signatures("<" + wrapped_at(width, end) + "> end"), "<[redacted]> end") << width;
+    }
+  }
+}
+
+TEST(WithoutSignatures, RemovesAHundredCharactersAndKeepsOneLess) {
+  EXPECT_EQ(without_signatures(std::string(100, 'a')), "[redacted]");
+  EXPECT_EQ(without_signatures(std::string(99, 'a')), std::string(99, 'a'));
+}
+
+TEST(WithoutSignatures, KeepsShorterLinesAndLinesThatStandApart) {
+  for (const std::string& text :
+       {wrapped_at(59, "\n"), std::string(90, 'a') + "\n\n\n\n\n\n\n\n" + std::string(90, 'b'),
+        std::string(90, 'a') + "\n", std::string(90, 'a') + "\n!" + std::string(90, 'b')}) {
+    EXPECT_EQ(without_signatures(text), text);
+  }
 }
 
 TEST(WithoutSignatures, KeepsShortRunsAndOtherText) {
