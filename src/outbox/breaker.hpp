@@ -15,6 +15,9 @@ class Breaker {
 
   bool closed() const { return closed_; }
 
+  /// Whether the latest failure stands alone: then it says something about its order.
+  bool others_succeed() const { return closed_ && failures_ <= 1; }
+
   /// Whether a call may start now, when `under_way` others have.
   bool admits(Clock::time_point now, std::size_t under_way) const {
     return closed_ || (under_way == 0 && now >= next_probe_);

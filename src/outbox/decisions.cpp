@@ -59,7 +59,7 @@ std::optional<Settlement> dead_before_call(const Row& row, const std::string& to
 }
 
 Settlement settlement_of(const Row& row, const std::string& token, const CommitResult& result,
-                         const GivingUp& giving_up, bool breaker_closed, double random) {
+                         const GivingUp& giving_up, bool others_succeed, double random) {
   const Meaning meaning = meaning_of(result);
   if (meaning == Meaning::credited) {
     Settlement made = settlement(row, token, Fate::done);
@@ -74,10 +74,10 @@ Settlement settlement_of(const Row& row, const std::string& token, const CommitR
     if (error.kind == ErrorKind::rate_limited) made.pause = std::chrono::seconds(1);
     return made;
   }
-  if (meaning == Meaning::setup_doubtful && breaker_closed && row.attempts + 1 >= tries_of_a_doubtful_setup) {
+  if (meaning == Meaning::setup_doubtful && others_succeed && row.attempts + 1 >= tries_of_a_doubtful_setup) {
     return dead(row, token, "refused", error);
   }
-  const bool exhausted = meaning == Meaning::failed && giving_up.ever && breaker_closed && row.age >= giving_up.age &&
+  const bool exhausted = meaning == Meaning::failed && giving_up.ever && others_succeed && row.age >= giving_up.age &&
                          row.attempts + 1 >= giving_up.attempts;
   if (exhausted) return dead(row, token, "exhausted", error);
   Settlement made = settlement(row, token, Fate::wait);

@@ -32,10 +32,10 @@ struct GivingUp {
   int attempts = 12;
 };
 
-/// What becomes of a row by the result of its call. `breaker_closed`: other orders succeed, so that a failure says
-/// something about this one.
+/// What becomes of a row by the result of its call. `others_succeed`: so that a failure says something about this
+/// order.
 Settlement settlement_of(const Row& row, const std::string& token, const CommitResult& result,
-                         const GivingUp& giving_up, bool breaker_closed, double random);
+                         const GivingUp& giving_up, bool others_succeed, double random);
 
 /// Which merchant ids the order carries: those that it has.
 MerchantMode mode_of(const BonusCommitRequest& order);

@@ -69,15 +69,15 @@ Relay::Clock::time_point Relay::next_moment() const {
 
 void Relay::take_results() {
   for (auto& [call, result] : results_->take()) {
-    auto held = held_.extract(call);
+    const auto held = held_.extract(call);
     --in_flight_;
-    take_result(std::move(held.mapped()), result);
+    take_result(held.mapped(), result);
   }
 }
 
-void Relay::take_result(Held held, const CommitResult& result) {
+void Relay::take_result(const Held& held, const CommitResult& result) {
   note_meaning(held, result);
-  add(settlement_of(held.row, held.token, result, options_.giving_up, breaker_.closed(), random_fraction()),
+  add(settlement_of(held.row, held.token, result, options_.giving_up, breaker_.others_succeed(), random_fraction()),
       order_key(held.row.order));
 }
 

@@ -73,7 +73,7 @@ class Relay {
   };
 
   void take_results();
-  void take_result(Held held, const CommitResult& result);
+  void take_result(const Held& held, const CommitResult& result);
   void note_meaning(const Held& held, const CommitResult& result);
 
   void use_database();

@@ -17,8 +17,10 @@
 
 namespace wechatpay::bonus_commit::outbox {
 
-/// The version of the tables that this code makes; it works with the one before, too.
+/// The version of the tables that this code makes, and the oldest one that it works with: the one before, once there is
+/// one.
 inline constexpr int schema_version = 1;
+inline constexpr int oldest_version = 1;
 
 /// Whose outbox it is: another merchant's or another host's is refused.
 struct Owner {

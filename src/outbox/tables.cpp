@@ -46,7 +46,7 @@ void check_about(const std::string& version, const Owner& found, const Owner& ow
                             std::to_string(schema_version) + "): install a newer wechatpay-bonus-commit",
                         "", false);
   }
-  if (number < schema_version - 1 || number < 1) {
+  if (number < oldest_version) {
     throw DatabaseError("the outbox's tables are of version " + version + ", which is too old: run `outbox upgrade`",
                         "", false);
   }

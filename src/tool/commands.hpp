@@ -5,6 +5,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <string>
+
 #include "exit_status.hpp"
 
 namespace wechatpay::bonus_commit::tool {
@@ -19,6 +21,9 @@ void add_relay(CLI::App& app, int& status);
 void add_explain(CLI::App& app, int& status);
 void add_sandbox(CLI::App& app, int& status);
 void add_completion(CLI::App& app, int& status);
+
+/// What `outbox` can do, with spaces between them.
+std::string outbox_actions();
 
 }  // namespace wechatpay::bonus_commit::tool
 

@@ -73,6 +73,9 @@ std::string bash_script(const CLI::App& app) {
   script +=
       "' -- \"$word\")); return ;;\n"
       "    completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$word\")); return ;;\n"
+      "    outbox) COMPREPLY=($(compgen -W '" +
+      outbox_actions() +
+      "' -- \"$word\")); return ;;\n"
       "  esac\n"
       "  if [[ $word = -* ]]; then\n"
       "    COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n"
@@ -117,7 +120,9 @@ std::string zsh_script(const CLI::App& app) {
       }
       script += "'";
     }
-    script += command->get_name() == "completion" ? " '*:shell:(bash zsh fish)' ;;\n" : " '*:file:_files' ;;\n";
+    script += command->get_name() == "completion" ? " '*:shell:(bash zsh fish)' ;;\n"
+              : command->get_name() == "outbox"   ? " '*:action:(" + outbox_actions() + ")' ;;\n"
+                                                  : " '*:file:_files' ;;\n";
   }
   // Loaded from $fpath, it is called by the file's name; sourced, it makes itself known.
   script +=
@@ -147,7 +152,8 @@ std::string fish_script(const CLI::App& app) {
     }
   }
   return script + begin + "-n '__fish_seen_subcommand_from backfill check explain' -F\n" + begin +
-         "-f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n";
+         "-f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n" + begin +
+         "-f -n '__fish_seen_subcommand_from outbox' -a '" + outbox_actions() + "'\n";
 }
 
 }  // namespace

@@ -116,7 +116,7 @@ void print_dead(const std::vector<outbox::DeadRow>& found, bool json) {
   if (json) print(document);
 }
 
-int look_at_health(const DatabaseOptions&, const std::string& url, bool json) {
+int look_at_health(const std::string& url, bool json) {
   Findings findings(json);
   try {
     const auto administration = outbox::open_administration(url);
@@ -155,7 +155,7 @@ int look_at_health(const DatabaseOptions&, const std::string& url, bool json) {
 }
 
 int act(const Options& options, const std::string& url) {
-  if (options.action == "doctor") return look_at_health(options.database, url, options.json);
+  if (options.action == "doctor") return look_at_health(url, options.json);
   if (options.sql) {
     std::cout << outbox::schema_for(url);
     return ExitStatus::success;
@@ -195,11 +195,19 @@ int run(const Options& options) {
     const int status = act(options, *url);
     return output_is_written() ? status : static_cast<int>(ExitStatus::usage);
   } catch (const outbox::DatabaseError& error) {
-    return refuse(std::string("database: ").append(error.what()));
+    const bool no_tables = error.state() == "42P01";
+    return refuse(
+        std::string("database: ").append(error.what()).append(no_tables ? "; `outbox install` makes the tables" : ""));
   }
 }
 
 }  // namespace
+
+std::string outbox_actions() {
+  std::string all;
+  for (const std::string& action : actions()) all += (all.empty() ? "" : " ") + action;
+  return all;
+}
 
 void add_outbox(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();

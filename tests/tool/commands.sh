@@ -128,6 +128,20 @@ for option in port backup-port fault-rate fault-seed; do
 done
 hidden 2 '^--fault: must be one of the faults' "$tool" sandbox --fault Hunter2
 hidden 2 '^SHELL: must be one of bash, zsh, fish$' "$tool" completion Hunter2
+for command in "outbox status" relay; do
+  # shellcheck disable=SC2086  # several words
+  hidden 2 '^--database: has a password, which every list of processes would show' \
+    "$tool" $command --database postgresql://user:Hunter2@127.0.0.1:1/name
+  # shellcheck disable=SC2086
+  hidden 2 '^--database: must begin with postgresql://' "$tool" $command --database Hunter2
+done
+echo postgresql://user:Hunter2@127.0.0.1:1/Hunter2 > "$folder/url"
+hidden 2 '^database: ' "$tool" outbox status --database-file "$folder/url"
+hidden 2 '^database: ' env WECHATPAY_DATABASE="$(< "$folder/url")" "$tool" outbox status
+rm "$folder/url"
+hidden 2 '^the database is missing' "$tool" outbox status
+expect 2 "$tool" outbox retry --database postgresql:///name
+says err 'needs one of --kind, --id and --all$'
 echo Hunter2-secret > "$folder/pass.txt"
 hidden 2 'its first line is no header of orders$' "$tool" check "$folder/pass.txt" --json
 rm "$folder/pass.txt"
@@ -346,7 +360,7 @@ says out '^#compdef'
 expect 0 "$tool" completion fish
 says out '-l max-in-flight'
 expect 2 "$tool" completion tcsh
-for command in commit backfill pipe check doctor explain sandbox completion; do
+for command in commit backfill pipe check doctor explain outbox relay sandbox completion; do
   grep -q "^\.SS $command" "$manual" || fail "the manual page has no $command"
   for option in $(complete_words wechatpay-bonus-commit $command -); do
     grep -q -e "^\.BI\? ${option//-/\\\\-}\b" "$manual" || fail "the manual page has no $option of $command"

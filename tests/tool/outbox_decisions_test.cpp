@@ -223,8 +223,13 @@ TEST(Breaker, ASuccessBetweenFailuresStartsTheCountAnew) {
   Breaker breaker;
   breaker.answered();
   const Clock::time_point now{};
-  for (int i = 0; i < 19; ++i) breaker.failed(now);
+  EXPECT_TRUE(breaker.others_succeed());
+  breaker.failed(now);
+  EXPECT_TRUE(breaker.others_succeed());
+  for (int i = 1; i < 19; ++i) breaker.failed(now);
+  EXPECT_FALSE(breaker.others_succeed());
   breaker.answered();
+  EXPECT_TRUE(breaker.others_succeed());
   for (int i = 0; i < 19; ++i) EXPECT_FALSE(breaker.failed(now));
   EXPECT_TRUE(breaker.closed());
 }

@@ -1,0 +1,207 @@
+// Relays as processes that are killed and stopped, over a database that crashes: nothing is lost, and nothing is
+// committed that was not ordered.
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "tests/database/outbox_fixture.hpp"
+#include "tests/database/tool_process.hpp"
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/testing/sandbox.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+using namespace testing;
+
+namespace {
+
+SandboxOptions faulty() {
+  using Kind = SandboxFault::Kind;
+  SandboxOptions options;
+  options.fault_rate = 0.05;
+  options.faults = {Kind::drop_before, Kind::drop_after, Kind::reset, 500, 503, Kind::unsigned_answer};
+  return options;
+}
+
+class Chaos : public OutboxTest {
+ protected:
+  std::unique_ptr<ToolProcess> relay(const std::vector<std::string>& more = {}) const {
+    const SandboxFiles& files = sandbox_->files();
+    std::vector<std::string> arguments = {"relay",
+                                          "--database",
+                                          url_,
+                                          "--lease",
+                                          "3",
+                                          "--max-in-flight",
+                                          "8",
+                                          "--origin",
+                                          sandbox_->origin(),
+                                          "--ca-file",
+                                          files.ca,
+                                          "--cert-file",
+                                          files.merchant_certificate,
+                                          "--key-file",
+                                          files.merchant_key,
+                                          "--public-key-file",
+                                          files.public_key,
+                                          "--public-key-id",
+                                          sandbox_->wechat_pay().public_key_id()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return std::make_unique<ToolProcess>(arguments, log());
+  }
+
+  std::string log() const { return folder_.path("log"); }
+
+  /// Waits until the relays have settled more rows, or all.
+  bool goes_on() const {
+    const int before = done();
+    return becomes([this, before] { return done() >= before + 5 || unsettled() == 0; });
+  }
+
+  std::set<std::string> names(const std::string& query) const {
+    std::set<std::string> found;
+    for (const auto& line : connect(url_)->query(query)) found.insert(line.at(0));
+    return found;
+  }
+
+  const TemporaryFolder folder_;
+  const std::unique_ptr<Sandbox> sandbox_ = Sandbox::start(faulty()).value();
+};
+
+/// A merchant that credits orders, and rolls every fifth one back.
+void insert_orders(const std::string& url, int count, std::set<std::string>& ordered) {
+  const auto merchant = connect(url);
+  for (int i = 1; i <= count; ++i) {
+    const std::string name = "order-" + std::to_string(i);
+    const bool rolled_back = i % 5 == 0;
+    merchant->execute(
+        "BEGIN; INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, sub_mchid, "
+        "bonus_value) VALUES ('478515832665', '478515832665', '" +
+        name + "', '1230000109', '1900000109', 30); " + (rolled_back ? "ROLLBACK;" : "COMMIT;"));
+    if (!rolled_back) ordered.insert(name);
+  }
+}
+
+TEST_F(Chaos, KilledAndStoppedRelaysAndACrashedServerLoseNothing) {
+  std::set<std::string> ordered;
+  insert_orders(url_, 500, ordered);
+  std::vector<std::unique_ptr<ToolProcess>> relays;
+  for (int i = 0; i < 3; ++i) relays.push_back(relay());
+  for (int round = 0; round < 4; ++round) {
+    ASSERT_TRUE(goes_on()) << read_text(log());
+    relays[static_cast<std::size_t>(round) % 3] = nullptr;  // SIGKILL
+    relays[static_cast<std::size_t>(round) % 3] = relay();
+  }
+
+  ASSERT_TRUE(goes_on()) << read_text(log());
+  relays[0]->signal(SIGSTOP);
+  const auto held = names("SELECT DISTINCT claim FROM wechatpay_bonus_outbox WHERE claim IS NOT NULL");
+  EXPECT_TRUE(becomes([&] {
+    const auto now = names("SELECT DISTINCT claim FROM wechatpay_bonus_outbox WHERE claim IS NOT NULL");
+    return std::none_of(held.begin(), held.end(), [&now](const std::string& one) { return now.count(one) > 0; });
+  })) << "what it held has gone to others";
+  relays[0]->signal(SIGCONT);
+
+  execute(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+      "WHERE datname = current_database() AND pid <> pg_backend_pid();");
+  PostgresqlServer::shared().crash();
+  PostgresqlServer::shared().start();
+  ASSERT_TRUE(becomes([this] {
+    execute("UPDATE wechatpay_bonus_outbox SET due_at = now() WHERE claim IS NULL;");  // no pause of an hour
+    return unsettled() == 0;
+  })) << read_text(log());
+  for (const auto& one : relays) EXPECT_EQ(one->end(SIGTERM), 0) << read_text(log());
+
+  EXPECT_EQ(names("SELECT out_trade_no FROM wechatpay_bonus_outbox_done"), ordered);
+  EXPECT_EQ(done(), static_cast<int>(ordered.size()));
+  EXPECT_EQ(dead(), 0);
+  std::set<std::string> committed;
+  std::size_t calls = 0;
+  for (const CommittedOrder& one : sandbox_->wechat_pay().committed()) {
+    committed.insert(one.request.out_trade_no);
+    calls += one.times;
+  }
+  EXPECT_EQ(committed, ordered);
+  RecordProperty("repeated_calls", static_cast<int>(calls - committed.size()));
+  EXPECT_LE(calls, 2 * ordered.size());
+}
+
+TEST_F(Chaos, ARelayBehindAPoolerInTransactionModeWorks) {
+  const PostgresqlServer& server = PostgresqlServer::shared();
+  const std::string folder = server.folder().string();
+  std::ofstream(folder + "/pgbouncer.ini")
+      << "[databases]\n* = host=" << folder << " user=super\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = " << folder
+      << "\nlisten_port = 6432\nauth_type = any\npool_mode = transaction\n"
+         "default_pool_size = 2\n";
+  const pid_t pooler = server.start_program({"/usr/sbin/pgbouncer", folder + "/pgbouncer.ini"});
+  const std::string pooled =
+      "postgresql:///" + value("SELECT current_database()") + "?host=" + folder + "&port=6432&user=super";
+  EXPECT_TRUE(becomes([&pooled] {
+    try {
+      connect(pooled);
+      return true;
+    } catch (const DatabaseError&) {
+      return false;
+    }
+  }));
+  insert(100);
+  {
+    std::vector<std::unique_ptr<ToolProcess>> relays;
+    for (int i = 0; i < 4; ++i) {
+      relays.push_back(std::make_unique<ToolProcess>(
+          std::vector<std::string>{"relay", "--database", pooled, "--rate", "500", "--origin", sandbox_->origin(),
+                                   "--ca-file", sandbox_->files().ca, "--cert-file",
+                                   sandbox_->files().merchant_certificate, "--key-file", sandbox_->files().merchant_key,
+                                   "--public-key-file", sandbox_->files().public_key, "--public-key-id",
+                                   sandbox_->wechat_pay().public_key_id()},
+          log()));
+    }
+    EXPECT_TRUE(becomes([this] {
+      execute("UPDATE wechatpay_bonus_outbox SET due_at = now() WHERE claim IS NULL;");
+      return unsettled() == 0;
+    })) << read_text(log());
+    for (const auto& one : relays) EXPECT_EQ(one->end(SIGTERM), 0) << read_text(log());
+  }
+  EXPECT_EQ(done(), 100);
+  server.end_program(pooler, SIGTERM);
+}
+
+TEST_F(Chaos, TheToolMakesShowsAndMendsTheOutbox) {
+  const std::string empty = PostgresqlServer::shared().new_database();
+  const auto tool = [&](const std::string& arguments) {
+    return run("WECHATPAY_DATABASE=" + shell_word(empty) + " " + shell_word(WECHATPAY_TOOL) + " outbox " + arguments +
+               " 2>&1");
+  };
+  EXPECT_TRUE(contains(tool("status").output, "wechatpay_bonus_outbox_about"));
+  const std::string statements = tool("install --sql").output;
+  EXPECT_TRUE(contains(statements, "CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox ("));
+  connect(empty)->execute(statements);
+  EXPECT_EQ(tool("install").output, "the outbox's tables are of version 1\n");
+  EXPECT_EQ(tool("upgrade").status, 0);
+  connect(empty)->execute(
+      "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, bonus_value) VALUES "
+      "('1', '2', '3', '4', 5); INSERT INTO wechatpay_bonus_outbox_dead (card_id, code, "
+      "out_trade_no, mchid, sub_mchid, bonus_value, attempts, created_at, kind, error_code, "
+      "message, request_id) VALUES ('1', '2', '3', '4', '', 5, 1, now(), 'refused', "
+      "'INVALID_REQUEST', 'no such card', 'ID');");
+  EXPECT_TRUE(contains(tool("status").output, "due 1, the oldest for "));
+  EXPECT_TRUE(contains(tool("status").output, "\ndead, refused 1\n"));
+  EXPECT_TRUE(contains(tool("status --json").output, "\"due\": 1,"));
+  EXPECT_TRUE(contains(tool("dead").output, "\"message\":\"no such card\""));
+  EXPECT_TRUE(contains(tool("retry").output, "needs one of --kind, --id and --all"));
+  EXPECT_TRUE(contains(tool("status --all").output, "outbox status has no option --all"));
+  EXPECT_EQ(tool("retry --kind refused").output, "1 row to be committed again\n");
+  EXPECT_EQ(tool("discard --all").output, "0 rows discarded\n");
+  EXPECT_EQ(tool("prune --days 1").output, "0 rows deleted\n");
+  EXPECT_EQ(tool("resume").output, "no halt; 0 rows due now\n");
+  const CommandResult doctor = tool("doctor");
+  EXPECT_EQ(doctor.status, 0) << doctor.output;
+  EXPECT_TRUE(contains(doctor.output, "ok    rights")) << doctor.output;
+}
+
+}  // namespace
+}  // namespace wechatpay::bonus_commit::outbox
