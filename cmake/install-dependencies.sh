@@ -41,6 +41,7 @@ gcovr|command gcovr|gcovr|gcovr|gcovr|gcovr|gcovr
 dpkg-shlibdeps|of_debian dpkg-shlibdeps|dpkg-dev|-|-|-|-
 file|of_debian file|file|-|-|-|-
 libpq|file /usr/include/postgresql/libpq-fe.h /usr/include/libpq-fe.h|libpq-dev|libpq-devel|libpq-dev|postgresql-libs|libpq
+Spin|of_debian spin|spin|-|-|-|-
 PgBouncer|file /usr/sbin/pgbouncer /usr/bin/pgbouncer|pgbouncer|pgbouncer|pgbouncer|pgbouncer|pgbouncer
 PostgreSQL|file /usr/lib/postgresql|postgresql|postgresql-server|postgresql|postgresql|postgresql
 Doxygen|command doxygen|doxygen|doxygen|doxygen|doxygen|doxygen

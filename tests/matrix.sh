@@ -61,6 +61,9 @@ targets=$for_users build clang-23 clang++ 23
 begin "benchmarks, in their short form: that they work, not how fast"
 quietly build/benchmark/short.log bash tests/benchmark/run.sh --short
 
+begin "the model of the outbox"
+quietly build/model.log bash tests/model/check.sh build/model
+
 begin "the API reference"
 quietly build/api.log bash tests/readme/doxygen.sh . build/api
 

@@ -67,7 +67,8 @@ done <<< 'README.md examples/zh-CN/README.md
 examples/production/README.md examples/zh-CN/production.md
 examples/pipe/README.md examples/pipe/README.zh-CN.md
 examples/signatures/README.md examples/zh-CN/signatures.md
-examples/your_client/README.md examples/zh-CN/your_client.md'
+examples/your_client/README.md examples/zh-CN/your_client.md
+examples/outbox/README.md examples/zh-CN/outbox.md'
 
 # The guide to errors has a row for each enumerator, under its enumeration, and for each code that the library knows.
 guide=examples/errors/README.md
