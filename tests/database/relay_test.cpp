@@ -311,6 +311,28 @@ TEST_F(RelayTest, TwoRowsOfOneOrderWithDifferentPointsEndInOneCallAndAConflict) 
   EXPECT_EQ(sandbox_->wechat_pay().times_committed("order-1"), 1U);
 }
 
+TEST_F(RelayTest, ARowThatWaitsWhileItsOrderIsDoneWithOtherPointsIsAConflict) {
+  options_.max_in_flight = 2;
+  std::atomic<bool> released{false};
+  sandbox_->answer_with([&](const HttpRequest& request) {
+    if (contains(request.body, "slow")) becomes([&released] { return released.load(); });
+    return sandbox_->wechat_pay().answer(request);
+  });
+  insert(1, "probe");
+  const auto relay = start();
+  ASSERT_TRUE(becomes([this] { return done() == 1; })) << relay->log();
+  // In one claim: the first two are called, the third when the first has ended, and the last waits.
+  execute(
+      "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value) "
+      "VALUES ('1', '2', 'order', '1230000109', '1900000109', 30), ('1', '2', 'slow-1', '1230000109', '1900000109', "
+      "30), ('1', '2', 'slow-2', '1230000109', '1900000109', 30), ('1', '2', 'order', '1230000109', '1900000109', "
+      "31);");
+  EXPECT_TRUE(becomes([this] { return done() == 2; })) << relay->log();
+  released = true;
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  EXPECT_EQ(value("SELECT kind || ' ' || bonus_value FROM wechatpay_bonus_outbox_dead"), "conflict 31");
+}
+
 TEST_F(RelayTest, A429HaltsAllWorkersOfTheMerchant) {
   insert(5);
   std::atomic<int> calls{0};

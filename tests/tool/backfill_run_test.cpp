@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "exit_status.hpp"
+#include "src/outbox/meaning.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
@@ -328,15 +329,15 @@ TEST(BackfillDecisions, SettleOnlyAVerifiedRefusalOfTheOrder) {
   for (const Remedy remedy : {Remedy::retry_later, Remedy::correct_request, Remedy::correct_setup,
                               Remedy::ask_wechat_pay, Remedy::correct_the_program}) {
     error.remedy = remedy;
-    EXPECT_EQ(settled(error), remedy == Remedy::correct_request) << to_string(remedy);
+    EXPECT_EQ(outbox::settled(error), remedy == Remedy::correct_request) << to_string(remedy);
   }
   error.remedy = Remedy::correct_request;
   answer.verification_fault = VerificationFault::header_missing;
-  EXPECT_FALSE(settled(error));
+  EXPECT_FALSE(outbox::settled(error));
   answer.verification_fault = VerificationFault::none;
   error.outcome = Outcome::unknown;
-  EXPECT_FALSE(settled(error));
-  EXPECT_TRUE(settled(CommitReceipt{}));
+  EXPECT_FALSE(outbox::settled(error));
+  EXPECT_TRUE(outbox::settled(CommitReceipt{}));
 }
 
 }  // namespace
