@@ -54,6 +54,7 @@ struct SandboxPage::Server {
   std::string orders() const;
   std::string controls() const;
   bool switch_fault(const std::string& body);
+  bool switch_stage(const std::string& name);
 
   httplib::Server http_;
   std::thread thread_;

@@ -33,6 +33,8 @@ const httplib::Headers browser_rules = {
     {"Cache-Control", "no-store"},
 };
 
+constexpr MerchantStage stages[] = {MerchantStage::public_key, MerchantStage::switching, MerchantStage::certificates};
+
 std::uint64_t number_in(const std::string& text) {
   std::uint64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
@@ -117,6 +119,9 @@ void SandboxPage::Server::serve_state() {
   http_.Post("/faults", guarded([this](const httplib::Request& request, httplib::Response& response) {
                response.status = switch_fault(request.body) ? 204 : 400;
              }));
+  http_.Post("/stage", guarded([this](const httplib::Request& request, httplib::Response& response) {
+               response.status = switch_stage(request.body) ? 204 : 400;
+             }));
 }
 
 std::string SandboxPage::Server::orders() const {
@@ -142,8 +147,13 @@ std::string SandboxPage::Server::orders() const {
 
 std::string SandboxPage::Server::controls() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return ordered_json{
-      {"fault", controls_.fault}, {"rate", controls_.rate}, {"stage", ""}, {"stages", ordered_json::array()}}
+  const bool switches = controls_.wechat_pay != nullptr;
+  ordered_json names = ordered_json::array();
+  for (const MerchantStage stage : stages) names.push_back(to_string(stage));
+  return ordered_json{{"fault", controls_.fault},
+                      {"rate", controls_.rate},
+                      {"stage", switches ? to_string(controls_.wechat_pay->stage()) : ""},
+                      {"stages", switches ? names : ordered_json::array()}}
       .dump();
 }
 
@@ -169,6 +179,17 @@ bool SandboxPage::Server::switch_fault(const std::string& body) {
   controls_.fault = on ? to_string(*fault) : "";
   controls_.rate = on ? rate.get<double>() : 0;
   return true;
+}
+
+bool SandboxPage::Server::switch_stage(const std::string& name) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (controls_.wechat_pay == nullptr) return false;
+  for (const MerchantStage stage : stages) {
+    if (name != to_string(stage)) continue;
+    controls_.wechat_pay->set_stage(stage);
+    return true;
+  }
+  return false;
 }
 
 void SandboxPage::Server::attach(const void* owner, PageControls controls) {

@@ -59,10 +59,12 @@ class Page : public ::testing::Test {
     return answer ? json::parse(answer->body) : json();
   }
 
-  int post(const std::string& body, const httplib::Headers& headers = {{"X-Sandbox-Page", "1"}}) const {
-    const auto answer = browser().Post("/faults", headers, body, "application/json");
+  int post(const std::string& body, const httplib::Headers& headers = own_header, const char* path = "/faults") const {
+    const auto answer = browser().Post(path, headers, body, "text/plain");
     return answer ? answer->status : 0;
   }
+
+  inline static const httplib::Headers own_header = {{"X-Sandbox-Page", "1"}};
 
   std::shared_ptr<SandboxPage> page_;
   std::unique_ptr<Sandbox> sandbox_;
@@ -97,6 +99,20 @@ TEST_F(Page, SwitchesFaultsOnAndOff) {
   EXPECT_EQ(post(R"({"fault":"429","next":true})"), 204);
   EXPECT_EQ(status_of_a_commit(), 429);
   EXPECT_EQ(status_of_a_commit(), 204);
+}
+
+TEST_F(Page, SwitchesTheMerchantsStage) {
+  EXPECT_EQ(get("/controls")["stage"], "public-key");
+  const json stages = get("/controls")["stages"];
+  EXPECT_EQ(stages.size(), 3U);
+  for (const json& name : stages) {
+    EXPECT_EQ(post(name, own_header, "/stage"), 204);
+    EXPECT_EQ(get("/controls")["stage"], name);
+    EXPECT_EQ(to_string(sandbox_->wechat_pay().stage()), name);
+  }
+  EXPECT_EQ(post("nonsense", own_header, "/stage"), 400);
+  EXPECT_EQ(post("public-key", {}, "/stage"), 403);
+  EXPECT_EQ(sandbox_->wechat_pay().stage(), MerchantStage::certificates);
 }
 
 TEST_F(Page, TakesNoFaultThatThereIsNot) {

@@ -220,7 +220,7 @@ function showControls({fault, rate, stage, stages}) {
     button.type = "button";
     button.dataset.stage = name;
     button.setAttribute("aria-pressed", String(name === stage));
-    button.addEventListener("click", () => post("stage", {stage: name}));
+    button.addEventListener("click", () => post("stage", name));
     return button;
   }));
 }
@@ -234,8 +234,8 @@ async function get(path) {
 async function post(path, value) {
   const answer = await fetch(path, {
     method: "POST",
-    headers: {"Content-Type": "application/json", "X-Sandbox-Page": "1"},
-    body: JSON.stringify(value),
+    headers: {"X-Sandbox-Page": "1"},
+    body: typeof value === "string" ? value : JSON.stringify(value),
   });
   showControls(await get("controls"));
   return answer.ok;
