@@ -15,6 +15,26 @@ namespace {
 /// Of the connection that the calling thread serves.
 thread_local bool is_being_answered = false;
 thread_local bool ends_after_answer = false;
+thread_local bool reads_head = true;
+thread_local std::size_t size_of_head = 0;
+
+constexpr std::size_t largest_head = 128U << 10U;
+
+void begin_head() {
+  is_being_answered = false;
+  reads_head = true;
+  size_of_head = 0;
+}
+
+/// cpp-httplib would read headers without end.
+long on_bytes(BIO* /*bio*/, int operation, const char* /*bytes*/, std::size_t /*size*/, int /*number*/,
+              long /*argument*/, int result, std::size_t* processed) {
+  if (operation != (BIO_CB_READ | BIO_CB_RETURN) || result <= 0 || !reads_head) return result;
+  size_of_head += *processed;
+  if (size_of_head <= largest_head) return result;
+  *processed = 0;
+  return -1;
+}
 
 }  // namespace
 
@@ -33,7 +53,8 @@ void WaitingConnections::on_handshake(const SSL* ssl, int where, int /*result*/)
   auto* const self = static_cast<WaitingConnections*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
   SSL_set_ex_data(const_cast<SSL*>(ssl), index_of_self(), self);
   note_connection(const_cast<SSL*>(ssl));
-  is_being_answered = false;
+  BIO_set_callback_ex(SSL_get_rbio(ssl), on_bytes);
+  begin_head();
   ends_after_answer = false;
   self->add(ssl);
 }
@@ -59,6 +80,8 @@ void WaitingConnections::remove(const SSL* ssl) {
   turns_.erase(found);
 }
 
+void WaitingConnections::end_of_head() { reads_head = false; }
+
 void WaitingConnections::answering() {
   is_being_answered = true;
   remove(noted_connection());
@@ -66,7 +89,7 @@ void WaitingConnections::answering() {
 
 void WaitingConnections::answered() {
   add(noted_connection());
-  is_being_answered = false;
+  begin_head();
   if (ends_after_answer) end_connection();
 }
 

@@ -298,6 +298,7 @@ std::optional<Error> Sandbox::Server::bind() {
 /// Serves from here on; false where cpp-httplib does not.
 bool Sandbox::Server::run() {
   const auto without_body = [this](const httplib::Request& request, httplib::Response& response) {
+    WaitingConnections::end_of_head();
     const std::string length = request.get_header_value("Content-Length");
     const bool has_body = request.has_header("Transfer-Encoding") || (!length.empty() && length != "0");
     if (has_body) WaitingConnections::end_after_answer();  // cpp-httplib would read it as the next request
@@ -305,6 +306,7 @@ bool Sandbox::Server::run() {
   };
   const auto with_body = [this](const httplib::Request& request, httplib::Response& response,
                                 const httplib::ContentReader& read) {
+    WaitingConnections::end_of_head();
     std::string body;
     const bool is_form = request.is_multipart_form_data();  // which cpp-httplib takes apart
     if (is_form) WaitingConnections::end_after_answer();

@@ -194,6 +194,27 @@ TEST_F(SandboxServer, AnswersBodiesThatAreTooLargeWithoutKeepingThem) {
   expect_that_it_goes_on();
 }
 
+TEST_F(SandboxServer, ReadsNoHeadersWithoutEnd) {
+  std::string request = "GET /v3/x HTTP/1.1\r\n";
+  while (request.size() < (1U << 20U)) request += "x: " + std::string(1000, 'a') + "\r\n";
+  const std::string answer = answer_to(request + "\r\n");
+  EXPECT_EQ(first_line(answer), "HTTP/1.1 400 Bad Request");
+  EXPECT_TRUE(contains(log().back(), "400 GET /v3/x")) << log().back();
+  expect_that_it_goes_on();
+}
+
+TEST_F(SandboxServer, TakesAHeadOf100KiBAndManyRequestsOnAConnection) {
+  RawClient raw(sandbox_->origin());
+  ASSERT_TRUE(raw.shake_hands());
+  std::string request = "POST /v3/x HTTP/1.1\r\nHost: a\r\n";
+  while (request.size() < (100U << 10U)) request += "x: " + std::string(1000, 'a') + "\r\n";
+  request += "Content-Length: 500000\r\n\r\n" + std::string(500000, 'b');
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(raw.write(request));
+    EXPECT_EQ(first_line(raw.read_until("\r\n\r\n")), "HTTP/1.1 404 Not Found");
+  }
+}
+
 TEST_F(SandboxServer, OutlivesWhatStopsHalfWay) {
   const std::string whole = signed_request("POST", seed_path, seed_body);
   for (std::size_t length :
