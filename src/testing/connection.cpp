@@ -48,7 +48,7 @@ void end_connection() {
   pollfd socket{SSL_get_fd(connection), POLLIN, 0};
   ::shutdown(socket.fd, SHUT_WR);
   // A socket that is closed with something unread resets the connection, which can destroy the answer on its way.
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   std::array<char, 16384> dropped{};
   while (std::chrono::steady_clock::now() < end && ::poll(&socket, 1, 100) >= 0) {
     if (socket.revents != 0 && ::recv(socket.fd, dropped.data(), dropped.size(), MSG_DONTWAIT) <= 0) return;

@@ -17,7 +17,7 @@ void note_connection(SSL* ssl);
 
 SSL* noted_connection();
 
-/// Ends it so that what was answered arrives: what the client still sends is read and dropped, for two seconds at most.
+/// Ends it so that what was answered arrives: what the client still sends is read and dropped, for ten seconds at most.
 void end_connection();
 
 /// Has the system collect what is written, for a fifth of a second at most, where it can; or no more.

@@ -106,6 +106,11 @@ void WaitingConnections::close_longest() {
   by_turn_.erase(by_turn_.begin());
 }
 
+void WaitingConnections::close_all() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const auto& [turn, socket] : by_turn_) ::shutdown(socket, SHUT_RDWR);
+}
+
 ConnectionThreads::Enqueued ConnectionThreads::enqueue(std::function<void()> connection) {
   std::unique_lock<std::mutex> lock(mutex_);
   connections_.push_back(std::move(connection));

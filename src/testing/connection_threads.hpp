@@ -45,6 +45,9 @@ class WaitingConnections {
   /// Closes the connection that has waited longest. Nothing happens where none waits.
   void close_longest();
 
+  /// So that a server which ends need not wait for them.
+  void close_all();
+
  private:
   static void on_handshake(const SSL* ssl, int where, int result);
   static void on_free(void* ssl, void* self, CRYPTO_EX_DATA* data, int index, long number, void* pointer);

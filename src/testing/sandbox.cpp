@@ -96,6 +96,7 @@ struct Sandbox::Server {
     }
     end.notify_all();
     http.stop();
+    waiting.close_all();
     if (thread.joinable()) thread.join();
     std::error_code ignored;
     if (own_folder) fs::remove_all(files.folder, ignored);

@@ -252,6 +252,19 @@ TEST_F(SandboxServer, AnswersWhileHundredsOfConnectionsAreHeldOpenByOneByteAfter
   feeder.get();
 }
 
+TEST_F(SandboxServer, EndsWhileConnectionsAreHeldOpen) {
+  RawClient half(sandbox_->origin());
+  ASSERT_TRUE(half.shake_hands());
+  ASSERT_TRUE(half.write("POST /v3/x HTTP/1.1\r\nContent-Length: 9\r\n\r\n1"));
+  RawClient refused(sandbox_->origin());
+  ASSERT_TRUE(refused.shake_hands());
+  ASSERT_TRUE(refused.write("nonsense\r\n\r\n"));
+  EXPECT_EQ(first_line(refused.read_until("}")), "HTTP/1.1 400 Bad Request");
+  const RawClient silent(sandbox_->origin());
+  sandbox_.reset();
+  EXPECT_EQ(half.read_to_the_end(), "");
+}
+
 TEST_F(SandboxServer, ClosesNoConnectionForOthersThatItIsAnswering) {
   std::promise<void> begun;
   std::promise<void> released;
