@@ -24,7 +24,7 @@ struct Mail {
 /// Wakes the driver only where it sleeps: at most once, however much comes in meanwhile.
 class Mailbox {
  public:
-  /// Returns whether the driver will look. Called under the lock.
+  /// Returns whether the driver will look. Called by one thread at a time.
   using Wake = std::function<bool()>;
 
   enum class Posted { taken, closed, driver_unreachable };
@@ -33,26 +33,26 @@ class Mailbox {
 
   /// Takes over `request`, or says why not.
   Posted post(Requests& request) noexcept {
+    const std::lock_guard<std::mutex> one_at_a_time(posting_.mutex);
+    {
+      const std::lock_guard<std::mutex> lock(shared_.mutex);
+      if (shared_.mail.closed) return Posted::closed;
+      // Where it was stopped just now, the driver may have looked for it before it was here.
+      shared_.mail.stops = shared_.mail.stops || request.front().stopped();
+      shared_.mail.requests.splice(shared_.mail.requests.end(), request);
+      if (!must_wake()) return Posted::taken;
+    }
+    if (posting_.wake()) return Posted::taken;
     const std::lock_guard<std::mutex> lock(shared_.mutex);
-    if (shared_.mail.closed) return Posted::closed;
-    if (!wake()) return Posted::driver_unreachable;
-    // Where it was stopped just now, the driver may have looked for it before it was here.
-    shared_.mail.stops = shared_.mail.stops || request.front().stopped();
-    shared_.mail.requests.splice(shared_.mail.requests.end(), request);
-    return Posted::taken;
+    if (shared_.mail.requests.empty()) return Posted::taken;  // the driver has looked all the same
+    shared_.driver_sleeps = true;
+    request.swap(shared_.mail.requests);  // a driver that sleeps had none before
+    return Posted::driver_unreachable;
   }
 
-  void post_stop() noexcept {
-    const std::lock_guard<std::mutex> lock(shared_.mutex);
-    shared_.mail.stops = true;
-    wake();
-  }
+  void post_stop() noexcept { mark(&Mail::stops); }
 
-  void close() noexcept {
-    const std::lock_guard<std::mutex> lock(shared_.mutex);
-    shared_.mail.closed = true;
-    wake();
-  }
+  void close() noexcept { mark(&Mail::closed); }
 
   // The driver's.
 
@@ -88,27 +88,44 @@ class Mailbox {
 
   /// How the driver is woken from now on; null: from sleep_until() alone.
   void wake_by(Wake wake) noexcept {
-    const std::lock_guard<std::mutex> lock(shared_.mutex);
-    shared_.wake.swap(wake);
+    const std::lock_guard<std::mutex> lock(posting_.mutex);
+    posting_.wake.swap(wake);
   }
 
  private:
   bool has_mail() const { return shared_.mail.closed || shared_.mail.stops || !shared_.mail.requests.empty(); }
 
-  bool wake() noexcept {
-    shared_.came_in.notify_one();
-    if (!shared_.driver_sleeps || !shared_.wake) return true;
-    shared_.driver_sleeps = !shared_.wake();
-    return !shared_.driver_sleeps;
+  void mark(bool Mail::*what) noexcept {
+    const std::lock_guard<std::mutex> one_at_a_time(posting_.mutex);
+    {
+      const std::lock_guard<std::mutex> lock(shared_.mutex);
+      shared_.mail.*what = true;
+      if (!must_wake()) return;
+    }
+    if (posting_.wake()) return;
+    const std::lock_guard<std::mutex> lock(shared_.mutex);
+    shared_.driver_sleeps = true;
   }
 
-  /// Any thread's, under the mutex.
+  /// Under both locks. Where it is true, the driver counts as awake.
+  bool must_wake() noexcept {
+    shared_.came_in.notify_one();
+    return posting_.wake && std::exchange(shared_.driver_sleeps, false);
+  }
+
+  /// Who posts, under the mutex. The driver does not need it, so that one that is woken never waits for who wakes it.
+  struct Posting {
+    std::mutex mutex;
+    Wake wake;
+  };
+  Posting posting_;
+
+  /// Any thread's, under the mutex, which is locked after that of posting_.
   struct Shared {
     std::mutex mutex;
     std::condition_variable came_in;
     Mail mail;
     bool driver_sleeps = false;
-    Wake wake;
   };
   Shared shared_;
 };

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 namespace wechatpay::bonus_commit::curl {
 
 namespace {
@@ -54,6 +56,37 @@ TEST_F(Mail, TakesNoRequestThatNobodyWouldLookAt) {
   reachable_ = true;
   EXPECT_EQ(post(), Mailbox::Posted::taken);
   EXPECT_EQ(mailbox_.take().requests.size(), 1U);
+}
+
+TEST_F(Mail, IsThereForTheDriverBeforeWhoWakesItGoesOn) {
+  std::size_t found = 0;
+  mailbox_.wake_by([&] {
+    std::thread driver([&] { found = mailbox_.take().requests.size(); });
+    driver.join();
+    return true;
+  });
+  ASSERT_TRUE(mailbox_.sleeps());
+  EXPECT_EQ(post(), Mailbox::Posted::taken);
+  EXPECT_EQ(found, 1U);
+}
+
+TEST_F(Mail, TakesARequestThatTheDriverHasSeenThoughItCouldNotBeWoken) {
+  mailbox_.wake_by([this] {
+    static_cast<void>(mailbox_.take());
+    return false;
+  });
+  ASSERT_TRUE(mailbox_.sleeps());
+  EXPECT_EQ(post(), Mailbox::Posted::taken);
+}
+
+TEST_F(Mail, WakesADriverAgainThatCouldNotBeWoken) {
+  ASSERT_TRUE(mailbox_.sleeps());
+  reachable_ = false;
+  mailbox_.post_stop();
+  reachable_ = true;
+  mailbox_.post_stop();
+  EXPECT_EQ(woken_, 2);
+  EXPECT_TRUE(mailbox_.take().stops);
 }
 
 TEST_F(Mail, HasTheDriverLookForARequestThatWasStoppedOnItsWay) {
