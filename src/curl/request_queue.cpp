@@ -8,6 +8,8 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
 namespace {
 
+constexpr const char* not_even_a_connection = "no complete answer in time: not even a connection";
+
 /// The request at `place` alone.
 Requests taken(Requests& from, Requests::iterator place) noexcept {
   Requests one;
@@ -58,8 +60,10 @@ RequestQueue::Action RequestQueue::place_first_arrived(TimePoint now) {
   return {};
 }
 
-/// Starts the request at `place`, or lets it wait for its turn.
+/// Starts the request at `place`, or lets it wait for its turn. Where the driver's thread was busy until after the
+/// deadline, it is too late for both.
 RequestQueue::Action RequestQueue::admit(Requests& from, Requests::iterator place, TimePoint now) {
+  if (place->deadline <= now) return completion(taken(from, place), TransportFault::timeout, not_even_a_connection);
   try {
     Host& host = hosts_[place->http.origin];
     if (host.waiting.empty() && has_room(host, now)) return start(host, from, place, now);
@@ -77,7 +81,7 @@ RequestQueue::Action RequestQueue::expire(const Timer& timer) noexcept {
   return completion(taken(*timer.list, timer.place),
                     busy ? TransportFault::no_free_connection : TransportFault::timeout,
                     busy ? "no connection became free in time: too many calls for CurlOptions::max_connections"
-                         : "no complete answer in time: not even a connection");
+                         : not_even_a_connection);
 }
 
 RequestQueue::Action RequestQueue::start(Host& host, Requests& from, Requests::iterator place, TimePoint now) noexcept {

@@ -113,6 +113,16 @@ TEST_F(Queue, CompletesARequestThatGotNoTurnBeforeItsDeadline) {
   EXPECT_EQ(queue_.next_moment(), never);
 }
 
+TEST_F(Queue, StartsNoRequestWhoseDeadlineHasPassedWhileTheDriverWasBusy) {
+  add("1", 0, 70);
+  add("2", 50, 70);
+  EXPECT_EQ(poll(70), "timeout 1 timeout 2 ");
+  add("3", 200, 270);
+  EXPECT_EQ(poll(100), "");
+  EXPECT_EQ(poll(300), "timeout 3 ");
+  EXPECT_EQ(queue_.next_moment(), never);
+}
+
 TEST_F(Queue, LetsTheFirstRequestToAHostGoAloneUntilItsProtocolIsKnown) {
   add("1");
   add("2");
