@@ -6,6 +6,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/client.hpp"
@@ -110,6 +111,14 @@ TEST_F(Watching, TellsOfACallThatSendsNothing) {
   ASSERT_EQ(calls_.size(), 1U);
   EXPECT_EQ(calls_[0].tries, 0);
   EXPECT_EQ(calls_[0].result.error().kind, ErrorKind::invalid_request);
+}
+
+TEST_F(Watching, TellsTheOrderNumberAlsoWhereTheClockThrows) {
+  options_.clock = []() -> std::chrono::system_clock::time_point { throw std::runtime_error("no clock"); };
+  EXPECT_FALSE(client().commit(seed_request()));
+  ASSERT_EQ(calls_.size(), 1U);
+  EXPECT_EQ(calls_[0].out_trade_no, seed_request().out_trade_no);
+  EXPECT_EQ(calls_[0].tries, 0);
 }
 
 TEST_F(Watching, GivesEventsThatAnotherThreadMayTakeAfterTheCallHasEnded) {

@@ -127,9 +127,9 @@ WECHATPAY_BONUS_COMMIT_DECL Moment CommitCall::now() const {
 
 WECHATPAY_BONUS_COMMIT_DECL void CommitCall::start(const BonusCommitRequest& request, bool has_place) noexcept {
   const ClientCore::Visit visit(*core_);
+  run_users_code([&] { out_trade_no_ = request.out_trade_no; });  // where memory is short, hooks are told none
   run([&](Moment present) -> std::optional<CommitStep> {
     core_->add(shared_from_this());
-    out_trade_no_ = request.out_trade_no;
     started_ = present.steady;
     forward_.emplace(users_stop_, Forward{stop_});
     return attempts_.begin(request, present, has_place);
