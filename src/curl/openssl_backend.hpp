@@ -4,19 +4,13 @@
 
 #include <curl/curl.h>
 
+#include "src/curl/connections.hpp"
 #include "src/curl/request_queue.hpp"
 
 #include "wechatpay/bonus_commit/config.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
-
-/// What has arrived on a connection on which nothing is awaited.
-enum class Arrived {
-  nothing,  ///< or messages of TLS that are not for the application, such as session tickets
-  data,     ///< bytes for the application
-  end,      ///< the other side has closed, or TLS is broken
-};
 
 /// True if this libcurl does TLS with the OpenSSL that this library uses, told by its full version, so that its
 /// structures may be touched.

@@ -226,11 +226,13 @@ bool Transfer::find_connection(const curl_tlssessioninfo& tls, int local_port) {
   return connection_ != nullptr;
 }
 
-/// Over HTTP/1.1, what has arrived on a connection by now is no answer to a request that has not left yet.
 bool Transfer::usable(const curl_tlssessioninfo& tls, Protocol protocol) const noexcept {
-  if (!connection_->trusted) return false;
-  const bool shared = protocol == Protocol::http2 && connection_->transfers > 0;
-  if (!keeps_connection() || shared) return true;
+  if (!keeps_connection()) return connection_->trusted;
+  const Arrived arrived = connection_->is_shared(protocol) ? Arrived::nothing : arrived_meanwhile(tls);
+  return connection_->may_carry(protocol, arrived);
+}
+
+Arrived Transfer::arrived_meanwhile(const curl_tlssessioninfo& tls) const noexcept {
   Arrived arrived = peek(connection_->socket);
   const bool openssl = is_openssl(tls);
   // libcurl reads no more of an answer's body than its length, so what came with the body may be there already.
@@ -239,7 +241,7 @@ bool Transfer::usable(const curl_tlssessioninfo& tls, Protocol protocol) const n
   if (arrived == Arrived::data && openssl && tls_is_the_sockets) {
     arrived = look_into(tls.internals, connection_->socket);
   }
-  return arrived == Arrived::nothing || (arrived == Arrived::data && protocol == Protocol::http2);
+  return arrived;
 }
 
 curl_socket_t Transfer::opened_socket(int local_port) const noexcept {

@@ -88,6 +88,7 @@ class Transfer {
   bool keeps_connection() const noexcept { return opened_.empty(); }
   bool find_connection(const curl_tlssessioninfo& tls, int local_port);
   bool usable(const curl_tlssessioninfo& tls, Protocol protocol) const noexcept;
+  Arrived arrived_meanwhile(const curl_tlssessioninfo& tls) const noexcept;
   curl_socket_t opened_socket(int local_port) const noexcept;
   Requests end(CURLcode code) noexcept;
   TransferInfo transfer_info(const QueuedRequest& request) const noexcept;

@@ -37,9 +37,11 @@ struct ClientAccount {
   const std::vector<std::string> origins;
   HostModel hosts;
   RateModel rate;
-  bool exact = true;      ///< a try is sent at the moment at which it is decided on, before anything else happens
-  bool punctual = true;   ///< its transport ends each request in time
-  bool odd_user = false;  ///< its clock, nonce, signer, keys or transport fail
+  bool exact = true;            ///< a try is sent at the moment at which it is decided on, before anything else happens
+  bool punctual = true;         ///< its transport ends each request in time
+  bool odd_user = false;        ///< its clock, nonce, signer, keys or transport fail
+  bool heeds_stops = true;      ///< its transport ends a request as soon as it is asked to
+  bool keeps_requests = false;  ///< its transport never ends some
   bool closed = false;
 };
 
@@ -70,6 +72,7 @@ struct Call {
   int told_ends = 0;
   int ends = 0;
   bool stop_asked = false;
+  Steady stop_asked_at{};
   bool batch = false;                    ///< its place in the rate limit was waited for
   bool unheard = false;                  ///< its future was dropped
   bool wrong_request = false;            ///< the check refuses it
@@ -97,6 +100,12 @@ class Auditor {
   void told(const TryEvent& event);
   void told(const CallEvent& event);
   void result(unsigned number, const CommitResult& result);
+
+  /// The user asks for the end of a call.
+  void stop(unsigned number);
+
+  /// When nothing happens any more, while there are clients.
+  void when_quiet() const;
 
   /// When nothing happens any more, and all clients are gone.
   void at_end() const;

@@ -3,6 +3,7 @@
 #include <deque>
 
 #include "tests/simulation/auditor.hpp"
+#include "tests/simulation/curl_network.hpp"
 #include "tests/simulation/network.hpp"
 #include "tests/simulation/users.hpp"
 #include "tests/simulation/wechat_pay.hpp"
@@ -33,16 +34,23 @@ std::uint64_t run(Tape& tape, Finding& finding, bool logs) {
   WechatPay wechat_pay(world, auditor, real_keys);
   Weather weather(world);
   std::deque<Network> networks;
+  std::deque<CurlNetwork> curl_networks;
   std::deque<User> users;
   const std::uint32_t programs = tape.one_of({1U, 2U});
   const std::uint32_t calls = real_keys ? 20 : tape.one_of({1U, 5U, 20U, 100U, 400U});
   for (std::uint32_t i = 0; i < programs; ++i) {
+    if (tape.chance(400)) {
+      CurlNetwork& network = curl_networks.emplace_back(world, auditor, wechat_pay, weather);
+      users.emplace_back(world, auditor, wechat_pay, network, Manners(), calls);
+      continue;
+    }
     const Manners manners = draw_manners(tape);
     Network& network = networks.emplace_back(world, auditor, wechat_pay, weather, manners);
     users.emplace_back(world, auditor, wechat_pay, network, manners, calls);
   }
   while (world.step()) {
   }
+  auditor.when_quiet();
   for (User& user : users) user.leave();
   while (world.step()) {
   }

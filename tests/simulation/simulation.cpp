@@ -19,8 +19,9 @@ using namespace wechatpay::bonus_commit::simulation;
 using RealClock = std::chrono::steady_clock;
 
 constexpr const char* usage =
-    "simulation [--seed SEED] [--worlds COUNT | --seconds COUNT]\n"
-    "  runs worlds with the seeds SEED, SEED + 1 …; a random SEED where none is given\n"
+    "simulation [--seed SEED] [--worlds COUNT | --seconds COUNT] [--shrink SECONDS]\n"
+    "  runs worlds with the seeds SEED, SEED + 1 …; a random SEED where none is given; what fails is made simpler\n"
+    "  for so many seconds, usually 20, and its log is shown\n"
     "simulation --show SEED\n"
     "  runs one world, with a log of all that happens in it\n";
 
@@ -28,6 +29,7 @@ struct Arguments {
   std::uint64_t seed = 0;
   std::uint64_t worlds = 0;
   long seconds = 0;
+  long shrinking = 20;
   bool shows = false;
 };
 
@@ -41,6 +43,7 @@ Arguments parse(int count, char** values) {
     if (name == "--seed" || name == "--show") arguments.seed = value;
     if (name == "--show") arguments.shows = true;
     if (name == "--worlds") arguments.worlds = value;
+    if (name == "--shrink") arguments.shrinking = static_cast<long>(value);
     if (name == "--seconds") arguments.seconds = static_cast<long>(value);
   }
   if (arguments.shows) arguments.worlds = 1;
@@ -87,11 +90,12 @@ double children_seconds() {
          static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
-int explain(Shared& shared, const std::string& failure) {
+int explain(Shared& shared, const std::string& failure, std::chrono::seconds time) {
   const unsigned long long seed = shared.seed;
   std::printf("seed %llu: %s\n", seed, failure.c_str());
   const Choices choices(shared.recording.choices, shared.recording.choices + shared.recording.size);
-  const Choices simple = simplest(shared, choices, failure, std::chrono::seconds(20));
+  if (time == std::chrono::seconds(0)) return 1;
+  const Choices simple = simplest(shared, choices, failure, time);
   std::printf("made simpler, from %zu choices to %zu:\n", choices.size(), simple.size());
   const std::string again = play(shared, simple, true);
   std::printf("%s\nthe whole of it: simulation --show %llu\n", again.c_str(), seed);
@@ -115,7 +119,7 @@ int main(int count, char** values) {
     std::printf("%llu worlds, %llu calls, %.0f calls a second of CPU time\n",
                 static_cast<unsigned long long>(shared.worlds), static_cast<unsigned long long>(shared.calls),
                 static_cast<double>(shared.calls) / used);
-    return failure.empty() ? 0 : explain(shared, failure);
+    return failure.empty() ? 0 : explain(shared, failure, std::chrono::seconds(arguments.shrinking));
   } catch (const std::exception& exception) {
     std::fprintf(stderr, "%s\n%s", exception.what(), usage);
     return 2;

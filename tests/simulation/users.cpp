@@ -82,6 +82,8 @@ void User::draw_oddities(const Manners& manners) {
   slow_signer_ = tape.chance(100);
   account_->exact = !slow_signer_ && !manners.within_send && !manners.sometimes_within_send && oddities_per_mille_ == 0;
   account_->punctual = !manners.never && !manners.within_send && !manners.sometimes_within_send;
+  account_->heeds_stops = !manners.ignores_stops && !manners.never && !manners.throws && !manners.drops;
+  account_->keeps_requests = manners.never;
   account_->odd_user = oddities_per_mille_ > 0 || manners.throws || manners.drops || manners.never;
 }
 
@@ -229,7 +231,7 @@ void User::start_call(bool wrong) {
   if (tape.chance(100)) {
     options.stop = stop_.get_token();
     stopped_with_.push_back(number);
-    if (stop_.stop_requested()) auditor_.call(number).stop_asked = true;
+    if (stop_.stop_requested()) auditor_.stop(number);
   } else if (tape.chance(50)) {
     options.stop = stops_[number].get_token();
   }
@@ -238,7 +240,9 @@ void User::start_call(bool wrong) {
     made.bonus_value = 0;
     auditor_.call(number).wrong_request = true;
   }
-  if (tape.chance(200)) return keep_future(made, number, options);
+  const bool has_future = tape.chance(200);
+  if (world_.logs()) world_.log(made.out_trade_no + (has_future ? " begins, with a future" : " begins"));
+  if (has_future) return keep_future(made, number, options);
   call_back(made, number, options);
 }
 
@@ -353,19 +357,19 @@ void User::misbehave(Place place) {
 void User::stop_a_call() {
   if (!futures_.empty() && world_.tape.chance(500)) {
     const auto& [number, future] = *futures_.begin();
-    auditor_.call(number).stop_asked = true;
+    auditor_.stop(number);
     return future.request_stop();
   }
   if (stops_.empty()) return;
   const unsigned number = stops_.begin()->first;
   const StopSource stop = stops_.begin()->second;
   stops_.erase(stops_.begin());
-  auditor_.call(number).stop_asked = true;
+  auditor_.stop(number);
   stop.request_stop();
 }
 
 void User::stop_all() {
-  for (const unsigned number : stopped_with_) auditor_.call(number).stop_asked = true;
+  for (const unsigned number : stopped_with_) auditor_.stop(number);
   stopped_with_.clear();
   const StopSource stop = stop_;
   if (world_.tape.chance(800)) stop_ = StopSource();
@@ -394,6 +398,7 @@ void User::leave() {
 
 void User::rotate_keys() {
   account_->odd_user = true;
+  account_->exact = false;  // whether an answer verifies is not known any more
   const unsigned number = 1 + world_.tape.below(2);
   if (world_.tape.chance(700)) return wechat_pay_.add_key_to(keys_, number);
   static_cast<void>(keys_.remove(WechatPay::key_id(number)));

@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""Puts faults into the library, one at a time, and has the simulation find each within a minute. By hand:
+
+    python3 tests/simulation/breaks.py [WORD...]     the breaks whose names have one of the words
+
+Works on a copy of the sources in build/breaks.
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+ATTEMPTS = "include/wechatpay/bonus_commit/impl/commit_attempts.ipp"
+CALL_HEADER = "include/wechatpay/bonus_commit/impl/commit_call.hpp"
+CALL = "include/wechatpay/bonus_commit/impl/commit_call.ipp"
+BATCH = "include/wechatpay/bonus_commit/impl/batch.ipp"
+OPTIONS = "include/wechatpay/bonus_commit/impl/check_options.ipp"
+STAGES = "include/wechatpay/bonus_commit/stages/"
+RETRY = STAGES + "retry.hpp"
+HOSTS = STAGES + "hosts.hpp"
+LIMITER = STAGES + "rate_limiter.hpp"
+VERIFICATION = STAGES + "verification.hpp"
+QUEUE = "src/curl/request_queue.cpp"
+CONNECTIONS = "src/curl/connections.hpp"
+
+# Name, file, what stands there, what stands there instead.
+BREAKS = [
+    # Faults that the field has found.
+    ("connection: an answer left over is taken for the next order's", CONNECTIONS,
+     "return trusted && (arrived == Arrived::nothing || (arrived == Arrived::data && protocol == Protocol::http2));",
+     "return trusted && (arrived == Arrived::nothing || protocol != Protocol::unknown);"),
+    ("call: an answer settles a second order", ATTEMPTS,
+     "if (!verification || !setup_->options.refuse_repeated_nonces) return verification;",
+     "if (!verification || setup_->options.refuse_repeated_nonces) return verification;"),
+    ("answer: a gateway's word is believed", STAGES + "advice.hpp",
+     "(client_error && !gave_up_waiting && is_wechat_pays(answer) &&\n"
+     "                                            is_documented_refusal(answer.code))",
+     "client_error"),
+    ("answer: a refusal that does not verify is believed", STAGES + "advice.hpp",
+     "if (answer.has_signature || answer.message.empty()) return false;", "if (answer.message.empty()) return false;"),
+    ("call: a transport's error of any kind is believed", ATTEMPTS,
+     "if (misuse || told.kind == ErrorKind::transport_failed) {", "if (misuse || told.kind != ErrorKind::misuse) {"),
+    ("call: a deadline that is near counts as a rate limit", ATTEMPTS,
+     "const auto latest = deadline_ - milliseconds(1);", "const auto latest = deadline_ - milliseconds(100);"),
+    ("call: kept connections are trusted after a stale one", ATTEMPTS,
+     "fresh_connection_ = fresh_connection_ || speaks_against_connection(error);", "fresh_connection_ = false;"),
+    ("queue: a dead HTTP/2 connection is used for ever", QUEUE,
+     "if (!connection_failed || host.protocol != Protocol::http2) return;",
+     "if (!connection_failed || host.protocol != Protocol::unknown) return;"),
+    ("client: its end waits for its own thread", CALL,
+     "if (visit->thread_ != self) return false;", "if (visit->thread_ == self) return false;"),
+    ("options: any number of tries", OPTIONS, "retry.max_tries > most_tries ||", "most_tries < 0 ||"),
+    ("call: the end of a callback's state is not guarded", CALL,
+     "Callback done = std::move(done_);  // what it holds ends here, also where it throws\n"
+     "    if (done) done(std::move(result));",
+     "if (done_) done_(std::move(result));"),
+    # Further ones.
+    ("call: each answer counts, not the first alone", CALL_HEADER,
+     "return awaited_.compare_exchange_strong(number, 0);", "return awaited_.exchange(0) >= 0 && number >= 0;"),
+    ("call: a dropped completion is not noticed", CALL_HEADER,
+     "~Reply() { call->drop(number); }", "~Reply() = default;"),
+    ("call: what was cut off counts as not sent", ATTEMPTS,
+     "error.outcome = sent ? Outcome::unknown : Outcome::not_sent;",
+     "error.outcome = sent ? Outcome::not_sent : Outcome::not_sent;"),
+    ("call: a later try takes back what an earlier one may have done", ATTEMPTS,
+     "if (!result) outcome_ = worse(outcome_, result.error().outcome);",
+     "if (!result) outcome_ = result.error().outcome;"),
+    ("call: a user's stop is not handed on", CALL, "forward_.emplace(users_stop_, Forward{stop_});", ""),
+    ("call: tries are miscounted", ATTEMPTS, "result->tries = tries();", "result->tries = 1;"),
+    ("retry: Retry-After is halved", RETRY,
+     "pause = *error.retry_after + std::chrono", "pause = *error.retry_after / 2 + std::chrono"),
+    ("retry: 503 is not tried again", RETRY, "        case 503:\n", ""),
+    ("retry: one try more than allowed", RETRY,
+     "if (tries >= options.max_tries) return", "if (tries > options.max_tries) return"),
+    ("retry: a try after the deadline", RETRY,
+     'if (pause >= left) return {false, std::chrono::milliseconds(0), "the deadline',
+     'if (pause / 2 >= left) return {false, std::chrono::milliseconds(0), "the deadline'),
+    ("retry: a new connection that closes counts as stale", RETRY,
+     "return latest.transfer.connection_reused && (closed || timed_out);", "return closed || timed_out;"),
+    ("hosts: a host that failed is not left alone", HOSTS,
+     "if (ticks(now) < until) continue;", "if (ticks(now) < 0) continue;"),
+    ("hosts: more than one looks", HOSTS,
+     "if (avoided_until_[i].compare_exchange_strong(until, ticks(now + cool_down_))) return i;", "return i;"),
+    ("hosts: a host that serves again is left alone", HOSTS,
+     "avoided_until_[host] = healthy; }", "static_cast<void>(host); }"),
+    ("verification: any signature", VERIFICATION,
+     "if (verdict != PlatformKeys::Verdict::valid) {", "if (verdict == PlatformKeys::Verdict::unknown_serial) {"),
+    ("verification: any time", VERIFICATION,
+     "if (offset <= greatest_clock_difference && offset >= -greatest_clock_difference) return timestamp;",
+     "if (offset >= -greatest_clock_difference) return timestamp;"),
+    ("rate limit: places do not move on", LIMITER, "(full < open ? open : full) + interval_;", "full + interval_;"),
+    ("rate limit: a burst of one more", LIMITER, "(limit.burst - 1)", "limit.burst"),
+    ("rate limit: no halt after a 429", LIMITER, "const std::int64_t halt = halted_until_;", "const std::int64_t halt = never;"),
+    ("rate limit: further tries need no place", ATTEMPTS,
+     "const auto pause = place(next.pause, now);", "const std::optional<milliseconds> pause = next.pause;"),
+    ("batch: places are not given back", BATCH, "    --in_flight_;\n", ""),
+    ("batch: the summary is wrong", BATCH,
+     "++(result ? summary_.credited : summary_.failed);", "++(result ? summary_.failed : summary_.credited);"),
+    ("queue: one request too many", QUEUE, "if (host.running >= most_running_) return false;",
+     "if (host.running > most_running_) return false;"),
+    ("queue: sleeps through a pause", QUEUE, "timers_.empty() ? never : timers_.begin()->due;", "never;"),
+    ("queue: a place is not given back", QUEUE, "  --host.running;\n", ""),
+    ("queue: what is stopped goes on waiting", QUEUE, "const bool is_stopped = timer.place->stopped();",
+     "const bool is_stopped = false;"),
+    ("queue: does not wait for the pause", QUEUE, "if (first->start <= now) return admit",
+     "if (first->start >= TimePoint{}) return admit"),
+    ("queue: a fresh connection is forgotten", QUEUE,
+     "action.fresh_connection = request.options.fresh_connection && !shares;",
+     "action.fresh_connection = request.options.fresh_connection && !shares && false;"),
+    ("queue: starts what is too late", QUEUE, "if (place->deadline <= now) return completion",
+     "if (place->deadline <= TimePoint{}) return completion"),
+]
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COPY = ROOT / "build" / "breaks"
+BUILD = COPY / "build" / "dev"
+SIMULATION = BUILD / "tests" / "simulation" / "simulation"
+
+
+def build():
+    return subprocess.run(["cmake", "--build", BUILD, "--target", "simulation"], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+
+
+def prepare():
+    COPY.mkdir(parents=True, exist_ok=True)
+    for part in ("CMakeLists.txt", "cmake", "examples", "include", "src", "tests", "README.md"):
+        source, target = ROOT / part, COPY / part
+        if source.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target)
+        else:
+            shutil.copy2(source, target)
+    os.environ.update(CCACHE_BASEDIR=str(COPY), CCACHE_NOHASHDIR="1", CCACHE_SLOPPINESS="pch_defines,time_macros")
+    launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
+    subprocess.run(["cmake", "-S", COPY, "-B", BUILD, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
+                    "-DCMAKE_CXX_FLAGS_DEBUG=-g0", *launcher], stdout=subprocess.DEVNULL, check=True)
+    built = build()
+    if built.returncode != 0:
+        sys.exit(built.stdout)
+
+
+def find(name, file, old, new):
+    """What the simulation says of the break."""
+    path = COPY / file
+    whole = path.read_text()
+    if whole.count(old) != 1:
+        return f"NOT PUT IN: its place is there {whole.count(old)} times"
+    path.write_text(whole.replace(old, new))
+    try:
+        built = build()
+        if built.returncode != 0:
+            return "NOT BUILT: " + " ".join(line for line in built.stdout.splitlines() if "error:" in line)[:300]
+        begun = time.monotonic()
+        ran = subprocess.run([SIMULATION, "--seed", "1", "--seconds", "60", "--shrink", "0"], stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, text=True, check=False)
+        found = [line for line in ran.stdout.splitlines() if line.startswith("seed ")]
+        if not found:
+            return "NOT FOUND"
+        return f"found after {time.monotonic() - begun:.0f} s by {found[0]}"
+    finally:
+        path.write_text(whole)
+
+
+def main():
+    prepare()
+    missed = 0
+    for name, file, old, new in BREAKS:
+        if len(sys.argv) > 1 and not any(word in name for word in sys.argv[1:]):
+            continue
+        said = find(name, file, old, new)
+        missed += not said.startswith("found")
+        print(f"{name}\n    {said}", flush=True)
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()

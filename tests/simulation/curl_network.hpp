@@ -1,0 +1,89 @@
+/// The library's own request queue, with simulated connections in libcurl's place.
+#ifndef WECHATPAY_TESTS_SIMULATION_CURL_NETWORK_HPP
+#define WECHATPAY_TESTS_SIMULATION_CURL_NETWORK_HPP
+
+#include <deque>
+#include <list>
+#include <optional>
+#include <string>
+
+#include "src/curl/connections.hpp"
+#include "src/curl/request_queue.hpp"
+#include "tests/simulation/network.hpp"
+
+namespace wechatpay::bonus_commit::simulation {
+
+/// A connection as the server and the network see it. What the library knows of it is its Connection.
+struct Link {
+  curl::Connection known;
+  std::size_t host = 0;
+  unsigned generation = 0;
+  curl::Protocol protocol = curl::Protocol::unknown;
+  bool stands = false;
+  bool told = false;                        ///< the queue has been told what is spoken on it
+  bool dead = false;                        ///< nothing comes through any more, and nobody says so
+  bool failed = false;                      ///< a request over it has shown that
+  curl::Arrived arrived{};                  ///< while nothing was awaited
+  std::optional<HttpResponse> left_over{};  ///< what came with it
+};
+
+/// One request that libcurl would have.
+struct Running {
+  curl::Requests request;
+  Link* link = nullptr;
+  bool kept = false;   ///< the connection was
+  bool begun = false;  ///< the request may have left
+  std::uint64_t number = 0;
+};
+
+/// Does what the transfer loop, the multi handle and libcurl do: HTTP/1.1 or HTTP/2, kept connections that are closed
+/// politely, rudely or not at all, and answers that nobody has asked for.
+class CurlNetwork final : public Wire {
+ public:
+  CurlNetwork(World& world, Auditor& auditor, WechatPay& wechat_pay, Weather& weather);
+
+  void send(HttpRequest request, SendOptions options, Transport::Completion done) override;
+  void end() override;
+
+ private:
+  void turn();
+  void sleep();
+  void start(curl::RequestQueue::Action& action);
+  void run_over_kept(Running& running, Link& link);
+  void open(Running& running);
+  void stand(Running& running);
+  void leave(Running& running);
+  void lose(Running& running, const Fate& fate);
+  void answer(Running& running);
+  void after_answer(Link& link, const HttpRequest& request, const Reply& reply);
+  void finish(Running& running, Result<HttpResponse> result, bool connection_failed);
+  void stop();
+  void forget_links();
+  Link* kept_link(const curl::QueuedRequest& request, std::size_t host);
+  std::size_t host_of(const HttpRequest& request) const;
+  milliseconds time_left(const Running& running) const;
+  template <typename Step>
+  void later(std::chrono::nanoseconds time, Running& running, Step step);
+
+  World& world_;
+  Auditor& auditor_;
+  WechatPay& wechat_pay_;
+  Weather& weather_;
+  const std::size_t most_running_;
+  const milliseconds patience_;
+  curl::RequestQueue queue_;
+  std::list<Running> running_;
+  std::list<Link> links_;
+  curl::Protocol protocols_[2];
+  std::uint32_t surprises_per_mille_ = 0;  ///< on kept connections
+  std::uint64_t started_ = 0;
+  std::size_t running_at_[2] = {0, 0};
+  std::optional<unsigned> failed_generation_[2];  ///< over HTTP/2, the latest in which a connection has failed
+  Steady wakes_at_ = Steady::max();
+  bool in_turn_ = false;
+  bool ended_ = false;
+};
+
+}  // namespace wechatpay::bonus_commit::simulation
+
+#endif
