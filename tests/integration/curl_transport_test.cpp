@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 #include <openssl/err.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
@@ -193,6 +197,10 @@ TEST_F(Curl, LosesNoCallThatArrivesWhileIdleConnectionsAreClosed) {
   }
 }
 
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #if defined(__GLIBC__)
 TEST_F(Curl, KeepsNoAnswersThatItRefused) {
   const std::string large = "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n" + std::string(2000000, 'x');
@@ -462,8 +470,19 @@ long sleeps_of(const std::string& thread) {
 /// Nanoseconds of CPU that a thread has used so far.
 long cpu_time_of(const std::string& thread) { return std::stol(read_text(thread + "/schedstat")); }
 
-TEST_F(Curl, SleepsWhileThousandsOfCallsAreInTheirPauses) {
+/// That a thread sleeps while this one works.
+void expect_sleep_of(const std::string& thread) {
   const auto signer = FakeWechatPay().credentials();
+  const long sleeps = sleeps_of(thread);
+  const long cpu_time = cpu_time_of(thread);
+  const std::string self = "/proc/thread-self";
+  const long work = cpu_time_of(self);
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(signer.signer().sign("some tens of milliseconds of other work"));
+  EXPECT_LE(sleeps_of(thread), sleeps + 5) << "it may have been on its way to sleep, by way of a lock";
+  EXPECT_LT(cpu_time_of(thread) - cpu_time, (cpu_time_of(self) - work) / 4) << "nor does it spin";
+}
+
+TEST_F(Curl, SleepsWhileThousandsOfCallsAreInTheirPauses) {
   const auto before = threads_of_this_process();
   const auto curl = transport();
   std::vector<std::future<Result<HttpResponse>>> paused;
@@ -478,13 +497,36 @@ TEST_F(Curl, SleepsWhileThousandsOfCallsAreInTheirPauses) {
   auto threads = threads_of_this_process();
   for (const std::string& old : before) threads.erase(old);
   ASSERT_EQ(threads.size(), 1U);
-  const long sleeps = sleeps_of(*threads.begin());
-  const long cpu_time = cpu_time_of(*threads.begin());
-  const std::string self = "/proc/thread-self";
-  const long work = cpu_time_of(self);
-  for (int i = 0; i < 300; ++i) ASSERT_TRUE(signer.signer().sign("some tens of milliseconds of other work"));
-  EXPECT_LE(sleeps_of(*threads.begin()), sleeps + 5) << "it may have been on its way to sleep, by way of a lock";
-  EXPECT_LT(cpu_time_of(*threads.begin()) - cpu_time, (cpu_time_of(self) - work) / 4) << "nor does it spin";
+  expect_sleep_of(*threads.begin());
+}
+
+TEST_F(Curl, SleepsWhileCallsAwaitTheirAnswers) {
+  constexpr int calls = 20;
+  std::atomic<int> arrived{0};
+  std::promise<void> released;
+  const auto release = released.get_future().share();
+  const RawServer busy([&arrived, release](RawServer::Connection& connection, int) {
+    connection.read_request();
+    ++arrived;
+    release.wait();
+    connection.write("HTTP/1.1 204 No Content\r\n\r\n");
+  });
+  const RawServer quick(answer_all);
+  const auto curl = transport();
+  std::vector<std::future<Result<HttpResponse>>> waiting;
+  for (int i = 0; i < calls; ++i) {
+    waiting.push_back(send(*curl, request(busy.origin()), within(std::chrono::minutes(10))));
+  }
+  while (arrived < calls) std::this_thread::yield();
+  // Once this one has ended, nothing of the others is left to be done.
+  std::promise<long> thread;
+  curl->send(request(quick.origin()), within(std::chrono::minutes(10)), [&thread](const Result<HttpResponse>& result) {
+    EXPECT_TRUE(result);
+    thread.set_value(::syscall(SYS_gettid));
+  });
+  expect_sleep_of("/proc/self/task/" + std::to_string(thread.get_future().get()));
+  released.set_value();
+  for (auto& each : waiting) EXPECT_TRUE(each.get());
 }
 #endif
 

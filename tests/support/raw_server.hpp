@@ -159,11 +159,17 @@ class RawServer {
           const std::size_t size = at == std::string::npos ? 0 : std::strtoul(request.c_str() + at + 16, nullptr, 10);
           if (request.size() >= head + 4 + size) return request;
         }
-        char buffer[16384];
-        const int got = SSL_read(ssl_, buffer, sizeof buffer);
-        if (got <= 0) return {};
-        request.append(buffer, static_cast<std::size_t>(got));
+        const std::string more = read();
+        if (more.empty()) return {};
+        request += more;
       }
+    }
+
+    /// What has come, or comes next; empty once the client has closed.
+    std::string read() {
+      char buffer[16384];
+      const int got = SSL_read(ssl_, buffer, sizeof buffer);
+      return got <= 0 ? std::string() : std::string(buffer, static_cast<std::size_t>(got));
     }
 
     void write(std::string_view bytes) { SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())); }
@@ -213,8 +219,10 @@ class RawServer {
   /// Runs on the connection's own thread; `number` counts connections from 1. When it returns, the connection closes.
   using Script = std::function<void(Connection&, int number)>;
 
-  explicit RawServer(Script script, int max_tls = TLS1_3_VERSION)
+  /// `protocol`: what it chooses by ALPN, where that is not empty.
+  explicit RawServer(Script script, int max_tls = TLS1_3_VERSION, std::string protocol = {})
       : script_(std::move(script)),
+        protocol_(std::move(protocol)),
         context_(SSL_CTX_new(TLS_server_method())),
         listener_([this](int socket, int number) { serve(socket, number); }) {
     ServerPki& pki = ServerPki::get();
@@ -225,6 +233,7 @@ class RawServer {
         SSL_CTX_use_PrivateKey(context_.get(), pki.key.get()) != 1) {
       throw std::runtime_error("no TLS server");
     }
+    if (!protocol_.empty()) SSL_CTX_set_alpn_select_cb(context_.get(), &RawServer::choose_protocol, &protocol_);
   }
 
   std::string origin() const { return "https://127.0.0.1:" + std::to_string(listener_.port()); }
@@ -232,6 +241,14 @@ class RawServer {
   int connections() const { return listener_.connections(); }
 
  private:
+  static int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char*, unsigned,
+                             void* protocol) {
+    const auto& text = *static_cast<const std::string*>(protocol);
+    *chosen = reinterpret_cast<const unsigned char*>(text.data());
+    *size = static_cast<unsigned char>(text.size());
+    return SSL_TLSEXT_ERR_OK;
+  }
+
   void serve(int socket, int number) {
     const std::unique_ptr<SSL, Freeing<SSL_free>> ssl(SSL_new(context_.get()));
     SSL_set_fd(ssl.get(), socket);
@@ -242,6 +259,7 @@ class RawServer {
   }
 
   Script script_;
+  std::string protocol_;
   std::unique_ptr<SSL_CTX, Freeing<SSL_CTX_free>> context_;
   Listener listener_;  // last: its threads use the rest
 };
