@@ -24,6 +24,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "src/openssl/certificate.hpp"
 #include "src/openssl/pem.hpp"
@@ -32,6 +33,9 @@
 #include "tests/support/sanitizers.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit.hpp"
+#if defined(__cpp_impl_coroutine)
+#include "wechatpay/bonus_commit/coroutine.hpp"
+#endif
 #include "wechatpay/bonus_commit/stages/base64.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
@@ -511,7 +515,12 @@ TEST_F(FailuresOfMemory, InACallWithACallbackAreErrors) {
   }
 }
 
-TEST_F(FailuresOfMemory, InAStoppedCallWithAFutureAreErrorsOrThrown) {
+/// Whether the call is stopped as soon as it has begun.
+class FailuresOfMemoryWithAFuture : public FailuresOfMemory, public ::testing::WithParamInterface<bool> {};
+
+INSTANTIATE_TEST_SUITE_P(Stopped, FailuresOfMemoryWithAFuture, ::testing::Bool());
+
+TEST_P(FailuresOfMemoryWithAFuture, AreErrorsOrThrown) {
   const auto client = set_up().value();
   ASSERT_TRUE(client.commit(seed_request()));
   const BonusCommitRequest request = seed_request();
@@ -528,7 +537,7 @@ TEST_F(FailuresOfMemory, InAStoppedCallWithAFutureAreErrorsOrThrown) {
       allocations_left = nth;
       try {
         CommitFuture future = client.commit_async(request, options);
-        stop.request_stop();
+        if (GetParam()) stop.request_stop();
         ended.emplace(future.get());
       } catch (const std::bad_alloc&) {
         ++thrown;
@@ -543,6 +552,128 @@ TEST_F(FailuresOfMemory, InAStoppedCallWithAFutureAreErrorsOrThrown) {
     EXPECT_LT(nth, 5000);
   }
 }
+
+TEST_F(FailuresOfMemory, InAnEventLoopAreErrors) {
+  const auto loop = std::make_shared<PollingLoop>();
+  const auto client = set_up(loop).value();
+  const BonusCommitRequest request = seed_request();
+  bool short_of_memory = true;
+  int failures = 0;
+  long nth = 1;
+  for (; short_of_memory && nth < 5000; ++nth) {
+    int calls = 0;
+    std::optional<CommitResult> ended;
+    BonusCommitClient::Callback callback = [&](CommitResult result) {
+      short_of_memory = memory_ran_short();
+      allocations_left = -1;
+      if (++calls == 1) ended.emplace(std::move(result));
+    };
+    lasting = false;
+    allocations_left = nth;
+    client.commit_async(request, std::move(callback));
+    while (!ended) {
+      try {
+        loop->run_until([&] { return ended.has_value(); });
+      } catch (const std::bad_alloc&) {  // of the loop's own
+      }
+    }
+    EXPECT_EQ(calls, 1) << nth;
+    if (*ended) continue;
+    ++failures;
+    expect_error_that_helps(ended->error(), "allocation " + std::to_string(nth) + ": ");
+  }
+  EXPECT_GT(failures, 10);
+  EXPECT_LT(nth, 5000);
+}
+
+TEST_F(FailuresOfMemory, InABatchAreReportedForTheirOrderOrThrown) {
+  const auto client = set_up().value();
+  const std::vector<BonusCommitRequest> requests(3, seed_request());
+  for (const bool forever : {false, true}) {
+    bool short_of_memory = true;
+    long nth = 1;
+    for (; short_of_memory && nth < 5000; ++nth) {
+      std::uint64_t credited = 0;
+      std::uint64_t failed = 0;
+      std::optional<Result<BatchSummary>> summary;
+      const auto take = [&](const BonusCommitRequest&, const CommitResult& result) {
+        ++(result ? credited : failed);
+        return true;
+      };
+      lasting = forever;
+      allocations_left = nth;
+      try {
+        summary.emplace(commit_all(client, requests, take));
+      } catch (const std::bad_alloc&) {
+      }
+      short_of_memory = memory_ran_short();
+      allocations_left = -1;
+      EXPECT_LE(credited + failed, requests.size()) << nth;
+      if (!summary || !*summary) continue;
+      EXPECT_EQ((*summary)->credited, credited) << nth;
+      EXPECT_EQ((*summary)->failed, failed) << nth;
+      EXPECT_EQ(credited + failed, requests.size()) << nth;
+    }
+    EXPECT_GT(nth, 10);
+    EXPECT_LT(nth, 5000);
+  }
+}
+
+#if defined(__cpp_impl_coroutine)
+/// A coroutine that destroys itself at its end.
+struct Detached {
+  struct promise_type {
+    Detached get_return_object() { return {}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() { std::terminate(); }
+  };
+};
+
+/// How the commit of a coroutine ended; nothing where it threw.
+Detached await_commit(const BonusCommitClient& client, const BonusCommitRequest& request,
+                      std::optional<CommitResult>& ended, std::promise<void>& done) {
+  try {
+    CommitResult result = co_await client.commit_async(request);
+    ended.emplace(std::move(result));
+  } catch (const std::bad_alloc&) {
+  }
+  done.set_value();
+}
+
+TEST_F(FailuresOfMemory, InACoroutineAreErrorsOrThrown) {
+  const auto client = set_up().value();
+  ASSERT_TRUE(client.commit(seed_request()));
+  const BonusCommitRequest request = seed_request();
+  for (const bool forever : {false, true}) {
+    bool short_of_memory = true;
+    int thrown = 0;
+    long nth = 1;
+    for (; short_of_memory && nth < 5000; ++nth) {
+      std::optional<CommitResult> ended;
+      std::promise<void> done;
+      lasting = forever;
+      allocations_left = nth;
+      try {
+        await_commit(client, request, ended, done);
+        done.get_future().wait();
+      } catch (const std::bad_alloc&) {  // for the coroutine itself
+      }
+      short_of_memory = memory_ran_short();
+      allocations_left = -1;
+      if (!ended) ++thrown;
+      if (ended && !*ended) expect_error_that_helps(ended->error(), "allocation " + std::to_string(nth) + ": ");
+    }
+    EXPECT_GE(thrown, 2) << "for the coroutine, and for the future";
+    if (!forever) {
+      EXPECT_LE(thrown, 8) << "for these and for the wait";
+    }
+    EXPECT_GT(nth, 10);
+    EXPECT_LT(nth, 5000);
+  }
+}
+#endif
 
 TEST_F(FailuresOfMemory, InTheSetUpLeakNothing) {
   long nth = 1;
