@@ -41,6 +41,8 @@ gcovr|command gcovr|gcovr|gcovr|gcovr|gcovr|gcovr
 dpkg-shlibdeps|of_debian dpkg-shlibdeps|dpkg-dev|-|-|-|-
 file|of_debian file|file|-|-|-|-
 libpq|file /usr/include/postgresql/libpq-fe.h /usr/include/libpq-fe.h|libpq-dev|libpq-devel|libpq-dev|postgresql-libs|libpq
+MariaDB Connector/C|file /usr/include/mariadb/mysql.h /usr/include/mysql/mysql.h|libmariadb-dev|mariadb-connector-c-devel|mariadb-connector-c-dev|mariadb-libs|mariadb-connector-c
+MariaDB|file /usr/sbin/mariadbd /usr/bin/mariadbd /usr/libexec/mariadbd|mariadb-server|mariadb-server|mariadb|mariadb|mariadb
 Spin|of_debian spin|spin|-|-|-|-
 PgBouncer|file /usr/sbin/pgbouncer /usr/bin/pgbouncer|pgbouncer|pgbouncer|pgbouncer|pgbouncer|pgbouncer
 PostgreSQL|file /usr/lib/postgresql|postgresql|postgresql-server|postgresql|postgresql|postgresql

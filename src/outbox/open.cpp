@@ -1,9 +1,11 @@
-#include <stdexcept>
-
 #include "src/outbox/store.hpp"
 #ifdef WECHATPAY_WITH_POSTGRESQL
 #include "src/outbox/postgresql_session.hpp"
 #include "src/outbox/postgresql_store.hpp"
+#endif
+#ifdef WECHATPAY_WITH_MYSQL
+#include "src/outbox/mysql_session.hpp"
+#include "src/outbox/mysql_store.hpp"
 #endif
 
 namespace wechatpay::bonus_commit::outbox {
@@ -17,7 +19,9 @@ bool is_postgresql(const std::string& url) { return url.rfind("postgres", 0) == 
       is_postgresql(url)
           ? "this build has no client for PostgreSQL: install libpq (Debian/Ubuntu: apt-get install libpq-dev; Fedora: "
             "dnf install libpq-devel; Alpine: apk add libpq-dev; Arch: pacman -S postgresql-libs), and build it again"
-          : "this build has no client for MySQL and MariaDB",
+          : "this build has no client for MySQL and MariaDB: install MariaDB Connector/C (Debian/Ubuntu: apt-get "
+            "install libmariadb-dev; Fedora: dnf install mariadb-connector-c-devel; Alpine: apk add "
+            "mariadb-connector-c-dev; Arch: pacman -S mariadb-libs), and build it again",
       "", false);
 }
 
@@ -27,12 +31,18 @@ std::unique_ptr<Session> connect(const std::string& url) {
 #ifdef WECHATPAY_WITH_POSTGRESQL
   if (is_postgresql(url)) return std::make_unique<PostgresqlSession>(url);
 #endif
+#ifdef WECHATPAY_WITH_MYSQL
+  if (!is_postgresql(url)) return std::make_unique<MysqlSession>(url);
+#endif
   refuse(url);
 }
 
 std::unique_ptr<Store> open_store(const std::string& url) {
 #ifdef WECHATPAY_WITH_POSTGRESQL
   if (is_postgresql(url)) return std::make_unique<PostgresqlStore>(connect(url));
+#endif
+#ifdef WECHATPAY_WITH_MYSQL
+  if (!is_postgresql(url)) return std::make_unique<MysqlStore>(connect(url));
 #endif
   refuse(url);
 }
@@ -41,12 +51,18 @@ std::unique_ptr<Administration> open_administration(const std::string& url) {
 #ifdef WECHATPAY_WITH_POSTGRESQL
   if (is_postgresql(url)) return std::make_unique<PostgresqlAdministration>(connect(url));
 #endif
+#ifdef WECHATPAY_WITH_MYSQL
+  if (!is_postgresql(url)) return std::make_unique<MysqlAdministration>(connect(url));
+#endif
   refuse(url);
 }
 
 std::string schema_for(const std::string& url) {
 #ifdef WECHATPAY_WITH_POSTGRESQL
   if (is_postgresql(url)) return postgresql_schema();
+#endif
+#ifdef WECHATPAY_WITH_MYSQL
+  if (!is_postgresql(url)) return mysql_schema();
 #endif
   refuse(url);
 }

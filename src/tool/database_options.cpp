@@ -11,8 +11,9 @@ namespace wechatpay::bonus_commit::tool {
 void DatabaseOptions::add_to(CLI::App& command) {
   command
       .add_option("--database", argument,
-                  "the database, postgresql://user@host/name, without a password: it comes from PGPASSWORD or "
-                  "~/.pgpass, or the whole URL from the next option or WECHATPAY_DATABASE")
+                  "the database, postgresql://user@host/name or mysql://user@host/name, without a password: it comes "
+                  "from PGPASSWORD, ~/.pgpass or MYSQL_PWD, or the whole URL from the next option or "
+                  "WECHATPAY_DATABASE")
       ->type_name("URL")
       ->group("The database")
       ->check(

@@ -195,7 +195,7 @@ int run(const Options& options) {
     const int status = act(options, *url);
     return output_is_written() ? status : static_cast<int>(ExitStatus::usage);
   } catch (const outbox::DatabaseError& error) {
-    const bool no_tables = error.state() == "42P01";
+    const bool no_tables = error.state() == "42P01" || error.state() == "1146";
     return refuse(
         std::string("database: ").append(error.what()).append(no_tables ? "; `outbox install` makes the tables" : ""));
   }

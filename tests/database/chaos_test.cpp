@@ -26,8 +26,10 @@ SandboxOptions faulty() {
   return options;
 }
 
-class Chaos : public OutboxTest {
+class ChaosParts : protected OutboxParts {
  protected:
+  explicit ChaosParts(DatabaseServer& server) : OutboxParts(server) {}
+
   std::unique_ptr<ToolProcess> relay(const std::vector<std::string>& more = {}) const {
     const SandboxFiles& files = sandbox_->files();
     std::vector<std::string> arguments = {"relay",
@@ -71,6 +73,16 @@ class Chaos : public OutboxTest {
   const std::unique_ptr<Sandbox> sandbox_ = Sandbox::start(faulty()).value();
 };
 
+class Chaos : public ::testing::TestWithParam<SharedServer>, protected ChaosParts {
+ protected:
+  Chaos() : ChaosParts(GetParam()()) {}
+};
+
+class PostgresqlTool : public ::testing::Test, protected ChaosParts {
+ protected:
+  PostgresqlTool() : ChaosParts(PostgresqlServer::shared()) {}
+};
+
 /// A merchant that credits orders, and rolls every fifth one back.
 void insert_orders(const std::string& url, int count, std::set<std::string>& ordered) {
   const auto merchant = connect(url);
@@ -85,7 +97,7 @@ void insert_orders(const std::string& url, int count, std::set<std::string>& ord
   }
 }
 
-TEST_F(Chaos, KilledAndStoppedRelaysAndACrashedServerLoseNothing) {
+TEST_P(Chaos, KilledAndStoppedRelaysAndACrashedServerLoseNothing) {
   std::set<std::string> ordered;
   insert_orders(url_, 500, ordered);
   std::vector<std::unique_ptr<ToolProcess>> relays;
@@ -105,11 +117,8 @@ TEST_F(Chaos, KilledAndStoppedRelaysAndACrashedServerLoseNothing) {
   })) << "what it held has gone to others";
   relays[0]->signal(SIGCONT);
 
-  execute(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-      "WHERE datname = current_database() AND pid <> pg_backend_pid();");
-  PostgresqlServer::shared().crash();
-  PostgresqlServer::shared().start();
+  server_.crash();
+  server_.start();
   ASSERT_TRUE(becomes([this] {
     execute("UPDATE wechatpay_bonus_outbox SET due_at = now() WHERE claim IS NULL;");  // no pause of an hour
     return unsettled() == 0;
@@ -130,16 +139,14 @@ TEST_F(Chaos, KilledAndStoppedRelaysAndACrashedServerLoseNothing) {
   EXPECT_LE(calls, 2 * ordered.size());
 }
 
-TEST_F(Chaos, ARelayBehindAPoolerInTransactionModeWorks) {
-  const PostgresqlServer& server = PostgresqlServer::shared();
-  const std::string folder = server.folder().string();
+TEST_F(PostgresqlTool, ARelayBehindAPoolerInTransactionModeWorks) {
+  const std::string folder = server_.folder().string();
   std::ofstream(folder + "/pgbouncer.ini")
       << "[databases]\n* = host=" << folder << " user=super\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = " << folder
       << "\nlisten_port = 6432\nauth_type = any\npool_mode = transaction\n"
          "default_pool_size = 2\n";
-  const pid_t pooler = server.start_program({"/usr/sbin/pgbouncer", folder + "/pgbouncer.ini"});
-  const std::string pooled =
-      "postgresql:///" + value("SELECT current_database()") + "?host=" + folder + "&port=6432&user=super";
+  const pid_t pooler = server_.start_program({"/usr/sbin/pgbouncer", folder + "/pgbouncer.ini"});
+  const std::string pooled = "postgresql:///" + database_ + "?host=" + folder + "&port=6432&user=super";
   EXPECT_TRUE(becomes([&pooled] {
     try {
       connect(pooled);
@@ -167,11 +174,11 @@ TEST_F(Chaos, ARelayBehindAPoolerInTransactionModeWorks) {
     for (const auto& one : relays) EXPECT_EQ(one->end(SIGTERM), 0) << read_text(log());
   }
   EXPECT_EQ(done(), 100);
-  server.end_program(pooler, SIGTERM);
+  server_.end_program(pooler, SIGTERM);
 }
 
-TEST_F(Chaos, TheToolMakesShowsAndMendsTheOutbox) {
-  const std::string empty = PostgresqlServer::shared().new_database();
+TEST_P(Chaos, TheToolMakesShowsAndMendsTheOutbox) {
+  const std::string empty = server_.url(server_.new_database());
   const auto tool = [&](const std::string& arguments) {
     return run("WECHATPAY_DATABASE=" + shell_word(empty) + " " + shell_word(WECHATPAY_TOOL) + " outbox " + arguments +
                " 2>&1");
@@ -202,6 +209,8 @@ TEST_F(Chaos, TheToolMakesShowsAndMendsTheOutbox) {
   EXPECT_EQ(doctor.status, 0) << doctor.output;
   EXPECT_TRUE(contains(doctor.output, "ok    rights")) << doctor.output;
 }
+
+INSTANTIATE_TEST_SUITE_P(Databases, Chaos, ::testing::ValuesIn(servers()), server_name);
 
 }  // namespace
 }  // namespace wechatpay::bonus_commit::outbox

@@ -12,15 +12,15 @@
 #include <vector>
 
 #include "src/outbox/store.hpp"
-#include "tests/database/postgresql_server.hpp"
+#include "tests/database/servers.hpp"
 
 namespace wechatpay::bonus_commit::outbox {
 
 inline const Owner owner = {"1900000001", "https://api.example"};
 
-class OutboxTest : public ::testing::Test {
+class OutboxParts {
  protected:
-  OutboxTest() { open_administration(url_)->install(); }
+  explicit OutboxParts(DatabaseServer& server) : server_(server) { open_administration(url_)->install(); }
 
   /// A store of its own connection, which the merchant's tables know.
   std::unique_ptr<Store> store(const std::string& url) const {
@@ -38,10 +38,13 @@ class OutboxTest : public ::testing::Test {
 
   /// So many orders, named `name`-1 and so on, in one transaction.
   void insert(int count, const std::string& name = "order") const {
-    execute(
-        "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value) "
-        "SELECT '478515832665', '478515832665', '" +
-        name + "-' || i, '1230000109', '1900000109', 30 FROM generate_series(1, " + std::to_string(count) + ") AS i;");
+    std::string statement =
+        "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value) VALUES ";
+    for (int i = 1; i <= count; ++i) {
+      statement.append(i > 1 ? ", " : "").append("('478515832665', '478515832665', '").append(name).append("-");
+      statement.append(std::to_string(i)).append("', '1230000109', '1900000109', 30)");
+    }
+    execute(statement + ";");
   }
 
   static Claim claim_of(std::size_t most, const std::string& token = "token") {
@@ -75,8 +78,36 @@ class OutboxTest : public ::testing::Test {
   int done() const { return number("SELECT count(*) FROM wechatpay_bonus_outbox_done"); }
   int dead() const { return number("SELECT count(*) FROM wechatpay_bonus_outbox_dead"); }
 
-  const std::string url_ = PostgresqlServer::shared().new_database();
+  DatabaseServer& server_;
+  const std::string database_ = server_.new_database();
+  const std::string url_ = server_.url(database_);
 };
+
+using SharedServer = DatabaseServer& (*)();
+
+/// What works with every database.
+class OutboxTest : public ::testing::TestWithParam<SharedServer>, protected OutboxParts {
+ protected:
+  OutboxTest() : OutboxParts(GetParam()()) {}
+};
+
+/// What is PostgreSQL's alone.
+class PostgresqlOutboxTest : public ::testing::Test, protected OutboxParts {
+ protected:
+  PostgresqlOutboxTest() : OutboxParts(PostgresqlServer::shared()) {}
+};
+
+inline const std::vector<SharedServer>& servers() {
+  static const std::vector<SharedServer> all = {
+      PostgresqlServer::shared,
+#ifdef WECHATPAY_WITH_MYSQL
+      MariadbServer::shared,
+#endif
+  };
+  return all;
+}
+
+inline std::string server_name(const ::testing::TestParamInfo<SharedServer>& info) { return info.param().name(); }
 
 }  // namespace wechatpay::bonus_commit::outbox
 

@@ -20,7 +20,7 @@ std::string error_of(const std::function<void()>& run) {
   return "";
 }
 
-TEST_F(OutboxTest, InstallsTwiceAndByTwoAtATimeWithoutAnError) {
+TEST_P(OutboxTest, InstallsTwiceAndByTwoAtATimeWithoutAnError) {
   std::atomic<int> failures{0};
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
@@ -33,22 +33,23 @@ TEST_F(OutboxTest, InstallsTwiceAndByTwoAtATimeWithoutAnError) {
   EXPECT_EQ(open_administration(url_)->status().version, schema_version);
 }
 
-TEST_F(OutboxTest, AClaimTakesTheOldestDueRowsAndNoOtherClaimTakesThem) {
+TEST_P(OutboxTest, AClaimTakesTheOldestDueRowsAndNoOtherClaimTakesThem) {
   insert(5);
-  execute("UPDATE wechatpay_bonus_outbox SET due_at = now() - interval '1 hour' WHERE out_trade_no = 'order-4';");
-  execute("UPDATE wechatpay_bonus_outbox SET due_at = now() + interval '1 hour' WHERE out_trade_no = 'order-1';");
+  execute("UPDATE wechatpay_bonus_outbox SET due_at = now() - interval '1' hour WHERE out_trade_no = 'order-4';");
+  execute("UPDATE wechatpay_bonus_outbox SET due_at = now() + interval '1' hour WHERE out_trade_no = 'order-1';");
   const auto store = this->store();
-  const auto first = store->claim(claim_of(2, "a"));
-  ASSERT_EQ(first.size(), 2U);
+  const auto first = store->claim(claim_of(10, "a"));
+  ASSERT_EQ(first.size(), 4U);
   EXPECT_EQ(first[0].order.out_trade_no, "order-4");
   EXPECT_EQ(first[1].order.out_trade_no, "order-2");
   EXPECT_EQ(first[0].order.bonus_value, 30);
   EXPECT_EQ(first[0].claims, 1);
-  EXPECT_EQ(store->claim(claim_of(10, "b")).size(), 2U);
+  insert(3, "later");
+  EXPECT_EQ(store->claim(claim_of(10, "b")).size(), 3U);
   EXPECT_EQ(store->claim(claim_of(10, "c")).size(), 0U);
 }
 
-TEST_F(OutboxTest, ARowWhoseLeaseHasEndedIsClaimedAgainAndItsOldTokenSettlesAndRenewsNothing) {
+TEST_P(OutboxTest, ARowWhoseLeaseHasEndedIsClaimedAgainAndItsOldTokenSettlesAndRenewsNothing) {
   insert(1);
   const auto store = this->store();
   Claim short_claim = claim_of(1, "stopped");
@@ -68,7 +69,7 @@ TEST_F(OutboxTest, ARowWhoseLeaseHasEndedIsClaimedAgainAndItsOldTokenSettlesAndR
   EXPECT_EQ(unsettled(), 0);
 }
 
-TEST_F(OutboxTest, ASettlementOfEachFateIsWrittenOnceHoweverOftenItIsRepeated) {
+TEST_P(OutboxTest, ASettlementOfEachFateIsWrittenOnceHoweverOftenItIsRepeated) {
   insert(4);
   const auto store = this->store();
   const auto rows = store->claim(claim_of(4));
@@ -96,7 +97,7 @@ TEST_F(OutboxTest, ASettlementOfEachFateIsWrittenOnceHoweverOftenItIsRepeated) {
   EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NULL AND due_at > now()"), 2);
 }
 
-TEST_F(OutboxTest, AllWorkersTogetherKeepTheRate) {
+TEST_P(OutboxTest, AllWorkersTogetherKeepTheRate) {
   insert(4000);
   const auto begin = std::chrono::steady_clock::now();
   std::atomic<int> claimed{0};
@@ -117,7 +118,7 @@ TEST_F(OutboxTest, AllWorkersTogetherKeepTheRate) {
   EXPECT_GE(claimed, 200);  // a whole burst, at least
 }
 
-TEST_F(OutboxTest, AHaltIsForAllWorkersAndEndsByResume) {
+TEST_P(OutboxTest, AHaltIsForAllWorkersAndEndsByResume) {
   insert(3);
   const auto store = this->store();
   store->halt(owner.merchant, std::chrono::hours(1), "429");
@@ -133,18 +134,17 @@ TEST_F(OutboxTest, AHaltIsForAllWorkersAndEndsByResume) {
   EXPECT_EQ(store->claim(paced).size(), 1U);
 }
 
-TEST_F(OutboxTest, ARowThatASessionOfAnotherTimeZoneInsertsIsDueAtOnce) {
+TEST_F(PostgresqlOutboxTest, ARowThatASessionOfAnotherTimeZoneInsertsIsDueAtOnce) {
   execute(
       "SET timezone = 'Asia/Shanghai'; INSERT INTO wechatpay_bonus_outbox "
       "(card_id, code, out_trade_no, mchid, bonus_value) VALUES ('1', '2', '3', '4', 5);");
   EXPECT_EQ(store()->claim(claim_of(1)).size(), 1U);
 }
 
-TEST_F(OutboxTest, TheMerchantNeedsTheRightToInsertAlone) {
+TEST_F(PostgresqlOutboxTest, TheMerchantNeedsTheRightToInsertAlone) {
   execute(
       "DROP ROLE IF EXISTS merchant; CREATE ROLE merchant LOGIN; GRANT INSERT ON wechatpay_bonus_outbox TO merchant;");
-  const std::string database = value("SELECT current_database()");
-  const std::string url = PostgresqlServer::shared().url(database, "merchant");
+  const std::string url = server_.url(database_, "merchant");
   connect(url)->execute(
       "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, bonus_value) "
       "VALUES ('1', '2', '3', '4', 5);");
@@ -156,7 +156,7 @@ TEST_F(OutboxTest, TheMerchantNeedsTheRightToInsertAlone) {
   EXPECT_TRUE(open_administration(url_)->health().missing_rights.empty());
 }
 
-TEST_F(OutboxTest, HostileValuesAreDataAndAreCut) {
+TEST_F(PostgresqlOutboxTest, HostileValuesAreDataAndAreCut) {
   const std::string hostile = "'); DROP TABLE wechatpay_bonus_outbox; --\\\"{}";
   connect(url_)->query(
       "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value) "
@@ -175,7 +175,7 @@ TEST_F(OutboxTest, HostileValuesAreDataAndAreCut) {
   EXPECT_EQ(open_administration(url_)->dead({}, 10).at(0).message, hostile);
 }
 
-TEST_F(OutboxTest, AnOrderThatIsDoneWithOtherPointsIsSaidToBeContradicted) {
+TEST_P(OutboxTest, AnOrderThatIsDoneWithOtherPointsIsSaidToBeContradicted) {
   insert(1);
   const auto store = this->store();
   store->settle({settlement_of(store->claim(claim_of(1)).at(0), "token", Fate::done)});
@@ -186,30 +186,30 @@ TEST_F(OutboxTest, AnOrderThatIsDoneWithOtherPointsIsSaidToBeContradicted) {
   EXPECT_TRUE(store->claim(claim_of(1)).at(0).contradicted);
 }
 
-TEST_F(OutboxTest, AnotherMerchantsAnotherHostsAndANewerOutboxAreRefused) {
+TEST_P(OutboxTest, AnotherMerchantsAnotherHostsAndANewerOutboxAreRefused) {
   store();
   const auto refusal = [this](const Owner& other) { return error_of([&] { open_store(url_)->open(other); }); };
   EXPECT_TRUE(contains(refusal({"1900000002", owner.host}), "another merchant: 1900000001"));
   EXPECT_TRUE(contains(refusal({owner.merchant, "https://127.0.0.1:8443"}), "another host: https://api.example"));
   EXPECT_EQ(refusal(owner), "");
-  execute("UPDATE wechatpay_bonus_outbox_about SET value = '2' WHERE key = 'schema';");
+  execute("UPDATE wechatpay_bonus_outbox_about SET value = '2' WHERE \"key\" = 'schema';");
   EXPECT_TRUE(contains(refusal(owner), "newer than this program knows"));
-  execute("UPDATE wechatpay_bonus_outbox_about SET value = '0' WHERE key = 'schema';");
+  execute("UPDATE wechatpay_bonus_outbox_about SET value = '0' WHERE \"key\" = 'schema';");
   EXPECT_TRUE(contains(refusal(owner), "outbox upgrade"));
 }
 
-TEST_F(OutboxTest, ADatabaseWithoutTablesIsToldHowToGetThem) {
-  const std::string empty = PostgresqlServer::shared().new_database();
+TEST_P(OutboxTest, ADatabaseWithoutTablesIsToldHowToGetThem) {
+  const std::string empty = server_.url(server_.new_database());
   EXPECT_TRUE(contains(error_of([&] { open_store(empty)->open(owner); }), "outbox install"));
 }
 
-TEST_F(OutboxTest, AServerThatOnlyReadsIsNoOutboxAndSaysSo) {
-  execute("ALTER DATABASE " + value("SELECT current_database()") + " SET default_transaction_read_only = on;");
+TEST_F(PostgresqlOutboxTest, AServerThatOnlyReadsIsNoOutboxAndSaysSo) {
+  execute("ALTER DATABASE " + database_ + " SET default_transaction_read_only = on;");
   EXPECT_TRUE(contains(error_of([this] { open_store(url_); }), "read-only"));
 }
 
-TEST_F(OutboxTest, NoErrorRepeatsThePasswordOfItsUrl) {
-  const std::string folder = PostgresqlServer::shared().folder().string();
+TEST_F(PostgresqlOutboxTest, NoErrorRepeatsThePasswordOfItsUrl) {
+  const std::string folder = server_.folder().string();
   const std::vector<std::string> urls = {
       "postgresql://super:Hunter2@127.0.0.1:1/none",
       "postgresql://stranger:Hunter2@/none?host=" + folder,
@@ -225,7 +225,7 @@ TEST_F(OutboxTest, NoErrorRepeatsThePasswordOfItsUrl) {
   }
 }
 
-TEST_F(OutboxTest, DeadRowsAreListedTriedAgainAndDiscarded) {
+TEST_P(OutboxTest, DeadRowsAreListedTriedAgainAndDiscarded) {
   insert(3);
   const auto store = this->store();
   std::vector<Settlement> settlements;
@@ -249,14 +249,14 @@ TEST_F(OutboxTest, DeadRowsAreListedTriedAgainAndDiscarded) {
   EXPECT_EQ(dead(), 0);
 }
 
-TEST_F(OutboxTest, OldDoneRowsArePrunedAndWaitingOnesMadeDue) {
+TEST_P(OutboxTest, OldDoneRowsArePrunedAndWaitingOnesMadeDue) {
   insert(3);
   const auto store = this->store();
   const auto rows = store->claim(claim_of(3));
   Settlement waits = settlement_of(rows[2], "token", Fate::wait);
   waits.pause = std::chrono::hours(1);
   store->settle({settlement_of(rows[0], "token", Fate::done), settlement_of(rows[1], "token", Fate::done), waits});
-  execute("UPDATE wechatpay_bonus_outbox_done SET done_at = now() - interval '3 days' WHERE out_trade_no = 'order-1';");
+  execute("UPDATE wechatpay_bonus_outbox_done SET done_at = now() - interval '3' day WHERE out_trade_no = 'order-1';");
   const auto administration = open_administration(url_);
   EXPECT_EQ(administration->status().waiting, 1U);
   EXPECT_EQ(administration->status().done_in_last_hour, 1U);
@@ -265,6 +265,8 @@ TEST_F(OutboxTest, OldDoneRowsArePrunedAndWaitingOnesMadeDue) {
   EXPECT_EQ(administration->resume(), 1U);
   EXPECT_EQ(administration->status().due, 1U);
 }
+
+INSTANTIATE_TEST_SUITE_P(Databases, OutboxTest, ::testing::ValuesIn(servers()), server_name);
 
 }  // namespace
 }  // namespace wechatpay::bonus_commit::outbox

@@ -1,0 +1,34 @@
+// A connection to MySQL or MariaDB, by MariaDB Connector/C.
+#ifndef WECHATPAY_SRC_OUTBOX_MYSQL_SESSION_HPP
+#define WECHATPAY_SRC_OUTBOX_MYSQL_SESSION_HPP
+
+#include <mysql.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/outbox/session.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+/// Its statements are in standard SQL's quoting, at READ COMMITTED, at UTC, each in a transaction of its own unless
+/// START TRANSACTION goes before. A server that only reads is refused, and so is binlog_format=STATEMENT.
+class MysqlSession : public Session {
+ public:
+  explicit MysqlSession(const std::string& url);
+
+  Table query(const std::string& statement, const std::vector<std::string>& parameters = {}) override;
+  void execute(const std::string& statements) override;
+
+ private:
+  [[noreturn]] void fail() const;
+  Table run(const std::string& statement);
+
+  std::string password_;
+  std::unique_ptr<MYSQL, decltype(&mysql_close)> connection_;
+};
+
+}  // namespace wechatpay::bonus_commit::outbox
+
+#endif

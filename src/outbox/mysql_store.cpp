@@ -1,0 +1,222 @@
+#include "src/outbox/mysql_store.hpp"
+
+#include <wechatpay/bonus_commit/client_options.hpp>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "src/outbox/tables.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+namespace {
+
+std::string interval(std::chrono::milliseconds time) {
+  return "INTERVAL " + std::to_string(time.count() * 1000) + " MICROSECOND";
+}
+
+std::string literal(const std::string& text) {
+  std::string made = "'";
+  for (const char c : text) made.append(c == '\'' ? 2 : 1, c);
+  return made + "'";
+}
+
+/// What `part` makes of each one, with `between` between them.
+template <typename Range, typename Part>
+std::string joined(const Range& range, const char* between, Part part) {
+  std::string all;
+  for (const auto& one : range) all.append(all.empty() ? "" : between).append(part(one));
+  return all;
+}
+
+/// That a row is one of these, and still under this claim. The ids by themselves are what the index serves.
+template <typename Range>
+std::string held(const Range& rows) {
+  return std::string("id IN (")
+      .append(joined(rows, ",", [](const auto& row) { return std::to_string(row.id); }))
+      .append(") AND (id, claim) IN (")
+      .append(joined(rows, ",",
+                     [](const auto& row) { return "(" + std::to_string(row.id) + "," + literal(row.token) + ")"; }))
+      .append(")");
+}
+
+/// Repeats what meets a deadlock, or waits for a lock for too long.
+template <typename Run>
+auto repeated(Session& session, const Run& run) {
+  for (int tries = 1;; ++tries) {
+    try {
+      return run();
+    } catch (const DatabaseError& error) {
+      if (tries == 5 || (error.state() != "1213" && error.state() != "1205")) throw;
+      session.query("ROLLBACK");
+    }
+  }
+}
+
+constexpr const char* moved_columns =
+    "o.id, o.card_id, o.code, o.out_trade_no, o.mchid, o.sub_mchid, o.bonus_value, o.attempts";
+
+}  // namespace
+
+void MysqlStore::open(const Owner& owner) {
+  if (session_->query("SHOW TABLES LIKE 'wechatpay_bonus_outbox_about'").empty()) check_about("", {}, owner);
+  session_->query(
+      "INSERT IGNORE INTO wechatpay_bonus_outbox_about (`key`, value) VALUES ('merchant', $1), ('host', $2)",
+      {owner.merchant, owner.host});
+  std::map<std::string, std::string> about;
+  for (const auto& line : session_->query("SELECT `key`, value FROM wechatpay_bonus_outbox_about")) {
+    about[line.at(0)] = line.at(1);
+  }
+  check_about(about["schema"], {about["merchant"], about["host"]}, owner);
+  session_->query("INSERT IGNORE INTO wechatpay_bonus_outbox_pace (name) VALUES ($1)", {owner.merchant});
+}
+
+bool MysqlStore::may_claim(const Claim& claim) {
+  if (!(claim.pace.per_second > 0)) {
+    return session_
+        ->query("SELECT 1 FROM wechatpay_bonus_outbox_pace WHERE name = $1 AND halted_until > NOW(6)", {claim.merchant})
+        .empty();
+  }
+  const auto rows = [&claim](std::size_t count) {
+    const double seconds = static_cast<double>(count) / claim.pace.per_second;
+    return "INTERVAL " + std::to_string(static_cast<std::int64_t>(seconds * 1e6)) + " MICROSECOND";
+  };
+  session_->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = GREATEST(next_at, NOW(6)) + " + rows(claim.most) +
+                      " WHERE name = $1 AND halted_until <= NOW(6) AND next_at <= NOW(6) + " +
+                      rows(claim.pace.burst() - std::min(claim.most, claim.pace.burst())) +
+                      " AND EXISTS (SELECT 1 FROM wechatpay_bonus_outbox WHERE due_at <= NOW(6))",
+                  {claim.merchant});
+  return session_->query("SELECT ROW_COUNT()").at(0).at(0) == "1";
+}
+
+/// By compare-and-swap: it takes no gap locks, and works where there is no SKIP LOCKED. Workers that meet take
+/// different parts of what is due.
+std::vector<Row> MysqlStore::claim(const Claim& claim) {
+  if (!may_claim(claim)) return {};
+  const std::string low =
+      claim.low > 0 ? " AND due_at >= FROM_UNIXTIME(" + std::to_string(claim.low) + " / 1000000)" : "";
+  const Table candidates = session_->query(
+      "SELECT id, CAST(UNIX_TIMESTAMP(due_at) * 1000000 AS SIGNED) FROM wechatpay_bonus_outbox WHERE due_at <= NOW(6)" +
+      low + " ORDER BY due_at, id LIMIT " + std::to_string(4 * claim.most));
+  if (candidates.empty()) return {};
+  const std::size_t parts = (candidates.size() + claim.most - 1) / claim.most;
+  const auto part = std::min(parts - 1, static_cast<std::size_t>(random_fraction() * static_cast<double>(parts)));
+  const std::size_t begin = part * claim.most;
+  std::map<std::string, std::string> due;
+  for (std::size_t i = begin; i < std::min(begin + claim.most, candidates.size()); ++i) {
+    due[candidates[i].at(0)] = candidates[i].at(1);
+  }
+  const std::string ids = joined(due, ",", [](const auto& one) { return one.first; });
+  repeated(*session_, [&] {
+    return session_->query("UPDATE wechatpay_bonus_outbox SET due_at = NOW(6) + " + interval(claim.lease) +
+                               ", claim = $1, claims = claims + 1 WHERE id IN (" + ids + ") AND due_at <= NOW(6)",
+                           {claim.token});
+  });
+  const Table claimed = session_->query(
+      "SELECT id, LEFT(card_id, 64), LEFT(code, 64), LEFT(out_trade_no, 64), LEFT(mchid, 64), LEFT(sub_mchid, 64), "
+      "bonus_value, attempts, claims, 0, TIMESTAMPDIFF(SECOND, created_at, NOW(6)), EXISTS (SELECT 1 FROM "
+      "wechatpay_bonus_outbox_done d WHERE d.out_trade_no = o.out_trade_no AND d.card_id = o.card_id AND d.code = "
+      "o.code AND d.mchid = o.mchid AND d.sub_mchid = o.sub_mchid AND d.bonus_value <> o.bonus_value) FROM "
+      "wechatpay_bonus_outbox o WHERE id IN (" +
+          ids + ") AND claim = $1",
+      {claim.token});
+  std::vector<Row> rows;
+  for (const auto& line : claimed) {
+    rows.push_back(row_of(line));
+    rows.back().due = number_of(due[line.at(0)]);
+  }
+  std::sort(rows.begin(), rows.end(),
+            [](const Row& a, const Row& b) { return std::tie(a.due, a.id) < std::tie(b.due, b.id); });
+  return rows;
+}
+
+std::vector<std::int64_t> MysqlStore::renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) {
+  repeated(*session_, [&] {
+    return session_->query("UPDATE wechatpay_bonus_outbox SET due_at = NOW(6) + " + interval(lease) + " WHERE " +
+                           held(rows));
+  });
+  std::vector<std::int64_t> still_held;
+  for (const auto& line : session_->query("SELECT id FROM wechatpay_bonus_outbox WHERE " + held(rows))) {
+    still_held.push_back(number_of(line.at(0)));
+  }
+  return still_held;
+}
+
+Settled MysqlStore::settle(const std::vector<Settlement>& settlements) {
+  return repeated(*session_, [&] {
+    session_->query("START TRANSACTION");
+    std::map<std::int64_t, std::string> claims;
+    for (const auto& line : session_->query("SELECT id, claim FROM wechatpay_bonus_outbox WHERE " + held(settlements) +
+                                            " ORDER BY id FOR UPDATE")) {
+      claims[number_of(line.at(0))] = line.at(1);
+    }
+    std::vector<const Settlement*> live;
+    for (const Settlement& one : settlements) {
+      const auto found = claims.find(one.id);
+      if (found != claims.end() && found->second == one.token) live.push_back(&one);
+    }
+    const Settled settled = live.empty() ? Settled() : write(live);
+    session_->query("COMMIT");
+    return settled;
+  });
+}
+
+/// The rows are locked.
+Settled MysqlStore::write(const std::vector<const Settlement*>& live) {
+  std::vector<const Settlement*> done;
+  std::vector<const Settlement*> dead;
+  std::vector<const Settlement*> back;
+  for (const Settlement* one : live) {
+    (one->fate == Fate::done ? done : one->fate == Fate::dead ? dead : back).push_back(one);
+  }
+  const auto id = [](const Settlement* one) { return std::to_string(one->id); };
+  if (!done.empty()) {
+    const std::string told = joined(done, " UNION ALL ", [&id](const Settlement* one) {
+      return "SELECT " + id(one) + " AS id, " + literal(one->request_id) + " AS request_id";
+    });
+    session_->query(std::string("REPLACE INTO wechatpay_bonus_outbox_done (id, card_id, code, out_trade_no, mchid, "
+                                "sub_mchid, bonus_value, attempts, created_at, request_id) SELECT ") +
+                    moved_columns + " + 1, o.created_at, t.request_id FROM wechatpay_bonus_outbox o JOIN (" + told +
+                    ") t ON t.id = o.id");
+  }
+  if (!dead.empty()) {
+    const std::string told = joined(dead, " UNION ALL ", [&id](const Settlement* one) {
+      const bool called = one->kind == "refused" || one->kind == "exhausted";
+      return "SELECT " + id(one) + " AS id, " + (called ? "1" : "0") + " AS called, " + literal(one->kind) +
+             " AS kind, " + literal(one->code) + " AS code, " + literal(one->message) + " AS message, " +
+             literal(one->request_id) + " AS request_id";
+    });
+    session_->query(
+        "INSERT INTO wechatpay_bonus_outbox_dead (card_id, code, out_trade_no, mchid, sub_mchid, "
+        "bonus_value, attempts, created_at, kind, error_code, message, request_id) SELECT o.card_id, "
+        "o.code, o.out_trade_no, o.mchid, o.sub_mchid, o.bonus_value, o.attempts + t.called, o.created_at, "
+        "t.kind, t.code, t.message, t.request_id FROM wechatpay_bonus_outbox o JOIN (" +
+        told + ") t ON t.id = o.id");
+  }
+  if (done.size() + dead.size() > 0) {
+    std::vector<const Settlement*> gone = done;
+    gone.insert(gone.end(), dead.begin(), dead.end());
+    session_->query("DELETE FROM wechatpay_bonus_outbox WHERE id IN (" + joined(gone, ",", id) + ")");
+  }
+  if (!back.empty()) {
+    const std::string told = joined(back, " UNION ALL ", [&id](const Settlement* one) {
+      return "SELECT " + id(one) + " AS id, " + std::to_string(one->pause.count() * 1000) + " AS pause, " +
+             (one->fate == Fate::wait ? "1" : "0") + " AS called, " + literal(one->message) + " AS message";
+    });
+    session_->query("UPDATE wechatpay_bonus_outbox o JOIN (" + told +
+                    ") t ON t.id = o.id SET o.due_at = NOW(6) + INTERVAL t.pause MICROSECOND, o.claim = NULL, "
+                    "o.attempts = o.attempts + t.called, o.claims = o.claims - 1 + t.called, "
+                    "o.last_error = CASE WHEN t.called = 1 THEN t.message ELSE o.last_error END");
+  }
+  return {done.size(), dead.size(), back.size()};
+}
+
+void MysqlStore::halt(const std::string& merchant, std::chrono::milliseconds time, const std::string& why) {
+  session_->query("UPDATE wechatpay_bonus_outbox_pace SET why = $2, halted_until = GREATEST(halted_until, NOW(6) + " +
+                      interval(time) + ") WHERE name = $1",
+                  {merchant, why});
+}
+
+}  // namespace wechatpay::bonus_commit::outbox

@@ -1,0 +1,56 @@
+// The outbox in MySQL and MariaDB.
+#ifndef WECHATPAY_SRC_OUTBOX_MYSQL_STORE_HPP
+#define WECHATPAY_SRC_OUTBOX_MYSQL_STORE_HPP
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "src/outbox/store.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+class MysqlStore : public Store {
+ public:
+  explicit MysqlStore(std::unique_ptr<Session> session) : session_(std::move(session)) {}
+
+  void open(const Owner& owner) override;
+  std::vector<Row> claim(const Claim& claim) override;
+  std::vector<std::int64_t> renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) override;
+  Settled settle(const std::vector<Settlement>& settlements) override;
+  void halt(const std::string& merchant, std::chrono::milliseconds time, const std::string& why) override;
+
+ private:
+  bool may_claim(const Claim& claim);
+  Settled write(const std::vector<const Settlement*>& live);
+
+  const std::unique_ptr<Session> session_;
+};
+
+class MysqlAdministration : public Administration {
+ public:
+  explicit MysqlAdministration(std::unique_ptr<Session> session) : session_(std::move(session)) {}
+
+  std::string schema() const override;
+  void install() override;
+  Status status() override;
+  std::vector<DeadRow> dead(const DeadRows& which, std::size_t most) override;
+  std::uint64_t retry(const DeadRows& which) override;
+  std::uint64_t discard(const DeadRows& which) override;
+  std::uint64_t prune(std::chrono::hours age) override;
+  std::uint64_t resume() override;
+  Health health() override;
+
+ private:
+  std::uint64_t repeat(const std::string& statement);
+
+  const std::unique_ptr<Session> session_;
+};
+
+/// The statements that make the tables.
+std::string mysql_schema();
+
+}  // namespace wechatpay::bonus_commit::outbox
+
+#endif

@@ -1,0 +1,80 @@
+// Databases of the test program's own, each on a socket in a temporary folder.
+#ifndef WECHATPAY_TESTS_DATABASE_SERVERS_HPP
+#define WECHATPAY_TESTS_DATABASE_SERVERS_HPP
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace wechatpay::bonus_commit {
+
+/// Started once in a program, and ended with it. No server runs as root: there it runs as nobody.
+class DatabaseServer {
+ public:
+  DatabaseServer();
+  DatabaseServer(const DatabaseServer&) = delete;
+  DatabaseServer& operator=(const DatabaseServer&) = delete;
+  virtual ~DatabaseServer();
+
+  void start();  ///< and waits until it answers
+  void crash();  ///< as where it is killed: it has to recover what it had written
+
+  /// Makes an empty database, and returns its name.
+  std::string new_database();
+
+  virtual std::string name() const = 0;
+
+  /// The URL of a database for a user; empty: the one who may do everything.
+  virtual std::string url(const std::string& database, const std::string& user = "") const = 0;
+
+  /// Starts a program as the server's user, in its folder.
+  pid_t start_program(const std::vector<std::string>& command) const;
+  void end_program(pid_t program, int signal) const;
+
+  const std::filesystem::path& folder() const { return folder_; }
+
+ protected:
+  void run_to_its_end(const std::vector<std::string>& command) const;
+
+ private:
+  virtual std::vector<std::string> command() const = 0;
+  virtual std::string first_database() const = 0;
+
+  std::filesystem::path folder_;
+  pid_t server_ = -1;
+  int databases_ = 0;
+};
+
+class PostgresqlServer : public DatabaseServer {
+ public:
+  static DatabaseServer& shared();
+
+  PostgresqlServer();
+  std::string name() const override { return "PostgreSQL"; }
+  std::string url(const std::string& database, const std::string& user = "") const override;
+
+ private:
+  std::vector<std::string> command() const override;
+  std::string first_database() const override { return "postgres"; }
+
+  std::filesystem::path programs_;
+};
+
+class MariadbServer : public DatabaseServer {
+ public:
+  static DatabaseServer& shared();
+
+  MariadbServer();
+  std::string name() const override { return "MariaDB"; }
+  std::string url(const std::string& database, const std::string& user = "") const override;
+
+ private:
+  std::vector<std::string> command() const override;
+  std::string first_database() const override { return "mysql"; }
+};
+
+}  // namespace wechatpay::bonus_commit
+
+#endif
