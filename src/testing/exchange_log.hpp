@@ -24,7 +24,7 @@ class ExchangeLog {
 
   /// Numbers it from 1. `broken`: the connection was, so that the client may not have the answer.
   void add(const HttpRequest& request, const HttpResponse& answer, const SandboxFault& fault, bool broken,
-           std::chrono::system_clock::time_point now);
+           std::chrono::system_clock::time_point now = std::chrono::system_clock::now());
 
   /// Those behind the number `after`, oldest first, as a JSON document.
   std::string since(std::uint64_t after) const;

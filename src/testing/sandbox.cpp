@@ -198,8 +198,7 @@ void Sandbox::Server::refuse(const httplib::Request& received, httplib::Response
 void Sandbox::Server::record(const HttpRequest& request, const HttpResponse& response, const SandboxFault& fault,
                              bool broken) {
   if (options.log) log(request, response, fault);
-  if (options.page == nullptr) return;
-  options.page->server_->log.add(request, response, fault, broken, std::chrono::system_clock::now());
+  if (options.page != nullptr) options.page->server_->log.add(request, response, fault, broken);
 }
 
 void Sandbox::Server::log(const HttpRequest& request, const HttpResponse& response, const SandboxFault& fault) {
