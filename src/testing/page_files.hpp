@@ -16,7 +16,7 @@ struct PageFile {
   std::string_view content;
 };
 
-extern const std::array<PageFile, 5> page_files;
+extern const std::array<PageFile, 6> page_files;
 
 }  // namespace testing
 WECHATPAY_BONUS_COMMIT_END

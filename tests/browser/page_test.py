@@ -270,6 +270,22 @@ class PageTest(unittest.TestCase):
         self.browser.click("#back")
         self.wait_for_rows(1)
 
+    def test_explains_in_chinese_whatever_it_explains_in_english(self):
+        folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "testing")
+        literals = []
+        for name in ("recovered_signature", "body_variants", "signed_message", "signature_explanation"):
+            with open(os.path.join(folder, name + ".cpp"), encoding="utf-8") as source:
+                text = re.sub(r"'(\\.|[^'\\\n])'", "0", source.read())  # characters, of which some are quotes
+            for joined in re.findall(r'(?:"(?:[^"\\\n]|\\.)*"\s*)+', text):
+                literals.append("".join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', joined)).replace("\\\\", "\\"))
+        begins = ("The client", "The signature", "The request", "Key and scheme are right, but another", ": sign ", ": end ", " Sign ", "with ",
+                  "without ", " Serialize", " It is a key", " Take ")
+        explanations = [text for text in literals if text.startswith(begins)]
+        self.assertGreater(len(explanations), 90)
+        for english in explanations:
+            chinese = self.browser.run("return inChinese(arguments[0])", english)
+            self.assertNotRegex(chinese, r"[a-z]{2,} [a-z]{2,} ", english)
+
     def test_says_that_the_sandbox_has_ended(self):
         self.sandbox.process.send_signal(signal.SIGTERM)
         self.sandbox.process.wait()

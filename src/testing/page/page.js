@@ -38,7 +38,8 @@ function verdict(one) {
   const said = answer && answer.code ? `${answer.code}: ${answer.message}` : "";
   const detail = (answer && answer.detail) || {};
   const why = detail.explanation || [detail.field, detail.issue].filter((part) => typeof part === "string").join(" ");
-  const explanation = typeof why === "string" ? why : "";
+  const english = typeof why === "string" ? why : "";
+  const explanation = language === "zh" ? inChinese(english) : english;
   if (one.fault) return {kind: "faulty", title: `${words().faultWas}: ${one.fault}`, said, explanation};
   if (one.status === 204) return {kind: "good", title: words().committed, said: "", explanation: ""};
   const kind = one.status >= 300 ? "refused" : "good";
