@@ -112,14 +112,15 @@ TEST_F(Fake, ExplainsASignatureThatDoesNotMatch) {
   no_body.body = seed_body;
   EXPECT_TRUE(contains(explanation_of(no_body), "an empty body"));
 
-  ASSERT_EQ(wechat_pay_.answer(request()).status, 204);
-  const HttpRequest nonce_of_the_first =
-      with_authorization(request(), "593BEC0C930BF1AFEB40B4A08C8FB242", "0123456789ABCDEF0123456789ABCDEF");
-  EXPECT_TRUE(contains(explanation_of(nonce_of_the_first), "the nonce of another request"));
+  const std::string nonce = "593BEC0C930BF1AFEB40B4A08C8FB242";
+  const HttpRequest first = signed_request({"POST", seed_path, now, nonce, seed_body});
+  ASSERT_EQ(wechat_pay_.answer(first).status, 204);
+  EXPECT_TRUE(contains(explanation_of(with_authorization(first, nonce, "0123456789ABCDEF0123456789ABCDEF")),
+                       "the nonce of another request"));
 
-  const std::string message = "POST\n" + std::string(seed_path) + "\n" + std::to_string(now) +
-                              "\n593BEC0C930BF1AFEB40B4A08C8FB242\n" + seed_body + "\n";
-  HttpRequest platform_signs = request();
+  const std::string message =
+      "POST\n" + std::string(seed_path) + "\n" + std::to_string(now) + "\n" + nonce + "\n" + seed_body + "\n";
+  HttpRequest platform_signs = first;
   std::string& value = platform_signs.headers[0].value;
   const std::size_t at = value.find("signature=\"") + 11;
   value.replace(at, 344, sign_with(read_key(public_key_test_key).get(), message));
