@@ -1,6 +1,6 @@
-/// The same commits by hand: libcurl and OpenSSL alone, with everything prepared that can be, and every answer
-/// verified. What a careful programmer would write for one key, one server and one order at a time, without checks,
-/// retries, threads or errors that help.
+/// The same commits by hand: libcurl and OpenSSL alone, on one thread, with everything prepared that can be. Each order
+/// has a path and a body of its own, and each answer is verified. What a careful programmer would write for one key and
+/// one server, without checks, retries or errors that help.
 #ifndef WECHATPAY_TESTS_BENCHMARK_BASELINE_HPP
 #define WECHATPAY_TESTS_BENCHMARK_BASELINE_HPP
 
@@ -10,7 +10,9 @@
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 
-#include <cstring>
+#include <strings.h>
+
+#include <cstdlib>
 #include <ctime>
 #include <memory>
 #include <string>
@@ -19,12 +21,10 @@
 
 #include "src/openssl/handles.hpp"
 #include "src/testing/pki.hpp"
+#include "tests/benchmark/commits.hpp"
 #include "tests/benchmark/measuring.hpp"
 #include "tests/support/raw_server.hpp"
 #include "wechatpay/bonus_commit.hpp"
-#include "wechatpay/bonus_commit/stages/body.hpp"
-#include "wechatpay/bonus_commit/stages/signature.hpp"
-#include "wechatpay/bonus_commit/stages/verification.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
 namespace wechatpay::bonus_commit {
@@ -63,7 +63,10 @@ class BaselineKey {
  private:
   static bool hash(const std::string& message, unsigned char* digest) {
     static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-    return EVP_Digest(message.data(), message.size(), digest, nullptr, sha256, nullptr) == 1;
+    static EVP_MD_CTX* const context = EVP_MD_CTX_new();
+    return EVP_DigestInit_ex2(context, sha256, nullptr) == 1 &&
+           EVP_DigestUpdate(context, message.data(), message.size()) == 1 &&
+           EVP_DigestFinal_ex(context, digest, nullptr) == 1;
   }
 
   PkeyHandle key_;
@@ -82,14 +85,15 @@ inline PkeyHandle baseline_public_key(const std::string& pem) {
 
 class Baseline {
  public:
-  Baseline(const FakeWechatPay& wechat_pay, std::string origin, const BonusCommitRequest& request, bool http2)
+  Baseline(const FakeWechatPay& wechat_pay, std::string origin, bool http2)
       : signing_(baseline_private_key(wechat_pay.merchant_key_pem()), EVP_PKEY_sign_init),
         verifying_(baseline_public_key(wechat_pay.public_key_pem()), EVP_PKEY_verify_init),
-        credentials_(wechat_pay.credentials()),
+        authorization_("Authorization: WECHATPAY2-SHA256-RSA2048 mchid=\"" + wechat_pay.credentials().mchid() +
+                       "\",serial_no=\"" + wechat_pay.credentials().serial_no() + "\",nonce_str=\""),
         platform_serial_(wechat_pay.public_key_id()),
-        path_(request_path(request)),
-        body_(serialize(request).value()),
-        url_(std::move(origin) + path_),
+        announced_("Wechatpay-Serial: " + platform_serial_),
+        user_agent_("User-Agent: " + user_agent()),
+        origin_(std::move(origin)),
         http2_(http2) {}
 
   /// One after the other.
@@ -109,48 +113,34 @@ class Baseline {
       curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, 8192L);
     }
     while (static_cast<int>(transfers_.size()) < in_flight) transfers_.push_back(std::make_unique<Transfer>(*this));
-    int started = 0;
-    int ended = 0;
-    for (int i = 0; i < in_flight && started < count; ++i, ++started) {
-      transfers_[static_cast<std::size_t>(i)]->prepare();
-      curl_multi_add_handle(multi_, transfers_[static_cast<std::size_t>(i)]->easy);
-    }
-    while (ended < count) {
+    int to_start = count;
+    for (int i = 0; i < in_flight && to_start > 0; ++i, --to_start) start(*transfers_[static_cast<std::size_t>(i)]);
+    for (int ended = 0; ended < count;) {
       int running = 0;
       require(curl_multi_perform(multi_, &running) == CURLM_OK);
       int left = 0;
-      bool any = false;
       while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
-        CURL* const easy = message->easy_handle;
-        require(message->data.result == CURLE_OK);
-        curl_multi_remove_handle(multi_, easy);
-        char* transfer = nullptr;
-        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
-        reinterpret_cast<Transfer*>(transfer)->finish();
+        Transfer& transfer = finished(*message);
         ++ended;
-        any = true;
-        if (started++ >= count) continue;
-        reinterpret_cast<Transfer*>(transfer)->prepare();
-        curl_multi_add_handle(multi_, easy);
+        if (to_start-- > 0) start(transfer);
       }
-      if (!any) curl_multi_poll(multi_, nullptr, 0, 1000, nullptr);
+      if (ended < count) curl_multi_poll(multi_, nullptr, 0, 1000, nullptr);
     }
   }
 
  private:
   struct Transfer {
     explicit Transfer(Baseline& baseline_) : baseline(baseline_), easy(curl_easy_init()) {
-      curl_easy_setopt(easy, CURLOPT_URL, baseline.url_.c_str());
-      curl_easy_setopt(easy, CURLOPT_CAINFO, RawServer::ca_file().c_str());
-      curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-      curl_easy_setopt(easy, CURLOPT_POSTFIELDS, baseline.body_.c_str());
-      curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-      curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, 30000L);
-      curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
-                       static_cast<long>(baseline.http2_ ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
-      curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Transfer::take_header);
-      curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
-      curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
+      set(CURLOPT_CAINFO, RawServer::ca_file().c_str());
+      set(CURLOPT_NOSIGNAL, 1L);
+      set(CURLOPT_POST, 1L);
+      set(CURLOPT_PATH_AS_IS, 1L);
+      set(CURLOPT_PROXY, "");
+      set(CURLOPT_HTTP_VERSION, static_cast<long>(baseline.http2_ ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+      if (baseline.http2_) set(CURLOPT_PIPEWAIT, 1L);  // one connection for all
+      set(CURLOPT_HEADERFUNCTION, &Transfer::take_header);
+      set(CURLOPT_HEADERDATA, this);
+      set(CURLOPT_PRIVATE, this);
     }
     Transfer(const Transfer&) = delete;
     Transfer& operator=(const Transfer&) = delete;
@@ -159,70 +149,109 @@ class Baseline {
       curl_slist_free_all(headers);
     }
 
+    template <typename Value>
+    void set(CURLoption option, Value value) {
+      require(curl_easy_setopt(easy, option, value) == CURLE_OK);
+    }
+
+    /// The next order.
     void prepare() {
-      timestamp.clear();
-      nonce.clear();
-      signature.clear();
+      const std::string number = order_number(++baseline.orders_);
+      path = baseline_path + number + "/bonus/commit";
+      body = R"({"out_trade_no":")" + number + R"(","mchid":"1230000109","sub_mchid":"1900000109","bonus_value":30})";
+      set(CURLOPT_URL, (baseline.origin_ + path).c_str());
+      set(CURLOPT_POSTFIELDS, body.data());
+      set(CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
+      curl_slist_free_all(headers);
+      headers = nullptr;
+      for (const char* line : {sign().c_str(), "Accept: application/json", "Content-Type: application/json",
+                               baseline.user_agent_.c_str(), baseline.announced_.c_str(), "Expect:"}) {
+        headers = curl_slist_append(headers, line);
+      }
+      set(CURLOPT_HTTPHEADER, headers);
+    }
+
+    const std::string& sign() {
       unsigned char random[16];
       require(RAND_bytes(random, sizeof random) == 1);
-      std::string nonce_str;
-      for (const unsigned char byte : random) {
-        nonce_str += "0123456789ABCDEF"[byte >> 4U];
-        nonce_str += "0123456789ABCDEF"[byte & 0xFU];
+      char nonce_str[33];
+      for (std::size_t i = 0; i < sizeof random; ++i) {
+        nonce_str[2 * i] = "0123456789ABCDEF"[random[i] >> 4U];
+        nonce_str[2 * i + 1] = "0123456789ABCDEF"[random[i] & 0xFU];
       }
+      nonce_str[32] = '\0';
       const std::string now = std::to_string(std::time(nullptr));
-      const std::string message =
-          "POST\n" + baseline.path_ + "\n" + now + "\n" + nonce_str + "\n" + baseline.body_ + "\n";
-      const std::string authorization = "Authorization: WECHATPAY2-SHA256-RSA2048 mchid=\"" +
-                                        baseline.credentials_.mchid() + "\",nonce_str=\"" + nonce_str +
-                                        "\",signature=\"" + baseline.signing_.sign(message) + "\",timestamp=\"" + now +
-                                        "\",serial_no=\"" + baseline.credentials_.serial_no() + "\"";
-      curl_slist_free_all(headers);
-      headers = curl_slist_append(nullptr, authorization.c_str());
-      headers = curl_slist_append(headers, "Accept: application/json");
-      headers = curl_slist_append(headers, "Content-Type: application/json");
-      headers = curl_slist_append(headers, ("User-Agent: " + user_agent()).c_str());
-      headers = curl_slist_append(headers, ("Wechatpay-Serial: " + baseline.platform_serial_).c_str());
-      headers = curl_slist_append(headers, "Expect:");
-      curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+      message.assign("POST\n").append(path).append("\n").append(now).append("\n").append(nonce_str).append("\n");
+      message.append(body).append("\n");
+      authorization.assign(baseline.authorization_).append(nonce_str).append("\",timestamp=\"").append(now);
+      authorization.append("\",signature=\"").append(baseline.signing_.sign(message)).append("\"");
+      return authorization;
     }
 
     void finish() {
       long status = 0;
       curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-      require(status == 204 && baseline.verifying_.verify(timestamp + "\n" + nonce + "\n\n", signature));
+      require(status == 204 && serial == baseline.platform_serial_);
+      require(std::abs(std::atol(timestamp.c_str()) - static_cast<long>(std::time(nullptr))) <= 300);
+      message.assign(timestamp).append("\n").append(nonce).append("\n\n");
+      require(baseline.verifying_.verify(message, signature));
+      for (std::string* one : {&serial, &timestamp, &nonce, &signature}) one->clear();
     }
 
     static std::size_t take_header(char* data, std::size_t, std::size_t size, void* user) {
-      Transfer& self = *static_cast<Transfer*>(user);
       const std::string_view line(data, size);
-      const auto take = [line](const char* name, std::string& value) {
-        const std::size_t length = std::strlen(name);
-        if (line.size() < length + 4 || strncasecmp(line.data(), name, length) != 0 || line[length] != ':') return;
-        value = line.substr(length + 2, line.size() - length - 4);
+      if (size < 12 || strncasecmp(data, "Wechatpay-", 10) != 0) return size;
+      Transfer& self = *static_cast<Transfer*>(user);
+      const auto take = [line](std::string_view name, std::string& value) {
+        if (line.size() < name.size() + 2 || strncasecmp(line.data(), name.data(), name.size()) != 0) return;
+        value = line.substr(name.size() + 1, line.size() - name.size() - 3);  // a blank before, CR and LF behind
       };
-      take("Wechatpay-Timestamp", self.timestamp);
-      take("Wechatpay-Nonce", self.nonce);
-      take("Wechatpay-Signature", self.signature);
+      take("Wechatpay-Serial:", self.serial);
+      take("Wechatpay-Timestamp:", self.timestamp);
+      take("Wechatpay-Nonce:", self.nonce);
+      take("Wechatpay-Signature:", self.signature);
       return size;
     }
 
     Baseline& baseline;
     CURL* easy;
     curl_slist* headers = nullptr;
+    std::string path;
+    std::string body;
+    std::string message;
+    std::string authorization;
+    std::string serial;
     std::string timestamp;
     std::string nonce;
     std::string signature;
   };
 
+  void start(Transfer& transfer) {
+    transfer.prepare();
+    require(curl_multi_add_handle(multi_, transfer.easy) == CURLM_OK);
+  }
+
+  Transfer& finished(const CURLMsg& message) {
+    require(message.data.result == CURLE_OK);
+    char* pointer = nullptr;
+    curl_easy_getinfo(message.easy_handle, CURLINFO_PRIVATE, &pointer);
+    curl_multi_remove_handle(multi_, message.easy_handle);
+    Transfer& transfer = *reinterpret_cast<Transfer*>(pointer);
+    transfer.finish();
+    return transfer;
+  }
+
+  static constexpr const char* baseline_path = "/v3/marketing/membercard-open/cards/478515832665/codes/";
+
   BaselineKey signing_;
   BaselineKey verifying_;
-  Credentials credentials_;
+  std::string authorization_;  ///< up to the nonce
   std::string platform_serial_;
-  std::string path_;
-  std::string body_;
-  std::string url_;
+  std::string announced_;
+  std::string user_agent_;
+  std::string origin_;
   bool http2_;
+  int orders_ = 0;
   std::unique_ptr<Transfer> single_;
   std::vector<std::unique_ptr<Transfer>> transfers_;
   CURLM* multi_ = nullptr;  // to the end of the process

@@ -5,11 +5,15 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "tests/benchmark/measuring.hpp"
 #include "tests/support/raw_server.hpp"
@@ -67,23 +71,62 @@ inline BonusCommitClient client_of(const Credentials& credentials, const FakeWec
       .value();
 }
 
+/// "000000000001"
+inline std::string order_number(int number) {
+  std::string digits = std::to_string(number);
+  return digits.insert(0, 12 - digits.size(), '0');
+}
+
+/// Orders, each with a path and a body of its own. Thread-safe.
+class Orders {
+ public:
+  BonusCommitRequest next() {
+    const std::string number = order_number(++given_);
+    return {"478515832665", number, number, "1230000109", "1900000109", 30, MerchantMode::both};
+  }
+
+ private:
+  std::atomic<int> given_{0};
+};
+
 /// One after the other.
-inline void commit_one_by_one(const BonusCommitClient& client, const BonusCommitRequest& request, int count) {
-  for (int i = 0; i < count; ++i) require(client.commit(request).has_value());
+inline void commit_one_by_one(const BonusCommitClient& client, Orders& orders, int count) {
+  for (int i = 0; i < count; ++i) require(client.commit(orders.next()).has_value());
+}
+
+/// By so many threads, each of which waits for its commit.
+inline void commit_by_threads(const BonusCommitClient& client, Orders& orders, int count, int threads) {
+  std::vector<std::thread> waiting;
+  for (int i = 0; i < threads; ++i) {
+    waiting.emplace_back([&] { commit_one_by_one(client, orders, count / threads); });
+  }
+  for (std::thread& one : waiting) one.join();
+}
+
+/// A backlog, so many at a time, signed on this thread.
+inline void commit_backlog(const BonusCommitClient& client, Orders& orders, int count, std::size_t in_flight) {
+  BatchOptions options;
+  options.max_in_flight = in_flight;
+  const auto next = [&, left = count]() mutable -> std::optional<BonusCommitRequest> {
+    if (left-- == 0) return std::nullopt;
+    return orders.next();
+  };
+  const auto take = [](const BonusCommitRequest&, const CommitResult& result) { return result.has_value(); };
+  require(commit_all(client, next, take, options).value().credited == static_cast<std::uint64_t>(count));
 }
 
 /// Keeps so many under way until all have ended.
 class CommitMany {
  public:
-  CommitMany(const BonusCommitClient& client, const BonusCommitRequest& request, int count, int in_flight)
-      : client_(client), request_(request), to_start_(count - in_flight), to_end_(count) {
+  CommitMany(const BonusCommitClient& client, Orders& orders, int count, int in_flight)
+      : client_(client), orders_(orders), to_start_(count - in_flight), to_end_(count) {
     for (int i = 0; i < in_flight; ++i) start();
     ended_.get_future().wait();
   }
 
  private:
   void start() {
-    client_.commit_async(request_, [this](const CommitResult& result) {
+    client_.commit_async(orders_.next(), [this](const CommitResult& result) {
       require(result.has_value());
       if (to_start_.fetch_sub(1) > 0) start();
       if (--to_end_ == 0) ended_.set_value();
@@ -91,7 +134,7 @@ class CommitMany {
   }
 
   const BonusCommitClient& client_;
-  const BonusCommitRequest& request_;
+  Orders& orders_;
   std::atomic<int> to_start_;
   std::atomic<int> to_end_;
   std::promise<void> ended_;

@@ -109,20 +109,21 @@ class Burst {
 void throughput(const Arguments& arguments, const FakeWechatPay& wechat_pay, Figures& figures) {
   const int in_flight = arguments.brief ? 512 : 4096;
   const Stand stand(arguments, wechat_pay);
+  Orders orders;
   const BonusCommitClient few = stand.client(wechat_pay.credentials());
   for (const int connections : {64, in_flight}) {
     const BonusCommitClient many = stand.client(wechat_pay.credentials(), connections);
     const int count = 2 * in_flight;
     const Comparison compared = compare(
-        arguments.rounds(), count, [&] { CommitMany(few, stand.request, count, 64); },
-        [&] { CommitMany(many, stand.request, count, in_flight); });
+        arguments.rounds(), count, [&] { CommitMany(few, orders, count, 64); },
+        [&] { CommitMany(many, orders, count, in_flight); });
     const std::string what =
         grouped(in_flight) + " calls in flight on " + grouped(connections) + " connections, against 64: ";
     figures.add(Row{what + "throughput", compared.throughput_ratio, "x", "at least", 0.95,
                     connections == 64 ? "" : why_connected});
     figures.add(Row{what + "CPU", compared.cpu_ratio, "x"});
   }
-  Baseline by_hand(wechat_pay, stand.server.origin(), stand.request, false);
+  Baseline by_hand(wechat_pay, stand.server.origin(), false);
   const int count = 2 * in_flight;
   const Comparison compared = compare(
       arguments.rounds(), count, [&] { by_hand.commit_many(count, 64); },
@@ -162,7 +163,8 @@ void given_at_once(const Arguments& arguments, const FakeWechatPay& wechat_pay, 
   std::vector<double> greatest_waiting;
   for (int round = 0; round < arguments.rounds(); ++round) {
     const BonusCommitClient client = stand.client(free_credentials());
-    CommitMany(client, stand.request, 1000, 64);  // connections
+    Orders orders;
+    CommitMany(client, orders, 1000, 64);  // connections
     const Burst connected(client, stand, 64);
     const auto memory_of_each = [&](const Burst& burst) { return burst.memory_of_each_beyond(connected); };
     memory_of_fewer.push_back(memory_of_each(Burst(client, stand, fewer)));
@@ -201,8 +203,9 @@ void one_after_another(const Arguments& arguments, const FakeWechatPay& wechat_p
   const int count = arguments.brief ? 3000 : 1000000;
   const Stand stand(arguments, wechat_pay);
   const BonusCommitClient client = stand.client(free_credentials());
+  Orders orders;
   const auto memory_after = [&](int commits) {
-    commit_one_by_one(client, stand.request, commits);
+    commit_one_by_one(client, orders, commits);
     settle();
     return memory_now();
   };
