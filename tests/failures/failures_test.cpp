@@ -18,10 +18,13 @@
 #include <cstdarg>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <future>
+#include <memory>
 #include <new>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +32,7 @@
 #include "src/openssl/certificate.hpp"
 #include "src/openssl/pem.hpp"
 #include "src/testing/pki.hpp"
+#include "tests/support/held_transport.hpp"
 #include "tests/support/polling_loop.hpp"
 #include "tests/support/sanitizers.hpp"
 #include "tests/support/support.hpp"
@@ -509,6 +513,37 @@ TEST_F(FailuresOfMemory, InACallWithACallbackAreErrors) {
       allocations_left = -1;
       EXPECT_EQ(calls, 1) << nth;
       if (!*ended) expect_error_that_helps(ended->error(), "allocation " + std::to_string(nth) + ": ");
+    }
+    EXPECT_GT(nth, 10);
+    EXPECT_LT(nth, 5000);
+  }
+}
+
+TEST_F(FailuresOfMemory, WhereAnExecutorRunsThrowsOrDropsAFurtherTryEndTheCallOnce) {
+  const FakeWechatPay wechat_pay;
+  const std::vector<std::function<void(MoveOnlyFunction<void()>)>> executors{
+      [](auto task) { task(); }, [](const auto&) { throw std::runtime_error("the queue is full"); },
+      [](const auto&) {}};
+  for (const auto& executor : executors) {
+    ClientOptions options;
+    options.executor = executor;
+    long nth = 1;
+    for (bool short_of_memory = true; short_of_memory && nth < 5000; ++nth) {
+      const auto held = std::make_shared<HeldTransport>();
+      int calls = 0;
+      {
+        const auto client =
+            BonusCommitClient::create(wechat_pay.credentials(), wechat_pay.platform_keys(), held, options).value();
+        client.commit_async(seed_request(), [&calls](const CommitResult&) { ++calls; });
+        const Transport::Completion complete = held->completions.at(0);
+        Result<HttpResponse> answer = HttpResponse{500, {}, ""};
+        with_short_memory(nth, false, [&] {
+          complete(std::move(answer));
+          short_of_memory = memory_ran_short();
+          return true;
+        });
+      }
+      EXPECT_EQ(calls, 1) << nth;
     }
     EXPECT_GT(nth, 10);
     EXPECT_LT(nth, 5000);

@@ -153,9 +153,8 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
   void arrive(Reply& reply, Result<HttpResponse> response) noexcept;
   void drop(int number) noexcept;
   bool signs_elsewhere() const noexcept { return waiting_ != nullptr || core_->setup()->options.executor; }
-  void post_next_try();
+  std::optional<CommitStep> post_next_try();
   void next_try(int number) noexcept;
-  void end_without_next_try(int number, const std::string& why) noexcept;
   bool take_turn(int number) noexcept { return awaited_.compare_exchange_strong(number, 0); }
   void give_up(ErrorKind kind, TransportFault fault, const char* what) noexcept;
   void end(CommitResult result) noexcept;

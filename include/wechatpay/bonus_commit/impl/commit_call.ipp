@@ -209,36 +209,45 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::arrive(Reply& reply, Result<HttpRes
   run([&](Moment present) -> std::optional<CommitStep> {
     if (!signs_elsewhere()) return attempts_.on_response(response, present);
     if (auto result = attempts_.conclude(response, present)) return *std::move(result);
-    post_next_try();
-    return std::nullopt;
+    return post_next_try();
   });
 }
 
-/// Has the next try signed where this keeps no other call waiting. From here on, another thread may have the turn.
-WECHATPAY_BONUS_COMMIT_DECL void CommitCall::post_next_try() {
+/// Has the next try signed where this keeps no other call waiting, and gives nothing: another thread may have the turn
+/// then. Where the executor throws before that, gives the step that ends the call.
+WECHATPAY_BONUS_COMMIT_DECL std::optional<CommitStep> CommitCall::post_next_try() {
   const auto posted = std::make_shared<Task>(weak_from_this(), number_ + 1);
   MoveOnlyFunction<void()> task = [posted] {
     if (const auto call = posted->call.lock()) call->next_try(posted->number);
   };
+  std::exception_ptr thrown;
   ++number_;
-  awaited_ = posted->number;
-  if (waiting_ != nullptr) return waiting_->lend(std::move(task));
+  awaited_ = posted->number;  // nothing may throw from here on, until the turn is taken again
+  try {
+    waiting_ != nullptr ? waiting_->lend(std::move(task)) : core_->setup()->options.executor(std::move(task));
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+  if (thrown == nullptr || !take_turn(posted->number)) return std::nullopt;
   std::string why = "ClientOptions::executor threw";
   try {
-    return core_->setup()->options.executor(std::move(task));
+    std::rethrow_exception(thrown);
   } catch (const std::exception& exception) {
     why.append(": ").append(printable(without_signatures(exception.what()), 1000));
   } catch (...) {
     why.append(" what is no std::exception");
   }
-  end_without_next_try(posted->number, why);
+  return attempts_.without_next_try(why);
 }
 
 WECHATPAY_BONUS_COMMIT_DECL CommitCall::Task::~Task() {
   const auto kept = call.lock();
   if (kept == nullptr || kept->awaited_ != number || kept->core_->in_child()) return;
   const ClientCore::Visit visit(*kept->core_);
-  kept->end_without_next_try(number, "ClientOptions::executor dropped the next try");
+  if (!kept->take_turn(number)) return;
+  kept->run([&kept](Moment) -> std::optional<CommitStep> {
+    return kept->attempts_.without_next_try("ClientOptions::executor dropped the next try");
+  });
 }
 
 /// On any thread: the task runs.
@@ -247,12 +256,6 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::next_try(int number) noexcept {
   const ClientCore::Visit visit(*core_);
   if (!take_turn(number)) return;
   run([this](Moment present) -> std::optional<CommitStep> { return attempts_.next_try(present); });
-}
-
-/// Where the task has not run, and will not.
-WECHATPAY_BONUS_COMMIT_DECL void CommitCall::end_without_next_try(int number, const std::string& why) noexcept {
-  if (!take_turn(number)) return;
-  run([&](Moment) -> std::optional<CommitStep> { return attempts_.without_next_try(why); });
 }
 
 /// On any thread: the transport has let go of its completion.
