@@ -183,6 +183,7 @@ void Auditor::told(const TryEvent& event) {
 }
 
 void Auditor::told(const CallEvent& event) {
+  world_.expect(!event.out_trade_no.empty(), "hooks", "on_call names no order");
   const unsigned number = number_of(event.out_trade_no);
   Call& call = calls_[number];
   ++call.told_ends;

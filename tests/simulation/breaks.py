@@ -37,7 +37,7 @@ BREAKS = [
     ("answer: a gateway's word is believed", STAGES + "advice.hpp",
      "(client_error && !gave_up_waiting && is_wechat_pays(answer) &&\n"
      "                                            is_documented_refusal(answer.code))",
-     "client_error"),
+     "(client_error && !gave_up_waiting)"),
     ("answer: a refusal that does not verify is believed", STAGES + "advice.hpp",
      "if (answer.has_signature || answer.message.empty()) return false;", "if (answer.message.empty()) return false;"),
     ("call: a transport's error of any kind is believed", ATTEMPTS,
@@ -109,6 +109,9 @@ BREAKS = [
     ("queue: a fresh connection is forgotten", QUEUE,
      "action.fresh_connection = request.options.fresh_connection && !shares;",
      "action.fresh_connection = request.options.fresh_connection && !shares && false;"),
+    ("call: on_call does not name the order where the clock throws", CALL,
+     "run_users_code([&] { out_trade_no_ = request.out_trade_no; });",
+     "run_users_code([&] { if (now().wall.time_since_epoch().count() != 0) out_trade_no_ = request.out_trade_no; });"),
     ("queue: starts what is too late", QUEUE, "if (place->deadline <= now) return completion",
      "if (place->deadline <= TimePoint{}) return completion"),
 ]

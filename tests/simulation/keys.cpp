@@ -59,20 +59,20 @@ class CheapVerifier final : public Verifier {
   const unsigned key_;
 };
 
-KeyPair read_pair(const char* pem) {
+SigningKey read_pair(const char* pem) {
   return {make_rsa_signer(testing::read_key(pem)), std::make_shared<RsaVerifier>(testing::read_key(pem))};
 }
 
 }  // namespace
 
-KeyPair cheap_key(unsigned number) {
+SigningKey cheap_key(unsigned number) {
   return {std::make_shared<CheapSigner>(number), std::make_shared<CheapVerifier>(number)};
 }
 
-const KeyPair& real_key(unsigned number) {
-  static const std::array<KeyPair, known_keys> pairs{read_pair(testing::merchant_test_key),
-                                                     read_pair(testing::public_key_test_key),
-                                                     read_pair(testing::certificate_test_key)};
+const SigningKey& real_key(unsigned number) {
+  static const std::array<SigningKey, known_keys> pairs{read_pair(testing::merchant_test_key),
+                                                        read_pair(testing::public_key_test_key),
+                                                        read_pair(testing::certificate_test_key)};
   return pairs[number];
 }
 

@@ -11,18 +11,18 @@
 
 namespace wechatpay::bonus_commit::simulation {
 
-struct KeyPair {
+struct SigningKey {
   std::shared_ptr<const Signer> signer;
   std::shared_ptr<const Verifier> verifier;
 };
 
 inline constexpr unsigned known_keys = 3;  ///< the merchant's, and two of WeChat Pay's
 
-/// A pair of the simulation's own.
-KeyPair cheap_key(unsigned number);
+/// One of the simulation's own.
+SigningKey cheap_key(unsigned number);
 
 /// An RSA key of 2048 bits; the same ones in each process, made once.
-const KeyPair& real_key(unsigned number);
+const SigningKey& real_key(unsigned number);
 
 }  // namespace wechatpay::bonus_commit::simulation
 

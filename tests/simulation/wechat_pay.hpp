@@ -31,7 +31,7 @@ class WechatPay {
   /// Chooses which of its ways to answer occur in this world. Real RSA where `real`.
   WechatPay(World& world, Auditor& auditor, bool real);
 
-  const KeyPair& merchant() const { return keys_[0]; }
+  const SigningKey& merchant() const { return keys_[0]; }
 
   /// WeChat Pay's keys have the numbers 1 and 2.
   void add_key_to(const PlatformKeys& keys, unsigned number) const;
@@ -55,7 +55,7 @@ class WechatPay {
 
   World& world_;
   Auditor& auditor_;
-  std::vector<KeyPair> keys_;
+  std::vector<SigningKey> keys_;
   std::vector<const Reply*> enabled_;
   std::uint32_t faults_per_mille_ = 0;
   bool replays_ = false;
