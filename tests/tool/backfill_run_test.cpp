@@ -252,6 +252,13 @@ TEST_F(BackfillTest, SaysThatNotAllWasDoneRatherThanThatOneWasRefused) {
   EXPECT_EQ(run(orders(3)), ExitStatus::not_sent);
 }
 
+TEST_F(BackfillTest, SaysThatNotAllWasDoneWhereTheFileOfFailuresCannotBeWritten) {
+  options_.failed = folder_.path("none/failed");
+  refuse();
+  EXPECT_EQ(run(orders(1)), ExitStatus::not_sent);
+  EXPECT_TRUE(said(" cannot be written: what failed is in the journal")) << said_;
+}
+
 TEST_F(BackfillTest, CountsFailuresFromTheLastCreditOn) {
   options_.stop_after = 2;
   const auto credit = [this](const HttpRequest& request) { return wechat_pay_.answer(request); };

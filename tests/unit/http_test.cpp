@@ -75,6 +75,30 @@ TEST(ParseHttpDate, GuessesAtNoDateThatIsIncompleteOrMisspelt) {
   }
 }
 
+TEST(ParseHttpDate, TakesTwoDigitsOfAYearForOneFrom1970To2069) {
+  EXPECT_EQ(parse_http_date("Thursday, 01-Jan-70 00:00:00 GMT"), 0);
+  EXPECT_EQ(parse_http_date("Tuesday, 31-Dec-69 23:59:59 GMT"), 3155759999);
+}
+
+TEST(ParseHttpDate, ReadsTheFirstAndTheLastOfEachPart) {
+  EXPECT_EQ(parse_http_date("Sat, 01 Jan 2000 00:00:00 GMT"), 946684800);
+  EXPECT_EQ(parse_http_date("Sun, 31 Dec 2000 23:59:60 GMT"), 978307200);
+  EXPECT_EQ(parse_http_date("aZz, 01 Jan 2000 00:00:00 GMT"), 946684800) << "the weekday is not looked at";
+  EXPECT_EQ(parse_http_date("Sa, 01 Jan 2000 00:00:00 GMT"), std::nullopt);
+  const struct {
+    const char* month;
+    int last_day;
+  } months[] = {{"Jan", 31}, {"Feb", 28}, {"Mar", 31}, {"Apr", 30}, {"May", 31}, {"Jun", 30},
+                {"Jul", 31}, {"Aug", 31}, {"Sep", 30}, {"Oct", 31}, {"Nov", 30}, {"Dec", 31}};
+  for (const auto& [month, last_day] : months) {
+    const auto date = [name = std::string(month)](int day) {
+      return parse_http_date("Sun, " + std::to_string(day) + " " + name + " 2023 00:00:00 GMT");
+    };
+    EXPECT_TRUE(date(last_day)) << month;
+    EXPECT_FALSE(date(last_day + 1)) << month;
+  }
+}
+
 TEST(ParseHttpDate, KnowsHowLongMonthsAre) {
   EXPECT_EQ(parse_http_date("Tue, 29 Feb 2000 00:00:00 GMT"), 951782400);
   for (const char* text : {"Mon, 29 Feb 2100 00:00:00 GMT", "Wed, 29 Feb 2023 00:00:00 GMT",
