@@ -2,11 +2,14 @@
 # Static analysis, by the checks of .clang-tidy, of all of src/ and of all of include/: of the headers that these sources
 # include, and of the few that nobody includes but their users, each in a source of its own.
 #   clang_tidy.sh BUILD_FOLDER    one that was configured with clang++, CMAKE_EXPORT_COMPILE_COMMANDS and, since most of
-#                                 the time goes into other people's headers, CMAKE_UNITY_BUILD; nothing need be built
+#                                 the time goes into other people's headers, CMAKE_UNITY_BUILD; nothing need be built.
+#                                 UnifiedSource is in its name: elsewhere, clang's analyzer follows no path through a
+#                                 source that another one includes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 build=$(cd "$1" && pwd)
 fail() { echo "FAILED: $*" >&2; exit 1; }
+[[ $build = *UnifiedSource* ]] || fail "UnifiedSource is not in the name $build"
 
 # What is compiled: sources of src/, and those of CMake's that include several of them.
 mapfile -t sources < <(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$build/compile_commands.json" | sort -u |

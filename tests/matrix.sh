@@ -40,9 +40,9 @@ TSAN_OPTIONS="die_after_fork=0 suppressions=$PWD/tests/support/tsan_suppressions
 
 # clang++'s warnings of all sources as C++20 are among what it says: nothing is built.
 begin "static analysis"
-quietly build/clang-20-analysis/configure.log cmake -S . -B build/clang-20-analysis -G Ninja \
+quietly build/UnifiedSource/configure.log cmake -S . -B build/UnifiedSource -G Ninja \
   -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_STANDARD=20 -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DCMAKE_UNITY_BUILD=ON
-bash tests/clang_tidy.sh build/clang-20-analysis
+bash tests/clang_tidy.sh build/UnifiedSource
 
 # clang++'s address and undefined sanitizers, which find other things than g++'s, have the library to themselves here.
 targets="answer_fuzz keys_fuzz request_fuzz retry_after_fuzz" build fuzz clang++ 17 "-DCMAKE_CXX_FLAGS=-O1 -g1" \
