@@ -8,37 +8,48 @@ import threading
 
 import pika
 
+queue = sys.argv[2]
 connection = pika.BlockingConnection(pika.URLParameters(sys.argv[1]))
 channel = connection.channel()
 tool = subprocess.Popen(["wechatpay-bonus-commit", "pipe"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+bodies = {}  # of the messages that wait for their answer, by delivery tag
 
 
 def settle(answer):
     tag = answer["id"]
-    if answer["result"] == "credited":
-        channel.basic_ack(tag)
-    elif answer["result"] == "dead":
+    body = bodies.pop(tag)
+    if answer["result"] == "dead":
         channel.basic_reject(tag, requeue=False)
-    else:
-        connection.call_later(answer["pause_seconds"], lambda: channel.basic_nack(tag, requeue=True))
+        return
+    if answer["result"] == "later":  # it waits in a queue of its own, where it holds up nobody, and comes back
+        pause = pika.BasicProperties(delivery_mode=2, expiration=str(1000 * answer["pause_seconds"]))
+        channel.basic_publish("", queue + ".later", body, pause)
+    channel.basic_ack(tag)
 
 
 def read_answers():
-    for line in tool.stdout:
-        connection.add_callback_threadsafe(lambda answer=json.loads(line): settle(answer))
-    connection.add_callback_threadsafe(channel.stop_consuming)
+    try:
+        for line in tool.stdout:
+            connection.add_callback_threadsafe(lambda answer=json.loads(line): settle(answer))
+    finally:
+        connection.add_callback_threadsafe(channel.stop_consuming)
 
 
 def commit(_channel, delivery, _properties, body):
+    tag = delivery.delivery_tag
+    bodies[tag] = body
     try:
-        order = {**json.loads(body), "id": delivery.delivery_tag}
-    except (ValueError, TypeError):
-        order = {"id": delivery.delivery_tag, "not_an_object": True}
-    print(json.dumps(order), file=tool.stdin, flush=True)
+        order = {field: value for field, value in json.loads(body).items() if field != "id"}
+    except (AttributeError, ValueError, RecursionError):
+        order = {"no": "order"}
+    print(json.dumps({"id": tag, **order}), file=tool.stdin, flush=True)  # `id` first: it is read whatever follows
 
 
+channel.confirm_delivery()
+channel.queue_declare(queue + ".later", durable=True,
+                      arguments={"x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue})
 threading.Thread(target=read_answers, daemon=True).start()
 channel.basic_qos(prefetch_count=64)
-channel.basic_consume(sys.argv[2], commit)
+channel.basic_consume(queue, commit)
 channel.start_consuming()
 sys.exit(tool.wait())

@@ -10,19 +10,30 @@ import threading
 import redis
 
 url, name, idle = sys.argv[1], sys.argv[2], int((sys.argv[3:] or [60000])[0])
-store = redis.Redis.from_url(url, decode_responses=True)
+store = redis.Redis.from_url(url, decode_responses=True, encoding_errors="replace")
 tool = subprocess.Popen(["wechatpay-bonus-commit", "pipe"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 sent = set()  # the entries that wait for their answer
 
 
+def line_of(key, entry):
+    order = {field: text for field, text in entry.items() if field != "id"}
+    points = order.get("bonus_value", "")
+    if points.isascii() and points.isdecimal() and len(points) < 19:
+        order["bonus_value"] = int(points)
+    return json.dumps({"id": key, **order}) + "\n"  # `id` first: it is read whatever follows
+
+
 def acknowledge():
-    for line in tool.stdout:
-        answer = json.loads(line)
-        if answer["result"] == "dead":
-            store.xadd("bonus-dead", {"id": answer["id"], "error": json.dumps(answer["error"])})
-        if answer["result"] != "later":  # an entry that is not acknowledged is claimed again when it was idle
-            store.xack("bonus", "committers", answer["id"])
-        sent.discard(answer["id"])
+    try:
+        for line in tool.stdout:
+            answer = json.loads(line)
+            if answer["result"] == "dead":
+                store.xadd("bonus-dead", {"id": answer["id"], "error": json.dumps(answer["error"])})
+            if answer["result"] != "later":  # an entry that is not acknowledged is claimed again when it was idle
+                store.xack("bonus", "committers", answer["id"])
+            sent.discard(answer["id"])
+    finally:
+        tool.terminate()  # without this thread nothing would be acknowledged: end, and be started again
 
 
 threading.Thread(target=acknowledge, daemon=True).start()
@@ -33,11 +44,9 @@ except redis.ResponseError:
 while tool.poll() is None:
     entries = store.xautoclaim("bonus", "committers", name, idle, count=64)[1]
     entries += [e for _, new in store.xreadgroup("committers", name, {"bonus": ">"}, 64, 200) for e in new]
-    for key, order in entries:
+    for key, entry in entries:
         if key not in sent:
             sent.add(key)
-            points = order.get("bonus_value", "")
-            order["bonus_value"] = int(points) if points.isdigit() else points
-            tool.stdin.write(json.dumps({"id": key, **order}) + "\n")
+            tool.stdin.write(line_of(key, entry))
     tool.stdin.flush()
 sys.exit(tool.returncode)

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <utility>
 
 #include "json_order.hpp"
 #include "json_output.hpp"
@@ -18,6 +20,17 @@ namespace {
 
 bool comes_back_as_it_is(const ordered_json& id) {
   return id.is_number_integer() || (id.is_string() && !id.get_ref<const std::string&>().empty());
+}
+
+/// The member `id` of a line that begins with it, and as a whole is too long or no JSON; null where there is none.
+ordered_json id_at_the_beginning(const std::string& text) {
+  constexpr int most_commas = 10;  // of which those before the last may stand in the id
+  std::size_t comma = text.find(',');
+  for (int i = 0; i < most_commas && comma != std::string::npos; ++i, comma = text.find(',', comma + 1)) {
+    const ordered_json beginning = ordered_json::parse(text.substr(0, comma) + '}', nullptr, false);
+    if (beginning.is_object()) return beginning.value("id", ordered_json());
+  }
+  return nullptr;
 }
 
 /// How long the order should wait. WeChat Pay's own wish comes first.
@@ -41,16 +54,17 @@ PipeMessage read_pipe_message(const LineReader::Line& line, const BonusCommitReq
     message.fault = "line " + std::to_string(line.number) + ": " + fault;
     return message;
   };
+  const ordered_json object = ordered_json::parse(line.text, nullptr, false);
+  ordered_json id = object.is_object() ? object.value("id", ordered_json()) : id_at_the_beginning(line.text);
+  if (comes_back_as_it_is(id)) message.id = std::move(id);
   if (line.too_long) return no_order("is longer than 64 KiB");
   const JsonOrder order = read_json_order(line.text);
-  const ordered_json object = ordered_json::parse(line.text, nullptr, false);
-  if (object.is_object()) {
-    const ordered_json id = object.value("id", ordered_json());
-    if (!comes_back_as_it_is(id)) return no_order("its id must be a string or a whole number of 64 bits");
-    if (std::count(order.others.begin(), order.others.end(), "id") > 1) {
-      return no_order("has the member id twice: which one is right?");
-    }
-    message.id = id;
+  if (std::count(order.others.begin(), order.others.end(), "id") > 1) {
+    message.id = nullptr;
+    return no_order("has the member id twice: which one is right?");
+  }
+  if (object.is_object() && message.id.is_null()) {
+    return no_order("its id must be a string or a whole number of 64 bits");
   }
   if (!order.fault.empty()) return no_order(order.fault);
   std::string fault;

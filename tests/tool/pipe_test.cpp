@@ -65,14 +65,17 @@ TEST(PipeMessage, NamesWhatIsWrongWithItsOrderAndKeepsItsId) {
   }
   EXPECT_TRUE(contains(read_pipe_message(line("nonsense", 4), {}).fault, "line 4: is not an object of JSON"));
   EXPECT_TRUE(contains(read_pipe_message(line(R"({"id":1,"name":"2"})"), {}).fault, "none of an order's members"));
-  LineReader::Line longer = line(order("1"), 5);
+  LineReader::Line longer = line(order(R"("a,b,c")").substr(0, 40), 5);
   longer.too_long = true;
   EXPECT_EQ(read_pipe_message(longer, {}).fault, "line 5: is longer than 64 KiB");
+  EXPECT_EQ(read_pipe_message(longer, {}).id, "a,b,c");
 }
 
 TEST(PipeMessage, KeepsItsIdWhateverElseIsWrong) {
-  for (const char* text : {R"({"id":"m","bonus_value":"many"})", R"({"id":"m","card_id":1})", R"({"id":"m"})",
-                           R"({"id":"m","code":"1","code":"2"})", R"({"id":"m","name":"n"})"}) {
+  for (const char* text :
+       {R"({"id":"m","bonus_value":"many"})", R"({"id":"m","card_id":1})", R"({"id":"m"})",
+        R"({"id":"m","code":"1","code":"2"})", R"({"id":"m","name":"n"})", R"({"id":"m","bonus_value":NaN})",
+        R"({"id":"m","code":"\ud800"})", R"({"id": "m" ,"code":)"}) {
     const PipeMessage message = read_pipe_message(line(text), {});
     EXPECT_EQ(message.id, "m") << text;
     EXPECT_NE(message.fault, "") << text;

@@ -34,13 +34,19 @@ for _ in $(seq 100); do IFS= read -r line <&3 && echo "$line" >> log; done
 kill -KILL $first
 wait $first 2> /dev/null || true
 read_log
-cli XADD bonus '*' card_id 1 bonus_value many > /dev/null
+cli XADD bonus '*' id 1-1 card_id 1 bonus_value many > /dev/null
+cli XADD bonus '*' code $'\xff' bonus_value ² name "$(printf '%070000d' 0)" > /dev/null
 consume second
 second=$!
-until settled; do kill -0 $second || fail "$(cat errors.*)"; done
+for turn in $(seq 600); do
+  ! settled || break
+  kill -0 $second || fail "$(cat errors.*)"
+  sleep 0.2
+done
+[ "$turn" -lt 600 ] || fail "entries are left: $(cat errors.*)"
 kill $second
 wait $second || true
 end
 [ "$(credited)" = 500 ] || fail "$(credited) orders were committed: $(cat errors.*)"
-[ "$(cli xlen bonus-dead)" = 1 ] || fail "the entry that is no order is not among the dead"
-echo "Redis: 500 entries were committed, and one that is no order was put aside"
+[ "$(cli xlen bonus-dead)" = 2 ] || fail "the entries that are no orders are not among the dead"
+echo "Redis: 500 entries were committed, and two that are no orders were put aside"
