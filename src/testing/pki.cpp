@@ -151,12 +151,17 @@ std::string base64_of(std::string_view bytes) {
 }
 
 bool is_signed_with(EVP_PKEY* key, std::string_view message, std::string_view signature) {
-  if (signature.size() != 344 || signature.substr(342) != "==") return false;
-  std::string raw(258, '\0');
+  const auto size = static_cast<std::size_t>(EVP_PKEY_get_size(key));
+  const std::size_t padding = (3 - size % 3) % 3;
+  std::string raw(size + padding, '\0');
+  if (signature.size() != raw.size() / 3 * 4 ||
+      signature.substr(signature.size() - padding) != std::string(padding, '='))
+    return false;
   const MessageDigestHandle context(EVP_MD_CTX_new());
-  return EVP_DecodeBlock(reinterpret_cast<unsigned char*>(raw.data()), bytes_of(signature), 344) == 258 &&
+  return EVP_DecodeBlock(reinterpret_cast<unsigned char*>(raw.data()), bytes_of(signature),
+                         static_cast<int>(signature.size())) == static_cast<int>(raw.size()) &&
          context != nullptr && EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
-         EVP_DigestVerify(context.get(), bytes_of(raw), 256, bytes_of(message), message.size()) == 1;
+         EVP_DigestVerify(context.get(), bytes_of(raw), size, bytes_of(message), message.size()) == 1;
 }
 
 std::string pkcs12(EVP_PKEY* key, X509* certificate, const std::string& passphrase, bool legacy) {

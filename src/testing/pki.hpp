@@ -50,7 +50,7 @@ std::string base64_of(std::string_view bytes);
 /// The signature with SHA-256 (RSASSA-PKCS1-v1_5) in Base64.
 std::string sign_with(EVP_PKEY* key, std::string_view message);
 
-/// Whether `signature` is what sign_with() gives under a key of 2048 bits.
+/// Whether `signature` is what sign_with() gives under this key.
 bool is_signed_with(EVP_PKEY* key, std::string_view message, std::string_view signature);
 
 /// PKCS#12 with today's algorithms, or with RC2 and 3DES as WeChat Pay's files have.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
@@ -28,8 +29,28 @@ std::string from_hex(std::string_view text) {
   return bytes;
 }
 
+/// What people put in the place of an RSA signature, by its bytes; empty where they may be an RSA signature.
+std::string what_else_it_is(std::string_view bytes) {
+  const std::string wanted = ": APIv3 wants a signature by SHA256withRSA, with a private key.";
+  switch (bytes.size()) {
+    case 16: return "The signature is an MD5 hash, as in APIv2" + wanted;
+    case 20:
+    case 28:
+    case 32:
+    case 48: return "The signature is a hash or an HMAC, as in APIv2" + wanted;
+    case 64: return "The signature is a hash, an HMAC, or made with the key of an elliptic curve" + wanted;
+    default: break;
+  }
+  const bool is_sequence = bytes.size() >= 68 && bytes.size() <= 72 && bytes[0] == '\x30' &&
+                           static_cast<unsigned char>(bytes[1]) == bytes.size() - 2;
+  return is_sequence ? "The signature is made with ECDSA or SM2, the key of an elliptic curve" + wanted : "";
+}
+
+/// Whether the text is an RSA signature or a hash in hex.
 bool is_hex(std::string_view text) {
-  return text.size() >= 256 && text.size() % 2 == 0 && text.find_first_not_of(hex_digits) == std::string_view::npos;
+  constexpr std::array<std::size_t, 6> hashes = {32, 40, 56, 64, 96, 128};
+  if (text.size() < 256 && std::find(hashes.begin(), hashes.end(), text.size()) == hashes.end()) return false;
+  return text.size() % 2 == 0 && text.find_first_not_of(hex_digits) == std::string_view::npos;
 }
 
 /// Standard Base64 with its padding; nothing for any other text.
@@ -135,47 +156,66 @@ std::string digest_of(const EVP_MD* function, const std::string& text) {
   return digest;
 }
 
-/// Whether this is PSS's encoding with MGF1 of the same hash function, and a salt of a usual length (RFC 8017, 9.1.2).
-bool is_pss(const std::string& padded, const EVP_MD* function) {
+/// MGF1 (RFC 8017, B.2.1).
+std::string mask_of(const std::string& seed, std::size_t size, const EVP_MD* function) {
+  std::string mask;
+  for (char i = 0; mask.size() < size; ++i) mask += digest_of(function, seed + std::string("\0\0\0", 3) + i);
+  return mask.substr(0, size);
+}
+
+/// PSS's encoding with MGF1 of the same hash function, and a salt of a usual length (RFC 8017, 9.1.2). The longest salt
+/// leaves so little padding that another key's signature can look the same: there the hash of `message` decides.
+RecoveredSignature::Scheme read_pss(const std::string& padded, const EVP_MD* function, const std::string& message) {
+  using Scheme = RecoveredSignature::Scheme;
   const auto digest_size = static_cast<std::size_t>(EVP_MD_get_size(function));
-  if (padded.empty() || padded.back() != '\xBC' || padded.size() < digest_size + 2) return false;
+  if (padded.size() < digest_size + 2 || padded.back() != '\xBC') return Scheme::another_key;
+  if ((static_cast<unsigned char>(padded.front()) & 0x80U) != 0) return Scheme::another_key;
   const std::size_t size = padded.size() - digest_size - 1;
   const std::string digest = padded.substr(size, digest_size);
-  std::string mask;
-  for (char i = 0; mask.size() < size; ++i) {
-    mask += digest_of(function, digest + std::string("\0\0\0", 3) + i);
-  }
+  const std::string mask = mask_of(digest, size, function);
   std::string block = padded.substr(0, size);
   for (std::size_t i = 0; i < size; ++i) block[i] = static_cast<char>(block[i] ^ mask[i]);
   block[0] = static_cast<char>(static_cast<unsigned char>(block[0]) & 0x7FU);
   const std::size_t one = block.find_first_not_of('\0');
-  if (one == std::string::npos || block[one] != '\1') return false;
-  const std::size_t salt = size - one - 1;
-  return salt == 0 || salt == 20 || salt == digest_size || one == 0;
+  if (one == std::string::npos || block[one] != '\1') return Scheme::another_key;
+  const std::string salt = block.substr(one + 1);
+  if (one > 0) {
+    const bool is_usual = salt.empty() || salt.size() == 20 || salt.size() == digest_size;
+    return is_usual ? Scheme::pss : Scheme::another_key;
+  }
+  const std::string hashed = std::string(8, '\0') + digest_of(function, message) + salt;
+  return digest_of(function, hashed) == digest ? Scheme::pss : Scheme::perhaps_pss;
+}
+
+/// The bytes of a text that is Base64, hex, or one of these in Base64; none for any other text.
+SignatureText read_encoded(std::string_view text) {
+  if (is_hex(text)) return {from_hex(text), "The signature is hex: write its bytes in Base64."};
+  const auto bytes = from_base64(text);
+  if (!bytes) return {};
+  if (is_hex(*bytes)) {
+    return {from_hex(*bytes), "The signature is Base64 of hex: put the signature's bytes themselves into Base64."};
+  }
+  if (auto again = from_base64(*bytes)) return {*again, "The signature was put into Base64 twice: do it once."};
+  return {*bytes, ""};
 }
 
 }  // namespace
 
 SignatureText read_signature_text(std::string_view text) {
   if (text.empty()) return {"", "The signature is empty."};
-  if (is_hex(text)) return {from_hex(text), "The signature is hex: write its bytes in Base64."};
-  if (auto bytes = from_base64(text)) {
-    if (is_hex(*bytes)) {
-      return {from_hex(*bytes), "The signature is Base64 of hex: put the signature's bytes themselves into Base64."};
-    }
-    if (auto again = from_base64(*bytes)) {
-      return {*again, "The signature was put into Base64 twice: do it once."};
-    }
-    return {*bytes, ""};
-  }
+  SignatureText read = read_encoded(text);
   for (const Repair& repair : repairs_of(std::string(text))) {
+    if (!read.bytes.empty()) break;
     const auto bytes = from_base64(repair.text);
-    if (bytes && bytes->size() % 128 == 0) return {*bytes, repair.fault};
+    if (bytes && (bytes->size() % 128 == 0 || !what_else_it_is(*bytes).empty())) read = {*bytes, repair.fault};
   }
-  return {"", not_base64};
+  if (read.bytes.empty()) return {"", not_base64};
+  std::string other = what_else_it_is(read.bytes);
+  if (!other.empty()) return {"", std::move(other)};
+  return read;
 }
 
-RecoveredSignature recover_signature(EVP_PKEY* key, std::string_view signature) {
+RecoveredSignature recover_signature(EVP_PKEY* key, std::string_view signature, const std::string& message) {
   using Scheme = RecoveredSignature::Scheme;
   const std::string padded = raw_recovery(key, signature);
   if (const auto payload = without_padding(padded)) {
@@ -190,7 +230,8 @@ RecoveredSignature recover_signature(EVP_PKEY* key, std::string_view signature) 
   const std::pair<const char*, const EVP_MD*> functions[] = {
       {"SHA-256", EVP_sha256()}, {"SHA-1", EVP_sha1()}, {"SHA-384", EVP_sha384()}, {"SHA-512", EVP_sha512()}};
   for (const auto& [name, function] : functions) {
-    if (is_pss(padded, function)) return {Scheme::pss, name, ""};
+    const Scheme scheme = read_pss(padded, function, message);
+    if (scheme != Scheme::another_key) return {scheme, name, ""};
   }
   return {};
 }

@@ -12,7 +12,7 @@ namespace testing {
 
 /// A signature's bytes, read from a text that should be Base64 in one line.
 struct SignatureText {
-  std::string bytes;  ///< empty where the text cannot be read in any form
+  std::string bytes;  ///< empty where the text cannot be read in any form, or is no RSA signature, as a hash
   std::string fault;  ///< what is wrong with the form, as a sentence; empty for plain Base64
 };
 
@@ -25,14 +25,16 @@ struct RecoveredSignature {
     sha256,        ///< RSASSA-PKCS1-v1_5 with SHA-256, as WeChat Pay wants it
     other_digest,  ///< RSASSA-PKCS1-v1_5 with the hash function `digest_name`
     pss,           ///< RSASSA-PSS with the hash function `digest_name`
+    perhaps_pss,   ///< the same of another message, or, by chance, another key
     bare,          ///< PKCS#1 v1.5 padding around something else than a DigestInfo
   };
   Scheme scheme = Scheme::another_key;
   std::string digest_name;
-  std::string payload;  ///< the hash, without its DigestInfo; of `bare`, all that was padded; of `pss`, nothing
+  std::string payload;  ///< the hash, without its DigestInfo; of `bare`, all that was padded; of PSS, nothing
 };
 
-RecoveredSignature recover_signature(EVP_PKEY* key, std::string_view signature);
+/// `message`: the one that should have been signed.
+RecoveredSignature recover_signature(EVP_PKEY* key, std::string_view signature, const std::string& message);
 
 }  // namespace testing
 WECHATPAY_BONUS_COMMIT_END

@@ -14,17 +14,28 @@ using Scheme = RecoveredSignature::Scheme;
 
 constexpr const char* wanted_scheme = " Sign with SHA256withRSA (RSASSA-PKCS1-v1_5).";
 
-std::string explain_another_key(std::string_view signature, EVP_PKEY* key, const std::vector<NamedKey>& others) {
-  for (const NamedKey& other : others) {
-    if (recover_signature(other.key, signature).scheme == Scheme::another_key) continue;
-    return "The request is signed with " + other.name +
-           ": sign with the merchant's private key, apiclient_key.pem, that belongs to serial_no.";
-  }
+bool is_known(Scheme scheme) { return scheme != Scheme::another_key && scheme != Scheme::perhaps_pss; }
+
+/// The key that made the signature; null where it is none of these.
+const NamedKey* maker_of(std::string_view signature, const std::string& message, const std::vector<NamedKey>& keys) {
+  const auto found = std::find_if(keys.begin(), keys.end(), [&](const NamedKey& one) {
+    return is_known(recover_signature(one.key, signature, message).scheme);
+  });
+  return found == keys.end() ? nullptr : &*found;
+}
+
+std::string explain_unknown_key(std::string_view signature, EVP_PKEY* key) {
+  constexpr std::array<std::size_t, 4> usual = {128, 256, 384, 512};
   const auto size = static_cast<std::size_t>(EVP_PKEY_get_size(key));
-  const std::string sizes = signature.size() == size
-                                ? ""
-                                : " It is a key of " + std::to_string(signature.size() * 8) +
-                                      " bits, the merchant's has " + std::to_string(size * 8) + ".";
+  std::string sizes;
+  if (signature.size() != size) {
+    if (std::find(usual.begin(), usual.end(), signature.size()) == usual.end()) {
+      return "The signature has " + std::to_string(signature.size()) + " bytes, one by the merchant's key has " +
+             std::to_string(size) + ": it was cut, or it is something else than an RSA signature.";
+    }
+    sizes = " It is a key of " + std::to_string(signature.size() * 8) + " bits, the merchant's has " +
+            std::to_string(size * 8) + ".";
+  }
   return "The request is signed with another private key than the one that belongs to serial_no." + sizes +
          " Take apiclient_key.pem and apiclient_cert.pem from the same download.";
 }
@@ -60,9 +71,17 @@ std::string explain_message(const std::string& digest, const MessageParts& parts
 std::string explain_recovered(const RecoveredSignature& recovered, std::string_view signature,
                               const MessageParts& parts, const MessageContext& context, EVP_PKEY* key,
                               const std::vector<NamedKey>& others) {
+  if (!is_known(recovered.scheme)) {
+    if (const NamedKey* const maker = maker_of(signature, message_of(parts), others)) {
+      return "The request is signed with " + maker->name +
+             ": sign with the merchant's private key, apiclient_key.pem, that belongs to serial_no.";
+    }
+  }
   switch (recovered.scheme) {
-    case Scheme::another_key: return explain_another_key(signature, key, others);
+    case Scheme::another_key: return explain_unknown_key(signature, key);
     case Scheme::pss: return "The client signed with RSASSA-PSS (" + recovered.digest_name + ")." + wanted_scheme;
+    case Scheme::perhaps_pss:
+      return "The client probably signed with RSASSA-PSS (" + recovered.digest_name + ")." + wanted_scheme;
     case Scheme::other_digest: return "The client signed with " + recovered.digest_name + "." + wanted_scheme;
     case Scheme::bare: return explain_bare(recovered.payload, parts);
     case Scheme::sha256: break;
@@ -86,7 +105,7 @@ std::string explain_signature(const MessageParts& parts, const MessageContext& c
                               EVP_PKEY* key, const std::vector<NamedKey>& other_keys) {
   const SignatureText text = read_signature_text(signature);
   if (text.bytes.empty()) return text.fault;
-  const RecoveredSignature recovered = recover_signature(key, text.bytes);
+  const RecoveredSignature recovered = recover_signature(key, text.bytes, message_of(parts));
   const std::string rest = explain_recovered(recovered, text.bytes, parts, context, key, other_keys);
   return text.fault.empty() || rest.empty() ? text.fault + rest : text.fault + " " + rest;
 }
@@ -96,18 +115,18 @@ std::string explain_answer_signature(std::string_view timestamp, std::string_vie
                                      const std::vector<NamedKey>& other_keys) {
   const SignatureText text = read_signature_text(signature);
   if (!text.fault.empty()) return text.fault;
-  const RecoveredSignature recovered = recover_signature(key, text.bytes);
-  if (recovered.scheme == Scheme::another_key) {
-    for (const NamedKey& other : other_keys) {
-      if (recover_signature(other.key, text.bytes).scheme == Scheme::another_key) continue;
-      return "The answer is signed with " + other.name + ", not with the platform key of its Wechatpay-Serial.";
+  const std::string head = std::string(timestamp) + "\n" + std::string(nonce) + "\n";
+  const std::string message = head + body + "\n";
+  const RecoveredSignature recovered = recover_signature(key, text.bytes, message);
+  if (!is_known(recovered.scheme)) {
+    if (const NamedKey* const maker = maker_of(text.bytes, message, other_keys)) {
+      return "The answer is signed with " + maker->name + ", not with the platform key of its Wechatpay-Serial.";
     }
     return "The answer is not signed with the key that was given for its Wechatpay-Serial: the file is that of another "
            "key, or the signature was changed or forged on its way.";
   }
   if (recovered.scheme != Scheme::sha256) return "The answer is signed, but not with SHA256withRSA.";
-  const std::string head = std::string(timestamp) + "\n" + std::string(nonce) + "\n";
-  if (sha256(head + body + "\n") == recovered.payload) return {};
+  if (sha256(message) == recovered.payload) return {};
   for (const Variant& variant : variants_of_body(body)) {
     if (sha256(head + variant.text + "\n") != recovered.payload) continue;
     return "The body is not the text that WeChat Pay signed: it was parsed and written again, or a line break was "

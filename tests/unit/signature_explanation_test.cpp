@@ -68,12 +68,17 @@ std::string signed_as(const std::string& text, SetUp set_up) {
   return encode_base64(raw);
 }
 
-std::string signed_with_digest(const EVP_MD* function, const std::string& message) {
+std::string digest_by(const EVP_MD* function, const std::string& message) {
   std::string digest(EVP_MAX_MD_SIZE, '\0');
   unsigned int size = 0;
   EVP_Digest(message.data(), message.size(), reinterpret_cast<unsigned char*>(digest.data()), &size, function, nullptr);
   digest.resize(size);
-  return signed_as(digest, [function](EVP_PKEY_CTX* one) { EVP_PKEY_CTX_set_signature_md(one, function); });
+  return digest;
+}
+
+std::string signed_with_digest(const EVP_MD* function, const std::string& message) {
+  return signed_as(digest_by(function, message),
+                   [function](EVP_PKEY_CTX* one) { EVP_PKEY_CTX_set_signature_md(one, function); });
 }
 
 std::string hex_of(const std::string& bytes) {
@@ -252,13 +257,17 @@ TEST(SignatureExplanation, NamesAnotherScheme) {
   }
   for (const int salt : {RSA_PSS_SALTLEN_DIGEST, RSA_PSS_SALTLEN_MAX, 0, 20}) {
     for (const auto& [name, function] : {std::pair("SHA-256", EVP_sha256()), {"SHA-512", EVP_sha512()}}) {
-      const std::string digest(static_cast<std::size_t>(EVP_MD_get_size(function)), 'x');
-      const std::string pss = signed_as(digest, [&, function = function](EVP_PKEY_CTX* one) {
+      const auto pss = [salt = salt, function = function](EVP_PKEY_CTX* one) {
         EVP_PKEY_CTX_set_rsa_padding(one, RSA_PKCS1_PSS_PADDING);
         EVP_PKEY_CTX_set_signature_md(one, function);
         EVP_PKEY_CTX_set_rsa_pss_saltlen(one, salt);
-      });
-      EXPECT_TRUE(contains(explanation(pss), std::string("RSASSA-PSS (") + name + ")")) << salt << explanation(pss);
+      };
+      const std::string scheme = std::string("signed with RSASSA-PSS (") + name + ")";
+      const std::string good = explanation(signed_as(digest_by(function, message), pss));
+      EXPECT_TRUE(contains(good, "The client " + scheme)) << salt << good;
+      const std::string other = explanation(signed_as(digest_by(function, "x"), pss));
+      EXPECT_TRUE(contains(other, scheme)) << salt << other;
+      EXPECT_EQ(contains(other, "probably"), salt == RSA_PSS_SALTLEN_MAX) << salt << other;
     }
   }
   const auto bare = [](EVP_PKEY_CTX* one) { EVP_PKEY_CTX_set_rsa_padding(one, RSA_PKCS1_PADDING); };
@@ -267,6 +276,15 @@ TEST(SignatureExplanation, NamesAnotherScheme) {
   EXPECT_TRUE(contains(explanation(signed_as(message_of(small), bare), small), "encrypted the message itself"));
   EXPECT_TRUE(contains(explanation(signed_as(sha256(message), bare)), "without the name of the hash function"));
   EXPECT_TRUE(contains(explanation(signed_as(hex_of(sha256(message)), bare)), "a hash in hex"));
+}
+
+// The test keys never change, so these signatures look like RSASSA-PSS under the merchant's key every time.
+TEST(SignatureExplanation, TellsAnotherKeyFromRsassaPss) {
+  const std::string by_chance = sign_with(platform_key(), "101349");
+  EXPECT_TRUE(contains(explanation(by_chance), "signed with the private key of WeChat Pay's public key"));
+  EXPECT_TRUE(contains(explain_signature(sent, context, by_chance, test_key(), {}), "probably signed with RSASSA-PSS"));
+  const std::string with_its_first_bit = sign_with(platform_key(), "24863");
+  EXPECT_TRUE(contains(explain_signature(sent, context, with_its_first_bit, test_key(), {}), "another private key"));
 }
 
 TEST(SignatureExplanation, NamesASignatureThatIsNotPlainBase64) {
@@ -290,6 +308,48 @@ TEST(SignatureExplanation, NamesASignatureThatIsNotPlainBase64) {
   for (const auto& [signature, says] : forms) {
     EXPECT_TRUE(contains(explanation(signature), says)) << says << ": " << explanation(signature);
   }
+}
+
+TEST(SignatureExplanation, NamesASignatureThatIsMadeWithoutAnRsaKey) {
+  const std::string message = message_of(sent);
+  const std::string hash = sha256(message);
+  const PkeyHandle elliptic = make_elliptic_key();
+  const auto hashed = [&message](const EVP_MD* function) { return digest_by(function, message); };
+  const std::pair<std::string, const char*> signatures[] = {
+      {hex_of(hashed(EVP_md5())), "an MD5 hash, as in APIv2"},
+      {"C380BEC2BFD727A4B6845133519F3AD6", "an MD5 hash, as in APIv2"},
+      {encode_base64(hashed(EVP_md5())), "an MD5 hash, as in APIv2"},
+      {encode_base64(hex_of(hashed(EVP_md5()))), "an MD5 hash, as in APIv2"},
+      {hex_of(hash), "a hash or an HMAC"},
+      {encode_base64(hash), "a hash or an HMAC"},
+      {encode_base64(encode_base64(hash)), "a hash or an HMAC"},
+      {replaced(replaced(replaced(encode_base64(hash), "+", "-"), "/", "_"), "=", ""), "a hash or an HMAC"},
+      {hex_of(hashed(EVP_sha1())), "a hash or an HMAC"},
+      {encode_base64(hashed(EVP_sha512())), "a hash, an HMAC, or made with the key of an elliptic curve"},
+      {sign_with(elliptic.get(), message), "made with ECDSA or SM2"},
+  };
+  for (const auto& [signature, says] : signatures) {
+    const std::string text = explanation(signature);
+    EXPECT_TRUE(contains(text, says) && contains(text, "SHA256withRSA")) << says << ": " << text;
+    EXPECT_FALSE(contains(text, "private key than")) << text;
+  }
+}
+
+TEST(SignatureExplanation, NamesASignatureThatIsCut) {
+  const std::string good = sign_with(test_key(), message_of(sent));
+  const std::string text = explanation(good.substr(0, 300));
+  EXPECT_TRUE(contains(text, "has 225 bytes, one by the merchant's key has 256: it was cut")) << text;
+  EXPECT_FALSE(contains(text, "another private key")) << text;
+}
+
+TEST(SignatureExplanation, ReadsSignaturesOfKeysOfAnySize) {
+  const PkeyHandle larger = make_rsa_key(3072);
+  const std::string good = sign_with(larger.get(), message_of(sent));
+  EXPECT_TRUE(is_signed_with(larger.get(), message_of(sent), good));
+  EXPECT_FALSE(is_signed_with(larger.get(), message_of(sent) + " ", good));
+  EXPECT_FALSE(is_signed_with(test_key(), message_of(sent), good));
+  const std::string text = explain_signature(sent, context, sign_with(larger.get(), with_body("")), larger.get(), {});
+  EXPECT_TRUE(contains(text, "an empty body")) << text;
 }
 
 TEST(SignatureExplanation, GoesOnBehindASignatureInAnotherForm) {
