@@ -121,7 +121,7 @@ Refusal refuse_signature(const std::string& message, const ordered_json& detail)
 
 /// A part of Authorization.
 Refusal refuse_part(const std::string& part, const std::string& value, const std::string& issue) {
-  return refuse_signature("Authorization: " + part + " " + issue,
+  return refuse_signature("Authorization: " + (part == "Authorization" ? "" : part + " ") + issue,
                           {{"field", part}, {"value", value}, {"issue", issue}, {"location", "authorization"}});
 }
 
@@ -343,7 +343,8 @@ std::optional<Refusal> check_authorization(const HttpRequest& request, const Mer
   if (!authorization.fault.empty()) return refuse_part("Authorization", "", authorization.fault);
   const auto value = [&authorization](const char* key) -> const std::string& { return authorization.pairs.at(key); };
   if (auto refusal = check_timestamp(value("timestamp"), now)) return refusal;
-  if (value("mchid") != merchant.mchid) return refuse_part("mchid", value("mchid"), "is not a merchant's id");
+  if (value("mchid") != merchant.mchid)
+    return refuse_part("mchid", value("mchid"), "is not the mchid in the subject of the merchant's certificate");
   if (value("serial_no") != merchant.serial_no) {
     return refuse_part("serial_no", value("serial_no"), "is not a serial number of this merchant's certificates");
   }

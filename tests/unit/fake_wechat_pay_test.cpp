@@ -453,7 +453,8 @@ TEST_F(Fake, LooksAtAuthorizationsForm) {
   expect_refusal(with_authorization(request(), "WECHATPAY2-SHA256-RSA2048", "Bearer"), 401, "SIGN_ERROR", "must begin");
   expect_refusal(with_authorization(request(), " mchid", "  mchid"), 401, "SIGN_ERROR", "blanks");
   expect_refusal(with_authorization(request(), "\",nonce_str", "\", nonce_str"), 401, "SIGN_ERROR", "no blanks");
-  expect_refusal(with_authorization(request(), "nonce_str=", "nonce="), 401, "SIGN_ERROR", "nonce_str is missing");
+  expect_refusal(with_authorization(request(), "nonce_str=", "nonce="), 401, "SIGN_ERROR",
+                 "\"Authorization: nonce_str is missing\"");
   expect_refusal(with_authorization(request(), "\",timestamp=\"", "\";timestamp=\""), 401, "SIGN_ERROR", "commas");
   expect_refusal(with_authorization(request(), "mchid=", "serial_no=\"1\",mchid="), 401, "SIGN_ERROR", "twice");
   HttpRequest twice = request();
@@ -475,7 +476,8 @@ TEST_F(Fake, AnswersTextThatIsNotUtf8) {
 }
 
 TEST_F(Fake, RefusesAnotherMerchantAndAnotherSerialNumber) {
-  expect_refusal(with_authorization(request(), "1900000001", "1900000002"), 401, "SIGN_ERROR", "mchid");
+  expect_refusal(with_authorization(request(), "1900000001", "1900000002"), 401, "SIGN_ERROR",
+                 "mchid is not the mchid in the subject of the merchant's certificate");
   expect_refusal(with_authorization(request(), "serial_no=\"", "serial_no=\"00"), 401, "SIGN_ERROR", "serial_no");
 }
 
