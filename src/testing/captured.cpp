@@ -40,12 +40,28 @@ std::string_view take_line(std::string_view& rest) {
   return line;
 }
 
+bool begins_as_answer(std::string_view text) {
+  text.remove_prefix(std::min(text.size(), text.find_first_not_of("\r\n")));
+  return is_answer(text);
+}
+
+/// The last block of a capture. Blocks before it are a proxy's answer to CONNECT, or interim answers, as 100 Continue.
 Result<Capture> read_capture(std::string_view rest) {
   Capture read;
-  while (read.first_line.empty() && !rest.empty()) read.first_line = trimmed(take_line(rest));
-  for (std::size_t number = 2; !rest.empty(); ++number) {
-    const std::string_view line = take_line(rest);
-    if (line.empty()) break;
+  std::size_t number = 0;  // of the line
+  const auto next_line = [&] {
+    ++number;
+    return take_line(rest);
+  };
+  while (read.first_line.empty() && !rest.empty()) read.first_line = trimmed(next_line());
+  while (!rest.empty()) {
+    const std::string_view line = next_line();
+    if (line.empty()) {
+      if (!is_answer(read.first_line) || !begins_as_answer(rest)) break;
+      read = {};
+      while (read.first_line.empty()) read.first_line = trimmed(next_line());
+      continue;
+    }
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos || colon == 0) {
       return configuration_error("line " + std::to_string(number) +
@@ -124,11 +140,73 @@ std::int64_t time_of(std::string_view timestamp) {
   return timestamp.size() > 11 ? 0 : seconds;
 }
 
+/// What `explain` says of a message. A line break at the end of a body whose length nothing tells may be an editor's:
+/// `if_it_is_sent` says what it means where it is not.
+template <typename Message, typename Explain>
+Result<SignatureVerdict> explain_captured(Message message, const char* if_it_is_sent, const Explain& explain) {
+  auto verdict = explain(message);
+  std::string& body = message.body;
+  const bool has_its_length = header_value(message.headers, "Content-Length") == std::to_string(body.size());
+  if (!verdict || verdict->matches || has_its_length || body.empty() || body.back() != '\n') return verdict;
+  body.pop_back();
+  if (!body.empty() && body.back() == '\r') body.pop_back();
+  auto shorter = explain(message);
+  if (!shorter) return shorter;
+  if (shorter->matches) {
+    shorter->matches = false;
+    shorter->explanation =
+        "The signature matches the body without the line break at its end. If an editor added it to ";
+    shorter->explanation.append("the file, all is right. ").append(if_it_is_sent);
+    return shorter;
+  }
+  const bool is_second_mistake = verdict->explanation.find(shorter->explanation) != std::string::npos;
+  return is_second_mistake ? shorter : verdict;
+}
+
 std::string explanation_in(const HttpResponse& refusal) {
   const auto body = nlohmann::json::parse(refusal.body);
   const auto& detail = body["detail"];
   return detail.contains("explanation") ? detail["explanation"].get<std::string>()
                                         : body["message"].get<std::string>() + ".";
+}
+
+SignatureVerdict explain_one_request(const HttpRequest& request, const Merchant& merchant) {
+  const std::string timestamp = authorization_value(request, "timestamp");
+  SignatureVerdict verdict;
+  verdict.message =
+      message_of({request.method, request.path, timestamp, authorization_value(request, "nonce_str"), request.body});
+  const auto refusal = check_authorization(request, merchant, time_of(timestamp));
+  verdict.matches = !refusal;
+  if (refusal) verdict.explanation = explanation_in(refusal->response);
+  return verdict;
+}
+
+Result<SignatureVerdict> explain_one_answer(const HttpResponse& answer, const PlatformKeys& keys,
+                                            const std::vector<PemText>& texts, const std::vector<PemText>& others) {
+  SignatureVerdict verdict;
+  const auto headers = signature_headers(answer);
+  if (!headers) {
+    verdict.explanation = headers.error().message + ".";
+    return verdict;
+  }
+  verdict.message = verification_message(headers->timestamp, headers->nonce, answer.body);
+  const auto verified =
+      verify(answer, keys, std::chrono::system_clock::time_point(std::chrono::seconds(time_of(headers->timestamp))));
+  verdict.matches = verified.has_value();
+  if (verified) return verdict;
+  verdict.explanation = verified.error().message + ".";
+  for (const PemText& text : texts) {
+    if (text.name != headers->serial || verified.error().verification_fault() == VerificationFault::signature_probe) {
+      continue;
+    }
+    const auto key = rsa_key_of(text);
+    if (!key) return key.error();
+    const auto other_keys = read_others(others);
+    if (!other_keys) return other_keys.error();
+    verdict.explanation = explain_answer_signature(headers->timestamp, headers->nonce, answer.body, headers->signature,
+                                                   key->get(), other_keys->named);
+  }
+  return verdict;
 }
 
 }  // namespace
@@ -184,45 +262,18 @@ Result<SignatureVerdict> explain_request(const HttpRequest& request, const PemTe
   if (!other_keys) return std::move(other_keys).error();
   char mchid[64] = "";
   X509_NAME_get_text_by_NID(X509_get_subject_name(certificate.get()), NID_commonName, mchid, sizeof mchid);
-  NonceMemory nonces;
-  const Merchant merchant{mchid, serial_no_of(certificate.get()), key->get(), &nonces, std::move(other_keys->named)};
-
-  const std::string timestamp = authorization_value(request, "timestamp");
-  SignatureVerdict verdict;
-  verdict.message =
-      message_of({request.method, request.path, timestamp, authorization_value(request, "nonce_str"), request.body});
-  const auto refusal = check_authorization(request, merchant, time_of(timestamp));
-  verdict.matches = !refusal;
-  if (refusal) verdict.explanation = explanation_in(refusal->response);
-  return verdict;
+  const std::string serial_no = serial_no_of(certificate.get());
+  return explain_captured(request, "If the client sent it, the client must sign it, too.",
+                          [&](const HttpRequest& one) -> Result<SignatureVerdict> {
+                            NonceMemory nonces;
+                            return explain_one_request(one, {mchid, serial_no, key->get(), &nonces, other_keys->named});
+                          });
 }
 
 Result<SignatureVerdict> explain_answer(const HttpResponse& answer, const PlatformKeys& keys,
                                         const std::vector<PemText>& texts, const std::vector<PemText>& others) {
-  SignatureVerdict verdict;
-  const auto headers = signature_headers(answer);
-  if (!headers) {
-    verdict.explanation = headers.error().message + ".";
-    return verdict;
-  }
-  verdict.message = verification_message(headers->timestamp, headers->nonce, answer.body);
-  const auto verified =
-      verify(answer, keys, std::chrono::system_clock::time_point(std::chrono::seconds(time_of(headers->timestamp))));
-  verdict.matches = verified.has_value();
-  if (verified) return verdict;
-  verdict.explanation = verified.error().message + ".";
-  for (const PemText& text : texts) {
-    if (text.name != headers->serial || verified.error().verification_fault() == VerificationFault::signature_probe) {
-      continue;
-    }
-    const auto key = rsa_key_of(text);
-    if (!key) return key.error();
-    const auto other_keys = read_others(others);
-    if (!other_keys) return other_keys.error();
-    verdict.explanation = explain_answer_signature(headers->timestamp, headers->nonce, answer.body, headers->signature,
-                                                   key->get(), other_keys->named);
-  }
-  return verdict;
+  return explain_captured(answer, "If it came with the answer, a proxy on its way added it.",
+                          [&](const HttpResponse& one) { return explain_one_answer(one, keys, texts, others); });
 }
 
 }  // namespace testing

@@ -11,6 +11,7 @@ body=$(sed -n "s/.*--data '\(.*\)'.*/\1/p" <<< "$command")
 path=$(grep -o '/v3/[^'"'"']*' <<< "$command" | head -n 1)
 [[ $authorization =~ timestamp=\"([0-9]+)\" ]] && timestamp=${BASH_REMATCH[1]}
 [[ $authorization =~ nonce_str=\"([^\"]+)\" ]] && nonce=${BASH_REMATCH[1]}
+[[ $authorization =~ serial_no=\"([^\"]+)\" ]] && serial_no=${BASH_REMATCH[1]}
 [[ $authorization =~ signature=\"([^\"]+)\" ]] && signature=${BASH_REMATCH[1]}
 
 # explained STATUS AUTHORIZATION BODY ARGUMENT...: explain by arguments
@@ -42,6 +43,16 @@ explained 1 "$another" "$body"
 says out '^The request is signed with another private key'
 explained 1 "$another" "$body" --other-key-file "$folder/another.pem"
 says out "^The request is signed with the key of $folder/another.pem: "
+explained 1 "${authorization/mchid=\"/mchid=\"0}" "$body"
+says out "^Authorization: mchid is not the mchid in the subject of the merchant's certificate"
+explained 1 "${authorization/mchid=/none=}" "$body"
+says out '^Authorization: mchid is missing'
+openssl req -x509 -newkey rsa:3072 -nodes -days 1 -subj /CN=1900000001 -set_serial 7 \
+  -keyout "$folder/larger.key" -out "$folder/larger.pem" 2> /dev/null
+larger=$(signed "$folder/larger.key" "$message")
+larger=${larger/"$serial_no"/07}
+explained 0 "$larger" "$body" --cert-file "$folder/larger.pem"
+explained 1 "$larger" "" --cert-file "$folder/larger.pem"
 explained 1 "${authorization/serial_no=\"/serial_no=\"0}" "$body"
 says out 'serial_no is not a serial number of this merchant'
 
@@ -53,7 +64,17 @@ tr -d '\r' < "$folder/request" | sed "1s|/v3|$origin/v3|" > "$folder/with_url"
 expect 0 "$tool" explain - < "$folder/with_url"
 printf '%s\n' "$body" > "$folder/body"
 expect 1 "$tool" explain "$folder/request" --body-file "$folder/body"
-says out 'a line break at the body'
+says out 'The signature matches the body without the line break at its end'
+capture "$body
+" > "$folder/ended"
+expect 1 "$tool" explain "$folder/ended"
+says out 'The signature matches the body without the line break at its end'
+url=$origin$path explained 1 "$(signed "$WECHATPAY_KEY_FILE" "${message/\/v3/$origin/v3}")" "$body
+"
+says out '^The client signed the URL with its host[^.]*\.$'
+sed "s/^Host:/Content-Length: $((${#body} + 1))\r\nHost:/" "$folder/ended" > "$folder/sent_so"
+expect 1 "$tool" explain "$folder/sent_so"
+says out '^The client sent a line break at the body.s end that it did not sign'
 printf 'POST\n%s\n%s\n%s\n%s\n' "$path" "$timestamp" "$nonce" "{}" > "$folder/signed"
 expect 1 "$tool" explain "$folder/request" --signed-message "$folder/signed"
 says out 'They differ in line 5 (the body), from byte 2 on'
@@ -62,7 +83,15 @@ echo "-- a captured answer"
 eval "$command --silent" > "$folder/answer"
 expect 0 "$tool" explain "$folder/answer"
 says out '^The signature matches'
+printf '\n' >> "$folder/answer"
+expect 1 "$tool" explain "$folder/answer"
+says out '^The signature matches the body without the line break at its end'
 eval "$command --silent" > "$folder/answer"
+for interim in 'HTTP/1.1 100 Continue\r\n\r\n' 'HTTP/1.1 200 Connection established\r\nContent-Length: 0\r\n\r\n' \
+  'HTTP/1.0 200 OK\n\n\nHTTP/1.1 100 Continue\n\n'; do
+  { printf %b "$interim" && cat "$folder/answer"; } > "$folder/after_others"
+  expect 0 "$tool" explain "$folder/after_others"
+done
 expect 0 "$tool" explain "$folder/answer"
 sed 's/","/", "/' "$folder/answer" | grep -vi '^content-length' > "$folder/changed"
 expect 1 "$tool" explain "$folder/changed"
