@@ -7,11 +7,12 @@ tool=$1 packages=$2
 source "$(dirname "${BASH_SOURCE[0]}")/with_guide.sh"
 
 mkdir -p "$packages"
-if ! cmp -s "$here/package-lock.json" "$packages/package-lock.json" || [ ! -d "$packages/node_modules" ]; then
-  rm -f "$packages/package-lock.json"
-  cp "$here/package.json" "$packages"
-  (cd "$packages" && cp "$here/package-lock.json" . && npm ci --ignore-scripts --no-audit --no-fund) > "$folder/npm" 2>&1 ||
-    { rm -f "$packages/package-lock.json"; fail "npm: $(< "$folder/npm")"; }
+installed=$packages/installed  # what is complete
+if ! cmp -s "$here/package-lock.json" "$installed"; then
+  rm -f "$installed"
+  cp "$here/package.json" "$here/package-lock.json" "$packages"
+  (cd "$packages" && npm ci --ignore-scripts --no-audit --no-fund) > "$folder/npm" 2>&1 || fail "npm: $(< "$folder/npm")"
+  cp "$here/package-lock.json" "$installed"
 fi
 export NODE_PATH=$packages/node_modules
 
