@@ -15,20 +15,38 @@ class Browser:
     """Quits, and ends its chromedriver, when it is left."""
 
     def __init__(self):
-        self.profile = tempfile.mkdtemp(prefix="wechatpay-browser-")
         self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
+        self.profile = tempfile.mkdtemp(prefix="wechatpay-browser-")
+        self.session = ""
+        try:
+            self.base = self.started()
+            self.session = "/" + self.new_session()
+        except BaseException:
+            self.end()
+            raise
+
+    def started(self):
+        """The driver's address, as soon as it answers there."""
+        said = ""
         for line in self.driver.stdout:
             if "started successfully on port" in line:
-                self.base = "http://127.0.0.1:" + line.split()[-1].rstrip(".")
-                break
+                return "http://127.0.0.1:" + line.split()[-1].rstrip(".")
+            said += line
+        raise RuntimeError("chromedriver did not start: " + said)
+
+    def new_session(self):
         arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
                      "--disable-background-networking", "--disable-component-update", "--disable-sync",
                      "--disable-dev-shm-usage", "--no-proxy-server", "--lang=en-US", "--user-data-dir=" + self.profile]
         capabilities = {"browserName": "chrome", "goog:chromeOptions": {"args": arguments},
                         "goog:loggingPrefs": {"browser": "ALL"}}
-        self.session = ""
-        made = self.call("POST", "", {"capabilities": {"alwaysMatch": capabilities}})
-        self.session = "/" + made["sessionId"]
+        return self.call("POST", "", {"capabilities": {"alwaysMatch": capabilities}})["sessionId"]
+
+    def end(self):
+        self.driver.terminate()
+        self.driver.wait()
+        self.driver.stdout.close()
+        shutil.rmtree(self.profile, ignore_errors=True)
 
     def __enter__(self):
         return self
@@ -37,10 +55,7 @@ class Browser:
         try:
             self.call("DELETE", "")
         finally:
-            self.driver.terminate()
-            self.driver.wait()
-            self.driver.stdout.close()
-            shutil.rmtree(self.profile, ignore_errors=True)
+            self.end()
 
     def call(self, method, path, body=None):
         data = None if method == "GET" or method == "DELETE" else json.dumps(body or {}).encode()
