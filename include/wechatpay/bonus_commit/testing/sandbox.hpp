@@ -99,7 +99,7 @@ class Sandbox {
   /// The next commit that has no fault yet gets this one.
   void inject(SandboxFault fault);
 
-  /// From now on, so much of all requests (from 0 to 1) gets one of `faults`, in place of what SandboxOptions said.
+  /// From now on, so much of all commits (from 0 to 1) gets one of `faults`, in place of what SandboxOptions said.
   void set_faults(std::vector<SandboxFault> faults, double rate = 1);
 
  private:
