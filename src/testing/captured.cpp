@@ -159,7 +159,8 @@ Result<SignatureVerdict> explain_captured(Message message, const char* if_it_is_
     shorter->explanation.append("the file, all is right. ").append(if_it_is_sent);
     return shorter;
   }
-  const bool is_second_mistake = verdict->explanation.find(shorter->explanation) != std::string::npos;
+  const std::string& whole = verdict->explanation;
+  const bool is_second_mistake = whole != shorter->explanation && whole.find(shorter->explanation) != std::string::npos;
   return is_second_mistake ? shorter : verdict;
 }
 

@@ -69,6 +69,9 @@ capture "$body
 " > "$folder/ended"
 expect 1 "$tool" explain "$folder/ended"
 says out 'The signature matches the body without the line break at its end'
+explained 1 "$another" "$body
+"
+says out '^The message that is to be signed, '$((${#message} + 2))' bytes'
 url=$origin$path explained 1 "$(signed "$WECHATPAY_KEY_FILE" "${message/\/v3/$origin/v3}")" "$body
 "
 says out '^The client signed the URL with its host[^.]*\.$'
