@@ -29,16 +29,16 @@ std::string from_hex(std::string_view text) {
   return bytes;
 }
 
-/// What people put in the place of an RSA signature, by its bytes; empty where they may be an RSA signature.
+/// What people put in the place of an RSA signature, as a sentence; empty where they may be an RSA signature.
 std::string what_else_it_is(std::string_view bytes) {
   const std::string wanted = ": APIv3 wants a signature by SHA256withRSA, with a private key.";
   switch (bytes.size()) {
-    case 16: return "The signature is an MD5 hash, as in APIv2" + wanted;
+    case 16: return "The signature has the size of an MD5 hash, as in APIv2" + wanted;
     case 20:
     case 28:
     case 32:
-    case 48: return "The signature is a hash or an HMAC, as in APIv2" + wanted;
-    case 64: return "The signature is a hash, an HMAC, or made with the key of an elliptic curve" + wanted;
+    case 48: return "The signature has the size of a hash or an HMAC, as in APIv2" + wanted;
+    case 64: return "The signature has the size of a hash, an HMAC or an elliptic curve's signature" + wanted;
     default: break;
   }
   const bool is_sequence = bytes.size() >= 68 && bytes.size() <= 72 && bytes[0] == '\x30' &&

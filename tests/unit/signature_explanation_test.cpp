@@ -325,7 +325,7 @@ TEST(SignatureExplanation, NamesASignatureThatIsMadeWithoutAnRsaKey) {
       {encode_base64(encode_base64(hash)), "a hash or an HMAC"},
       {replaced(replaced(replaced(encode_base64(hash), "+", "-"), "/", "_"), "=", ""), "a hash or an HMAC"},
       {hex_of(hashed(EVP_sha1())), "a hash or an HMAC"},
-      {encode_base64(hashed(EVP_sha512())), "a hash, an HMAC, or made with the key of an elliptic curve"},
+      {encode_base64(hashed(EVP_sha512())), "a hash, an HMAC or an elliptic curve's signature"},
       {sign_with(elliptic.get(), message), "made with ECDSA or SM2"},
   };
   for (const auto& [signature, says] : signatures) {
