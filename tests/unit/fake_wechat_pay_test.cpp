@@ -378,10 +378,11 @@ TEST_F(Fake, ShowsNoMoreOfAValueAndOfWhatItSignedThanAPersonCanRead) {
   const std::string body = R"({"out_trade_no":")" + std::string(600, '1') + R"(","sub_mchid":"2","bonus_value":1})";
   const HttpResponse refused = wechat_pay_.answer(request(seed_path, body));
   EXPECT_EQ(json::parse(refused.body)["detail"]["value"], std::string(64, '1'));
-  HttpRequest other = request(seed_path, body);
+  const std::string nonce = "593BEC0C930BF1AFEB40B4A08C8FB242";
+  HttpRequest other = signed_request({"POST", seed_path, now, nonce, body});
   other.body.back() = ' ';
   const json sign = json::parse(wechat_pay_.answer(other).body)["detail"]["sign_information"];
-  const std::string message = signing_message({"POST", seed_path, now, "593BEC0C930BF1AFEB40B4A08C8FB242", other.body});
+  const std::string message = signing_message({"POST", seed_path, now, nonce, other.body});
   EXPECT_EQ(sign["truncated_sign_message"], message.substr(0, 512));
   EXPECT_EQ(sign["sign_message_length"], message.size());
 }
