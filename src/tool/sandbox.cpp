@@ -68,20 +68,27 @@ std::string curl_command(Sandbox& sandbox) {
   const std::string body = serialize(request).value();
   const std::string nonce = random_nonce().value();
   const SignedParts parts{"POST", path, std::time(nullptr), nonce, body};
+  const bool has_public_key = sandbox.wechat_pay().stage() != MerchantStage::certificates;
+  const std::string announcement =
+      has_public_key ? "  --header 'Wechatpay-Serial: " + sandbox.wechat_pay().public_key_id() + "' \\\n" : "";
   return "curl --noproxy 127.0.0.1 --include --cacert '" + sandbox.files().ca + "' '" + sandbox.origin() + path +
          "' \\\n  --header 'Authorization: " + authorization(sandbox.wechat_pay().credentials(), parts).value() +
-         "' \\\n  --header 'Accept: application/json' --header 'Content-Type: application/json' \\\n"
-         "  --header 'Wechatpay-Serial: " +
-         sandbox.wechat_pay().public_key_id() + "' \\\n  --data '" + body + "'\n";
+         "' \\\n  --header 'Accept: application/json' --header 'Content-Type: application/json' \\\n" +
+         announcement + "  --data '" + body + "'\n";
 }
 
-/// What the other commands need to know of it, as the environment that they read.
+/// What the other commands need to know of it, as the environment that they read. A key that the merchant's stage has
+/// not is empty, in place of what an earlier sandbox's environment said.
 std::string environment(Sandbox& sandbox, const Sandbox* backup) {
   const SandboxFiles& files = sandbox.files();
+  const MerchantStage stage = sandbox.wechat_pay().stage();
+  const bool has_public_key = stage != MerchantStage::certificates;
   return "export WECHATPAY_ORIGIN='" + sandbox.origin() + (backup == nullptr ? "" : "," + backup->origin()) +
          "' WECHATPAY_CA_FILE='" + files.ca + "' \\\n  WECHATPAY_CERT_FILE='" + files.merchant_certificate +
-         "' WECHATPAY_KEY_FILE='" + files.merchant_key + "' \\\n  WECHATPAY_PUBLIC_KEY_FILE='" + files.public_key +
-         "' WECHATPAY_PUBLIC_KEY_ID='" + sandbox.wechat_pay().public_key_id() + "'\n";
+         "' WECHATPAY_KEY_FILE='" + files.merchant_key + "' \\\n  WECHATPAY_PUBLIC_KEY_FILE='" +
+         (has_public_key ? files.public_key : "") + "' WECHATPAY_PUBLIC_KEY_ID='" +
+         (has_public_key ? sandbox.wechat_pay().public_key_id() : "") + "' \\\n  WECHATPAY_PLATFORM_CERT_FILE='" +
+         (stage != MerchantStage::public_key ? files.platform_certificate : "") + "'\n";
 }
 
 /// On its usual port, or on a free one where that is taken and none was asked for; null where it is not wanted.

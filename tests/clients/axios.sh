@@ -25,8 +25,8 @@ read_log
 is "$(guide_code js | node - 2>&1)" 204
 
 echo "-- the public key alone"
-public_key=$WECHATPAY_PUBLIC_KEY_ID
-export WECHATPAY_CERTS=$public_key=$WECHATPAY_PUBLIC_KEY_FILE
+public_key=$WECHATPAY_PUBLIC_KEY_ID public_key_file=$WECHATPAY_PUBLIC_KEY_FILE
+export WECHATPAY_CERTS=$public_key=$public_key_file
 is "$(commit)" "204 $public_key"
 is "$(commit 1 "$public_key")" "204 $public_key"
 is "$(commit 1 0123456789ABCDEF)" "400 ERR_BAD_REQUEST"
@@ -41,7 +41,7 @@ for stage in switching certificates; do
   read_log
   certificate=$(echo "$folder"/files/wechatpay_*.pem)
   serial=$(basename "$certificate" .pem | cut -d _ -f 2)
-  WECHATPAY_CERTS=$serial=$certificate,$public_key=$WECHATPAY_PUBLIC_KEY_FILE
+  WECHATPAY_CERTS=$serial=$certificate,$public_key=$public_key_file
   is "$(commit)" "204 $serial"
   is "$(commit 1 "$serial")" "204 $serial"
   case $stage in
@@ -74,7 +74,7 @@ delay:10 204
 cut -d ' ' -f 1 <<< "$faults" > "$folder/script"
 start --folder "$folder/files" --script "$folder/script"
 read_log
-WECHATPAY_CERTS=$public_key=$WECHATPAY_PUBLIC_KEY_FILE
+WECHATPAY_CERTS=$public_key=$public_key_file
 commit $(($(wc -l <<< "$faults") + 1)) > "$folder/said"
 while read -r fault wanted && read -r said <&5; do
   grep -q "$wanted" <<< "$said" || fail "$fault: '$said' instead of '$wanted'"

@@ -90,6 +90,15 @@ kill -TERM "$server"
 grep -q '^1 order committed' <&3 || fail "main and backup do not share their orders"
 wait "$server" || fail "exit status $?"
 
+# What is printed works at each stage, also in a shell that has an earlier sandbox's environment.
+for stage in public-key switching certificates public-key; do
+  start --stage "$stage"
+  [ "$(status "$command")" = 204 ] || fail "the curl command that is printed at the stage $stage"
+  expect 0 "$tool" commit "${order[@]}"
+  kill -TERM "$server"
+  wait "$server" || fail "exit status $?"
+done
+
 start --fault 503 --fault drop-before
 [[ "$(status "$command")" = [05]0[03] ]] || fail "a fault for every request"
 kill -TERM "$server"
