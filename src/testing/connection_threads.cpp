@@ -15,23 +15,25 @@ namespace {
 /// Of the connection that the calling thread serves.
 thread_local bool is_being_answered = false;
 thread_local bool ends_after_answer = false;
-thread_local bool reads_head = true;
-thread_local std::size_t size_of_head = 0;
+thread_local std::size_t bytes_left = 0;
 
 constexpr std::size_t largest_head = 128U << 10U;
+constexpr std::size_t most_after_head = 8U << 20U;
 
 void begin_head() {
   is_being_answered = false;
-  reads_head = true;
-  size_of_head = 0;
+  bytes_left = largest_head;
 }
 
-/// cpp-httplib would read headers without end.
+/// cpp-httplib would read headers and the lines between chunks without end.
 long on_bytes(BIO* /*bio*/, int operation, const char* /*bytes*/, std::size_t /*size*/, int /*number*/,
               long /*argument*/, int result, std::size_t* processed) {
-  if (operation != (BIO_CB_READ | BIO_CB_RETURN) || result <= 0 || !reads_head) return result;
-  size_of_head += *processed;
-  if (size_of_head <= largest_head) return result;
+  if (operation != (BIO_CB_READ | BIO_CB_RETURN) || result <= 0) return result;
+  if (*processed <= bytes_left) {
+    bytes_left -= *processed;
+    return result;
+  }
+  bytes_left = 0;
   *processed = 0;
   return -1;
 }
@@ -80,7 +82,7 @@ void WaitingConnections::remove(const SSL* ssl) {
   turns_.erase(found);
 }
 
-void WaitingConnections::end_of_head() { reads_head = false; }
+void WaitingConnections::end_of_head() { bytes_left = most_after_head; }
 
 void WaitingConnections::answering() {
   is_being_answered = true;

@@ -27,7 +27,8 @@ class WaitingConnections {
   /// Before the server accepts anything.
   void watch(SSL_CTX* context);
 
-  /// The headers of the request on the calling thread's connection are read; before that, more than 128 KiB close it.
+  /// The headers of the request on the calling thread's connection are read. More than 128 KiB before that close it,
+  /// and more than 8 MiB from then on to the next request.
   static void end_of_head();
 
   /// For the connection that the calling thread serves: it is not closed for others from answering() to answered().

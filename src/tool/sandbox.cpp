@@ -73,8 +73,8 @@ std::string curl_command(Sandbox& sandbox) {
       has_public_key ? "  --header 'Wechatpay-Serial: " + sandbox.wechat_pay().public_key_id() + "' \\\n" : "";
   return "curl --noproxy 127.0.0.1 --include --cacert '" + sandbox.files().ca + "' '" + sandbox.origin() + path +
          "' \\\n  --header 'Authorization: " + authorization(sandbox.wechat_pay().credentials(), parts).value() +
-         "' \\\n  --header 'Accept: application/json' --header 'Content-Type: application/json' \\\n" +
-         announcement + "  --data '" + body + "'\n";
+         "' \\\n  --header 'Accept: application/json' --header 'Content-Type: application/json' \\\n" + announcement +
+         "  --data '" + body + "'\n";
 }
 
 /// What the other commands need to know of it, as the environment that they read. A key that the merchant's stage has

@@ -194,6 +194,22 @@ TEST_F(SandboxServer, AnswersBodiesThatAreTooLargeWithoutKeepingThem) {
   expect_that_it_goes_on();
 }
 
+TEST_F(SandboxServer, ReadsNoBodyWithoutEnd) {
+  const std::string head = "POST " + std::string(seed_path) + " HTTP/1.1\r\nHost: 127.0.0.1\r\n";
+  const std::string megabyte(1U << 20U, '0');
+  for (const char* framing : {"Content-Length: 1000000000000000000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n"}) {
+    const std::size_t lines = log().size();
+    RawClient raw(sandbox_->origin());
+    ASSERT_TRUE(raw.shake_hands());
+    ASSERT_TRUE(raw.write(head + framing));
+    for (int i = 0; i < 64 && log().size() == lines && raw.write(megabyte); ++i) {
+    }
+    ASSERT_EQ(log().size(), lines + 1) << framing;
+    EXPECT_TRUE(contains(log().back(), "413 POST")) << log().back();
+  }
+  expect_that_it_goes_on();
+}
+
 TEST_F(SandboxServer, ReadsNoHeadersWithoutEnd) {
   std::string request = "GET /v3/x HTTP/1.1\r\n";
   while (request.size() < (1U << 20U)) request += "x: " + std::string(1000, 'a') + "\r\n";
