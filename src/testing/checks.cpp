@@ -329,8 +329,9 @@ std::optional<Refusal> check_headers(const HttpRequest& request, const std::vect
     return Refusal{error_response(400, "PARAM_ERROR", "平台证书序列号Wechatpay-Serial错误")};
   }
   if (target_of(request) != Target::commit) return std::nullopt;
-  const std::string_view content_type = value_of(request, "content-type");
-  if (lower_case(content_type.substr(0, content_type.find(';'))) != "application/json") {
+  std::string_view type = value_of(request, "content-type");
+  type = type.substr(0, type.find(';'));
+  if (lower_case(type.substr(0, type.find_last_not_of(" \t") + 1)) != "application/json") {
     return refuse_header("Content-Type must be application/json");
   }
   return std::nullopt;

@@ -564,6 +564,12 @@ TEST_F(Fake, TakesHeaderNamesAndContentTypeInAnyCase) {
   EXPECT_EQ(wechat_pay_.answer(other).status, 204);
 }
 
+TEST_F(Fake, TakesBlanksBeforeAContentTypesParameter) {
+  HttpRequest other = request();
+  set(other, "Content-Type", "application/json \t; charset=utf-8");
+  EXPECT_EQ(wechat_pay_.answer(other).status, 204);
+}
+
 TEST_F(Fake, HasTheSameRsaKeysInEveryProcessAndCertificatesOfItsOwn) {
   const FakeWechatPay other;
   EXPECT_EQ(other.merchant_key_pem(), merchant_test_key);
