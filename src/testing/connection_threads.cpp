@@ -70,6 +70,7 @@ void WaitingConnections::on_free(void* ssl, void* self, CRYPTO_EX_DATA* /*data*/
 void WaitingConnections::add(const SSL* ssl) {
   remove(ssl);
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (closing_) ::shutdown(SSL_get_fd(ssl), SHUT_RDWR);
   by_turn_[++turn_] = SSL_get_fd(ssl);
   turns_[ssl] = turn_;
 }
@@ -110,6 +111,7 @@ void WaitingConnections::close_longest() {
 
 void WaitingConnections::close_all() {
   const std::lock_guard<std::mutex> lock(mutex_);
+  closing_ = true;
   for (const auto& [turn, socket] : by_turn_) ::shutdown(socket, SHUT_RDWR);
 }
 
@@ -126,7 +128,7 @@ ConnectionThreads::Enqueued ConnectionThreads::enqueue(std::function<void()> con
   }
   work_.notify_one();
   while (connections_.size() > idle_) {
-    waiting_.close_longest();
+    close_one_();
     taken_.wait_for(lock, std::chrono::milliseconds(20), [this] { return connections_.size() <= idle_; });
   }
   return Enqueued(true);

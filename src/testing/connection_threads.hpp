@@ -46,7 +46,7 @@ class WaitingConnections {
   /// Closes the connection that has waited longest. Nothing happens where none waits.
   void close_longest();
 
-  /// So that a server which ends need not wait for them.
+  /// So that a server which ends need not wait for them, nor for those that come later.
   void close_all();
 
  private:
@@ -57,16 +57,18 @@ class WaitingConnections {
   void remove(const SSL* ssl);
 
   std::mutex mutex_;
+  bool closing_ = false;
   std::uint64_t turn_ = 0;
   std::map<std::uint64_t, int> by_turn_;  ///< the socket
   std::map<const SSL*, std::uint64_t> turns_;
 };
 
-/// A thread for each connection, up to `most`. One more takes the place of the one that has waited longest; while all
-/// are being answered, it waits. Threads are made when they are needed.
+/// A thread for each connection, up to `most`. While all are taken, one more waits, and `close_one` is called for a
+/// place. Threads are made when they are needed.
 class ConnectionThreads : public httplib::TaskQueue {
  public:
-  ConnectionThreads(WaitingConnections& waiting, std::size_t most) : waiting_(waiting), most_(most) {}
+  ConnectionThreads(std::function<void()> close_one, std::size_t most)
+      : close_one_(std::move(close_one)), most_(most) {}
 
   /// Nothing, or whether it was taken, according to cpp-httplib's version.
   using Enqueued = decltype(std::declval<httplib::TaskQueue&>().enqueue(std::function<void()>()));
@@ -77,7 +79,7 @@ class ConnectionThreads : public httplib::TaskQueue {
  private:
   void work();
 
-  WaitingConnections& waiting_;
+  const std::function<void()> close_one_;
   std::size_t most_;  ///< the accepting thread's, as the next
   std::vector<std::thread> threads_;
   std::mutex mutex_;  ///< guards the rest

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "src/testing/exchange_log.hpp"
+#include "src/testing/page_http.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox_fault.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox_page.hpp"
@@ -56,7 +57,7 @@ struct SandboxPage::Server {
   bool switch_fault(const std::string& body);
   bool switch_stage(const std::string& name);
 
-  httplib::Server http_;
+  PageHttp http_;
   std::thread thread_;
   std::atomic<bool> ended_{false};
   std::vector<std::string> hosts_;  ///< what Host may say

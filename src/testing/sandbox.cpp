@@ -251,7 +251,7 @@ void Sandbox::Server::set_up() {
   // A connection needs a descriptor and a thread. cpp-httplib cannot wait on descriptors from 1,024 on.
   const auto descriptors = static_cast<std::size_t>((std::max)(64L, ::sysconf(_SC_OPEN_MAX)));
   http.new_task_queue = [this, most = (std::min)(std::size_t(256), descriptors / 2)] {
-    return new ConnectionThreads(waiting, most);
+    return new ConnectionThreads([this] { waiting.close_longest(); }, most);
   };
   http.set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
     if (!WaitingConnections::is_answering()) refuse(request, response);

@@ -45,28 +45,33 @@ std::uint64_t number_in(const std::string& text) {
 
 SandboxPage::Server::Server() {
   http_.set_default_headers(browser_rules);
-  http_.set_keep_alive_max_count(1);  // a kept connection would hold a thread
-  http_.set_read_timeout(5);
   http_.set_payload_max_length(4096);
-  http_.new_task_queue = [] { return new httplib::ThreadPool(16); };
-  http_.set_socket_options([](socket_t socket) {
-    const int yes = 1;
-    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, reinterpret_cast<const char*>(&yes), sizeof yes);
-  });
   serve_files();
   serve_state();
 }
 
 SandboxPage::Server::~Server() {
   http_.stop();
+  http_.close_all();
   if (thread_.joinable()) thread_.join();
 }
 
 bool SandboxPage::Server::listen(std::uint16_t port) {
+  socket_t listener = INVALID_SOCKET;
+  http_.set_socket_options([&listener](socket_t socket) {
+    listener = socket;
+    const int yes = 1;
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, reinterpret_cast<const char*>(&yes), sizeof yes);
+  });
   const char* const address = "127.0.0.1";
   const int bound = port == 0 ? http_.bind_to_any_port(address) : http_.bind_to_port(address, port) ? port : -1;
   if (bound < 0) return false;
-  for (const char* name : {address, "localhost"}) hosts_.push_back(name + std::string(":") + std::to_string(bound));
+  ::listen(listener, 64);  // cpp-httplib's queue of 5 would make a burst of connections wait for a second
+  constexpr int default_port = 80;
+  for (const char* name : {address, "localhost"}) {
+    hosts_.push_back(name + std::string(":") + std::to_string(bound));
+    if (bound == default_port) hosts_.emplace_back(name);  // browsers leave it out
+  }
   url = "http://" + hosts_.front() + "/";
   thread_ = std::thread([this] {
     http_.listen_after_bind();

@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 #include <httplib.h>
 
+#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "src/testing/exchange_log.hpp"
+#include "tests/support/raw_client.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
@@ -33,9 +36,12 @@ class Page : public ::testing::Test {
   static int status_of_a_commit(Sandbox& sandbox) {
     CurlOptions curl;
     curl.ca_bundle_file = sandbox.files().ca;
+    curl.connect_timeout = std::chrono::minutes(1);
     ClientOptions options;
     options.origins = {sandbox.origin()};
     options.retry.max_tries = 1;
+    options.retry.try_timeout = std::chrono::minutes(1);
+    options.deadline = std::chrono::minutes(1);
     FakeWechatPay& wechat_pay = sandbox.wechat_pay();
     const auto client = BonusCommitClient::create(wechat_pay.credentials(), wechat_pay.platform_keys(),
                                                   CurlTransport::create(curl).value(), options)
@@ -183,6 +189,35 @@ TEST_F(Page, OutlivesItsSandbox) {
   sandbox_ = Sandbox::start(options).value();
   EXPECT_EQ(post(R"({"fault":"503"})"), 204);
   EXPECT_EQ(status_of_a_commit(), 503);
+}
+
+TEST_F(Page, AnswersWhileConnectionsAreHeldOpenByOneByteAfterTheOther) {
+  std::vector<std::unique_ptr<RawClient>> slow;
+  for (int i = 0; i < 100; ++i) {
+    slow.push_back(std::make_unique<RawClient>("http://" + host()));
+    slow.back()->write_plain("GET / HTTP/1.1\r\nHost:");
+  }
+  std::promise<void> settled;
+  auto feeder = std::async(std::launch::async, [&slow, end = settled.get_future()] {
+    do {
+      for (const auto& one : slow) one->write_plain("a");
+    } while (end.wait_for(std::chrono::milliseconds(100)) == std::future_status::timeout);
+  });
+  EXPECT_EQ(get("/controls")["fault"], "");
+  sandbox_.reset();
+  page_.reset();
+  settled.set_value();
+  feeder.get();
+}
+
+TEST_F(Page, ReadsNoHeadersWithoutEnd) {
+  const RawClient raw("http://" + host());
+  ASSERT_TRUE(raw.write_plain("GET / HTTP/1.1\r\n"));
+  const std::string line = "x: " + std::string(1000, 'a') + "\r\n";
+  int lines = 0;
+  while (lines < 64000 && raw.write_plain(line)) ++lines;
+  EXPECT_LT(lines, 64000);
+  EXPECT_EQ(get("/controls")["fault"], "");
 }
 
 TEST_F(Page, NamesAPortThatIsTaken) {

@@ -54,8 +54,10 @@ class RawClient {
     return X509_check_host(certificate.get(), host, 0, 0, nullptr) == 1;
   }
 
-  /// Past TLS.
-  void write_plain(std::string_view bytes) const { static_cast<void>(::send(socket_, bytes.data(), bytes.size(), 0)); }
+  /// Past TLS. False where the server has closed the connection.
+  bool write_plain(std::string_view bytes) const {
+    return ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
+  }
 
   /// False where the server has closed the connection.
   bool write(std::string_view bytes) const {
