@@ -260,6 +260,7 @@ void Sandbox::Server::set_up() {
     if (response.status == 204) response.headers.erase("Content-Length");
     if (!WaitingConnections::ends()) return;
     response.headers.erase("Keep-Alive");
+    response.headers.erase("Connection");
     response.set_header("Connection", "close");
   });
   http.set_logger(
@@ -310,7 +311,8 @@ bool Sandbox::Server::run() {
     std::string body;
     const bool is_form = request.is_multipart_form_data();  // which cpp-httplib takes apart
     if (is_form) WaitingConnections::end_after_answer();
-    const bool complete = is_form || read([&body](const char* data, std::size_t size) {
+    const bool has_body = request.has_header("Content-Length") || request.has_header("Transfer-Encoding");
+    const bool complete = is_form || !has_body || read([&body](const char* data, std::size_t size) {
                             if (body.size() + size > largest_body) return false;
                             body.append(data, size);
                             return true;

@@ -2,13 +2,17 @@
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
 #include <ctime>
 #include <future>
 #include <mutex>
 #include <vector>
 
+#include "src/openssl/handles.hpp"
+#include "src/testing/connection_threads.hpp"
 #include "tests/support/raw_client.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit.hpp"
@@ -23,7 +27,20 @@ namespace {
 
 class SandboxServer : public ::testing::Test {
  protected:
-  SandboxServer() { start({}); }
+  SandboxServer() {
+    allow_descriptors();
+    start({});
+  }
+
+  /// Hundreds of connections have both ends in this process; some systems allow 256 descriptors to begin with.
+  static void allow_descriptors() {
+    constexpr rlim_t wanted = 1024;
+    rlimit limit{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_cur >= wanted) return;
+    limit.rlim_cur = std::min(wanted, limit.rlim_max);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+  }
 
   void start(SandboxOptions options) {
     options.log = [this](const std::string& line) {
@@ -210,6 +227,36 @@ TEST_F(SandboxServer, ReadsNoBodyWithoutEnd) {
   expect_that_it_goes_on();
 }
 
+TEST_F(SandboxServer, TakesNoLengthAsNoBody) {
+  std::string request = signed_request("POST", "/v3/x", "");
+  request.erase(request.find("Content-Length: 0\r\n"), 19);
+  EXPECT_EQ(first_line(answer_to(request)), "HTTP/1.1 404 Not Found");
+}
+
+TEST_F(SandboxServer, SaysOnceThatItClosesTheConnection) {
+  const std::string answer =
+      answer_to("GET /v3/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\n-");
+  EXPECT_TRUE(contains(answer, "Connection: close\r\n")) << answer;
+  EXPECT_EQ(answer.find("Connection: close"), answer.rfind("Connection: close")) << answer;
+}
+
+TEST(SandboxConnections, ThatComeWhileTheServerEndsAreClosed) {
+  WaitingConnections waiting;
+  const std::unique_ptr<SSL_CTX, Freeing<SSL_CTX_free>> context(SSL_CTX_new(TLS_server_method()));
+  waiting.watch(context.get());
+  waiting.close_all();
+  int sockets[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets), 0);
+  std::unique_ptr<SSL, Freeing<SSL_free>> ssl(SSL_new(context.get()));
+  SSL_set_fd(ssl.get(), sockets[0]);
+  EXPECT_LE(SSL_accept(ssl.get()), 0);
+  char byte = 0;
+  EXPECT_EQ(::recv(sockets[1], &byte, 1, 0), 0) << "it is still open";
+  ssl.reset();
+  ::close(sockets[0]);
+  ::close(sockets[1]);
+}
+
 TEST_F(SandboxServer, ReadsNoHeadersWithoutEnd) {
   std::string request = "GET /v3/x HTTP/1.1\r\n";
   while (request.size() < (1U << 20U)) request += "x: " + std::string(1000, 'a') + "\r\n";
@@ -249,18 +296,22 @@ TEST_F(SandboxServer, OutlivesWhatStopsHalfWay) {
 }
 
 TEST_F(SandboxServer, AnswersWhileHundredsOfConnectionsAreHeldOpenByOneByteAfterTheOther) {
+  std::mutex mutex;
   std::vector<std::unique_ptr<RawClient>> slow;
-  for (int i = 0; i < 256; ++i) {  // as many as it serves at once
-    slow.push_back(std::make_unique<RawClient>(sandbox_->origin()));
-    ASSERT_TRUE(slow.back()->shake_hands());
-    ASSERT_TRUE(slow.back()->write("POST /v3/slow HTTP/1.1\r\nHost:"));
-  }
   std::promise<void> settled;
-  auto feeder = std::async(std::launch::async, [&slow, end = settled.get_future()] {
+  auto feeder = std::async(std::launch::async, [&mutex, &slow, end = settled.get_future()] {
     do {
+      const std::lock_guard<std::mutex> lock(mutex);
       for (const auto& one : slow) one->write("a");
     } while (end.wait_for(std::chrono::milliseconds(500)) == std::future_status::timeout);
   });
+  for (int i = 0; i < 256; ++i) {  // as many as it serves at once
+    auto one = std::make_unique<RawClient>(sandbox_->origin());
+    EXPECT_TRUE(one->shake_hands());
+    EXPECT_TRUE(one->write("POST /v3/slow HTTP/1.1\r\nHost:"));
+    const std::lock_guard<std::mutex> lock(mutex);
+    slow.push_back(std::move(one));
+  }
   std::vector<std::unique_ptr<RawClient>> silent;
   for (int i = 0; i < 150; ++i) silent.push_back(std::make_unique<RawClient>(sandbox_->origin()));
   expect_that_it_goes_on();
