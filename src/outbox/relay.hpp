@@ -108,6 +108,7 @@ class Relay {
 
   // The rest is run()'s thread's.
   std::unique_ptr<Store> store_;  ///< null: not connected
+  bool can_settle_ = false;       ///< a settlement was written since it connected
   std::map<std::uint64_t, Held> held_;
   std::deque<std::uint64_t> queue_;  ///< of what is held, what has not started
   std::size_t in_flight_ = 0;

@@ -41,6 +41,7 @@ void Relay::use_database() {
 
 void Relay::database_failed(const DatabaseError& error) {
   store_.reset();
+  can_settle_ = false;
   const std::string state = error.state().empty() ? "" : " (" + error.state() + ")";
   if (!error.passing()) {
     say_("database: " + std::string(error.what()) + state);
@@ -70,6 +71,7 @@ void Relay::settle() {
     settled_.done += settled.done;
     settled_.dead += settled.dead;
     settled_.back += settled.back;
+    can_settle_ = can_settle_ || settled.done + settled.dead + settled.back > 0;
     lost_ += some.size() - settled.done - settled.dead - settled.back;
   }
 }
@@ -117,8 +119,11 @@ void Relay::renew() {
 std::size_t Relay::claimable() const {
   const auto now = Clock::now();
   if (end_ || holds_suspect() || now < halted_until_ || pending_.size() >= largest_settlement) return 0;
+  // A database that takes claims and no results, since its disk is full, is to cost one call, and not a batch.
+  if (!can_settle_ && !(held_.empty() && pending_.empty())) return 0;
   if (!breaker_.closed()) return held_.empty() && now >= breaker_.next_probe() ? 1 : 0;
   if (queue_.size() >= options_.max_in_flight) return 0;
+  if (!can_settle_) return 1;
   return std::min({2 * options_.max_in_flight - held_.size(), options_.pace.most_at_once(), largest_settlement});
 }
 

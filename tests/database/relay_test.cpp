@@ -198,6 +198,20 @@ TEST_F(PostgresqlRelayTest, ADiskThatIsFullStopsClaimsAndCostsNoAttempt) {
   expect_done_as_committed(20);
 }
 
+TEST_F(PostgresqlRelayTest, ADatabaseThatTakesNoResultsCostsOneCall) {
+  insert(40);
+  execute(R"(CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN RAISE EXCEPTION ''could not extend file'' USING ERRCODE = ''53100''; END';
+    CREATE TRIGGER full_disk BEFORE INSERT ON wechatpay_bonus_outbox_done EXECUTE FUNCTION full_disk();)");
+  const auto relay = start();
+  ASSERT_TRUE(becomes([&relay] { return relay->said("(53100); trying again"); })) << relay->log();
+  EXPECT_EQ(sandbox_->wechat_pay().committed().size(), 1U);
+  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE claims > 0"), 1);
+  execute("DROP TRIGGER full_disk ON wechatpay_bonus_outbox_done;");
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  expect_done_as_committed(40);
+}
+
 TEST_F(PostgresqlRelayTest, ATransactionThatIsOpenForLongHoldsNothingUp) {
   const auto long_one = connect(url_);
   long_one->execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM wechatpay_bonus_outbox;");
