@@ -91,6 +91,13 @@ MerchantMode mode_of(const BonusCommitRequest& order) {
   return order.mchid.empty() ? MerchantMode::partner : MerchantMode::both;
 }
 
+bool fits_another_mode(BonusCommitRequest order, MerchantMode mode) {
+  order.merchant_mode = mode;
+  if (order.check().empty()) return false;
+  order.merchant_mode = mode_of(order);
+  return order.check().empty();
+}
+
 std::string order_key(const BonusCommitRequest& order) {
   std::string key;
   for (const std::string* text : {&order.card_id, &order.code, &order.out_trade_no, &order.mchid, &order.sub_mchid}) {

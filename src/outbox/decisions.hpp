@@ -40,6 +40,9 @@ Settlement settlement_of(const Row& row, const std::string& token, const CommitR
 /// Which merchant ids the order carries: those that it has.
 MerchantMode mode_of(const BonusCommitRequest& order);
 
+/// Whether the check takes the order with the merchant ids that it has, and refuses it in this mode.
+bool fits_another_mode(BonusCommitRequest order, MerchantMode mode);
+
 /// What no two calls at a time may be about.
 std::string order_key(const BonusCommitRequest& order);
 

@@ -171,6 +171,7 @@ void Relay::start(std::uint64_t call) {
       merchants_held_.erase(merchant);
     }
   }
+  if (!not_now && refuses_mode(held.row)) not_now = std::chrono::milliseconds(0);
   if (!not_now && !orders_called_.insert(order_key(held.row.order)).second) not_now = std::chrono::seconds(1);
   if (not_now) {
     hand_back(held, *not_now);
@@ -183,6 +184,19 @@ void Relay::start(std::uint64_t call) {
   order.merchant_mode = options_.mode.value_or(mode_of(order));
   client_.commit_async(order,
                        [results = results_, call](CommitResult result) { results->push(call, std::move(result)); });
+}
+
+/// An order that the check refuses only for the mode that is set is none of the dead: the option is wrong.
+bool Relay::refuses_mode(const Row& row) {
+  if (!options_.mode || !fits_another_mode(row.order, *options_.mode)) return false;
+  begin_to_end(RelayEnd::setup_wrong, std::string("row ")
+                                          .append(std::to_string(row.id))
+                                          .append(" has the merchant ids of the mode ")
+                                          .append(to_string(mode_of(row.order)))
+                                          .append(", and the merchant mode that is set is ")
+                                          .append(to_string(*options_.mode))
+                                          .append(": leave the mode out, or correct the row"));
+  return true;
 }
 
 void Relay::report(bool last) {

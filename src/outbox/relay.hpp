@@ -91,6 +91,7 @@ class Relay {
   void start_calls();
   bool may_start(const Held& held) const;
   void start(std::uint64_t call);
+  bool refuses_mode(const Row& row);
   void hand_back(const Held& held, std::chrono::milliseconds pause);
   void add(Settlement settlement, std::string called_order = {});
 

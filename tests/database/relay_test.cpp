@@ -239,6 +239,16 @@ TEST_P(RelayTest, AWrongKeyStopsItAndEveryRowIsAsBefore) {
             50);
 }
 
+TEST_P(RelayTest, AMerchantModeThatDoesNotFitTheRowsStopsItAndEveryRowIsAsBefore) {
+  insert(20);
+  options_.mode = MerchantMode::direct;
+  const auto relay = start();
+  EXPECT_EQ(relay->wait(), RelayEnd::setup_wrong) << relay->log();
+  EXPECT_TRUE(relay->said("the mode both, and the merchant mode that is set is direct")) << relay->log();
+  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NULL AND attempts = 0 AND claims = 0"),
+            20);
+}
+
 TEST_P(RelayTest, ARowWithAnotherMerchantsIdStopsNobody) {
   insert(20);
   execute("UPDATE wechatpay_bonus_outbox SET sub_mchid = '', mchid = '1999999999' WHERE out_trade_no = 'order-1';");

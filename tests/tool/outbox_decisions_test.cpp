@@ -195,6 +195,19 @@ TEST(Decision, TheMerchantIdsOfARowGiveItsMode) {
   EXPECT_EQ(mode_of(order), MerchantMode::partner);
 }
 
+TEST(Decision, AnOrderFitsAnotherModeWhereTheMerchantIdsAloneAreWrong) {
+  BonusCommitRequest order;
+  order.card_id = order.code = order.out_trade_no = "1";
+  order.mchid = "1230000109";
+  order.sub_mchid = "1900000109";
+  order.bonus_value = 1;
+  EXPECT_TRUE(fits_another_mode(order, MerchantMode::direct));
+  EXPECT_TRUE(fits_another_mode(order, MerchantMode::partner));
+  EXPECT_FALSE(fits_another_mode(order, MerchantMode::both));
+  order.bonus_value = 0;
+  EXPECT_FALSE(fits_another_mode(order, MerchantMode::direct));
+}
+
 TEST(Breaker, ProbesWithOneCallAtTheStartAndAfterTwentyFailures) {
   Breaker breaker;
   Clock::time_point now{std::chrono::hours(1)};
