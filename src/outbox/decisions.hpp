@@ -15,6 +15,9 @@ namespace wechatpay::bonus_commit::outbox {
 /// How long the rows of a merchant wait that WeChat Pay has refused a permission.
 inline constexpr std::chrono::minutes permission_pause{10};
 
+/// How long the rows of a merchant wait whose id WeChat Pay has refused.
+inline constexpr std::chrono::minutes doubtful_pause{1};
+
 /// min(2^attempts * 5 s, 1 h), 20 % more or less. `random`: from 0 to 1; `attempts`: the failed calls before this one.
 std::chrono::milliseconds backoff(int attempts, double random);
 

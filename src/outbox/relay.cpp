@@ -85,16 +85,15 @@ void Relay::note_meaning(const Held& held, const CommitResult& result) {
   const auto now = Clock::now();
   const Meaning meaning = meaning_of(result);
   const bool was_closed = breaker_.closed();
+  const std::string merchant = merchant_of(held.row.order);
   switch (meaning) {
     case Meaning::credited:
     case Meaning::refused:
     case Meaning::permission_missing: breaker_.answered(); break;
-    case Meaning::failed:
+    case Meaning::failed: note_failure(); break;
     case Meaning::setup_doubtful:
-      if (breaker_.failed(now)) {
-        say_("20 failures in a row: from now on one call at a time, until one succeeds");
-        hand_back_queue();
-      }
+      // It is an answer, and says something about one merchant's rows; of these it counts once while they are held.
+      if (breaker_.closed() && !holds(merchant)) note_failure();
       break;
     case Meaning::invalid:
     case Meaning::not_called:
@@ -108,7 +107,9 @@ void Relay::note_meaning(const Held& held, const CommitResult& result) {
   if (result || meaning == Meaning::not_called) return;
   const Error& error = result.error();
   if (meaning == Meaning::permission_missing) {
-    merchants_held_[merchant_of(held.row.order)] = now + permission_pause;
+    merchants_held_[merchant] = now + permission_pause;
+  } else if (meaning == Meaning::setup_doubtful && !holds(merchant)) {
+    merchants_held_[merchant] = now + doubtful_pause;
   }
   const Answer* const answer = error.answer();
   const std::string cause = std::string(to_string(error.kind)) + std::to_string(error.http_status()) +
@@ -120,6 +121,17 @@ void Relay::note_meaning(const Held& held, const CommitResult& result) {
   if (meaning == Meaning::setup_wrong) {
     begin_to_end(RelayEnd::setup_wrong, "every further order would fail likewise");
   }
+}
+
+void Relay::note_failure() {
+  if (!breaker_.failed(Clock::now())) return;
+  say_("20 failures in a row: from now on one call at a time, until one succeeds");
+  hand_back_queue();
+}
+
+bool Relay::holds(const std::string& merchant) const {
+  const auto held = merchants_held_.find(merchant);
+  return held != merchants_held_.end() && Clock::now() < held->second;
 }
 
 void Relay::add(Settlement settlement, std::string called_order) {

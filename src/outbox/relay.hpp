@@ -75,6 +75,8 @@ class Relay {
   void take_results();
   void take_result(const Held& held, const CommitResult& result);
   void note_meaning(const Held& held, const CommitResult& result);
+  void note_failure();
+  bool holds(const std::string& merchant) const;
 
   void use_database();
   void settle();
@@ -118,7 +120,7 @@ class Relay {
   std::uint64_t last_call_ = 0;
   Breaker breaker_;
   Polling polling_;
-  std::map<std::string, Clock::time_point> merchants_held_;  ///< until when, after a refused permission
+  std::map<std::string, Clock::time_point> merchants_held_;  ///< until when, after a refused permission or id
   Clock::time_point halted_until_ = Clock::time_point::min();
   std::optional<std::chrono::milliseconds> new_halt_;  ///< to be written
 
