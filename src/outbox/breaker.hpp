@@ -15,8 +15,11 @@ class Breaker {
 
   bool closed() const { return closed_; }
 
-  /// Whether the latest failure stands alone: then it says something about its order.
-  bool others_succeed() const { return closed_ && failures_ <= 1; }
+  /// Whether calls have succeeded for long, and the latest failure stands alone: then it says something about its
+  /// order. While WeChat Pay recovers from an outage, it does not.
+  bool others_succeed(Clock::time_point now) const {
+    return closed_ && failures_ <= 1 && now - closed_since_ >= recovery;
+  }
 
   /// Whether a call may start now, when `under_way` others have.
   bool admits(Clock::time_point now, std::size_t under_way) const {
@@ -27,7 +30,8 @@ class Breaker {
   Clock::time_point next_probe() const { return next_probe_; }
 
   /// WeChat Pay answered a call, and not with a failure of its own.
-  void answered() {
+  void answered(Clock::time_point now) {
+    if (!closed_) closed_since_ = now;
     closed_ = true;
     failures_ = 0;
     pause_ = first_pause;
@@ -45,11 +49,13 @@ class Breaker {
   }
 
  private:
+  static constexpr std::chrono::minutes recovery{10};
   static constexpr int most_failures = 20;
   static constexpr std::chrono::seconds first_pause{1};
   static constexpr std::chrono::seconds longest_pause{60};
 
   bool closed_ = false;
+  Clock::time_point closed_since_{};
   int failures_ = 0;
   std::chrono::seconds pause_ = first_pause;
   Clock::time_point next_probe_ = Clock::time_point::min();

@@ -77,7 +77,7 @@ void Relay::take_results() {
 
 void Relay::take_result(const Held& held, const CommitResult& result) {
   note_meaning(held, result);
-  add(settlement_of(held.row, held.token, result, options_.giving_up, breaker_.others_succeed(), random_fraction()),
+  add(settlement_of(held.row, held.token, result, options_.giving_up, breaker_.others_succeed(Clock::now()), random_fraction()),
       order_key(held.row.order));
 }
 
@@ -89,7 +89,7 @@ void Relay::note_meaning(const Held& held, const CommitResult& result) {
   switch (meaning) {
     case Meaning::credited:
     case Meaning::refused:
-    case Meaning::permission_missing: breaker_.answered(); break;
+    case Meaning::permission_missing: breaker_.answered(now); break;
     case Meaning::failed: note_failure(); break;
     case Meaning::setup_doubtful:
       // It is an answer, and says something about one merchant's rows; of these it counts once while they are held.

@@ -213,7 +213,7 @@ TEST(Breaker, ProbesWithOneCallAtTheStartAndAfterTwentyFailures) {
   Clock::time_point now{std::chrono::hours(1)};
   EXPECT_TRUE(breaker.admits(now, 0));
   EXPECT_FALSE(breaker.admits(now, 1));
-  breaker.answered();
+  breaker.answered(now);
   EXPECT_TRUE(breaker.admits(now, 63));
   for (int i = 1; i < 20; ++i) EXPECT_FALSE(breaker.failed(now));
   EXPECT_TRUE(breaker.closed());
@@ -226,7 +226,7 @@ TEST(Breaker, ProbesWithOneCallAtTheStartAndAfterTwentyFailures) {
     EXPECT_TRUE(breaker.admits(now, 0)) << pause;
     EXPECT_FALSE(breaker.failed(now));
   }
-  breaker.answered();
+  breaker.answered(now);
   EXPECT_TRUE(breaker.closed());
   for (int i = 0; i < 20; ++i) breaker.failed(now);
   EXPECT_EQ(breaker.next_probe(), now + seconds(1));
@@ -234,17 +234,34 @@ TEST(Breaker, ProbesWithOneCallAtTheStartAndAfterTwentyFailures) {
 
 TEST(Breaker, ASuccessBetweenFailuresStartsTheCountAnew) {
   Breaker breaker;
-  breaker.answered();
-  const Clock::time_point now{};
-  EXPECT_TRUE(breaker.others_succeed());
-  breaker.failed(now);
-  EXPECT_TRUE(breaker.others_succeed());
-  for (int i = 1; i < 19; ++i) breaker.failed(now);
-  EXPECT_FALSE(breaker.others_succeed());
-  breaker.answered();
-  EXPECT_TRUE(breaker.others_succeed());
+  Clock::time_point now{std::chrono::hours(1)};
+  breaker.answered(now);
+  for (int i = 0; i < 19; ++i) EXPECT_FALSE(breaker.failed(now));
+  breaker.answered(now);
   for (int i = 0; i < 19; ++i) EXPECT_FALSE(breaker.failed(now));
   EXPECT_TRUE(breaker.closed());
+}
+
+TEST(Breaker, AFailureIsItsOrdersOnlyAloneAndTenMinutesAfterAnOutage) {
+  Breaker breaker;
+  Clock::time_point now{std::chrono::hours(1)};
+  EXPECT_FALSE(breaker.others_succeed(now));
+  breaker.answered(now);
+  EXPECT_FALSE(breaker.others_succeed(now));
+  now += std::chrono::minutes(9);
+  breaker.answered(now);
+  EXPECT_FALSE(breaker.others_succeed(now));
+  now += std::chrono::minutes(1);
+  breaker.failed(now);
+  EXPECT_TRUE(breaker.others_succeed(now));
+  breaker.failed(now);
+  EXPECT_FALSE(breaker.others_succeed(now)) << "two in a row";
+  breaker.answered(now);
+  EXPECT_TRUE(breaker.others_succeed(now));
+  for (int i = 0; i < 20; ++i) breaker.failed(now);
+  breaker.answered(now + seconds(1));
+  EXPECT_FALSE(breaker.others_succeed(now + std::chrono::minutes(10)));
+  EXPECT_TRUE(breaker.others_succeed(now + std::chrono::minutes(10) + seconds(1)));
 }
 
 TEST(Lease, HasRoomForACallUntilADeadlineBeforeItsEndAndIsRenewedAtAThird) {
