@@ -187,9 +187,20 @@ std::uint64_t MysqlAdministration::prune(std::chrono::hours age) {
 
 std::uint64_t MysqlAdministration::resume() {
   session_->query("UPDATE wechatpay_bonus_outbox_pace SET halted_until = NOW(6), why = '' WHERE halted_until > NOW(6)");
-  return repeat(
-      "UPDATE wechatpay_bonus_outbox SET due_at = NOW(6) WHERE claim IS NULL AND due_at > NOW(6) AND "
-      "attempts > 0 ORDER BY id LIMIT 5000");
+  // Before the rows are due: a worker that claims one then knows that no merchant is to be held back.
+  session_->query("REPLACE INTO wechatpay_bonus_outbox_about (`key`, value) VALUES ('resumed', SYSDATE(6))");
+  const std::string waiting = "claim IS NULL AND due_at > NOW(6) AND (attempts > 0 OR last_error IS NOT NULL)";
+  std::uint64_t all = 0;
+  std::string last = "0";
+  while (true) {  // each row once: workers may put rows back meanwhile
+    const Table found = session_->query("SELECT COUNT(*), MAX(id) FROM (SELECT id FROM wechatpay_bonus_outbox WHERE " +
+                                        waiting + " AND id > " + last + " ORDER BY id LIMIT 5000) AS found");
+    if (count_in(found) == 0) return all;
+    session_->query("UPDATE wechatpay_bonus_outbox SET due_at = NOW(6) WHERE " + waiting + " AND id > " + last +
+                    " AND id <= " + found.at(0).at(1));
+    all += count_in(session_->query("SELECT ROW_COUNT()"));
+    last = found.at(0).at(1);
+  }
 }
 
 Health MysqlAdministration::health() {

@@ -208,7 +208,7 @@ Settled MysqlStore::write(const std::vector<const Settlement*>& live) {
     session_->query("UPDATE wechatpay_bonus_outbox o JOIN (" + told +
                     ") t ON t.id = o.id SET o.due_at = NOW(6) + INTERVAL t.pause MICROSECOND, o.claim = NULL, "
                     "o.attempts = o.attempts + t.called, o.claims = o.claims - 1 + t.called, "
-                    "o.last_error = CASE WHEN t.called = 1 THEN t.message ELSE o.last_error END");
+                    "o.last_error = COALESCE(NULLIF(t.message, ''), o.last_error)");
   }
   return {done.size(), dead.size(), back.size()};
 }
@@ -217,6 +217,11 @@ void MysqlStore::halt(const std::string& merchant, std::chrono::milliseconds tim
   session_->query("UPDATE wechatpay_bonus_outbox_pace SET why = $2, halted_until = GREATEST(halted_until, NOW(6) + " +
                       interval(time) + ") WHERE name = $1",
                   {merchant, why});
+}
+
+std::string MysqlStore::last_resume() {
+  const Table found = session_->query("SELECT value FROM wechatpay_bonus_outbox_about WHERE `key` = 'resumed'");
+  return found.empty() ? "" : found.at(0).at(0);
 }
 
 }  // namespace wechatpay::bonus_commit::outbox

@@ -20,6 +20,7 @@ class MysqlStore : public Store {
   std::vector<std::int64_t> renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) override;
   Settled settle(const std::vector<Settlement>& settlements) override;
   void halt(const std::string& merchant, std::chrono::milliseconds time, const std::string& why) override;
+  std::string last_resume() override;
 
  private:
   bool may_claim(const Claim& claim);

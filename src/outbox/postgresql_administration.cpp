@@ -177,15 +177,24 @@ SELECT count(*) FROM gone)",
 std::uint64_t PostgresqlAdministration::resume() {
   session_->query(
       "UPDATE wechatpay_bonus_outbox_pace SET halted_until = '-infinity', why = '' WHERE halted_until > now()");
+  // Before the rows are due: a worker that claims one then knows that no merchant is to be held back.
+  session_->query(
+      "INSERT INTO wechatpay_bonus_outbox_about (key, value) VALUES ('resumed', clock_timestamp()::text) "
+      "ON CONFLICT (key) DO UPDATE SET value = excluded.value");
   std::uint64_t all = 0;
-  for (std::uint64_t some = 1; some > 0; all += some) {
-    some = count_in(session_->query(R"(WITH waiting AS (
-  SELECT id FROM wechatpay_bonus_outbox WHERE claim IS NULL AND due_at > now() AND attempts > 0
+  std::string last = "0";
+  while (true) {  // each row once: workers may put rows back meanwhile
+    const Table made_due = session_->query(R"(WITH waiting AS (
+  SELECT id FROM wechatpay_bonus_outbox
+  WHERE id > $1::bigint AND claim IS NULL AND due_at > now() AND (attempts > 0 OR last_error IS NOT NULL)
   ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED),
-made_due AS (UPDATE wechatpay_bonus_outbox o SET due_at = now() FROM waiting w WHERE o.id = w.id RETURNING 1)
-SELECT count(*) FROM made_due)"));
+made_due AS (UPDATE wechatpay_bonus_outbox o SET due_at = now() FROM waiting w WHERE o.id = w.id RETURNING o.id)
+SELECT count(*), max(id) FROM made_due)",
+                                           {last});
+    if (count_in(made_due) == 0) return all;
+    all += count_in(made_due);
+    last = made_due.at(0).at(1);
   }
-  return all;
 }
 
 Health PostgresqlAdministration::health() {

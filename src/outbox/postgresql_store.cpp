@@ -76,7 +76,7 @@ back AS (
   SET due_at = now() + l.pause * interval '1 ms', claim = NULL,
     attempts = o.attempts + CASE l.fate WHEN 'wait' THEN 1 ELSE 0 END,
     claims = o.claims - CASE l.fate WHEN 'wait' THEN 0 ELSE 1 END,
-    last_error = CASE l.fate WHEN 'wait' THEN l.message ELSE o.last_error END
+    last_error = coalesce(nullif(l.message, ''), o.last_error)
   FROM live l WHERE o.id = l.id AND l.fate IN ('wait', 'back')
   RETURNING 1)
 SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM dead), (SELECT count(*) FROM back))";
@@ -181,6 +181,11 @@ void PostgresqlStore::halt(const std::string& merchant, std::chrono::millisecond
       "UPDATE wechatpay_bonus_outbox_pace SET why = $3, "
       "halted_until = greatest(halted_until, now() + $2::bigint * interval '1 ms') WHERE name = $1",
       {merchant, milliseconds(time), why});
+}
+
+std::string PostgresqlStore::last_resume() {
+  const Table found = session_->query("SELECT value FROM wechatpay_bonus_outbox_about WHERE key = 'resumed'");
+  return found.empty() ? "" : found.at(0).at(0);
 }
 
 }  // namespace wechatpay::bonus_commit::outbox

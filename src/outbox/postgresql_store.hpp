@@ -19,6 +19,7 @@ class PostgresqlStore : public Store {
   std::vector<std::int64_t> renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) override;
   Settled settle(const std::vector<Settlement>& settlements) override;
   void halt(const std::string& merchant, std::chrono::milliseconds time, const std::string& why) override;
+  std::string last_resume() override;
 
  private:
   const std::unique_ptr<Session> session_;

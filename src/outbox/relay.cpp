@@ -103,6 +103,7 @@ void Relay::note_meaning(const Held& held, const CommitResult& result) {
   if (const auto halt = halt_after(result)) {
     halted_until_ = std::max(halted_until_, now + *halt);
     new_halt_ = std::max(*halt, new_halt_.value_or(*halt));
+    hand_back_queue();
   }
   if (result || meaning == Meaning::not_called) return;
   const Error& error = result.error();
@@ -139,11 +140,12 @@ void Relay::add(Settlement settlement, std::string called_order) {
   pending_.push_back({std::move(settlement), std::move(called_order)});
 }
 
-void Relay::hand_back(const Held& held, std::chrono::milliseconds pause) {
+void Relay::hand_back(const Held& held, std::chrono::milliseconds pause, const std::string& why) {
   Settlement settlement;
   settlement.id = held.row.id;
   settlement.token = held.token;
   settlement.pause = pause;
+  settlement.message = why;
   add(std::move(settlement));
 }
 
@@ -176,9 +178,11 @@ void Relay::start(std::uint64_t call) {
   const auto now = Clock::now();
   const auto merchant = merchants_held_.find(merchant_of(held.row.order));
   std::optional<std::chrono::milliseconds> not_now;
+  std::string why;
   if (merchant != merchants_held_.end()) {
     if (now < merchant->second) {
       not_now = std::chrono::duration_cast<std::chrono::milliseconds>(merchant->second - now);
+      why = "WeChat Pay refused another row of this merchant";
     } else {
       merchants_held_.erase(merchant);
     }
@@ -186,7 +190,7 @@ void Relay::start(std::uint64_t call) {
   if (!not_now && refuses_mode(held.row)) not_now = std::chrono::milliseconds(0);
   if (!not_now && !orders_called_.insert(order_key(held.row.order)).second) not_now = std::chrono::seconds(1);
   if (not_now) {
-    hand_back(held, *not_now);
+    hand_back(held, *not_now, why);
     held_.erase(call);
     return;
   }

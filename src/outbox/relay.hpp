@@ -82,6 +82,7 @@ class Relay {
   void settle();
   void forget(const std::set<std::string>& written_orders);
   void renew();
+  void look_for_resume();
   void claim();
   std::size_t claimable() const;
   void take_rows(std::vector<Row> rows, const std::string& token, Clock::time_point begin);
@@ -94,7 +95,7 @@ class Relay {
   bool may_start(const Held& held) const;
   void start(std::uint64_t call);
   bool refuses_mode(const Row& row);
-  void hand_back(const Held& held, std::chrono::milliseconds pause);
+  void hand_back(const Held& held, std::chrono::milliseconds pause, const std::string& why = {});
   void add(Settlement settlement, std::string called_order = {});
 
   void begin_to_end(RelayEnd end, const std::string& why);
@@ -121,8 +122,9 @@ class Relay {
   Breaker breaker_;
   Polling polling_;
   std::map<std::string, Clock::time_point> merchants_held_;  ///< until when, after a refused permission or id
+  std::string last_resume_;                                  ///< as the database said
   Clock::time_point halted_until_ = Clock::time_point::min();
-  std::optional<std::chrono::milliseconds> new_halt_;  ///< to be written
+  std::optional<std::chrono::milliseconds> new_halt_;  ///< to be written; from then on the database stops claims
 
   Clock::time_point settle_at_ = Clock::time_point::max();
   Clock::time_point claim_at_ = Clock::time_point::min();

@@ -25,11 +25,15 @@ void Relay::use_database() {
       auto store = open_store_();
       store->open(options_.owner);
       store_ = std::move(store);
+      look_for_resume();
     }
     settle();
     renew();
-    if (new_halt_) store_->halt(options_.owner.merchant, *new_halt_, "WeChat Pay answered 429");
-    new_halt_.reset();
+    if (new_halt_) {
+      store_->halt(options_.owner.merchant, *new_halt_, "WeChat Pay answered 429");
+      new_halt_.reset();
+      halted_until_ = Clock::time_point::min();
+    }
     claim();
     if (database_failed_) say_("the database answers again");
     database_failed_ = false;
@@ -149,7 +153,15 @@ void Relay::claim() {
   const auto pause = polling_.after(claim.most, rows.size(), random_fraction());
   const bool paced = options_.pace.per_second > 0 && rows.empty();
   claim_at_ = Clock::now() + (paced ? options_.pace.pause() : pause);
+  if (!merchants_held_.empty()) look_for_resume();
   take_rows(std::move(rows), claim.token, begin);
+}
+
+/// An operator who resumes has merchants called again that are held.
+void Relay::look_for_resume() {
+  std::string resume = store_->last_resume();
+  if (resume != last_resume_) merchants_held_.clear();
+  last_resume_ = std::move(resume);
 }
 
 void Relay::take_rows(std::vector<Row> rows, const std::string& token, Clock::time_point begin) {

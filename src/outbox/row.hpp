@@ -36,7 +36,7 @@ struct Settlement {
   std::chrono::milliseconds pause{0};  ///< of `wait` and `hand_back`
   std::string kind{};                  ///< of `dead`: invalid, refused, exhausted, conflict or poison
   std::string code{};                  ///< WeChat Pay's, of `dead`
-  std::string message{};               ///< printable, of `dead` and `wait`
+  std::string message{};               ///< printable, of `dead` and `wait`; of `hand_back` where there is one
   std::string request_id{};            ///< of `done` and `dead`
 };
 

@@ -72,6 +72,9 @@ class Store {
 
   /// Has no worker of the merchant claim for so long.
   virtual void halt(const std::string& merchant, std::chrono::milliseconds time, const std::string& why) = 0;
+
+  /// When an operator last ended halts; empty: never.
+  virtual std::string last_resume() = 0;
 };
 
 struct Status {

@@ -67,6 +67,7 @@ class RelayParts : protected OutboxParts {
     ClientOptions client_options;
     client_options.origins = {sandbox_->origin()};
     client_options.retry.max_tries = 1;
+    client_options.rate_limit.longest_halt = std::chrono::seconds(1);
     CurlOptions curl_options;
     curl_options.ca_bundle_file = sandbox_->files().ca;
     return BonusCommitClient::create(credentials, sandbox_->wechat_pay().platform_keys(),
@@ -279,8 +280,10 @@ TEST_P(RelayTest, AMissingPermissionHoldsThatMerchantsRowsAlone) {
   insert(10, "theirs");
   execute("UPDATE wechatpay_bonus_outbox SET sub_mchid = '1900000777';");
   insert(10, "ours");
-  sandbox_->answer_with([this](const HttpRequest& request) {
-    return contains(request.body, "1900000777") ? sandbox_->wechat_pay().error(403, "NO_AUTH", "no permission", request)
+  std::atomic<bool> permitted{false};
+  sandbox_->answer_with([&](const HttpRequest& request) {
+    const bool theirs = contains(request.body, "1900000777");
+    return theirs && !permitted ? sandbox_->wechat_pay().error(403, "NO_AUTH", "no permission", request)
                                                 : sandbox_->wechat_pay().answer(request);
   });
   const auto relay = start();
@@ -291,6 +294,10 @@ TEST_P(RelayTest, AMissingPermissionHoldsThatMerchantsRowsAlone) {
                "due_at > now() + interval '5' minute") == 10;
   })) << relay->log();
   EXPECT_EQ(dead(), 0);
+  permitted = true;
+  EXPECT_EQ(open_administration(url_)->resume(), 10U);
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  EXPECT_EQ(done(), 20);
 }
 
 TEST_P(RelayTest, AnOutageMakesNoDeadRowsAndOneCallAloneProbes) {
@@ -400,6 +407,24 @@ TEST_P(RelayTest, A429HaltsAllWorkersOfTheMerchant) {
   ASSERT_TRUE(becomes([&] { return administration->status().halted_seconds > 100; })) << relay->log();
   EXPECT_EQ(calls, 1);
   EXPECT_TRUE(store()->claim(claim_of(5)).empty());
+}
+
+TEST_P(RelayTest, ResumeEndsAHaltForTheRelayThatMetItToo) {
+  insert(5);
+  std::atomic<bool> too_fast{true};
+  sandbox_->answer_with([&](const HttpRequest& request) {
+    if (!too_fast) return sandbox_->wechat_pay().answer(request);
+    auto response = sandbox_->wechat_pay().error(429, "RATELIMIT_EXCEEDED", "slower", request);
+    response.headers.push_back({"Retry-After", "300"});
+    return sandbox_->wechat_pay().sign(response, request);
+  });
+  const auto relay = start();
+  const auto administration = open_administration(url_);
+  ASSERT_TRUE(becomes([&] { return administration->status().halted_seconds > 100; })) << relay->log();
+  too_fast = false;
+  administration->resume();
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  EXPECT_EQ(done(), 5);
 }
 
 TEST_F(PostgresqlRelayTest, MoreRelaysThanConnectionsDoTheWorkAllTheSame) {
