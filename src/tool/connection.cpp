@@ -216,17 +216,22 @@ Result<std::shared_ptr<CurlTransport>> Connection::transport(std::size_t max_con
 Result<BonusCommitClient> Connection::client(ClientOptions options, std::size_t max_connections) const {
   auto who = credentials();
   if (!who) return std::move(who).error();
+  return client(*std::move(who), std::move(options), max_connections);
+}
+
+Result<BonusCommitClient> Connection::client(Credentials credentials, ClientOptions options,
+                                             std::size_t max_connections) const {
   if (const std::string warning = passphrase_file_warning(); !warning.empty()) {
     std::cerr << "warning: " << warning << "\n";
   }
-  for (const std::string& warning : who->warnings()) std::cerr << "warning: " << warning << "\n";
+  for (const std::string& warning : credentials.warnings()) std::cerr << "warning: " << warning << "\n";
   auto keys = platform_keys();
   if (!keys) return std::move(keys).error();
   for (const std::string& warning : keys->warnings()) std::cerr << "warning: " << warning << "\n";
   auto way = transport(max_connections);
   if (!way) return std::move(way).error();
   options.origins = origins;
-  return BonusCommitClient::create(*std::move(who), *std::move(keys), *std::move(way), std::move(options));
+  return BonusCommitClient::create(std::move(credentials), *std::move(keys), *std::move(way), std::move(options));
 }
 
 }  // namespace wechatpay::bonus_commit::tool

@@ -36,6 +36,9 @@ struct Connection {
   /// All of it. `options` but for the origins, which are set here.
   Result<BonusCommitClient> client(ClientOptions options,
                                    std::size_t max_connections = CurlOptions().max_connections) const;
+
+  /// The rest, with credentials() that were read already: a key or passphrase from a pipe can be read once.
+  Result<BonusCommitClient> client(Credentials credentials, ClientOptions options, std::size_t max_connections) const;
 };
 
 }  // namespace wechatpay::bonus_commit::tool
