@@ -19,9 +19,10 @@ namespace {
 /// One relay in a thread of its own. Ended with the test, if not before.
 class Running {
  public:
-  Running(RelayOptions options, std::string url, const BonusCommitClient& client)
-      : relay_(
-            std::move(options), [url = std::move(url)] { return open_store(url); }, client,
+  Running(RelayOptions options, Relay::OpenStore open_store, BonusCommitClient client)
+      : client_(std::move(client)),
+        relay_(
+            std::move(options), std::move(open_store), client_,
             [this](const std::string& line) {
               const std::lock_guard<std::mutex> lock(mutex_);
               log_ += line + "\n";
@@ -51,6 +52,7 @@ class Running {
  private:
   mutable std::mutex mutex_;
   std::string log_;
+  const BonusCommitClient client_;
   Relay relay_;
   RelayEnd end_ = RelayEnd::unsettled;
   std::thread thread_;
@@ -63,20 +65,26 @@ class RelayParts : protected OutboxParts {
     options_.max_in_flight = 16;
   }
 
-  BonusCommitClient client(const Credentials& credentials) const {
+  BonusCommitClient client() const {
     ClientOptions client_options;
     client_options.origins = {sandbox_->origin()};
     client_options.retry.max_tries = 1;
+    client_options.deadline = Lease::deadline(options_.lease);
     client_options.rate_limit.longest_halt = std::chrono::seconds(1);
     CurlOptions curl_options;
     curl_options.ca_bundle_file = sandbox_->files().ca;
-    return BonusCommitClient::create(credentials, sandbox_->wechat_pay().platform_keys(),
-                                     CurlTransport::create(curl_options).value(), client_options)
+    return BonusCommitClient::create(sandbox_->wechat_pay().credentials(),
+                                     sandbox_->wechat_pay().platform_keys(), CurlTransport::create(curl_options).value(), client_options)
         .value();
   }
 
-  std::unique_ptr<Running> start(const std::string& url) { return std::make_unique<Running>(options_, url, client_); }
-  std::unique_ptr<Running> start() { return start(url_); }
+  std::unique_ptr<Running> start_with(Relay::OpenStore open_store) const {
+    return std::make_unique<Running>(options_, std::move(open_store), client());
+  }
+  std::unique_ptr<Running> start(const std::string& url) const {
+    return start_with([url] { return open_store(url); });
+  }
+  std::unique_ptr<Running> start() const { return start(url_); }
 
   bool becomes_empty() const {
     return becomes([this] { return unsettled() == 0; });
@@ -95,7 +103,6 @@ class RelayParts : protected OutboxParts {
   }
 
   const std::unique_ptr<Sandbox> sandbox_ = Sandbox::start().value();
-  const BonusCommitClient client_ = client(sandbox_->wechat_pay().credentials());
   RelayOptions options_;
 };
 
@@ -330,7 +337,7 @@ TEST_P(RelayTest, AStopUnderLoadLeavesNoRowClaimed) {
   const auto relay = start();
   ASSERT_TRUE(becomes([this] { return done() > 20; })) << relay->log();
   EXPECT_EQ(relay->stop(), RelayEnd::stopped);
-  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NOT NULL OR claims > 0"), 0);
+  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NOT NULL OR claims > attempts"), 0);
   EXPECT_EQ(done() + unsettled(), 500);
   expect_done_as_committed(static_cast<std::size_t>(done()));
 }
