@@ -130,7 +130,8 @@ class Relay {
   Clock::time_point claim_at_ = Clock::time_point::min();
   Clock::time_point database_at_ = Clock::time_point::min();
   std::chrono::milliseconds database_pause_{500};
-  bool database_failed_ = false;
+  std::string database_fault_;  ///< what was said of it; empty: it answers
+  Clock::time_point fault_said_at_ = Clock::time_point::min();
   std::int64_t low_ = 0;
   Clock::time_point full_scan_at_ = Clock::time_point::min();
 

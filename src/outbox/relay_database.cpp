@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t largest_settlement = 500;
 constexpr std::chrono::milliseconds longest_database_pause{30000};
+constexpr std::chrono::minutes fault_pause{1};  // between lines about a fault that lasts
 constexpr std::chrono::seconds full_scan_pause{5};
 constexpr std::int64_t low_margin = 5000000;  // microseconds
 
@@ -35,8 +36,8 @@ void Relay::use_database() {
       halted_until_ = Clock::time_point::min();
     }
     claim();
-    if (database_failed_) say_("the database answers again");
-    database_failed_ = false;
+    if (!database_fault_.empty()) say_("the database answers again");
+    database_fault_.clear();
     database_pause_ = std::chrono::milliseconds(500);
   } catch (const DatabaseError& error) {
     database_failed(error);
@@ -47,16 +48,21 @@ void Relay::database_failed(const DatabaseError& error) {
   store_.reset();
   can_settle_ = false;
   const std::string state = error.state().empty() ? "" : " (" + error.state() + ")";
+  const std::string fault = "database: " + std::string(error.what()) + state;
   if (!error.passing()) {
-    say_("database: " + std::string(error.what()) + state);
+    say_(fault);
     begin_to_end(RelayEnd::database_refused, "the database does not let it work");
     end_ = RelayEnd::database_refused;
     database_at_ = Clock::now() + longest_database_pause;
     return;
   }
-  if (!database_failed_) say_("database: " + std::string(error.what()) + state + "; trying again");
-  database_failed_ = true;
-  database_at_ = Clock::now() + database_pause_;
+  const auto now = Clock::now();
+  if (fault != database_fault_ || now >= fault_said_at_ + fault_pause) {
+    say_(fault + "; trying again");
+    fault_said_at_ = now;
+  }
+  database_fault_ = fault;
+  database_at_ = now + database_pause_;
   database_pause_ = std::min(2 * database_pause_, longest_database_pause);
 }
 

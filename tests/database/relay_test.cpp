@@ -449,6 +449,16 @@ TEST_F(PostgresqlRelayTest, MoreRelaysThanConnectionsDoTheWorkAllTheSame) {
   expect_done_as_committed(200);
 }
 
+TEST_F(PostgresqlRelayTest, SaysAFaultOfTheDatabaseOnceAndAnotherOneAtOnce) {
+  std::atomic<int> tries{0};
+  const auto relay = start_with([&tries]() -> std::unique_ptr<Store> {
+    throw DatabaseError(++tries <= 2 ? "the host is not there" : "the password is wrong", "", true);
+  });
+  ASSERT_TRUE(becomes([&relay] { return relay->said("database: the password is wrong; trying again"); }));
+  EXPECT_EQ(relay->log(),
+            "database: the host is not there; trying again\ndatabase: the password is wrong; trying again\n");
+}
+
 TEST_F(PostgresqlRelayTest, WithoutRightsOrTablesItEndsAndSaysWhy) {
   execute("DROP ROLE IF EXISTS stranger; CREATE ROLE stranger LOGIN;");
   const auto relay = start(server_.url(database_, "stranger"));
