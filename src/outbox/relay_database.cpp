@@ -28,13 +28,19 @@ void Relay::use_database() {
       store_ = std::move(store);
       look_for_resume();
     }
+    // Each step may take as long as a statement may: a stop does not wait for those that it makes needless.
+    const auto ends = [this] { return stop_requested_ && !end_; };
+    if (ends()) return;
     settle();
+    if (ends()) return;
     renew();
+    if (ends()) return;
     if (new_halt_) {
       store_->halt(options_.owner.merchant, *new_halt_, "WeChat Pay answered 429");
       new_halt_.reset();
       halted_until_ = Clock::time_point::min();
     }
+    if (ends()) return;
     claim();
     if (!database_fault_.empty()) say_("the database answers again");
     database_fault_.clear();

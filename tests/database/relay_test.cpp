@@ -449,6 +449,38 @@ TEST_F(PostgresqlRelayTest, MoreRelaysThanConnectionsDoTheWorkAllTheSame) {
   expect_done_as_committed(200);
 }
 
+/// Asks for the end as soon as it is open.
+class StoreAtTheEnd : public Store {
+ public:
+  StoreAtTheEnd(std::function<void()> ask, std::atomic<int>& claims) : ask_(std::move(ask)), claims_(claims) {}
+
+  void open(const Owner&) override { ask_(); }
+  std::vector<Row> claim(const Claim&) override {
+    ++claims_;
+    return {};
+  }
+  std::vector<std::int64_t> renew(const std::vector<HeldRow>&, std::chrono::milliseconds) override { return {}; }
+  Settled settle(const std::vector<Settlement>&) override { return {}; }
+  void halt(const std::string&, std::chrono::milliseconds, const std::string&) override {}
+  std::string last_resume() override { return ""; }
+
+ private:
+  const std::function<void()> ask_;
+  std::atomic<int>& claims_;
+};
+
+TEST_F(PostgresqlRelayTest, AStopWhileItConnectsClaimsNothing) {
+  std::atomic<int> claims{0};
+  Relay* asked = nullptr;
+  const BonusCommitClient client = this->client();
+  Relay relay(
+      options_, [&] { return std::make_unique<StoreAtTheEnd>([&asked] { asked->request_stop(); }, claims); }, client,
+      [](const std::string&) {});
+  asked = &relay;
+  EXPECT_EQ(relay.run(), RelayEnd::stopped);
+  EXPECT_EQ(claims, 0);
+}
+
 TEST_F(PostgresqlRelayTest, SaysAFaultOfTheDatabaseOnceAndAnotherOneAtOnce) {
   std::atomic<int> tries{0};
   const auto relay = start_with([&tries]() -> std::unique_ptr<Store> {
