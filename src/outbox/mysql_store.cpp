@@ -56,7 +56,7 @@ auto repeated(Session& session, const Run& run) {
 }
 
 constexpr const char* moved_columns =
-    "o.id, o.card_id, o.code, o.out_trade_no, o.mchid, o.sub_mchid, o.bonus_value, o.attempts";
+    "o.card_id, o.code, o.out_trade_no, o.mchid, o.sub_mchid, o.bonus_value, LEAST(o.attempts, 2147483646)";
 
 }  // namespace
 
@@ -111,7 +111,8 @@ std::vector<Row> MysqlStore::claim(const Claim& claim) {
   const std::string ids = joined(due, ",", [](const auto& one) { return one.first; });
   repeated(*session_, [&] {
     return session_->query("UPDATE wechatpay_bonus_outbox SET due_at = NOW(6) + " + interval(claim.lease) +
-                               ", claim = $1, claims = claims + 1 WHERE id IN (" + ids + ") AND due_at <= NOW(6)",
+                               ", claim = $1, claims = LEAST(claims, 2147483646) + 1 WHERE id IN (" + ids +
+                               ") AND due_at <= NOW(6)",
                            {claim.token});
   });
   const Table claimed = session_->query(
@@ -177,7 +178,7 @@ Settled MysqlStore::write(const std::vector<const Settlement*>& live) {
       return "SELECT " + id(one) + " AS id, " + literal(one->request_id) + " AS request_id";
     });
     session_->query(std::string("REPLACE INTO wechatpay_bonus_outbox_done (id, card_id, code, out_trade_no, mchid, "
-                                "sub_mchid, bonus_value, attempts, created_at, request_id) SELECT ") +
+                                "sub_mchid, bonus_value, attempts, created_at, request_id) SELECT o.id, ") +
                     moved_columns + " + 1, o.created_at, t.request_id FROM wechatpay_bonus_outbox o JOIN (" + told +
                     ") t ON t.id = o.id");
   }
@@ -189,11 +190,10 @@ Settled MysqlStore::write(const std::vector<const Settlement*>& live) {
              literal(one->request_id) + " AS request_id";
     });
     session_->query(
-        "INSERT INTO wechatpay_bonus_outbox_dead (card_id, code, out_trade_no, mchid, sub_mchid, "
-        "bonus_value, attempts, created_at, kind, error_code, message, request_id) SELECT o.card_id, "
-        "o.code, o.out_trade_no, o.mchid, o.sub_mchid, o.bonus_value, o.attempts + t.called, o.created_at, "
-        "t.kind, t.code, t.message, t.request_id FROM wechatpay_bonus_outbox o JOIN (" +
-        told + ") t ON t.id = o.id");
+        std::string("INSERT INTO wechatpay_bonus_outbox_dead (card_id, code, out_trade_no, mchid, sub_mchid, "
+                    "bonus_value, attempts, created_at, kind, error_code, message, request_id) SELECT ") +
+        moved_columns + " + t.called, o.created_at, t.kind, t.code, t.message, t.request_id FROM " +
+        "wechatpay_bonus_outbox o JOIN (" + told + ") t ON t.id = o.id");
   }
   if (done.size() + dead.size() > 0) {
     std::vector<const Settlement*> gone = done;
@@ -207,7 +207,7 @@ Settled MysqlStore::write(const std::vector<const Settlement*>& live) {
     });
     session_->query("UPDATE wechatpay_bonus_outbox o JOIN (" + told +
                     ") t ON t.id = o.id SET o.due_at = NOW(6) + INTERVAL t.pause MICROSECOND, o.claim = NULL, "
-                    "o.attempts = o.attempts + t.called, o.claims = o.claims - 1 + t.called, "
+                    "o.attempts = LEAST(o.attempts, 2147483646) + t.called, o.claims = o.claims - 1 + t.called, "
                     "o.last_error = COALESCE(NULLIF(t.message, ''), o.last_error)");
   }
   return {done.size(), dead.size(), back.size()};

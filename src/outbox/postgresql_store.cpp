@@ -21,7 +21,7 @@ constexpr const char* claim_begin = R"(picked AS MATERIALIZED (
 constexpr const char* claim_end = R"(
   ORDER BY due_at, id LIMIT $2::bigint FOR UPDATE SKIP LOCKED)
 UPDATE wechatpay_bonus_outbox o
-SET due_at = now() + $3::bigint * interval '1 ms', claim = $4, claims = claims + 1
+SET due_at = now() + $3::bigint * interval '1 ms', claim = $4, claims = least(claims, 2147483646) + 1
 FROM picked WHERE o.id = picked.id
 RETURNING o.id, left(o.card_id, 64), left(o.code, 64), left(o.out_trade_no, 64), left(o.mchid, 64),
   left(o.sub_mchid, 64), o.bonus_value, o.attempts, o.claims,
@@ -56,7 +56,8 @@ gone AS (
 done AS (
   INSERT INTO wechatpay_bonus_outbox_done AS d
     (id, card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, attempts, created_at, request_id)
-  SELECT id, card_id, member, out_trade_no, mchid, sub_mchid, bonus_value, attempts + 1, created_at, request_id
+  SELECT id, card_id, member, out_trade_no, mchid, sub_mchid, bonus_value, least(attempts, 2147483646) + 1,
+    created_at, request_id
   FROM gone WHERE fate = 'done'
   ON CONFLICT (id) DO UPDATE SET (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, attempts, created_at,
       done_at, request_id) = (excluded.card_id, excluded.code, excluded.out_trade_no, excluded.mchid,
@@ -67,14 +68,14 @@ dead AS (
   INSERT INTO wechatpay_bonus_outbox_dead
     (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, attempts, created_at, kind, error_code, message,
      request_id)
-  SELECT card_id, member, out_trade_no, mchid, sub_mchid, bonus_value, attempts + CASE WHEN kind IN
+  SELECT card_id, member, out_trade_no, mchid, sub_mchid, bonus_value, least(attempts, 2147483646) + CASE WHEN kind IN
       ('invalid', 'conflict', 'poison') THEN 0 ELSE 1 END, created_at, kind, code, message, request_id
   FROM gone WHERE fate = 'dead'
   RETURNING 1),
 back AS (
   UPDATE wechatpay_bonus_outbox o
   SET due_at = now() + l.pause * interval '1 ms', claim = NULL,
-    attempts = o.attempts + CASE l.fate WHEN 'wait' THEN 1 ELSE 0 END,
+    attempts = least(o.attempts, 2147483646) + CASE l.fate WHEN 'wait' THEN 1 ELSE 0 END,
     claims = o.claims - CASE l.fate WHEN 'wait' THEN 0 ELSE 1 END,
     last_error = coalesce(nullif(l.message, ''), o.last_error)
   FROM live l WHERE o.id = l.id AND l.fate IN ('wait', 'back')

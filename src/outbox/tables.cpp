@@ -1,5 +1,6 @@
 #include "src/outbox/tables.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace wechatpay::bonus_commit::outbox {
@@ -30,6 +31,11 @@ void check_owner(const char* what, const std::string& found, const std::string& 
                       "", false);
 }
 
+/// A count that can be reckoned with, whatever a merchant has inserted.
+int count_of(const std::string& text) {
+  return static_cast<int>(std::clamp<std::int64_t>(number_of(text), 0, 1000000000));
+}
+
 }  // namespace
 
 std::int64_t number_of(const std::string& text) {
@@ -58,8 +64,8 @@ Row row_of(const std::vector<std::string>& columns) {
   Row row;
   row.id = number_of(columns.at(0));
   row.order = order_of(columns);
-  row.attempts = static_cast<int>(number_of(columns.at(7)));
-  row.claims = static_cast<int>(number_of(columns.at(8)));
+  row.attempts = count_of(columns.at(7));
+  row.claims = count_of(columns.at(8));
   row.due = number_of(columns.at(9));
   row.age = std::chrono::seconds(number_of(columns.at(10)));
   row.contradicted = columns.at(11) == "t" || columns.at(11) == "1";
@@ -70,7 +76,7 @@ DeadRow dead_row_of(const std::vector<std::string>& columns) {
   DeadRow row;
   row.id = number_of(columns.at(0));
   row.order = order_of(columns);
-  row.attempts = static_cast<int>(number_of(columns.at(7)));
+  row.attempts = count_of(columns.at(7));
   row.dead_at = columns.at(8);
   row.kind = columns.at(9);
   row.code = columns.at(10);

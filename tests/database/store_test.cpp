@@ -3,6 +3,7 @@
 #include <atomic>
 #include <thread>
 
+#include "src/outbox/decisions.hpp"
 #include "tests/database/outbox_fixture.hpp"
 #include "tests/support/support.hpp"
 
@@ -97,6 +98,21 @@ TEST_P(OutboxTest, ASettlementOfEachFateIsWrittenOnceHoweverOftenItIsRepeated) {
   EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NULL AND due_at > now()"), 2);
 }
 
+TEST_P(OutboxTest, CountsAtTheirLimitStopNeitherAClaimNorASettlement) {
+  insert(4);
+  execute("UPDATE wechatpay_bonus_outbox SET claims = 2147483647, attempts = 2147483647;");
+  const auto store = this->store();
+  const auto rows = store->claim(claim_of(4));
+  ASSERT_EQ(rows.size(), 4U);
+  EXPECT_FALSE(is_suspect(rows[0]));
+  const Settled settled =
+      store->settle({settlement_of(rows[0], "token", Fate::done), settlement_of(rows[1], "token", Fate::dead),
+                     settlement_of(rows[2], "token", Fate::wait), settlement_of(rows[3], "token", Fate::hand_back)});
+  EXPECT_EQ(settled.done + settled.dead + settled.back, 4U);
+  EXPECT_EQ(number("SELECT attempts FROM wechatpay_bonus_outbox_done"), 2147483647);
+  EXPECT_EQ(number("SELECT attempts FROM wechatpay_bonus_outbox_dead"), 2147483647);
+}
+
 TEST_P(OutboxTest, AllWorkersTogetherKeepTheRate) {
   insert(4000);
   const auto begin = std::chrono::steady_clock::now();
@@ -143,7 +159,8 @@ TEST_F(PostgresqlOutboxTest, ARowThatASessionOfAnotherTimeZoneInsertsIsDueAtOnce
 
 TEST_F(PostgresqlOutboxTest, TheMerchantNeedsTheRightToInsertAlone) {
   execute(
-      "DROP ROLE IF EXISTS merchant; CREATE ROLE merchant LOGIN; GRANT INSERT ON wechatpay_bonus_outbox TO merchant;");
+      "DROP ROLE IF EXISTS merchant; CREATE ROLE merchant LOGIN; GRANT INSERT (card_id, code, out_trade_no, mchid, "
+      "sub_mchid, bonus_value) ON wechatpay_bonus_outbox TO merchant;");
   const std::string url = server_.url(database_, "merchant");
   connect(url)->execute(
       "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, bonus_value) "
@@ -152,7 +169,12 @@ TEST_F(PostgresqlOutboxTest, TheMerchantNeedsTheRightToInsertAlone) {
   EXPECT_TRUE(contains(error_of([&] { store(url); }), "permission denied"));
   const auto missing = open_administration(url)->health().missing_rights;
   EXPECT_NE(std::find(missing.begin(), missing.end(), "DELETE on wechatpay_bonus_outbox"), missing.end());
-  EXPECT_EQ(std::find(missing.begin(), missing.end(), "INSERT on wechatpay_bonus_outbox"), missing.end());
+  EXPECT_TRUE(contains(error_of([&] {
+                         connect(url)->execute(
+                             "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, bonus_value, "
+                             "claims) VALUES ('1', '2', '3', '4', 5, 2147483647);");
+                       }),
+                       "permission denied"));
   EXPECT_TRUE(open_administration(url_)->health().missing_rights.empty());
 }
 
