@@ -6,6 +6,8 @@
 #include <map>
 #include <string_view>
 
+#include "src/outbox/tables.hpp"
+
 namespace wechatpay::bonus_commit::outbox {
 
 namespace {
@@ -179,7 +181,7 @@ void MysqlSession::fail() const {
   for (std::size_t at = 0; !password_.empty() && (at = message.find(password_, at)) != std::string::npos; at += 10) {
     message.replace(at, password_.size(), "[password]");
   }
-  throw DatabaseError(message, std::to_string(number), passes(number));
+  throw DatabaseError(message, std::to_string(number), passes(number), refuses_rows(mysql_sqlstate(connection_.get())));
 }
 
 }  // namespace wechatpay::bonus_commit::outbox

@@ -42,15 +42,16 @@ std::string held(const Range& rows) {
       .append(")");
 }
 
-/// Repeats what meets a deadlock, or waits for a lock for too long.
+/// Repeats what meets a deadlock, or waits for a lock for too long. Undoes what the server refuses.
 template <typename Run>
 auto repeated(Session& session, const Run& run) {
   for (int tries = 1;; ++tries) {
     try {
       return run();
     } catch (const DatabaseError& error) {
-      if (tries == 5 || (error.state() != "1213" && error.state() != "1205")) throw;
-      session.query("ROLLBACK");
+      const bool may_be_repeated = error.state() == "1213" || error.state() == "1205";
+      if (may_be_repeated || error.refuses_rows()) session.query("ROLLBACK");
+      if (!may_be_repeated || tries == 5) throw;
     }
   }
 }

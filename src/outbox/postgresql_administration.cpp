@@ -91,6 +91,7 @@ std::string postgresql_schema() {
 std::string PostgresqlAdministration::schema() const { return postgresql_schema(); }
 
 void PostgresqlAdministration::install() {
+  check_encoding(*session_);
   // Two installations at a time would meet in the catalogue.
   session_->execute("BEGIN; SELECT pg_advisory_xact_lock(hashtext('wechatpay_bonus_outbox'));\n" + schema() +
                     "COMMIT;");

@@ -9,6 +9,8 @@
 #include <tuple>
 #include <utility>
 
+#include "src/outbox/tables.hpp"
+
 namespace wechatpay::bonus_commit::outbox {
 
 namespace {
@@ -56,6 +58,11 @@ bool passes(std::string_view state) {
   return std::find(lasting.begin(), lasting.end(), state.substr(0, 2)) == lasting.end();
 }
 
+bool succeeded(const PGresult* result) {
+  const ExecStatusType status = PQresultStatus(result);
+  return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+}
+
 }  // namespace
 
 PostgresqlSession::PostgresqlSession(const std::string& url)
@@ -76,7 +83,7 @@ Table PostgresqlSession::query(const std::string& statement, const std::vector<s
   finish(deadline);
   send(PQsendQueryParams(connection_.get(), statement.c_str(), static_cast<int>(values.size()), nullptr, values.data(),
                          nullptr, nullptr, 0) == 1);
-  const Result result = finish(deadline);
+  const Result result = finish_or_roll_back(deadline);
   send(PQsendQuery(connection_.get(), "COMMIT") == 1);
   finish(deadline);
 
@@ -109,6 +116,7 @@ PostgresqlSession::Result PostgresqlSession::finish(Clock::time_point deadline) 
     if (PQconsumeInput(connection) == 0) fail(nullptr);
   }
   Result last(nullptr, PQclear);
+  Result failed(nullptr, PQclear);
   while (true) {
     while (PQisBusy(connection) == 1) {
       wait(POLLIN, deadline);
@@ -116,12 +124,24 @@ PostgresqlSession::Result PostgresqlSession::finish(Clock::time_point deadline) 
     }
     Result next(PQgetResult(connection), PQclear);
     if (next == nullptr) break;
-    const ExecStatusType status = PQresultStatus(next.get());
-    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) fail(next.get());
+    if (failed == nullptr && !succeeded(next.get())) failed = std::move(next);
     last = std::move(next);
   }
+  if (failed != nullptr) fail(failed.get());
   if (last == nullptr) fail(nullptr);
   return last;
+}
+
+PostgresqlSession::Result PostgresqlSession::finish_or_roll_back(Clock::time_point deadline) {
+  try {
+    return finish(deadline);
+  } catch (const DatabaseError&) {
+    if (PQtransactionStatus(connection_.get()) == PQTRANS_INERROR) {
+      send(PQsendQuery(connection_.get(), "ROLLBACK") == 1);
+      finish(deadline);
+    }
+    throw;
+  }
 }
 
 void PostgresqlSession::wait(short events, Clock::time_point deadline) {
@@ -142,7 +162,7 @@ void PostgresqlSession::fail(const PGresult* result) {
   while (!message.empty() && message.back() == '\n') message.pop_back();
   std::replace(message.begin(), message.end(), '\n', ' ');
   const std::string known = state == nullptr ? "" : state;
-  throw DatabaseError(without_password(std::move(message)), known, passes(known));
+  throw DatabaseError(without_password(std::move(message)), known, passes(known), refuses_rows(known));
 }
 
 std::string PostgresqlSession::without_password(std::string message) const {

@@ -27,6 +27,7 @@ class PostgresqlSession : public Session {
 
   void send(bool queued);
   Result finish(Clock::time_point deadline);
+  Result finish_or_roll_back(Clock::time_point deadline);
   void wait(short events, Clock::time_point deadline);
   [[noreturn]] void fail(const PGresult* result);
   std::string without_password(std::string message) const;

@@ -105,9 +105,17 @@ std::string milliseconds(std::chrono::milliseconds time) { return std::to_string
 
 }  // namespace
 
+void check_encoding(Session& session) {
+  const std::string encoding = session.query("SELECT current_setting('server_encoding')").at(0).at(0);
+  if (encoding == "UTF8") return;
+  throw DatabaseError(
+      "the database has the encoding " + encoding + ", and the outbox needs UTF8: make a database for it", "", false);
+}
+
 void PostgresqlStore::open(const Owner& owner) {
   const Table there = session_->query("SELECT to_regclass('wechatpay_bonus_outbox_about') IS NOT NULL");
   if (there.at(0).at(0) != "t") check_about("", {}, owner);
+  check_encoding(*session_);
   session_->query(
       "INSERT INTO wechatpay_bonus_outbox_about (key, value) VALUES ('merchant', $1), ('host', $2) "
       "ON CONFLICT (key) DO NOTHING",

@@ -43,6 +43,9 @@ class PostgresqlAdministration : public Administration {
   const std::unique_ptr<Session> session_;
 };
 
+/// Throws where the database cannot write what WeChat Pay answers.
+void check_encoding(Session& session);
+
 /// The statements that make the tables.
 std::string postgresql_schema();
 

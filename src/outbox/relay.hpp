@@ -80,6 +80,8 @@ class Relay {
 
   void use_database();
   void settle();
+  Settled write(const std::vector<Settlement>& settlements);
+  Settled write_refused(const Settlement& refused, const DatabaseError& error);
   void forget(const std::set<std::string>& written_orders);
   void renew();
   void look_for_resume();

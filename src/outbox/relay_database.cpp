@@ -81,7 +81,7 @@ void Relay::settle() {
       some.push_back(decided->settlement);
       if (!decided->called_order.empty()) called.insert(decided->called_order);
     }
-    const Settled settled = store_->settle(some);
+    const Settled settled = write(some);
     pending_.erase(pending_.begin(), end);
     forget(called);
     settled_.done += settled.done;
@@ -89,6 +89,40 @@ void Relay::settle() {
     settled_.back += settled.back;
     can_settle_ = can_settle_ || settled.done + settled.dead + settled.back > 0;
     lost_ += some.size() - settled.done - settled.dead - settled.back;
+  }
+}
+
+/// Where the database refuses some, the others are written all the same.
+Settled Relay::write(const std::vector<Settlement>& settlements) {
+  try {
+    return store_->settle(settlements);
+  } catch (const DatabaseError& error) {
+    if (!error.refuses_rows()) throw;
+    if (settlements.size() == 1) return write_refused(settlements.front(), error);
+  }
+  const auto middle = settlements.begin() + static_cast<std::ptrdiff_t>(settlements.size() / 2);
+  const Settled first = write({settlements.begin(), middle});
+  const Settled second = write({middle, settlements.end()});
+  return {first.done + second.done, first.dead + second.dead, first.back + second.back};
+}
+
+/// The row waits, so that nobody takes it for one that kills its workers. Where that is refused, too, its lease ends.
+Settled Relay::write_refused(const Settlement& refused, const DatabaseError& error) {
+  if (causes_told_.insert("settlement " + error.state()).second) {
+    say_("row " + std::to_string(refused.id) + ": the database refuses to write its result, it waits for an hour: " +
+         error.what() + " (" + error.state() + ")");
+  }
+  Settlement waits;
+  waits.id = refused.id;
+  waits.token = refused.token;
+  waits.fate = Fate::wait;
+  waits.pause = std::chrono::hours(1);
+  waits.message = "the database refused to write the result (" + error.state() + ")";
+  try {
+    return store_->settle({waits});
+  } catch (const DatabaseError& again) {
+    if (!again.refuses_rows()) throw;
+    return {};
   }
 }
 

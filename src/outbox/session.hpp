@@ -13,8 +13,8 @@ namespace wechatpay::bonus_commit::outbox {
 class DatabaseError : public std::runtime_error {
  public:
   /// `state`: the SQLSTATE, or the vendor's number; empty where there is none.
-  DatabaseError(const std::string& message, std::string state, bool passing)
-      : std::runtime_error(message), state_(std::move(state)), passing_(passing) {}
+  DatabaseError(const std::string& message, std::string state, bool passing, bool refuses_rows = false)
+      : std::runtime_error(message), state_(std::move(state)), passing_(passing), refuses_rows_(refuses_rows) {}
 
   const std::string& state() const { return state_; }
 
@@ -22,15 +22,20 @@ class DatabaseError : public std::runtime_error {
   /// right.
   bool passing() const { return passing_; }
 
+  /// Whether a column, a constraint or a trigger refuses what was to be written. The same may succeed with other rows.
+  bool refuses_rows() const { return refuses_rows_; }
+
  private:
   std::string state_;
   bool passing_;
+  bool refuses_rows_;
 };
 
 /// Lines of columns. A NULL is an empty text.
 using Table = std::vector<std::vector<std::string>>;
 
-/// One connection. Each member throws DatabaseError; after one that is passing, make another session. One thread's.
+/// One connection. Each member throws DatabaseError; after one that is passing and refuses no rows, make another
+/// session. One thread's.
 class Session {
  public:
   Session() = default;

@@ -1,6 +1,7 @@
 #include "src/outbox/tables.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace wechatpay::bonus_commit::outbox {
@@ -42,6 +43,11 @@ std::int64_t number_of(const std::string& text) {
   std::int64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   return number;
+}
+
+bool refuses_rows(std::string_view sqlstate) {
+  constexpr std::array<std::string_view, 7> classes = {"22", "23", "27", "44", "45", "54", "P0"};
+  return std::find(classes.begin(), classes.end(), sqlstate.substr(0, 2)) != classes.end();
 }
 
 void check_about(const std::string& version, const Owner& found, const Owner& owner) {

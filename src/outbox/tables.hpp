@@ -3,6 +3,7 @@
 #define WECHATPAY_SRC_OUTBOX_TABLES_HPP
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "src/outbox/store.hpp"
@@ -19,6 +20,9 @@ Row row_of(const std::vector<std::string>& columns);
 /// A dead row from the columns id, card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, attempts, dead_at, kind,
 /// code, message and request_id.
 DeadRow dead_row_of(const std::vector<std::string>& columns);
+
+/// Whether an SQLSTATE is of a class that refuses rows: too long, out of range, constraints, triggers.
+bool refuses_rows(std::string_view sqlstate);
 
 /// A number that a database wrote; 0 where it wrote none.
 std::int64_t number_of(const std::string& text);

@@ -146,6 +146,34 @@ TEST_P(RelayTest, AnOrderThatIsRefusedIsDeadAndTheOthersAreDone) {
             "refused 1 INVALID_REQUEST");
 }
 
+TEST_P(RelayTest, AResultThatTheDatabaseRefusesKeepsNoOtherFromBeingWritten) {
+  insert(40);
+  execute(
+      "ALTER TABLE wechatpay_bonus_outbox_done ADD CONSTRAINT merchants CHECK (out_trade_no NOT IN ('order-7', "
+      "'order-30'));");
+  const auto relay = start();
+  ASSERT_TRUE(becomes([this] {
+    return done() == 38 && number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NULL") == 2;
+  })) << relay->log();
+  EXPECT_EQ(relay->stop(), RelayEnd::stopped) << relay->log();
+  EXPECT_TRUE(relay->said("the database refuses to write its result")) << relay->log();
+  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE attempts = 1 AND claims = 1 AND due_at > now() + "
+                   "interval '30' minute AND last_error LIKE 'the database refused%'"),
+            2);
+}
+
+TEST_P(RelayTest, AResultThatTheDatabaseRefusesInEachFormIsLeftToTheEndOfItsLease) {
+  insert(10);
+  const bool postgresql = server_.name() == "PostgreSQL";
+  execute("ALTER TABLE wechatpay_bonus_outbox_done ADD CONSTRAINT merchants CHECK (out_trade_no <> 'order-7');");
+  execute("ALTER TABLE wechatpay_bonus_outbox ADD CONSTRAINT waits CHECK (last_error IS NULL);");
+  const auto relay = start();
+  ASSERT_TRUE(becomes([this] { return done() == 9; })) << relay->log();
+  EXPECT_EQ(relay->stop(), RelayEnd::stopped) << relay->log();
+  EXPECT_EQ(value("SELECT out_trade_no FROM wechatpay_bonus_outbox WHERE claim IS NOT NULL"), "order-7");
+  EXPECT_TRUE(relay->said(postgresql ? "(23514)" : "(4025)")) << relay->log();
+}
+
 TEST_P(RelayTest, SendsTheMerchantIdsThatARowHas) {
   insert(2);
   execute(

@@ -225,6 +225,16 @@ TEST_P(OutboxTest, ADatabaseWithoutTablesIsToldHowToGetThem) {
   EXPECT_TRUE(contains(error_of([&] { open_store(empty)->open(owner); }), "outbox install"));
 }
 
+TEST_F(PostgresqlOutboxTest, ADatabaseOfAnotherEncodingThanUtf8IsRefused) {
+  const std::string name = database_ + "_latin1";
+  execute("CREATE DATABASE " + name + " ENCODING 'LATIN1' TEMPLATE template0;");
+  const std::string url = server_.url(name);
+  EXPECT_TRUE(contains(error_of([&url] { open_administration(url)->install(); }), "needs UTF8"));
+  connect(url)->execute(schema_for(url));
+  EXPECT_TRUE(contains(error_of([this, &url] { store(url); }), "needs UTF8"));
+  execute("DROP DATABASE " + name + ";");
+}
+
 TEST_F(PostgresqlOutboxTest, AServerThatOnlyReadsIsNoOutboxAndSaysSo) {
   execute("ALTER DATABASE " + database_ + " SET default_transaction_read_only = on;");
   EXPECT_TRUE(contains(error_of([this] { open_store(url_); }), "read-only"));
