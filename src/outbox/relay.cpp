@@ -20,11 +20,31 @@ std::string merchant_of(const BonusCommitRequest& order) { return order.mchid + 
 }  // namespace
 
 Relay::Relay(RelayOptions options, OpenStore open_store, const BonusCommitClient& client, Say say)
-    : options_(std::move(options)), open_store_(std::move(open_store)), client_(client), say_(std::move(say)) {}
+    : options_(std::move(options)), open_store_(std::move(open_store)), client_(client), say_(std::move(say)) {
+  metrics_.moved_at = Clock::now();
+  published_ = metrics_;
+}
 
 void Relay::request_stop() {
   stop_requested_ = true;
   results_->wake();
+}
+
+Metrics Relay::metrics() const {
+  const std::lock_guard<std::mutex> lock(published_mutex_);
+  return published_;
+}
+
+/// What others see of it.
+void Relay::publish() {
+  const auto now = Clock::now();
+  metrics_.in_flight = in_flight_;
+  metrics_.breaker_closed = breaker_.closed();
+  metrics_.rate_limited = now < halted_until_;
+  metrics_.merchants_held = static_cast<std::size_t>(std::count_if(
+      merchants_held_.begin(), merchants_held_.end(), [now](const auto& merchant) { return now < merchant.second; }));
+  const std::lock_guard<std::mutex> lock(published_mutex_);
+  published_ = metrics_;
 }
 
 RelayEnd Relay::run() {
@@ -33,6 +53,7 @@ RelayEnd Relay::run() {
     take_results();
     use_database();
     start_calls();
+    publish();
     if (finished()) break;
     report(false);
     results_->wait_until(next_moment());
@@ -76,8 +97,13 @@ void Relay::take_results() {
 }
 
 void Relay::take_result(const Held& held, const CommitResult& result) {
+  if (result) {
+    metrics_.credit_delays.add(held.row.age +
+                               std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - held.claimed_at));
+  }
   note_meaning(held, result);
-  add(settlement_of(held.row, held.token, result, options_.giving_up, breaker_.others_succeed(Clock::now()), random_fraction()),
+  add(settlement_of(held.row, held.token, result, options_.giving_up, breaker_.others_succeed(Clock::now()),
+                    random_fraction()),
       order_key(held.row.order));
 }
 
@@ -213,6 +239,17 @@ bool Relay::refuses_mode(const Row& row) {
                                           .append(to_string(*options_.mode))
                                           .append(": leave the mode out, or correct the row"));
   return true;
+}
+
+void Relay::count(const Settled& settled, std::uint64_t lost) {
+  for (Settled* const sum : {&settled_, &metrics_.settled}) {
+    sum->done += settled.done;
+    sum->dead += settled.dead;
+    sum->back += settled.back;
+  }
+  lost_ += lost;
+  metrics_.leases_lost += lost;
+  if (settled.done + settled.dead > 0) metrics_.moved_at = Clock::now();
 }
 
 void Relay::report(bool last) {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,6 +21,7 @@
 #include "src/outbox/breaker.hpp"
 #include "src/outbox/decisions.hpp"
 #include "src/outbox/lease.hpp"
+#include "src/outbox/metrics.hpp"
 #include "src/outbox/polling.hpp"
 #include "src/outbox/result_queue.hpp"
 #include "src/outbox/store.hpp"
@@ -57,6 +59,9 @@ class Relay {
   /// Has run() claim nothing more, hand back what has not started, and end when what is under way has. Thread-safe.
   void request_stop();
 
+  /// What it has done so far; nothing is observed of the outbox. Thread-safe.
+  Metrics metrics() const;
+
  private:
   using Clock = std::chrono::steady_clock;
 
@@ -64,6 +69,7 @@ class Relay {
     Row row;
     std::string token;
     Lease lease;
+    Clock::time_point claimed_at;
     bool started = false;
   };
 
@@ -104,6 +110,8 @@ class Relay {
   bool finished() const;
   Clock::time_point next_moment() const;
   void report(bool last);
+  void count(const Settled& settled, std::uint64_t lost);
+  void publish();
 
   const RelayOptions options_;
   const OpenStore open_store_;
@@ -111,6 +119,8 @@ class Relay {
   const Say say_;
   const std::shared_ptr<ResultQueue> results_ = std::make_shared<ResultQueue>();
   std::atomic<bool> stop_requested_{false};
+  mutable std::mutex published_mutex_;
+  Metrics published_;  ///< guarded by it
 
   // The rest is run()'s thread's.
   std::unique_ptr<Store> store_;  ///< null: not connected
@@ -140,6 +150,7 @@ class Relay {
   std::optional<RelayEnd> end_;  ///< it is ending, so
   Clock::time_point give_up_at_ = Clock::time_point::max();
 
+  Metrics metrics_;
   Settled settled_;  ///< since the last report
   std::uint64_t lost_ = 0;
   std::set<std::string> causes_told_;

@@ -44,6 +44,7 @@ void Relay::use_database() {
     claim();
     if (!database_fault_.empty()) say_("the database answers again");
     database_fault_.clear();
+    metrics_.database_failing_since.reset();
     database_pause_ = std::chrono::milliseconds(500);
   } catch (const DatabaseError& error) {
     database_failed(error);
@@ -53,6 +54,8 @@ void Relay::use_database() {
 void Relay::database_failed(const DatabaseError& error) {
   store_.reset();
   can_settle_ = false;
+  ++metrics_.database_errors[error.state()];
+  if (!metrics_.database_failing_since) metrics_.database_failing_since = Clock::now();
   const std::string state = error.state().empty() ? "" : " (" + error.state() + ")";
   const std::string fault = "database: " + std::string(error.what()) + state;
   if (!error.passing()) {
@@ -84,11 +87,8 @@ void Relay::settle() {
     const Settled settled = write(some);
     pending_.erase(pending_.begin(), end);
     forget(called);
-    settled_.done += settled.done;
-    settled_.dead += settled.dead;
-    settled_.back += settled.back;
     can_settle_ = can_settle_ || settled.done + settled.dead + settled.back > 0;
-    lost_ += some.size() - settled.done - settled.dead - settled.back;
+    count(settled, some.size() - settled.done - settled.dead - settled.back);
   }
 }
 
@@ -159,7 +159,7 @@ void Relay::renew() {
       ++at;
       continue;
     }
-    ++lost_;
+    count({}, 1);
     queue_.erase(std::remove(queue_.begin(), queue_.end(), at->first), queue_.end());
     at = held_.erase(at);
   }
@@ -195,6 +195,8 @@ void Relay::claim() {
   }
   claim.low = low_;
   std::vector<Row> rows = store_->claim(claim);
+  metrics_.claims += rows.size();
+  if (!rows.empty() && breaker_.closed()) metrics_.moved_at = Clock::now();
   low_ = rows.size() < claim.most ? 0 : std::max<std::int64_t>(0, rows.back().due - low_margin);
   const auto pause = polling_.after(claim.most, rows.size(), random_fraction());
   const bool paced = options_.pace.per_second > 0 && rows.empty();
@@ -217,7 +219,7 @@ void Relay::take_rows(std::vector<Row> rows, const std::string& token, Clock::ti
       continue;
     }
     const std::uint64_t call = ++last_call_;
-    held_.emplace(call, Held{std::move(row), token, Lease(begin, options_.lease)});
+    held_.emplace(call, Held{std::move(row), token, Lease(begin, options_.lease), begin});
     queue_.push_back(call);
   }
   leave_suspect_alone();

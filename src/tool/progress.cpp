@@ -64,4 +64,24 @@ std::string Progress::line(const Standing& standing, int width) {
   return bar;
 }
 
+std::string RelayProgress::line(const outbox::Metrics& metrics, std::chrono::steady_clock::time_point now, int width) {
+  const std::uint64_t credited = metrics.settled.done;
+  recent_.emplace_back(now, credited);
+  while (recent_.size() > 2 && now - recent_.front().first > std::chrono::seconds(10)) recent_.pop_front();
+  const double seconds = std::chrono::duration<double>(now - recent_.front().first).count();
+  const double rate = seconds > 0 ? static_cast<double>(credited - recent_.front().second) / seconds : 0;
+  std::string text = with_commas(credited) + " credited";
+  if (metrics.settled.dead > 0) text += ", " + with_commas(metrics.settled.dead) + " dead";
+  text += "  " + with_commas(static_cast<std::uint64_t>(std::llround(rate))) + "/s  ";
+  text += with_commas(metrics.in_flight) + " under way";
+  if (metrics.database_failing_since) {
+    text += "  the database fails";
+  } else if (metrics.rate_limited) {
+    text += "  halted after a 429";
+  } else if (!metrics.breaker_closed) {
+    text += "  one call at a time until one succeeds";
+  }
+  return cut(text, width);
+}
+
 }  // namespace wechatpay::bonus_commit::tool

@@ -1,4 +1,4 @@
-// How far a backfill is, for whoever looks on: a bar on a terminal, a line now and then elsewhere.
+// How far a backfill or a relay is, for whoever looks on: a bar on a terminal, a line now and then elsewhere.
 #ifndef WECHATPAY_SRC_TOOL_PROGRESS_HPP
 #define WECHATPAY_SRC_TOOL_PROGRESS_HPP
 
@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <utility>
+
+#include "src/outbox/metrics.hpp"
 
 namespace wechatpay::bonus_commit::tool {
 
@@ -37,6 +40,16 @@ class Progress {
 
  private:
   std::deque<Standing> recent_;
+};
+
+/// Likewise for a relay, which has no end that is known.
+class RelayProgress {
+ public:
+  /// One line, shorter than `width` columns.
+  std::string line(const outbox::Metrics& metrics, std::chrono::steady_clock::time_point now, int width);
+
+ private:
+  std::deque<std::pair<std::chrono::steady_clock::time_point, std::uint64_t>> recent_;  ///< how many were credited
 };
 
 }  // namespace wechatpay::bonus_commit::tool

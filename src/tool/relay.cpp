@@ -1,7 +1,9 @@
 #include "src/outbox/relay.hpp"
 
+#include <chrono>
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -12,8 +14,11 @@
 #include "database_options.hpp"
 #include "interruption.hpp"
 #include "json_output.hpp"
+#include "metrics_server.hpp"
 #include "order_options.hpp"
+#include "progress.hpp"
 #include "screen.hpp"
+#include "src/outbox/observer.hpp"
 
 namespace wechatpay::bonus_commit::tool {
 
@@ -27,6 +32,7 @@ struct Options {
   unsigned lease = 90;
   bool never_give_up = false;
   std::string merchant_mode;
+  std::string metrics;  ///< empty: none
 };
 
 outbox::RelayOptions relay_options(const Options& options, const std::string& merchant) {
@@ -53,6 +59,47 @@ int status_of(outbox::RelayEnd end) {
   return ExitStatus::unknown;
 }
 
+/// How long a relay may make no progress: each of its calls may take a third of the lease.
+std::chrono::seconds health_limit(const Options& options) {
+  return std::max(std::chrono::seconds(120), std::chrono::seconds(options.lease));
+}
+
+/// Stops the relay at an interruption, and shows meanwhile how far it is, until it has ended.
+void watch(outbox::Relay& relay, Screen& screen, const std::atomic<bool>& ended, int interruption) {
+  constexpr int pause = 200;  // milliseconds
+  RelayProgress progress;
+  bool stopping = false;
+  const auto show = [&](bool last) {
+    const int width = Screen::width();
+    if (width == 0) return;
+    screen.show_bar(progress.line(relay.metrics(), std::chrono::steady_clock::now(), width), last);
+  };
+  while (!ended) {
+    show(false);
+    if (stopping) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+    } else if (interrupted_within(interruption, pause)) {
+      stopping = true;
+      relay.request_stop();
+    }
+  }
+  show(true);
+}
+
+/// The relay's metrics over HTTP, while this lives.
+struct Monitoring {
+  Monitoring(const outbox::Relay& relay, const std::string& url)
+      : observer([url] { return outbox::open_administration(url); }), metrics([this, &relay] {
+          outbox::Metrics all = relay.metrics();
+          all.observed = observer.latest();
+          return all;
+        }) {}
+
+  outbox::Observer observer;
+  const MetricsServer::Snapshot metrics;
+  std::unique_ptr<MetricsServer> server;  ///< null: it cannot listen
+};
+
 int run(const Options& options) {
   const auto refuse = [](const Error& error) {
     report_error(error, false);
@@ -75,12 +122,20 @@ int run(const Options& options) {
   outbox::Relay relay(
       relay_options(options, credentials->mchid()), [&url] { return outbox::open_store(*url); }, *client,
       [&screen](const std::string& line) { screen.say(line); });
+  std::optional<Monitoring> monitoring;
+  if (!options.metrics.empty()) {
+    monitoring.emplace(relay, *url);
+    monitoring->server =
+        MetricsServer::start(*listening_address(options.metrics), monitoring->metrics, health_limit(options));
+    if (monitoring->server == nullptr) {
+      screen.say("--metrics: cannot listen there: the port is taken, or the host is not this machine's");
+      return ExitStatus::usage;
+    }
+    screen.say("metrics: " + monitoring->server->origin() + "/metrics, health: /healthz");
+  }
   screen.say("committing what is due for merchant " + credentials->mchid());
   std::atomic<bool> ended{false};
-  std::thread watcher([&relay, &ended, interruption] {
-    while (!ended && !interrupted_within(interruption, 200)) continue;
-    relay.request_stop();
-  });
+  std::thread watcher([&] { watch(relay, screen, ended, interruption); });
   const outbox::RelayEnd end = relay.run();
   ended = true;
   watcher.join();
@@ -119,6 +174,15 @@ void add_relay(CLI::App& app, int& status) {
                {"both", "direct", "partner"})
       ->envname("WECHATPAY_MERCHANT_MODE")
       ->type_name("MODE");
+  command
+      .add_option("--metrics", options->metrics,
+                  "serve metrics for Prometheus there, and /healthz: a port of 127.0.0.1, or another address")
+      ->check(
+          [](const std::string& text) {
+            return listening_address(text) ? std::string() : "must be a port, or an IP address, a colon and a port";
+          },
+          "")
+      ->type_name("[HOST:]PORT");
   options->database.add_to(command);
   options->connection.add_to(command);
   command.callback([options, &status] { status = run(*options); });

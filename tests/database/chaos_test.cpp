@@ -177,6 +177,34 @@ TEST_F(PostgresqlTool, ARelayBehindAPoolerInTransactionModeWorks) {
   server_.end_program(pooler, SIGTERM);
 }
 
+TEST_P(Chaos, TheToolServesMetricsAndHealthOnTheLoopback) {
+  insert(20);
+  const auto process = relay({"--metrics", "0"});
+  std::string origin;
+  ASSERT_TRUE(becomes([&] {
+    const std::string said = read_text(log());
+    const std::size_t begin = said.find("metrics: http://127.0.0.1:");
+    const std::size_t end = said.find("/metrics,");
+    if (begin == std::string::npos || end == std::string::npos) return false;
+    origin = said.substr(begin + 9, end - begin - 9);
+    return true;
+  })) << read_text(log());
+  const auto get = [&origin](const std::string& path) {
+    return run("curl --silent --max-time 60 --noproxy '*' " + origin + path).output;
+  };
+  EXPECT_TRUE(becomes([&get] { return contains(get("/metrics"), "settled_total{result=\"done\"} 20\n"); }))
+      << get("/metrics") << read_text(log());
+  EXPECT_TRUE(becomes([&get] { return contains(get("/metrics"), "rows{state=\"due\"}"); })) << get("/metrics");
+  EXPECT_EQ(get("/healthz"), "ok\n");
+  if (run("command -v promtool").status == 0) {
+    const CommandResult checked =
+        run("curl --silent --noproxy '*' " + origin + "/metrics | promtool check metrics 2>&1");
+    EXPECT_EQ(checked.status, 0) << checked.output;
+    EXPECT_EQ(checked.output, "");
+  }
+  EXPECT_EQ(process->end(SIGTERM), 0) << read_text(log());
+}
+
 TEST_P(Chaos, TheToolMakesShowsAndMendsTheOutbox) {
   const std::string empty = server_.url(server_.new_database());
   const auto tool = [&](const std::string& arguments) {

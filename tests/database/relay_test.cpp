@@ -2,9 +2,12 @@
 #include "src/outbox/relay.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
+#include <numeric>
 #include <thread>
 
+#include "src/outbox/observer.hpp"
 #include "tests/database/outbox_fixture.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/curl_transport.hpp"
@@ -47,6 +50,7 @@ class Running {
     const std::lock_guard<std::mutex> lock(mutex_);
     return log_;
   }
+  Metrics metrics() const { return relay_.metrics(); }
   bool said(const std::string& text) const { return contains(log(), text); }
 
  private:
@@ -174,6 +178,79 @@ TEST_P(RelayTest, AResultThatTheDatabaseRefusesInEachFormIsLeftToTheEndOfItsLeas
   EXPECT_TRUE(relay->said(postgresql ? "(23514)" : "(4025)")) << relay->log();
 }
 
+TEST_P(RelayTest, ItsMetricsAgreeWithTheTables) {
+  insert(12);
+  execute(
+      "UPDATE wechatpay_bonus_outbox SET created_at = now() - interval '100' second; "
+      "UPDATE wechatpay_bonus_outbox SET card_id = '' WHERE out_trade_no = 'order-5';");
+  const auto relay = start();
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  EXPECT_EQ(relay->stop(), RelayEnd::stopped);
+  const Metrics metrics = relay->metrics();
+  EXPECT_EQ(metrics.settled.done, static_cast<std::uint64_t>(done()));
+  EXPECT_EQ(metrics.settled.dead, static_cast<std::uint64_t>(dead()));
+  EXPECT_EQ(dead(), 1);
+  EXPECT_GE(metrics.claims, 12U);
+  EXPECT_EQ(metrics.leases_lost, 0U);
+  EXPECT_EQ(metrics.in_flight, 0U);
+  EXPECT_TRUE(metrics.breaker_closed);
+  EXPECT_FALSE(metrics.database_failing_since);
+  EXPECT_EQ(std::accumulate(metrics.credit_delays.counts.begin(), metrics.credit_delays.counts.begin() + 6, 0U), 0U)
+      << "each row is over a minute old";
+  EXPECT_EQ(std::accumulate(metrics.credit_delays.counts.begin(), metrics.credit_delays.counts.end(), 0U), 11U);
+}
+
+TEST_P(RelayTest, AnErrorOfTheDatabaseIsCountedByItsNumber) {
+  execute("ALTER TABLE wechatpay_bonus_outbox_pace RENAME TO away;");
+  options_.pace.per_second = 1000;
+  const auto refused = start();
+  EXPECT_EQ(refused->wait(), RelayEnd::database_refused);
+  EXPECT_TRUE(refused->metrics().database_failing_since);
+  ASSERT_EQ(refused->metrics().database_errors.size(), 1U);
+  EXPECT_FALSE(refused->metrics().database_errors.begin()->first.empty());
+}
+
+TEST_P(RelayTest, AProbeThatFailsIsNoProgress) {
+  insert(40);
+  std::atomic<int> calls{0};
+  sandbox_->answer_with([&calls](const HttpRequest&) {
+    ++calls;
+    return HttpResponse{503, {}, ""};
+  });
+  const auto relay = start();
+  const auto before = relay->metrics().moved_at;
+  ASSERT_TRUE(becomes([&relay] { return relay->metrics().settled.back >= 2; })) << relay->log();
+  EXPECT_EQ(relay->metrics().moved_at, before);
+  sandbox_->answer_with([this](const HttpRequest& request) { return sandbox_->wechat_pay().answer(request); });
+  ASSERT_TRUE(becomes([&relay] { return relay->metrics().settled.done > 0; })) << relay->log();
+  EXPECT_GT(relay->metrics().moved_at, before);
+}
+
+TEST_P(RelayTest, AnObserverSeesWhatTheOutboxHoldsAndKeepsItWhileTheDatabaseIsAway) {
+  insert(3);
+  execute("UPDATE wechatpay_bonus_outbox SET due_at = now() - interval '500' second WHERE out_trade_no = 'order-2';");
+  std::atomic<bool> away{false};
+  std::atomic<int> looks{0};
+  const Observer observer(
+      [&]() -> std::unique_ptr<Administration> {
+        ++looks;
+        if (away) throw DatabaseError("away", "", true);
+        return open_administration(url_);
+      },
+      std::chrono::milliseconds(10));
+  ASSERT_TRUE(becomes([&] { return observer.latest().has_value(); }));
+  EXPECT_EQ(observer.latest()->status.due, 3U);
+  EXPECT_GE(observer.latest()->status.oldest_due_seconds, 500);
+  insert(1, "another");
+  ASSERT_TRUE(becomes([&] { return observer.latest()->status.due == 4; })) << "it looks again and again";
+  away = true;
+  const int before = looks;
+  ASSERT_TRUE(becomes([&] { return looks >= before + 3; }));
+  const auto kept = observer.latest()->time;
+  ASSERT_TRUE(becomes([&] { return looks >= before + 5; }));
+  EXPECT_EQ(observer.latest()->time, kept);
+}
+
 TEST_P(RelayTest, SendsTheMerchantIdsThatARowHas) {
   insert(2);
   execute(
@@ -194,8 +271,11 @@ TEST_P(RelayTest, ADatabaseThatCrashesAndComesBackLosesNothing) {
   ASSERT_TRUE(becomes([this] { return !sandbox_->wechat_pay().committed().empty(); }));
   server_.crash();
   ASSERT_TRUE(becomes([&relay] { return relay->said("database: "); }));
+  ASSERT_TRUE(becomes([&relay] { return relay->metrics().database_failing_since.has_value(); }));
   server_.start();
   ASSERT_TRUE(becomes_empty()) << relay->log();
+  EXPECT_TRUE(becomes([&relay] { return !relay->metrics().database_failing_since; }));
+  EXPECT_FALSE(relay->metrics().database_errors.empty());
   expect_done_as_committed(300);
   EXPECT_EQ(dead(), 0);
 }

@@ -153,7 +153,7 @@ TEST(Rooms, AreOneForEachThirdParty) {
   const std::map<std::string, std::set<std::string>> rooms_of = {{"curl/", {"curl"}},
                                                                  {"openssl/", {"openssl", "testing"}},
                                                                  {"nlohmann/", {"json", "testing", "tool"}},
-                                                                 {"httplib.h", {"testing"}},
+                                                                 {"httplib.h", {"testing", "tool"}},
                                                                  {"CLI/", {"tool"}},
                                                                  {"sqlite3.h", {"tool"}},
                                                                  {"libpq-fe.h", {"outbox"}},

@@ -1,0 +1,65 @@
+// What a relay has done and what its outbox holds, as text for Prometheus and as health. Pure.
+#ifndef WECHATPAY_SRC_OUTBOX_METRICS_HPP
+#define WECHATPAY_SRC_OUTBOX_METRICS_HPP
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "src/outbox/store.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+/// How long after the insertion of their rows orders were credited.
+struct CreditDelays {
+  static constexpr std::array<int, 10> bounds{1, 2, 5, 10, 30, 60, 300, 1800, 7200, 86400};  ///< seconds
+
+  std::array<std::uint64_t, bounds.size() + 1> counts{};  ///< one for each range; the last range has no end
+  double seconds = 0;                                     ///< the sum of all delays
+
+  void add(std::chrono::milliseconds delay);
+};
+
+/// What the database showed at one moment.
+struct Observation {
+  using Clock = std::chrono::steady_clock;
+
+  Clock::time_point time{};
+  Status status{};
+  Health health{};
+};
+
+/// One relay at one moment. Counts are since its start.
+struct Metrics {
+  using Clock = std::chrono::steady_clock;
+
+  std::uint64_t claims = 0;  ///< rows
+  Settled settled{};
+  std::uint64_t leases_lost = 0;
+  std::map<std::string, std::uint64_t> database_errors{};  ///< by SQLSTATE or the vendor's number; empty: neither
+  CreditDelays credit_delays{};
+
+  std::size_t in_flight = 0;
+  bool breaker_closed = false;
+  bool rate_limited = false;       ///< after a 429
+  std::size_t merchants_held = 0;  ///< after a refused permission
+  Clock::time_point moved_at{};    ///< the last progress; at first the start. A claim for a probe is none
+  std::optional<Clock::time_point> database_failing_since{};
+  std::optional<Observation> observed{};  ///< nothing: not yet
+};
+
+/// In Prometheus' text format, version 0.0.4. What was observed over a minute ago is left out.
+std::string to_text(const Metrics& metrics, Metrics::Clock::time_point now);
+
+/// Why the relay makes no progress; empty where it does, or has nothing to do. `limit`: for how long it may make none.
+/// `start`: of the relay.
+std::string health_fault(const Metrics& metrics, Metrics::Clock::time_point start, Metrics::Clock::time_point now,
+                         std::chrono::seconds limit);
+
+}  // namespace wechatpay::bonus_commit::outbox
+
+#endif

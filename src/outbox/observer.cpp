@@ -1,0 +1,47 @@
+#include "src/outbox/observer.hpp"
+
+#include <exception>
+#include <utility>
+
+namespace wechatpay::bonus_commit::outbox {
+
+Observer::Observer(Open open, std::chrono::milliseconds pause)
+    : open_(std::move(open)), pause_(pause), thread_([this] { run(); }) {}
+
+Observer::~Observer() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+std::optional<Observation> Observer::latest() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return latest_;
+}
+
+void Observer::run() {
+  while (true) {
+    look();
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (changed_.wait_for(lock, pause_, [this] { return ending_; })) return;
+  }
+}
+
+/// A look that fails leaves the one before, which grows old: health and metrics show that.
+void Observer::look() {
+  try {
+    Observation observation;
+    const auto administration = open_();
+    observation.time = Observation::Clock::now();
+    observation.status = administration->status();
+    observation.health = administration->health();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    latest_ = std::move(observation);
+  } catch (const std::exception&) {
+  }
+}
+
+}  // namespace wechatpay::bonus_commit::outbox
