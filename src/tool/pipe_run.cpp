@@ -115,12 +115,20 @@ void PipeRun::note(const CommitResult& result) {
   if (meaning == Meaning::setup_wrong) end(in_words_of_the_tool(result.error().to_string()));
   const std::lock_guard<std::mutex> lock(mutex_);
   if (const auto halt = outbox::halt_after(result)) halted_until_ = std::max(halted_until_, Clock::now() + *halt);
-  if (meaning == Meaning::setup_wrong || meaning == Meaning::not_called) return;
-  if (meaning != Meaning::failed) {
-    breaker_.answered();
-  } else if (breaker_.failed(Clock::now())) {
-    std::cerr << "20 failures in a row: one order alone is tried until one succeeds. The last one: "
-              << label_with_outcome(result.error()) << "\n";
+  switch (meaning) {
+    case Meaning::credited:
+    case Meaning::refused:
+    case Meaning::permission_missing: breaker_.answered(Clock::now()); break;
+    case Meaning::failed:
+      if (breaker_.failed(Clock::now())) {
+        std::cerr << "20 failures in a row: one order alone is tried until one succeeds. The last one: "
+                  << label_with_outcome(result.error()) << "\n";
+      }
+      break;
+    case Meaning::setup_doubtful:
+    case Meaning::invalid:
+    case Meaning::not_called:
+    case Meaning::setup_wrong: break;
   }
 }
 
