@@ -208,7 +208,8 @@ expect 2 env -u WECHATPAY_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30
 says err 'who asks is missing'
 expect 2 env -u WECHATPAY_PUBLIC_KEY_ID "$tool" commit "${order[@]}" --bonus-value 30
 says err 'belong together'
-expect 2 env -u WECHATPAY_PUBLIC_KEY_ID -u WECHATPAY_PUBLIC_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30
+expect 2 env -u WECHATPAY_PUBLIC_KEY_ID -u WECHATPAY_PUBLIC_KEY_FILE -u WECHATPAY_PLATFORM_CERT_FILE \
+  "$tool" commit "${order[@]}" --bonus-value 30
 says err 'whom to believe is missing'
 expect 0 env -u WECHATPAY_PUBLIC_KEY_ID -u WECHATPAY_PUBLIC_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30 \
   --platform-cert-file "$(echo "$folder"/files/wechatpay_*.pem)"
