@@ -1,7 +1,9 @@
 #include "src/testing/exchange_log.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
@@ -47,19 +49,30 @@ void ExchangeLog::add(const HttpRequest& request, const HttpResponse& answer, co
   };
   const std::lock_guard<std::mutex> lock(mutex_);
   exchange["number"] = ++count_;
-  latest_.push_back(exchange.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
-  if (latest_.size() > most_exchanges) latest_.pop_front();
+  latest_.push_back(
+      std::make_shared<const std::string>(exchange.dump(-1, ' ', false, ordered_json::error_handler_t::replace)));
+  bytes_ += latest_.back()->size();
+  while (latest_.size() > most_exchanges || bytes_ > most_memory) {
+    bytes_ -= latest_.front()->size();
+    latest_.pop_front();
+  }
 }
 
 std::string ExchangeLog::since(std::uint64_t after) const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  const std::uint64_t forgotten = count_ - latest_.size();
-  const std::size_t begin =
-      static_cast<std::size_t>(std::min<std::uint64_t>(latest_.size(), after > forgotten ? after - forgotten : 0));
-  const std::size_t end = std::min(latest_.size(), begin + most_at_once);
-  std::string document = "{\"started\":" + std::to_string(started_) +
-                         ",\"more\":" + (end < latest_.size() ? "true" : "false") + ",\"exchanges\":[";
-  for (std::size_t i = begin; i < end; ++i) document.append(i == begin ? "" : ",").append(latest_[i]);
+  std::vector<std::shared_ptr<const std::string>> wanted;
+  bool more = false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::uint64_t forgotten = count_ - latest_.size();
+    const std::uint64_t known = after > forgotten ? std::min<std::uint64_t>(latest_.size(), after - forgotten) : 0;
+    const std::size_t count = std::min(latest_.size() - static_cast<std::size_t>(known), most_at_once);
+    const auto begin = latest_.begin() + static_cast<std::ptrdiff_t>(known);
+    wanted.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
+    more = known + count < latest_.size();
+  }
+  std::string document =
+      "{\"started\":" + std::to_string(started_) + ",\"more\":" + (more ? "true" : "false") + ",\"exchanges\":[";
+  for (const auto& one : wanted) document.append(one == wanted.front() ? "" : ",").append(*one);
   return document + "]}";
 }
 

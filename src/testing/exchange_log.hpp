@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <string>
 
@@ -19,8 +20,9 @@ namespace testing {
 class ExchangeLog {
  public:
   static constexpr std::size_t most_exchanges = 1000;
-  static constexpr std::size_t most_bytes = 16384;  ///< of a body, and of all headers of one side
-  static constexpr std::size_t most_at_once = 100;  ///< in one document
+  static constexpr std::size_t most_bytes = 16384;        ///< of a body, and of all headers of one side
+  static constexpr std::size_t most_at_once = 100;        ///< in one document
+  static constexpr std::size_t most_memory = 32U << 20U;  ///< of all exchanges as JSON; the oldest make room
 
   /// Numbers it from 1. `broken`: the connection was, so that the client may not have the answer.
   void add(const HttpRequest& request, const HttpResponse& answer, const SandboxFault& fault, bool broken,
@@ -33,7 +35,8 @@ class ExchangeLog {
   const std::int64_t started_ = std::chrono::system_clock::now().time_since_epoch().count();
 
   mutable std::mutex mutex_;
-  std::deque<std::string> latest_;
+  std::deque<std::shared_ptr<const std::string>> latest_;
+  std::size_t bytes_ = 0;  ///< of them all
   std::uint64_t count_ = 0;
 };
 
