@@ -52,7 +52,14 @@ struct FakeWechatPay::State {
   NonceMemory nonces;
   mutable std::atomic<std::uint64_t> answers{0};
   mutable std::mutex mutex;
-  std::map<std::tuple<std::string, std::string, std::string>, CommittedOrder> orders;
+
+  struct Order {
+    CommittedOrder committed{};
+    std::uint64_t turn = 0;
+  };
+  std::map<std::tuple<std::string, std::string, std::string>, Order> orders;
+  std::map<std::uint64_t, const CommittedOrder*> by_turn;  ///< the latest commit last
+  std::uint64_t turn = 0;
 
   std::int64_t now() const {
     return std::chrono::duration_cast<std::chrono::seconds>(options.clock().time_since_epoch()).count();
@@ -78,9 +85,12 @@ struct FakeWechatPay::State {
 
   void remember(const BonusCommitRequest& commit) {
     const std::lock_guard<std::mutex> lock(mutex);
-    CommittedOrder& order = orders[{commit.out_trade_no, commit.card_id, commit.code}];
-    order.request = commit;
-    ++order.times;
+    Order& order = orders[{commit.out_trade_no, commit.card_id, commit.code}];
+    order.committed.request = commit;
+    ++order.committed.times;
+    by_turn.erase(order.turn);
+    order.turn = ++turn;
+    by_turn[order.turn] = &order.committed;
   }
 };
 
@@ -192,8 +202,22 @@ std::vector<CommittedOrder> FakeWechatPay::committed() const {
   const std::lock_guard<std::mutex> lock(state_->mutex);
   std::vector<CommittedOrder> orders;
   orders.reserve(state_->orders.size());
-  for (const auto& [key, order] : state_->orders) orders.push_back(order);
+  for (const auto& [key, order] : state_->orders) orders.push_back(order.committed);
   return orders;
+}
+
+std::vector<CommittedOrder> FakeWechatPay::latest_committed(std::size_t most) const {
+  const std::lock_guard<std::mutex> lock(state_->mutex);
+  std::vector<CommittedOrder> orders;
+  for (auto at = state_->by_turn.rbegin(); at != state_->by_turn.rend() && orders.size() < most; ++at) {
+    orders.push_back(*at->second);
+  }
+  return orders;
+}
+
+std::size_t FakeWechatPay::count_committed() const {
+  const std::lock_guard<std::mutex> lock(state_->mutex);
+  return state_->orders.size();
 }
 
 std::size_t FakeWechatPay::times_committed(std::string_view out_trade_no) const {
@@ -201,7 +225,7 @@ std::size_t FakeWechatPay::times_committed(std::string_view out_trade_no) const 
   std::size_t times = 0;
   for (auto at = state_->orders.lower_bound({std::string(out_trade_no), "", ""});
        at != state_->orders.end() && std::get<0>(at->first) == out_trade_no; ++at) {
-    times += at->second.times;
+    times += at->second.committed.times;
   }
   return times;
 }

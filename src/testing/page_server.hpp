@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "src/testing/exchange_log.hpp"
+#include "src/testing/fault_schedule.hpp"
 #include "src/testing/page_http.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox_fault.hpp"
@@ -22,13 +23,10 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// What the page's buttons do to a sandbox.
+/// What the page's buttons switch.
 struct PageControls {
   FakeWechatPay* wechat_pay = nullptr;
-  std::string fault{};                                        ///< that is switched on; empty: none
-  double rate = 0;                                            ///< of the requests that get it
-  std::function<void(SandboxFault)> inject;                   ///< for the next request
-  std::function<void(SandboxFault, double rate)> set_faults;  ///< from now on; Kind::none: no more
+  FaultSchedule* faults = nullptr;
 };
 
 struct SandboxPage::Server {
@@ -52,6 +50,7 @@ struct SandboxPage::Server {
   bool is_own(const httplib::Request& request) const;
   void serve_files();
   void serve_state();
+  std::string exchanges(std::uint64_t after) const;
   std::string orders() const;
   std::string controls() const;
   bool switch_fault(const std::string& body);

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -20,6 +19,7 @@
 #include "src/testing/checks.hpp"
 #include "src/testing/connection.hpp"
 #include "src/testing/connection_threads.hpp"
+#include "src/testing/fault_schedule.hpp"
 #include "src/testing/faults.hpp"
 #include "src/testing/http_messages.hpp"
 #include "src/testing/output_folder.hpp"
@@ -82,12 +82,9 @@ struct Sandbox::Server {
   Server(SandboxOptions options_, X509* certificate, EVP_PKEY* key)
       : options(std::move(options_)),
         wechat_pay(wechat_pay_of(options)),
+        faults(options.script, options.faults, options.fault_rate, options.fault_seed),
         http(certificate, key),
-        handler(options.handler),
-        script(options.script.begin(), options.script.end()),
-        faults(options.faults),
-        fault_rate(options.fault_rate),
-        random(options.fault_seed) {}
+        handler(options.handler) {}
   ~Server() {
     if (options.page != nullptr) options.page->server_->detach(this);
     {
@@ -106,7 +103,6 @@ struct Sandbox::Server {
   void write_files(const std::string& ca_pem);
   void serve(const httplib::Request& received, const std::string& body, httplib::Response& sent);
   void refuse(const httplib::Request& received, httplib::Response& sent);
-  SandboxFault next_fault(const HttpRequest& request);
   HttpResponse answer(const HttpRequest& request);
   void record(const HttpRequest& request, const HttpResponse& response, const SandboxFault& fault, bool broken);
   void log(const HttpRequest& request, const HttpResponse& response, const SandboxFault& fault);
@@ -114,12 +110,10 @@ struct Sandbox::Server {
   void set_up();
   std::optional<Error> bind();
   bool run();
-  void inject(SandboxFault fault);
-  void set_faults(std::vector<SandboxFault> wanted, double rate);
-  void attach_page();
 
   const SandboxOptions options;
   const std::shared_ptr<FakeWechatPay> wechat_pay;
+  FaultSchedule faults;
   WaitingConnections waiting;
   httplib::SSLServer http;
   SandboxFiles files;
@@ -133,10 +127,6 @@ struct Sandbox::Server {
   std::condition_variable end;
   bool ending = false;
   Handler handler;
-  std::deque<SandboxFault> script;
-  std::vector<SandboxFault> faults;
-  double fault_rate;
-  std::mt19937_64 random;
 };
 
 void Sandbox::Server::claim_folder() {
@@ -169,7 +159,8 @@ void Sandbox::Server::write_files(const std::string& ca_pem) {
 void Sandbox::Server::serve(const httplib::Request& received, const std::string& body, httplib::Response& sent) {
   waiting.answering();
   const HttpRequest request = request_of(received, body, origin);
-  const SandboxFault fault = next_fault(request);
+  const bool is_commit = target_of(request) == Target::commit && request.method == "POST";
+  const SandboxFault fault = is_commit ? faults.next() : SandboxFault();
   hold_back_packets(false);
   if (fault.kind == SandboxFault::Kind::delay) pause(fault);
   HttpResponse response;
@@ -212,18 +203,6 @@ void Sandbox::Server::log(const HttpRequest& request, const HttpResponse& respon
                            (has_query ? " [the documents know no query string here; the signature must cover it]" : "");
   const std::lock_guard<std::mutex> lock(mutex);
   options.log(line);
-}
-
-SandboxFault Sandbox::Server::next_fault(const HttpRequest& request) {
-  if (target_of(request) != Target::commit || request.method != "POST") return {};
-  const std::lock_guard<std::mutex> lock(mutex);
-  if (!script.empty()) {
-    SandboxFault next = std::move(script.front());
-    script.pop_front();
-    return next;
-  }
-  const bool faulty = !faults.empty() && std::generate_canonical<double, 53>(random) < fault_rate;
-  return faulty ? faults[random() % faults.size()] : SandboxFault();
 }
 
 HttpResponse Sandbox::Server::answer(const HttpRequest& request) {
@@ -337,26 +316,6 @@ bool Sandbox::Server::run() {
   return true;
 }
 
-void Sandbox::Server::inject(SandboxFault fault) {
-  const std::lock_guard<std::mutex> lock(mutex);
-  script.push_back(std::move(fault));
-}
-
-void Sandbox::Server::set_faults(std::vector<SandboxFault> wanted, double rate) {
-  const std::lock_guard<std::mutex> lock(mutex);
-  faults = std::move(wanted);
-  fault_rate = rate;
-}
-
-void Sandbox::Server::attach_page() {
-  if (options.page == nullptr) return;
-  std::string names;
-  for (const SandboxFault& fault : faults) names += (names.empty() ? "" : ", ") + to_string(fault);
-  options.page->server_->attach(
-      this, {wechat_pay.get(), names, fault_rate, [this](SandboxFault fault) { inject(std::move(fault)); },
-             [this](SandboxFault fault, double rate) { set_faults({std::move(fault)}, rate); }});
-}
-
 Sandbox::Sandbox(std::unique_ptr<Server> server) : server_(std::move(server)) {}
 
 Sandbox::~Sandbox() = default;
@@ -374,7 +333,8 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(SandboxOptions options) {
 
     if (auto error = server->bind()) return *std::move(error);
     if (!server->run()) return configuration_error("the sandbox cannot listen on " + server->origin);
-    server->attach_page();
+    if (const auto& page = server->options.page)
+      page->server_->attach(server.get(), {server->wechat_pay.get(), &server->faults});
     return std::unique_ptr<Sandbox>(new Sandbox(std::move(server)));
   } catch (const std::exception& exception) {
     return configuration_error(std::string("the sandbox could not start: ") + exception.what());
@@ -392,10 +352,10 @@ void Sandbox::answer_with(Handler handler) {
   server_->handler = std::move(handler);
 }
 
-void Sandbox::inject(SandboxFault fault) { server_->inject(std::move(fault)); }
+void Sandbox::inject(SandboxFault fault) { server_->faults.inject(std::move(fault)); }
 
 void Sandbox::set_faults(std::vector<SandboxFault> faults, double rate) {
-  server_->set_faults(std::move(faults), rate);
+  server_->faults.set(std::move(faults), rate);
 }
 
 }  // namespace testing

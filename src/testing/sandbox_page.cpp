@@ -113,7 +113,7 @@ void SandboxPage::Server::serve_files() {
 
 void SandboxPage::Server::serve_state() {
   http_.Get("/exchanges", guarded([this](const httplib::Request& request, httplib::Response& response) {
-              response.set_content(log.since(number_in(request.get_param_value("after"))), json_type);
+              response.set_content(exchanges(number_in(request.get_param_value("after"))), json_type);
             }));
   http_.Get("/orders", guarded([this](const httplib::Request&, httplib::Response& response) {
               response.set_content(orders(), json_type);
@@ -129,25 +129,28 @@ void SandboxPage::Server::serve_state() {
              }));
 }
 
+std::string SandboxPage::Server::exchanges(std::uint64_t after) const {
+  return "{\"controls\":" + controls() + ",\"log\":" + log.since(after) + "}";
+}
+
 std::string SandboxPage::Server::orders() const {
   constexpr std::size_t most_orders = 1000;
   std::vector<CommittedOrder> committed;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (controls_.wechat_pay != nullptr) committed = controls_.wechat_pay->committed();
+    if (controls_.wechat_pay != nullptr) committed = controls_.wechat_pay->latest_committed(most_orders);
   }
   ordered_json list = ordered_json::array();
-  for (std::size_t i = 0; i < std::min(committed.size(), most_orders); ++i) {
-    const BonusCommitRequest& order = committed[i].request;
+  for (const auto& [order, times] : committed) {
     list.push_back({{"out_trade_no", order.out_trade_no},
                     {"mchid", order.mchid},
                     {"sub_mchid", order.sub_mchid},
                     {"card_id", order.card_id},
                     {"code", order.code},
                     {"bonus_value", std::to_string(order.bonus_value)},  // JavaScript's numbers have 53 bits
-                    {"times", committed[i].times}});
+                    {"times", times}});
   }
-  return ordered_json{{"count", committed.size()}, {"orders", list}}.dump();
+  return list.dump();
 }
 
 std::string SandboxPage::Server::controls() const {
@@ -155,8 +158,10 @@ std::string SandboxPage::Server::controls() const {
   const bool switches = controls_.wechat_pay != nullptr;
   ordered_json names = ordered_json::array();
   for (const MerchantStage stage : stages) names.push_back(to_string(stage));
-  return ordered_json{{"fault", controls_.fault},
-                      {"rate", controls_.rate},
+  const FaultSchedule::Active active = switches ? controls_.faults->active() : FaultSchedule::Active();
+  return ordered_json{{"orders", switches ? controls_.wechat_pay->count_committed() : 0},
+                      {"fault", active.names},
+                      {"rate", active.rate},
                       {"stage", switches ? to_string(controls_.wechat_pay->stage()) : ""},
                       {"stages", switches ? names : ordered_json::array()}}
       .dump();
@@ -176,13 +181,10 @@ bool SandboxPage::Server::switch_fault(const std::string& body) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!fault || controls_.wechat_pay == nullptr) return false;
   if (wanted.value("next", json()) == true) {
-    controls_.inject(*fault);
-    return true;
+    controls_.faults->inject(*fault);
+  } else {
+    controls_.faults->set({*fault}, rate.get<double>());
   }
-  const bool on = fault->kind != SandboxFault::Kind::none;
-  controls_.set_faults(*fault, rate);
-  controls_.fault = on ? to_string(*fault) : "";
-  controls_.rate = on ? rate.get<double>() : 0;
   return true;
 }
 

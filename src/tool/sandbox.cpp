@@ -166,7 +166,7 @@ int run(const Options& given) {
 
   while (!interrupted_within(interruption, -1)) {
   }
-  std::cout << counted(wechat_pay.committed().size(), "order", "orders") << " committed\n";
+  std::cout << counted(wechat_pay.count_committed(), "order", "orders") << " committed\n";
   return ExitStatus::success;
 }
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import unittest
+import urllib.request
 
 from web_driver import Browser
 
@@ -87,8 +88,8 @@ class PageTest(unittest.TestCase):
         self.browser.until("return document.getElementById('live').textContent === 'live'")
 
     def tearDown(self):
+        self.browser.open("about:blank")  # before the sandbox ends, and so that the errors are all there
         self.assertEqual(self.browser.errors(), [])
-        self.browser.open("about:blank")  # before the sandbox ends
 
     def text(self, selector):
         return self.browser.run("return document.querySelector(arguments[0]).innerText", selector)
@@ -123,8 +124,12 @@ class PageTest(unittest.TestCase):
         detail = self.text("#detail")
         self.assertIn("WECHATPAY2-SHA256-RSA2048", detail)
         self.assertIn("SIGN_ERROR", detail)
+        asked = "return performance.getEntriesByType('resource').some(one => one.name.endsWith('/orders'))"
+        self.assertFalse(self.browser.run(asked))
+        self.assertEqual(self.text("#count-orders"), "1")
         self.browser.click("#tab-orders")
-        self.assertIn("1217752501201407033233368018", self.text("#order-rows"))
+        self.browser.until("return document.getElementById('order-rows').innerText.includes(arguments[0])",
+                           "1217752501201407033233368018")
 
     def test_filters_and_searches(self):
         self.commit()
@@ -170,6 +175,14 @@ class PageTest(unittest.TestCase):
         self.browser.click('[data-stage="public-key"]')
         self.browser.until("return document.querySelector('[data-stage=public-key]').ariaPressed === 'true'")
         self.commit()
+
+    def test_shows_what_another_page_has_switched(self):
+        self.browser.click("#tab-faults")
+        for path, value in (("stage", b"switching"), ("faults", b'{"fault":"503","rate":0.5}')):
+            request = urllib.request.Request(self.sandbox.page + path, value, {"X-Sandbox-Page": "1"})
+            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60).close()
+        self.browser.until("return document.querySelector('[data-stage=switching]').ariaPressed === 'true'")
+        self.browser.until("return document.getElementById('active-fault').textContent === '503 50 %'")
 
     def test_offers_the_faults_that_there_are(self):
         help_text = subprocess.run([TOOL, "sandbox", "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -290,7 +303,12 @@ class PageTest(unittest.TestCase):
         self.sandbox.process.send_signal(signal.SIGTERM)
         self.sandbox.process.wait()
         self.browser.until("return document.getElementById('live').className === 'lost'")
-        self.browser.errors()  # the browser logs that nobody answers
+        self.browser.click("#tab-faults")
+        self.browser.click("#off")
+        self.browser.until("return document.getElementById('said').textContent === 'The sandbox did not take it.'")
+        self.browser.open("about:blank")  # which asks no more
+        logged = self.browser.errors()  # the browser logs that nobody answers
+        self.assertFalse([one for one in logged if "Uncaught" in str(one)])
 
     def test_pictures_for_the_guide(self):
         self.commit()

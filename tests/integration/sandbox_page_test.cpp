@@ -78,7 +78,7 @@ class Page : public ::testing::Test {
 
 TEST_F(Page, ShowsARequestAndItsAnswer) {
   ASSERT_EQ(status_of_a_commit(), 204);
-  const json shown = get("/exchanges")["exchanges"];
+  const json shown = get("/exchanges")["log"]["exchanges"];
   ASSERT_EQ(shown.size(), 1U);
   EXPECT_EQ(shown[0]["number"], 1);
   EXPECT_EQ(shown[0]["method"], "POST");
@@ -89,9 +89,9 @@ TEST_F(Page, ShowsARequestAndItsAnswer) {
   EXPECT_EQ(shown[0]["fault"], "");
   EXPECT_TRUE(contains(shown[0]["headers"].dump(), "WECHATPAY2-SHA256-RSA2048"));
   EXPECT_TRUE(contains(shown[0]["answer_headers"].dump(), "Wechatpay-Signature"));
-  EXPECT_TRUE(get("/exchanges?after=1")["exchanges"].empty());
-  EXPECT_EQ(get("/orders")["count"], 1);
-  EXPECT_EQ(get("/orders")["orders"][0]["bonus_value"], "30");
+  EXPECT_TRUE(get("/exchanges?after=1")["log"]["exchanges"].empty());
+  EXPECT_EQ(get("/controls")["orders"], 1);
+  EXPECT_EQ(get("/orders")[0]["bonus_value"], "30");
 }
 
 TEST_F(Page, SwitchesFaultsOnAndOff) {
@@ -105,6 +105,17 @@ TEST_F(Page, SwitchesFaultsOnAndOff) {
   EXPECT_EQ(post(R"({"fault":"429","next":true})"), 204);
   EXPECT_EQ(status_of_a_commit(), 429);
   EXPECT_EQ(status_of_a_commit(), 204);
+}
+
+TEST_F(Page, ShowsWhatTheProgramHasSwitched) {
+  sandbox_->set_faults({503, SandboxFault::Kind::reset}, 0.5);
+  sandbox_->wechat_pay().set_stage(MerchantStage::switching);
+  const json shown = get("/exchanges")["controls"];
+  EXPECT_EQ(shown["fault"], "503, reset");
+  EXPECT_EQ(shown["rate"], 0.5);
+  EXPECT_EQ(shown["stage"], "switching");
+  sandbox_->set_faults({});
+  EXPECT_EQ(get("/exchanges")["controls"]["fault"], "");
 }
 
 TEST_F(Page, SwitchesTheMerchantsStage) {
@@ -177,13 +188,14 @@ TEST_F(Page, OfSeveralSandboxesShowsAllAndSwitchesTheFirst) {
   EXPECT_EQ(post(R"({"fault":"503"})"), 204);
   EXPECT_EQ(status_of_a_commit(), 503);
   EXPECT_EQ(status_of_a_commit(*second), 204);
-  EXPECT_EQ(get("/exchanges")["exchanges"].size(), 2U);
+  EXPECT_EQ(get("/exchanges")["log"]["exchanges"].size(), 2U);
 }
 
 TEST_F(Page, OutlivesItsSandbox) {
   sandbox_.reset();
   EXPECT_EQ(post(R"({"fault":"503"})"), 400);
-  EXPECT_EQ(get("/orders")["count"], 0);
+  EXPECT_EQ(get("/controls")["orders"], 0);
+  EXPECT_TRUE(get("/orders").empty());
   SandboxOptions options;
   options.page = page_;
   sandbox_ = Sandbox::start(options).value();
@@ -263,6 +275,17 @@ TEST_F(Log, KeepsNoMoreOfARequestThanItsBounds) {
   const json one = since(0)["exchanges"][0];
   EXPECT_EQ(one["body"].get<std::string>().size(), ExchangeLog::most_bytes);
   EXPECT_EQ(one["body_size"], 1U << 20U);
+}
+
+TEST_F(Log, KeepsNoMoreThanItsMemoryHoweverItIsEscaped) {
+  const std::string body(ExchangeLog::most_bytes, '\x01');
+  constexpr std::size_t added = 200;
+  for (std::size_t i = 0; i < added; ++i) add({"POST", "", "/", {}, body}, {200, {}, body});
+  const std::string document = log_.since(0);
+  const std::size_t first = std::stoul(document.substr(document.find("\"number\":") + 9));
+  constexpr std::size_t escaped = 2 * 6 * ExchangeLog::most_bytes;
+  EXPECT_LE((added - first + 1) * escaped, ExchangeLog::most_memory);
+  EXPECT_EQ(since(added - 1)["exchanges"].size(), 1U) << "the latest is kept";
 }
 
 TEST_F(Log, TakesBytesThatAreNoText) {

@@ -564,6 +564,21 @@ TEST_F(Fake, TakesHeaderNamesAndContentTypeInAnyCase) {
   EXPECT_EQ(wechat_pay_.answer(other).status, 204);
 }
 
+TEST_F(Fake, TellsItsLatestOrdersAndHowManyThereAre) {
+  const std::string seed = seed_body;
+  for (const char* number : {"b", "a", "c", "b"}) {
+    const std::string body = R"({"out_trade_no":")" + std::string(number) + seed.substr(seed.find("\",\"mchid"));
+    ASSERT_EQ(wechat_pay_.answer(request(seed_path, body)).status, 204) << body;
+  }
+  EXPECT_EQ(wechat_pay_.count_committed(), 3U);
+  const auto latest = wechat_pay_.latest_committed(2);
+  ASSERT_EQ(latest.size(), 2U);
+  EXPECT_EQ(latest[0].request.out_trade_no, "b");
+  EXPECT_EQ(latest[0].times, 2U);
+  EXPECT_EQ(latest[1].request.out_trade_no, "c");
+  EXPECT_EQ(wechat_pay_.latest_committed(9).size(), 3U);
+}
+
 TEST_F(Fake, TakesBlanksBeforeAContentTypesParameter) {
   HttpRequest other = request();
   set(other, "Content-Type", "application/json \t; charset=utf-8");

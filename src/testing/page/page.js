@@ -7,6 +7,8 @@ const exchanges = new Map();  // by number, oldest first
 let last = 0;
 let started = 0;
 let selected = 0;
+let ordersAreStale = true;
+let controlsShown = "";
 let filter = "all";
 let language = remembered("language") || (navigator.language.startsWith("zh") ? "zh" : "en");
 
@@ -204,14 +206,27 @@ function forget() {
   find("list").replaceChildren();
 }
 
-function showOrders({orders, count}) {
-  find("count-orders").textContent = count;
+function showOrders(orders) {
   const fields = ["out_trade_no", "mchid", "sub_mchid", "card_id", "code", "bonus_value", "times"];
   find("order-rows").replaceChildren(
       ...orders.map((order) => element("tr", "", ...fields.map((field) => element("td", "", String(order[field]))))));
+  const count = Number(find("count-orders").textContent);
+  find("orders-cut").hidden = orders.length >= count;
+  find("orders-cut").textContent = words().ordersCut(orders.length, count);
 }
 
-function showControls({fault, rate, stage, stages}) {
+// Only while somebody looks at them: there may be very many.
+async function updateOrders() {
+  if (!ordersAreStale || find("orders").hidden) return;
+  ordersAreStale = false;
+  showOrders(await get("orders"));
+}
+
+function showControls(controls) {
+  const {orders, fault, rate, stage, stages} = controls;
+  if (controlsShown === JSON.stringify(controls)) return;  // a button that is made anew loses its focus
+  controlsShown = JSON.stringify(controls);
+  find("count-orders").textContent = orders;
   const shown = find("active-fault");
   shown.hidden = !fault;
   shown.textContent = fault ? `${fault} ${Math.round(rate * 100)} %` : "";
@@ -221,7 +236,7 @@ function showControls({fault, rate, stage, stages}) {
     button.type = "button";
     button.dataset.stage = name;
     button.setAttribute("aria-pressed", String(name === stage));
-    button.addEventListener("click", () => post("stage", name));
+    button.addEventListener("click", () => send("stage", name, ""));
     return button;
   }));
 }
@@ -233,13 +248,17 @@ async function get(path) {
 }
 
 async function post(path, value) {
-  const answer = await fetch(path, {
-    method: "POST",
-    headers: {"X-Sandbox-Page": "1"},
-    body: typeof value === "string" ? value : JSON.stringify(value),
-  });
-  showControls(await get("controls"));
-  return answer.ok;
+  try {
+    const answer = await fetch(path, {
+      method: "POST",
+      headers: {"X-Sandbox-Page": "1"},
+      body: typeof value === "string" ? value : JSON.stringify(value),
+    });
+    showControls(await get("controls"));
+    return answer.ok;
+  } catch {
+    return false;
+  }
 }
 
 function show(live) {
@@ -249,14 +268,15 @@ function show(live) {
 
 async function poll() {
   try {
-    const news = await get(`exchanges?after=${last}`);
+    const {log: news, controls} = await get(`exchanges?after=${last}`);
     const another = news.started !== started;  // the sandbox has been started anew: its numbers begin at 1
     const stale = another && last > 0;
     started = news.started;
-    if (another) showControls(await get("controls"));
+    showControls(controls);
     if (stale) forget();
     else take(news.exchanges);
-    if (news.exchanges.length > 0) showOrders(await get("orders"));
+    if (another || news.exchanges.length > 0) ordersAreStale = true;
+    await updateOrders();
     show(true);
     setTimeout(poll, news.more || stale ? 0 : 400);
   } catch {
@@ -279,8 +299,8 @@ function showMeaning() {
   find("pause-label").hidden = name !== "delay" && name !== "slow";
 }
 
-async function send(value, said) {
-  const taken = await post("faults", value);
+async function send(path, value, said) {
+  const taken = await post(path, value);
   find("said").textContent = taken ? said : words().saidFailed;
 }
 
@@ -316,6 +336,7 @@ function speak() {
   showMeaning();
   showDetail();
   showCounts();
+  ordersAreStale = true;
 }
 
 function listen() {
@@ -346,13 +367,13 @@ function listen() {
   find("rate").addEventListener("input", () => { find("rate-shown").textContent = `${find("rate").value} %`; });
   find("next").addEventListener("click", () => {
     const fault = chosenFault();
-    send({...fault, next: true}, words().saidNext(fault.fault));
+    send("faults", {...fault, next: true}, words().saidNext(fault.fault));
   });
   find("from-now").addEventListener("click", () => {
     const fault = chosenFault();
-    send(fault, words().saidOn(fault.fault, find("rate").value));
+    send("faults", fault, words().saidOn(fault.fault, find("rate").value));
   });
-  find("off").addEventListener("click", () => send({fault: "none", rate: 0}, words().saidOff));
+  find("off").addEventListener("click", () => send("faults", {fault: "none", rate: 0}, words().saidOff));
   for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
 }
 

@@ -98,6 +98,12 @@ class FakeWechatPay {
   /// Every order that was committed, in the order of out_trade_no.
   std::vector<CommittedOrder> committed() const;
 
+  /// At most so many of them, the latest commit first.
+  std::vector<CommittedOrder> latest_committed(std::size_t most) const;
+
+  /// How many orders were committed.
+  std::size_t count_committed() const;
+
   /// How often this order was committed.
   std::size_t times_committed(std::string_view out_trade_no) const;
 
