@@ -37,7 +37,7 @@ struct SandboxPage::Server {
 
   /// The sandbox that the buttons switch, unless there is one already; `owner` names it. What it refers to must be
   /// there until it is detached.
-  void attach(const void* owner, PageControls controls);
+  void attach(const void* owner, const PageControls& controls);
   void detach(const void* owner);
 
   std::string url;

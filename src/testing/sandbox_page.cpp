@@ -199,11 +199,11 @@ bool SandboxPage::Server::switch_stage(const std::string& name) {
   return false;
 }
 
-void SandboxPage::Server::attach(const void* owner, PageControls controls) {
+void SandboxPage::Server::attach(const void* owner, const PageControls& controls) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (owner_ != nullptr) return;
   owner_ = owner;
-  controls_ = std::move(controls);
+  controls_ = controls;
 }
 
 void SandboxPage::Server::detach(const void* owner) {

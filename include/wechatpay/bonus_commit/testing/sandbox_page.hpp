@@ -12,10 +12,10 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
 /// Serves the page over plain HTTP on 127.0.0.1 until it is destroyed: each request as it comes, its verdict, the five
-/// lines, the explanation of a bad signature, headers, body and answer; the committed orders; buttons for faults and
-/// for the merchant's stage. It remembers the latest 1,000 requests, and 16 KiB of each of their parts. A page of
-/// another origin can neither read it nor press its buttons. Give it to SandboxOptions::page; several sandboxes may
-/// have the same one, of which the first is the one that its buttons switch. Thread-safe.
+/// lines, the explanation of a bad signature, headers, body and answer; the latest orders; buttons for faults and
+/// for the merchant's stage. It remembers the latest 1,000 requests, 16 KiB of each of their parts and 32 MiB in all. A
+/// page of another origin can neither read it nor press its buttons. Give it to SandboxOptions::page; several sandboxes
+/// may have the same one, of which the first is the one that its buttons switch. Thread-safe.
 class SandboxPage {
  public:
   /// `port` 0: one that is free. Fails with `invalid_configuration` where the port is taken.
