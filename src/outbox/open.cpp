@@ -28,6 +28,9 @@ bool is_postgresql(const std::string& url) { return url.rfind("postgres", 0) == 
 }  // namespace
 
 std::unique_ptr<Session> connect(const std::string& url) {
+  if (const std::string fault = fault_of_url(url); !fault.empty()) {
+    throw DatabaseError("the database's URL " + fault, "", false);
+  }
 #ifdef WECHATPAY_WITH_POSTGRESQL
   if (is_postgresql(url)) return std::make_unique<PostgresqlSession>(url);
 #endif

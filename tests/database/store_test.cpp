@@ -257,6 +257,18 @@ TEST_F(PostgresqlOutboxTest, NoErrorRepeatsThePasswordOfItsUrl) {
   }
 }
 
+TEST_P(OutboxTest, APasswordWithCharactersOfAUrlIsRefusedAndNoPieceOfItShown) {
+  const std::string scheme = url_.substr(0, url_.find("://"));
+  for (const char* password : {"Hun?ter2", "Hun/ter2", "Hun@ter2", "Hun#ter2", "Hun/te@r2", "1/Hun?te:r2"}) {
+    const std::string url = scheme + "://super:" + password + "@127.0.0.1:1/none";
+    const std::string error = error_of([&url] { connect(url); });
+    EXPECT_TRUE(contains(error, "%40 %2F %3F %23")) << error;
+    EXPECT_FALSE(contains(error, "Hun") || contains(error, "ter2") || contains(error, "r2")) << error;
+    EXPECT_TRUE(has_password(url)) << url;
+  }
+  EXPECT_TRUE(contains(error_of([&] { connect(scheme + "://super:Hunter2/none"); }), "a port that is no number"));
+}
+
 TEST_P(OutboxTest, DeadRowsAreListedTriedAgainAndDiscarded) {
   insert(3);
   const auto store = this->store();

@@ -304,11 +304,15 @@ TEST(Pace, AClaimTakesHalfASecondsRowsAndWaitsForHalfOfThem) {
 TEST(DatabaseUrl, IsOfAKnownDatabaseAndItsPasswordIsFound) {
   EXPECT_EQ(fault_of_url("postgresql://user@host/name"), "");
   EXPECT_EQ(fault_of_url("mysql://user@host/name"), "");
-  for (const char* wrong : {"", "host=localhost", "http://Hunter2", "Hunter2", "postgresql://host\nHunter2"}) {
+  for (const char* wrong : {"", "host=localhost", "http://Hunter2", "Hunter2", "postgresql://host\nHunter2",
+                            "postgresql://user:Hunter2/name", "mysql://a:1,user:Hunter2?b=c", "mysql://u:Hun@ter2@h/n",
+                            "postgresql://u:Hun?ter2@h/n", "postgresql://u:Hun/ter2@h/n", "postgresql://u:Hun#ter2@h",
+                            "postgresql://h/n?user=Hunter2@company"}) {
     EXPECT_NE(fault_of_url(wrong), "") << wrong;
-    EXPECT_FALSE(contains(fault_of_url(wrong), "Hunter2"));
+    EXPECT_FALSE(contains(fault_of_url(wrong), "ter2"));
   }
   for (const char* with : {"postgresql://user:secret@host/name", "postgresql://user:a:b@c@host", "postgres://:x@h",
+                           "postgresql://u:se?cret@h/n", "mysql://u:se/cret@h/n", "mysql://u:pa@ss@h/n",
                            "postgresql://host/name?password=x", "postgresql:///n?a=b&password=x&c=d",
                            "postgresql://h/n?pass%77ord=x", "postgresql://h/n?sslpassword=x"}) {
     EXPECT_TRUE(has_password(with)) << with;
@@ -316,6 +320,7 @@ TEST(DatabaseUrl, IsOfAKnownDatabaseAndItsPasswordIsFound) {
   for (const char* without : {"postgresql://user@host:5432/name", "postgresql:///name?host=/tmp/a%20b",
                               "postgresql://[::1]:5432/name", "postgresql://a:1,b:2/n?target_session_attrs=any"}) {
     EXPECT_FALSE(has_password(without)) << without;
+    EXPECT_EQ(fault_of_url(without), "") << without;
   }
 }
 
