@@ -93,7 +93,13 @@ std::string mysql_schema() {
 
 std::string MysqlAdministration::schema() const { return mysql_schema(); }
 
-void MysqlAdministration::install() { session_->execute(schema()); }
+void MysqlAdministration::install() {
+  if (!session_->query("SHOW TABLES LIKE 'wechatpay_bonus_outbox_about'").empty()) {
+    const Table version = session_->query("SELECT value FROM wechatpay_bonus_outbox_about WHERE `key` = 'schema'");
+    if (!version.empty() && is_current(version.at(0).at(0))) return;
+  }
+  session_->execute("SET SESSION lock_wait_timeout = 3;" + schema());
+}
 
 Status MysqlAdministration::status() {
   Status status;

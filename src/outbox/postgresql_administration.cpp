@@ -24,7 +24,6 @@ constexpr const char* tables = R"(CREATE TABLE IF NOT EXISTS wechatpay_bonus_out
   last_error text
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
   autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX IF NOT EXISTS wechatpay_bonus_outbox_due ON wechatpay_bonus_outbox (due_at, id);
 
 CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_done (
   id bigint PRIMARY KEY,  -- the row's in the outbox
@@ -39,8 +38,6 @@ CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_done (
   done_at timestamptz NOT NULL DEFAULT now(),
   request_id text NOT NULL
 );
-CREATE INDEX IF NOT EXISTS wechatpay_bonus_outbox_done_at ON wechatpay_bonus_outbox_done (done_at);
-CREATE INDEX IF NOT EXISTS wechatpay_bonus_outbox_done_order ON wechatpay_bonus_outbox_done (out_trade_no);
 
 CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_dead (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -58,7 +55,6 @@ CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_dead (
   message text NOT NULL,
   request_id text NOT NULL
 );
-CREATE INDEX IF NOT EXISTS wechatpay_bonus_outbox_dead_kind ON wechatpay_bonus_outbox_dead (kind, dead_at);
 
 CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_pace (
   name text PRIMARY KEY,  -- the merchant that signs
@@ -68,6 +64,22 @@ CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_pace (
 );
 
 CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_about (key text PRIMARY KEY, value text NOT NULL);
+
+-- CREATE INDEX IF NOT EXISTS would lock out INSERTs although the index is there.
+DO $$ BEGIN
+  IF to_regclass('wechatpay_bonus_outbox_due') IS NULL THEN
+    CREATE INDEX wechatpay_bonus_outbox_due ON wechatpay_bonus_outbox (due_at, id);
+  END IF;
+  IF to_regclass('wechatpay_bonus_outbox_done_at') IS NULL THEN
+    CREATE INDEX wechatpay_bonus_outbox_done_at ON wechatpay_bonus_outbox_done (done_at);
+  END IF;
+  IF to_regclass('wechatpay_bonus_outbox_done_order') IS NULL THEN
+    CREATE INDEX wechatpay_bonus_outbox_done_order ON wechatpay_bonus_outbox_done (out_trade_no);
+  END IF;
+  IF to_regclass('wechatpay_bonus_outbox_dead_kind') IS NULL THEN
+    CREATE INDEX wechatpay_bonus_outbox_dead_kind ON wechatpay_bonus_outbox_dead (kind, dead_at);
+  END IF;
+END $$;
 )";
 
 /// `$1` is the kind or empty, `$2` the id or empty.
@@ -92,9 +104,14 @@ std::string PostgresqlAdministration::schema() const { return postgresql_schema(
 
 void PostgresqlAdministration::install() {
   check_encoding(*session_);
-  // Two installations at a time would meet in the catalogue.
-  session_->execute("BEGIN; SELECT pg_advisory_xact_lock(hashtext('wechatpay_bonus_outbox'));\n" + schema() +
-                    "COMMIT;");
+  if (session_->query("SELECT to_regclass('wechatpay_bonus_outbox_about') IS NOT NULL").at(0).at(0) == "t") {
+    const Table version = session_->query("SELECT value FROM wechatpay_bonus_outbox_about WHERE key = 'schema'");
+    if (!version.empty() && is_current(version.at(0).at(0))) return;
+  }
+  // Two installations at a time would meet in the catalogue. Who waits for a table's lock holds up all who come behind.
+  session_->execute(
+      "BEGIN; SELECT pg_advisory_xact_lock(hashtext('wechatpay_bonus_outbox')); SET LOCAL lock_timeout = '3s';\n" +
+      schema() + "COMMIT;");
 }
 
 Status PostgresqlAdministration::status() {

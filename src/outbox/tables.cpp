@@ -50,15 +50,19 @@ bool refuses_rows(std::string_view sqlstate) {
   return std::find(classes.begin(), classes.end(), sqlstate.substr(0, 2)) != classes.end();
 }
 
-void check_about(const std::string& version, const Owner& found, const Owner& owner) {
-  if (version.empty()) throw DatabaseError("there is no outbox here: run `outbox install` first", "", false);
+bool is_current(const std::string& version) {
   const std::int64_t number = number_of(version);
   if (number > schema_version) {
     throw DatabaseError("the outbox's tables are of version " + version + ", which is newer than this program knows (" +
                             std::to_string(schema_version) + "): install a newer wechatpay-bonus-commit",
                         "", false);
   }
-  if (number < oldest_version) {
+  return number == schema_version;
+}
+
+void check_about(const std::string& version, const Owner& found, const Owner& owner) {
+  if (version.empty()) throw DatabaseError("there is no outbox here: run `outbox install` first", "", false);
+  if (!is_current(version) && number_of(version) < oldest_version) {
     throw DatabaseError("the outbox's tables are of version " + version + ", which is too old: run `outbox upgrade`",
                         "", false);
   }

@@ -10,6 +10,9 @@
 
 namespace wechatpay::bonus_commit::outbox {
 
+/// Whether the tables are of this program's version. Throws where they are of a newer one.
+bool is_current(const std::string& version);
+
 /// Throws where the tables, by what `_about` says, are of another version or another owner's.
 void check_about(const std::string& version, const Owner& found, const Owner& owner);
 

@@ -34,6 +34,28 @@ TEST_P(OutboxTest, InstallsTwiceAndByTwoAtATimeWithoutAnError) {
   EXPECT_EQ(open_administration(url_)->status().version, schema_version);
 }
 
+TEST_P(OutboxTest, ASecondInstallationWaitsForNoTransactionAndHoldsNoneUp) {
+  const auto merchant = connect(url_);
+  merchant->execute(
+      "BEGIN; INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, bonus_value) VALUES "
+      "('1', '2', '3', '4', 5);");
+  EXPECT_EQ(error_of([this] { open_administration(url_)->install(); }), "");
+  execute("DELETE FROM wechatpay_bonus_outbox_about;");
+  EXPECT_EQ(error_of([this] { open_administration(url_)->install(); }), "");
+  EXPECT_EQ(open_administration(url_)->status().version, schema_version);
+  merchant->execute("COMMIT;");
+}
+
+TEST_F(PostgresqlOutboxTest, AnIndexThatIsMissingIsMadeWhereItsLockIsToBeHadSoon) {
+  execute("DROP INDEX wechatpay_bonus_outbox_due; DELETE FROM wechatpay_bonus_outbox_about;");
+  const auto merchant = connect(url_);
+  merchant->execute("BEGIN; LOCK TABLE wechatpay_bonus_outbox IN ROW EXCLUSIVE MODE;");
+  EXPECT_TRUE(contains(error_of([this] { open_administration(url_)->install(); }), "lock timeout"));
+  merchant->execute("COMMIT;");
+  open_administration(url_)->install();
+  EXPECT_EQ(value("SELECT to_regclass('wechatpay_bonus_outbox_due') IS NOT NULL"), "t");
+}
+
 TEST_P(OutboxTest, AClaimTakesTheOldestDueRowsAndNoOtherClaimTakesThem) {
   insert(5);
   execute("UPDATE wechatpay_bonus_outbox SET due_at = now() - interval '1' hour WHERE out_trade_no = 'order-4';");
@@ -216,6 +238,7 @@ TEST_P(OutboxTest, AnotherMerchantsAnotherHostsAndANewerOutboxAreRefused) {
   EXPECT_EQ(refusal(owner), "");
   execute("UPDATE wechatpay_bonus_outbox_about SET value = '2' WHERE \"key\" = 'schema';");
   EXPECT_TRUE(contains(refusal(owner), "newer than this program knows"));
+  EXPECT_TRUE(contains(error_of([this] { open_administration(url_)->install(); }), "newer than this program knows"));
   execute("UPDATE wechatpay_bonus_outbox_about SET value = '0' WHERE \"key\" = 'schema';");
   EXPECT_TRUE(contains(refusal(owner), "outbox upgrade"));
 }
