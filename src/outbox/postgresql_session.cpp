@@ -17,7 +17,8 @@ namespace {
 
 /// A client's own limit is above the server's, which so has the first word.
 constexpr std::chrono::seconds longest_transaction{15};
-constexpr const char* begin_transaction = "BEGIN; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '5s'";
+constexpr const char* begin_transaction =
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '5s'";
 
 using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
 

@@ -258,6 +258,11 @@ TEST_F(PostgresqlOutboxTest, ADatabaseOfAnotherEncodingThanUtf8IsRefused) {
   execute("DROP DATABASE " + name + ";");
 }
 
+TEST_F(PostgresqlOutboxTest, ADatabaseWhoseDefaultIsAStricterIsolationIsUsedAtReadCommitted) {
+  execute("ALTER DATABASE " + database_ + " SET default_transaction_isolation = serializable;");
+  EXPECT_EQ(value("SELECT current_setting('transaction_isolation')"), "read committed");
+}
+
 TEST_F(PostgresqlOutboxTest, AServerThatOnlyReadsIsNoOutboxAndSaysSo) {
   execute("ALTER DATABASE " + database_ + " SET default_transaction_read_only = on;");
   EXPECT_TRUE(contains(error_of([this] { open_store(url_); }), "read-only"));
