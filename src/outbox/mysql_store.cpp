@@ -13,8 +13,12 @@ namespace wechatpay::bonus_commit::outbox {
 
 namespace {
 
-std::string interval(std::chrono::milliseconds time) {
-  return "INTERVAL " + std::to_string(time.count() * 1000) + " MICROSECOND";
+std::string interval(std::chrono::microseconds time) {
+  return "INTERVAL " + std::to_string(time.count()) + " MICROSECOND";
+}
+
+std::string above(std::int64_t low) {
+  return low > 0 ? " AND due_at >= FROM_UNIXTIME(" + std::to_string(low) + " / 1000000)" : "";
 }
 
 std::string literal(const std::string& text) {
@@ -80,14 +84,13 @@ bool MysqlStore::may_claim(const Claim& claim) {
         ->query("SELECT 1 FROM wechatpay_bonus_outbox_pace WHERE name = $1 AND halted_until > NOW(6)", {claim.merchant})
         .empty();
   }
-  const auto rows = [&claim](std::size_t count) {
-    const double seconds = static_cast<double>(count) / claim.pace.per_second;
-    return "INTERVAL " + std::to_string(static_cast<std::int64_t>(seconds * 1e6)) + " MICROSECOND";
-  };
-  session_->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = GREATEST(next_at, NOW(6)) + " + rows(claim.most) +
-                      " WHERE name = $1 AND halted_until <= NOW(6) AND next_at <= NOW(6) + " +
-                      rows(claim.pace.burst() - std::min(claim.most, claim.pace.burst())) +
-                      " AND EXISTS (SELECT 1 FROM wechatpay_bonus_outbox WHERE due_at <= NOW(6))",
+  const std::string farthest = "NOW(6) + " + interval(claim.pace.farthest());
+  session_->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = CASE WHEN next_at <= " + farthest +
+                      " THEN GREATEST(next_at, NOW(6)) ELSE NOW(6) END + " + interval(claim.pace.time_of(claim.most)) +
+                      " WHERE name = $1 AND halted_until <= NOW(6) AND (next_at <= NOW(6) + " +
+                      interval(claim.pace.room_for(claim.most)) + " OR next_at > " + farthest +
+                      ") AND EXISTS (SELECT 1 FROM wechatpay_bonus_outbox WHERE due_at <= NOW(6)" + above(claim.low) +
+                      ")",
                   {claim.merchant});
   return session_->query("SELECT ROW_COUNT()").at(0).at(0) == "1";
 }
@@ -96,11 +99,9 @@ bool MysqlStore::may_claim(const Claim& claim) {
 /// different parts of what is due.
 std::vector<Row> MysqlStore::claim(const Claim& claim) {
   if (!may_claim(claim)) return {};
-  const std::string low =
-      claim.low > 0 ? " AND due_at >= FROM_UNIXTIME(" + std::to_string(claim.low) + " / 1000000)" : "";
   const Table candidates = session_->query(
       "SELECT id, CAST(UNIX_TIMESTAMP(due_at) * 1000000 AS SIGNED) FROM wechatpay_bonus_outbox WHERE due_at <= NOW(6)" +
-      low + " ORDER BY due_at, id LIMIT " + std::to_string(4 * claim.most));
+      above(claim.low) + " ORDER BY due_at, id LIMIT " + std::to_string(4 * claim.most));
   if (candidates.empty()) return {};
   const std::size_t parts = (candidates.size() + claim.most - 1) / claim.most;
   const auto part = std::min(parts - 1, static_cast<std::size_t>(random_fraction() * static_cast<double>(parts)));

@@ -40,11 +40,23 @@ struct Pace {
   /// How many rows may be claimed at once after a rest.
   std::size_t burst() const { return 2 * most_at_once(); }
 
-  /// How long a worker waits that was given nothing: until half a claim's rows have their time.
-  std::chrono::milliseconds pause() const {
-    const double seconds = static_cast<double>(most_at_once()) / per_second / 2;
-    return std::clamp(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)),
-                      std::chrono::milliseconds(20), std::chrono::milliseconds(2000));
+  /// What so many rows take at this rate.
+  std::chrono::microseconds time_of(std::size_t rows) const {
+    return std::chrono::microseconds(static_cast<std::int64_t>(static_cast<double>(rows) / per_second * 1e6));
+  }
+
+  /// How far ahead the last row's time may lie where so many are to be claimed at once.
+  std::chrono::microseconds room_for(std::size_t rows) const { return time_of(burst() - std::min(rows, burst())); }
+
+  /// No claim has left a time that lies further ahead.
+  std::chrono::microseconds farthest() const { return time_of(burst()) + std::chrono::minutes(1); }
+
+  /// How long a worker waits that was given nothing, and that would wait `polling` without a rate: at least until half
+  /// a claim's rows have their time.
+  std::chrono::milliseconds pause(std::chrono::milliseconds polling) const {
+    if (!(per_second > 0)) return polling;
+    const auto half = std::chrono::duration_cast<std::chrono::milliseconds>(time_of(most_at_once()) / 2);
+    return std::max(polling, std::clamp(half, std::chrono::milliseconds(20), std::chrono::milliseconds(2000)));
   }
 };
 

@@ -17,7 +17,7 @@ namespace {
 // index serves. Texts are cut: a row may hold megabytes, and is refused all the same.
 constexpr const char* claim_begin = R"(picked AS MATERIALIZED (
   SELECT id, due_at FROM wechatpay_bonus_outbox
-  WHERE due_at <= now() AND )";
+  WHERE )";
 constexpr const char* claim_end = R"(
   ORDER BY due_at, id LIMIT $2::bigint FOR UPDATE SKIP LOCKED)
 UPDATE wechatpay_bonus_outbox o
@@ -34,14 +34,15 @@ RETURNING o.id, left(o.card_id, 64), left(o.code, 64), left(o.out_trade_no, 64),
 constexpr const char* not_halted = R"(NOT EXISTS (
     SELECT 1 FROM wechatpay_bonus_outbox_pace WHERE name = $1 AND halted_until > now()))";
 
+// $5 is the time of the rows that are asked for, $6 that of those that a burst has more, $7 a time that lies so far
+// ahead that the database's clock must have been set back since.
 constexpr const char* take_pace = R"(pace AS (
   UPDATE wechatpay_bonus_outbox_pace
-  SET next_at = greatest(next_at, now()) + $2::bigint * $5::float8 * interval '1 s'
+  SET next_at = CASE WHEN next_at <= now() + $7::bigint * interval '1 us' THEN greatest(next_at, now()) ELSE now() END
+    + $5::bigint * interval '1 us'
   WHERE name = $1 AND halted_until <= now()
-    AND next_at <= now() + ($6::bigint - $2::bigint) * $5::float8 * interval '1 s'
-    AND EXISTS (SELECT 1 FROM wechatpay_bonus_outbox WHERE due_at <= now())
-  RETURNING 1),
-)";
+    AND (next_at <= now() + $6::bigint * interval '1 us' OR next_at > now() + $7::bigint * interval '1 us')
+    AND EXISTS (SELECT 1 FROM wechatpay_bonus_outbox WHERE )";
 
 constexpr const char* settle_statement = R"(WITH told AS (
   SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
@@ -132,18 +133,18 @@ void PostgresqlStore::open(const Owner& owner) {
 std::vector<Row> PostgresqlStore::claim(const Claim& claim) {
   std::vector<std::string> parameters = {claim.merchant, std::to_string(claim.most), milliseconds(claim.lease),
                                          claim.token};
+  const bool paced = claim.pace.per_second > 0;
+  std::string due = "due_at <= now()";
+  if (claim.low > 0) due += " AND due_at >= to_timestamp(" + std::to_string(claim.low) + "::bigint / 1000000.0)";
   std::string statement = "WITH ";
-  if (claim.pace.per_second > 0) {
-    statement += take_pace;
-    parameters.push_back(std::to_string(1 / claim.pace.per_second));
-    parameters.push_back(std::to_string(claim.pace.burst()));
+  if (paced) {
+    statement.append(take_pace).append(due).append(")\n  RETURNING 1),\n");
+    for (const auto time : {claim.pace.time_of(claim.most), claim.pace.room_for(claim.most), claim.pace.farthest()}) {
+      parameters.push_back(std::to_string(time.count()));
+    }
   }
-  statement.append(claim_begin).append(claim.pace.per_second > 0 ? "EXISTS (SELECT 1 FROM pace)" : not_halted);
-  if (claim.low > 0) {
-    parameters.push_back(std::to_string(claim.low));
-    statement += " AND due_at >= to_timestamp($" + std::to_string(parameters.size()) + "::bigint / 1000000.0)";
-  }
-  statement += claim_end;
+  statement.append(claim_begin).append(due).append(" AND ");
+  statement.append(paced ? "EXISTS (SELECT 1 FROM pace)" : not_halted).append(claim_end);
   std::vector<Row> rows;
   for (const auto& line : session_->query(statement, parameters)) rows.push_back(row_of(line));
   std::sort(rows.begin(), rows.end(),

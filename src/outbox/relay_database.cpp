@@ -199,8 +199,7 @@ void Relay::claim() {
   if (!rows.empty() && breaker_.closed()) metrics_.moved_at = Clock::now();
   low_ = rows.size() < claim.most ? 0 : std::max<std::int64_t>(0, rows.back().due - low_margin);
   const auto pause = polling_.after(claim.most, rows.size(), random_fraction());
-  const bool paced = options_.pace.per_second > 0 && rows.empty();
-  claim_at_ = Clock::now() + (paced ? options_.pace.pause() : pause);
+  claim_at_ = Clock::now() + (rows.empty() ? options_.pace.pause(pause) : pause);
   if (!merchants_held_.empty()) look_for_resume();
   take_rows(std::move(rows), claim.token, begin);
 }

@@ -294,10 +294,15 @@ TEST(Pace, AClaimTakesHalfASecondsRowsAndWaitsForHalfOfThem) {
   };
   EXPECT_EQ(pace(100).most_at_once(), 50U);
   EXPECT_EQ(pace(100).burst(), 100U);
-  EXPECT_EQ(pace(100).pause(), milliseconds(250));
+  EXPECT_EQ(pace(100).pause(milliseconds(1)), milliseconds(250));
   EXPECT_EQ(pace(0.5).most_at_once(), 1U);
-  EXPECT_EQ(pace(0.5).pause(), milliseconds(1000));
-  EXPECT_EQ(pace(0.001).pause(), milliseconds(2000));
+  EXPECT_EQ(pace(0.5).pause(milliseconds(1)), milliseconds(1000));
+  EXPECT_EQ(pace(0.001).pause(milliseconds(1)), milliseconds(2000));
+  EXPECT_EQ(pace(0).pause(milliseconds(1)), milliseconds(1));
+  EXPECT_EQ(pace(100).pause(milliseconds(1234)), milliseconds(1234)) << "an idle worker slows down with a rate, too";
+  EXPECT_EQ(pace(70000).time_of(35000), milliseconds(500));
+  EXPECT_EQ(pace(100).room_for(50), milliseconds(500));
+  EXPECT_EQ(pace(100).room_for(101), milliseconds(0));
   EXPECT_GT(pace(0).most_at_once(), 1000000U);
 }
 
