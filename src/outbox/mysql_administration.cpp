@@ -74,10 +74,11 @@ CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_about (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 )";
 
-constexpr const char* chosen = "($1 = '' OR kind = $1) AND ($2 = '' OR id = CAST($2 AS SIGNED))";
+constexpr const char* chosen =
+    "($1 = '' OR kind = $1) AND ($2 = '' OR id = CAST($2 AS SIGNED)) AND id > CAST($3 AS SIGNED)";
 
 std::vector<std::string> parameters_of(const DeadRows& which) {
-  return {which.kind.value_or(""), which.id ? std::to_string(*which.id) : ""};
+  return {which.kind.value_or(""), which.id ? std::to_string(*which.id) : "", std::to_string(which.after)};
 }
 
 std::uint64_t count_in(const Table& table) { return static_cast<std::uint64_t>(number_of(table.at(0).at(0))); }
@@ -148,33 +149,38 @@ std::vector<DeadRow> MysqlAdministration::dead(const DeadRows& which, std::size_
   return rows;
 }
 
-std::uint64_t MysqlAdministration::retry(const DeadRows& which) {
-  const auto parameters = parameters_of(which);
-  session_->query("START TRANSACTION");
-  std::string ids;
-  for (const auto& line : session_->query(
-           std::string("SELECT id FROM wechatpay_bonus_outbox_dead WHERE ").append(chosen).append(" FOR UPDATE"),
-           parameters)) {
-    ids.append(ids.empty() ? "" : ",").append(line.at(0));
+/// In short transactions. Rows that die meanwhile are not among them.
+std::uint64_t MysqlAdministration::take_dead(DeadRows which, bool commit_again) {
+  const Table last = session_->query("SELECT COALESCE(MAX(id), 0) FROM wechatpay_bonus_outbox_dead");
+  std::uint64_t all = 0;
+  while (true) {
+    session_->query("START TRANSACTION");
+    const Table part = session_->query(std::string("SELECT id FROM wechatpay_bonus_outbox_dead WHERE ")
+                                           .append(chosen)
+                                           .append(" AND id <= ")
+                                           .append(last.at(0).at(0))
+                                           .append(" ORDER BY id LIMIT 5000 FOR UPDATE"),
+                                       parameters_of(which));
+    std::string ids;
+    for (const auto& line : part) ids.append(ids.empty() ? "" : ",").append(line.at(0));
+    if (commit_again && !part.empty()) {
+      session_->query(
+          "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, "
+          "created_at) SELECT card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, created_at FROM "
+          "wechatpay_bonus_outbox_dead WHERE id IN (" +
+          ids + ")");
+    }
+    if (!part.empty()) session_->query("DELETE FROM wechatpay_bonus_outbox_dead WHERE id IN (" + ids + ")");
+    session_->query("COMMIT");
+    if (part.empty()) return all;
+    all += part.size();
+    which.after = number_of(part.back().at(0));
   }
-  std::uint64_t count = 0;
-  if (!ids.empty()) {
-    session_->query(
-        "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, "
-        "created_at) SELECT card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, created_at FROM "
-        "wechatpay_bonus_outbox_dead WHERE id IN (" +
-        ids + ")");
-    session_->query("DELETE FROM wechatpay_bonus_outbox_dead WHERE id IN (" + ids + ")");
-    count = count_in(session_->query("SELECT ROW_COUNT()"));
-  }
-  session_->query("COMMIT");
-  return count;
 }
 
-std::uint64_t MysqlAdministration::discard(const DeadRows& which) {
-  session_->query(std::string("DELETE FROM wechatpay_bonus_outbox_dead WHERE ").append(chosen), parameters_of(which));
-  return count_in(session_->query("SELECT ROW_COUNT()"));
-}
+std::uint64_t MysqlAdministration::retry(const DeadRows& which) { return take_dead(which, true); }
+
+std::uint64_t MysqlAdministration::discard(const DeadRows& which) { return take_dead(which, false); }
 
 /// A statement that changes some rows at a time, until it finds none.
 std::uint64_t MysqlAdministration::repeat(const std::string& statement) {

@@ -97,7 +97,8 @@ std::string literal(const std::string& text) {
 
 }  // namespace
 
-MysqlSession::MysqlSession(const std::string& url) : connection_(mysql_init(nullptr), mysql_close) {
+MysqlSession::MysqlSession(const std::string& url, std::chrono::seconds longest)
+    : connection_(mysql_init(nullptr), mysql_close) {
   if (connection_ == nullptr) throw DatabaseError("out of memory", "", true);
   Address address = address_of(url);
   if (address.password.empty()) {
@@ -106,7 +107,7 @@ MysqlSession::MysqlSession(const std::string& url) : connection_(mysql_init(null
   }
   password_ = address.password;
   const unsigned connect_timeout = 5;
-  const unsigned answer_timeout = 15;
+  const auto answer_timeout = static_cast<unsigned>(longest.count());
   mysql_options(connection_.get(), MYSQL_OPT_CONNECT_TIMEOUT, &connect_timeout);
   mysql_options(connection_.get(), MYSQL_OPT_READ_TIMEOUT, &answer_timeout);
   mysql_options(connection_.get(), MYSQL_OPT_WRITE_TIMEOUT, &answer_timeout);

@@ -4,6 +4,7 @@
 
 #include <mysql.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,7 +17,7 @@ namespace wechatpay::bonus_commit::outbox {
 /// START TRANSACTION goes before. A server that only reads is refused, and so is binlog_format=STATEMENT.
 class MysqlSession : public Session {
  public:
-  explicit MysqlSession(const std::string& url);
+  MysqlSession(const std::string& url, std::chrono::seconds longest);
 
   Table query(const std::string& statement, const std::vector<std::string>& parameters = {}) override;
   void execute(const std::string& statements) override;

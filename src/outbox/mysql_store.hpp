@@ -44,6 +44,7 @@ class MysqlAdministration : public Administration {
   Health health() override;
 
  private:
+  std::uint64_t take_dead(DeadRows which, bool commit_again);
   std::uint64_t repeat(const std::string& statement);
 
   const std::unique_ptr<Session> session_;

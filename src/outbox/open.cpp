@@ -12,6 +12,9 @@ namespace wechatpay::bonus_commit::outbox {
 
 namespace {
 
+/// An operator's query counts rows, of which there may be many millions.
+constexpr std::chrono::seconds longest_count{300};
+
 bool is_postgresql(const std::string& url) { return url.rfind("postgres", 0) == 0; }
 
 [[noreturn]] void refuse(const std::string& url) {
@@ -27,15 +30,15 @@ bool is_postgresql(const std::string& url) { return url.rfind("postgres", 0) == 
 
 }  // namespace
 
-std::unique_ptr<Session> connect(const std::string& url) {
+std::unique_ptr<Session> connect(const std::string& url, std::chrono::seconds longest) {
   if (const std::string fault = fault_of_url(url); !fault.empty()) {
     throw DatabaseError("the database's URL " + fault, "", false);
   }
 #ifdef WECHATPAY_WITH_POSTGRESQL
-  if (is_postgresql(url)) return std::make_unique<PostgresqlSession>(url);
+  if (is_postgresql(url)) return std::make_unique<PostgresqlSession>(url, longest);
 #endif
 #ifdef WECHATPAY_WITH_MYSQL
-  if (!is_postgresql(url)) return std::make_unique<MysqlSession>(url);
+  if (!is_postgresql(url)) return std::make_unique<MysqlSession>(url, longest);
 #endif
   refuse(url);
 }
@@ -52,10 +55,10 @@ std::unique_ptr<Store> open_store(const std::string& url) {
 
 std::unique_ptr<Administration> open_administration(const std::string& url) {
 #ifdef WECHATPAY_WITH_POSTGRESQL
-  if (is_postgresql(url)) return std::make_unique<PostgresqlAdministration>(connect(url));
+  if (is_postgresql(url)) return std::make_unique<PostgresqlAdministration>(connect(url, longest_count));
 #endif
 #ifdef WECHATPAY_WITH_MYSQL
-  if (!is_postgresql(url)) return std::make_unique<MysqlAdministration>(connect(url));
+  if (!is_postgresql(url)) return std::make_unique<MysqlAdministration>(connect(url, longest_count));
 #endif
   refuse(url);
 }

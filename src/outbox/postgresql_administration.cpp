@@ -82,11 +82,12 @@ DO $$ BEGIN
 END $$;
 )";
 
-/// `$1` is the kind or empty, `$2` the id or empty.
-constexpr const char* chosen = "($1 = '' OR kind = $1) AND ($2 = '' OR id = nullif($2, '')::bigint)";
+/// `$1` is the kind or empty, `$2` the id or empty, `$3` the id that they are above.
+constexpr const char* chosen =
+    "($1 = '' OR kind = $1) AND ($2 = '' OR id = nullif($2, '')::bigint) AND id > $3::bigint";
 
 std::vector<std::string> parameters_of(const DeadRows& which) {
-  return {which.kind.value_or(""), which.id ? std::to_string(*which.id) : ""};
+  return {which.kind.value_or(""), which.id ? std::to_string(*which.id) : "", std::to_string(which.after)};
 }
 
 std::uint64_t count_in(const Table& table) { return static_cast<std::uint64_t>(number_of(table.at(0).at(0))); }
@@ -155,29 +156,43 @@ std::vector<DeadRow> PostgresqlAdministration::dead(const DeadRows& which, std::
                   "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), kind, error_code, message, request_id "
                   "FROM wechatpay_bonus_outbox_dead WHERE ")
           .append(chosen)
-          .append(" ORDER BY id LIMIT $3::bigint"),
+          .append(" ORDER BY id LIMIT $4::bigint"),
       parameters);
   std::vector<DeadRow> rows;
   for (const auto& line : found) rows.push_back(dead_row_of(line));
   return rows;
 }
 
-std::uint64_t PostgresqlAdministration::retry(const DeadRows& which) {
-  return count_in(session_->query(
-      std::string("WITH gone AS (DELETE FROM wechatpay_bonus_outbox_dead WHERE ")
+/// In short transactions. Rows that die meanwhile are not among them.
+std::uint64_t PostgresqlAdministration::take_dead(DeadRows which, const std::string& and_then) {
+  const std::string statement =
+      std::string("WITH part AS (SELECT id FROM wechatpay_bonus_outbox_dead WHERE ")
           .append(chosen)
-          .append(" RETURNING *), back AS (INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, "
-                  "sub_mchid, bonus_value, created_at) SELECT card_id, code, out_trade_no, mchid, sub_mchid, "
-                  "bonus_value, created_at FROM gone RETURNING 1) SELECT count(*) FROM back"),
-      parameters_of(which)));
+          .append(
+              " AND id <= $4::bigint ORDER BY id LIMIT 5000 FOR UPDATE), gone AS (DELETE FROM "
+              "wechatpay_bonus_outbox_dead d USING part p WHERE d.id = p.id RETURNING d.*)")
+          .append(and_then)
+          .append(" SELECT (SELECT count(*) FROM gone), (SELECT coalesce(max(id), 0) FROM part)");
+  const Table last = session_->query("SELECT coalesce(max(id), 0) FROM wechatpay_bonus_outbox_dead");
+  std::uint64_t all = 0;
+  while (true) {
+    auto parameters = parameters_of(which);
+    parameters.push_back(last.at(0).at(0));
+    const Table part = session_->query(statement, parameters);
+    if (count_in(part) == 0) return all;
+    all += count_in(part);
+    which.after = number_of(part.at(0).at(1));
+  }
 }
 
-std::uint64_t PostgresqlAdministration::discard(const DeadRows& which) {
-  return count_in(session_->query(std::string("WITH gone AS (DELETE FROM wechatpay_bonus_outbox_dead WHERE ")
-                                      .append(chosen)
-                                      .append(" RETURNING 1) SELECT count(*) FROM gone"),
-                                  parameters_of(which)));
+std::uint64_t PostgresqlAdministration::retry(const DeadRows& which) {
+  return take_dead(which,
+                   ", back AS (INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, sub_mchid, "
+                   "bonus_value, created_at) SELECT card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, "
+                   "created_at FROM gone)");
 }
+
+std::uint64_t PostgresqlAdministration::discard(const DeadRows& which) { return take_dead(which, ""); }
 
 std::uint64_t PostgresqlAdministration::prune(std::chrono::hours age) {
   std::uint64_t all = 0;

@@ -16,9 +16,10 @@ namespace wechatpay::bonus_commit::outbox {
 namespace {
 
 /// A client's own limit is above the server's, which so has the first word.
-constexpr std::chrono::seconds longest_transaction{15};
-constexpr const char* begin_transaction =
-    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '5s'";
+std::string begin_transaction(std::chrono::seconds longest) {
+  return "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '" + std::to_string(longest.count() - 5) +
+         "s'; SET LOCAL lock_timeout = '5s'";
+}
 
 using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
 
@@ -66,8 +67,8 @@ bool succeeded(const PGresult* result) {
 
 }  // namespace
 
-PostgresqlSession::PostgresqlSession(const std::string& url)
-    : password_(password_of(url)), connection_(connect_to(url)) {
+PostgresqlSession::PostgresqlSession(const std::string& url, std::chrono::seconds longest)
+    : longest_(longest), password_(password_of(url)), connection_(connect_to(url)) {
   if (PQstatus(connection_.get()) != CONNECTION_OK) fail(nullptr);
   if (PQsetnonblocking(connection_.get(), 1) != 0) fail(nullptr);
   PQsetNoticeProcessor(
@@ -75,12 +76,12 @@ PostgresqlSession::PostgresqlSession(const std::string& url)
 }
 
 Table PostgresqlSession::query(const std::string& statement, const std::vector<std::string>& parameters) {
-  const auto deadline = Clock::now() + longest_transaction;
+  const auto deadline = Clock::now() + longest_;
   std::vector<const char*> values;
   values.reserve(parameters.size());
   for (const std::string& parameter : parameters) values.push_back(parameter.c_str());
 
-  send(PQsendQuery(connection_.get(), begin_transaction) == 1);
+  send(PQsendQuery(connection_.get(), begin_transaction(longest_).c_str()) == 1);
   finish(deadline);
   send(PQsendQueryParams(connection_.get(), statement.c_str(), static_cast<int>(values.size()), nullptr, values.data(),
                          nullptr, nullptr, 0) == 1);

@@ -16,7 +16,7 @@ namespace wechatpay::bonus_commit::outbox {
 /// Relies on no state of the connection between transactions, so that a pooler may stand between.
 class PostgresqlSession : public Session {
  public:
-  explicit PostgresqlSession(const std::string& url);
+  PostgresqlSession(const std::string& url, std::chrono::seconds longest);
 
   Table query(const std::string& statement, const std::vector<std::string>& parameters = {}) override;
   void execute(const std::string& statements) override;
@@ -32,6 +32,7 @@ class PostgresqlSession : public Session {
   [[noreturn]] void fail(const PGresult* result);
   std::string without_password(std::string message) const;
 
+  std::chrono::seconds longest_;
   std::string password_;
   std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
 };

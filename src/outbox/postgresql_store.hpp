@@ -40,6 +40,8 @@ class PostgresqlAdministration : public Administration {
   Health health() override;
 
  private:
+  std::uint64_t take_dead(DeadRows which, const std::string& and_then);
+
   const std::unique_ptr<Session> session_;
 };
 

@@ -2,6 +2,7 @@
 #ifndef WECHATPAY_SRC_OUTBOX_SESSION_HPP
 #define WECHATPAY_SRC_OUTBOX_SESSION_HPP
 
+#include <chrono>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -43,7 +44,7 @@ class Session {
   Session& operator=(const Session&) = delete;
   virtual ~Session() = default;
 
-  /// Runs one statement in a transaction of its own that ends within 15 s. `$1` and so on stand for the parameters. An
+  /// Runs one statement in a transaction of its own. `$1` and so on stand for the parameters. An
   /// error may leave open whether it was done.
   virtual Table query(const std::string& statement, const std::vector<std::string>& parameters = {}) = 0;
 
@@ -57,8 +58,9 @@ std::string fault_of_url(const std::string& url);
 /// Whether a password stands in the URL.
 bool has_password(const std::string& url);
 
-/// Connects. Throws DatabaseError, also where this build has no client for such a database.
-std::unique_ptr<Session> connect(const std::string& url);
+/// Connects. Throws DatabaseError, also where this build has no client for such a database. Each query ends within
+/// `longest`, 10 s or more.
+std::unique_ptr<Session> connect(const std::string& url, std::chrono::seconds longest = std::chrono::seconds(15));
 
 }  // namespace wechatpay::bonus_commit::outbox
 

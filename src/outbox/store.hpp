@@ -103,10 +103,11 @@ struct DeadRow {
   std::string request_id{};
 };
 
-/// Which dead rows: of a kind, with an id, or all.
+/// Which dead rows: of a kind, with an id, or all; of them, those with an id above `after`.
 struct DeadRows {
   std::optional<std::string> kind{};
   std::optional<std::int64_t> id{};
+  std::int64_t after = 0;
 };
 
 /// What `doctor` looks at.

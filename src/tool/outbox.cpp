@@ -95,24 +95,34 @@ void print_status(const outbox::Status& status, bool json) {
   }
 }
 
-void print_dead(const std::vector<outbox::DeadRow>& found, bool json) {
+nlohmann::ordered_json json_of(const outbox::DeadRow& row) {
+  return {{"id", row.id},
+          {"card_id", row.order.card_id},
+          {"code", row.order.code},
+          {"out_trade_no", row.order.out_trade_no},
+          {"mchid", row.order.mchid},
+          {"sub_mchid", row.order.sub_mchid},
+          {"bonus_value", row.order.bonus_value},
+          {"attempts", row.attempts},
+          {"dead_at", row.dead_at},
+          {"kind", row.kind},
+          {"error_code", row.code},
+          {"message", row.message},
+          {"request_id", row.request_id}};
+}
+
+void print_dead(outbox::Administration& administration, outbox::DeadRows which, bool json) {
+  constexpr std::size_t page = 10000;
   nlohmann::ordered_json document = nlohmann::ordered_json::array();
-  for (const outbox::DeadRow& row : found) {
-    document.push_back({{"id", row.id},
-                        {"card_id", row.order.card_id},
-                        {"code", row.order.code},
-                        {"out_trade_no", row.order.out_trade_no},
-                        {"mchid", row.order.mchid},
-                        {"sub_mchid", row.order.sub_mchid},
-                        {"bonus_value", row.order.bonus_value},
-                        {"attempts", row.attempts},
-                        {"dead_at", row.dead_at},
-                        {"kind", row.kind},
-                        {"error_code", row.code},
-                        {"message", row.message},
-                        {"request_id", row.request_id}});
-    if (!json) std::cout << json_text(document.back()) << "\n";
-  }
+  std::vector<outbox::DeadRow> found;
+  do {
+    found = administration.dead(which, page);
+    for (const outbox::DeadRow& row : found) {
+      if (json) document.push_back(json_of(row));
+      if (!json) std::cout << json_text(json_of(row)) << "\n";
+      which.after = row.id;
+    }
+  } while (found.size() == page);
   if (json) print(document);
 }
 
@@ -170,7 +180,7 @@ int act(const Options& options, const std::string& url) {
   } else if (options.action == "status") {
     print_status(administration->status(), options.json);
   } else if (options.action == "dead") {
-    print_dead(administration->dead(which, 10000), options.json);
+    print_dead(*administration, which, options.json);
   } else if (options.action == "retry") {
     std::cout << rows(administration->retry(which)) << " to be committed again\n";
   } else if (options.action == "discard") {

@@ -347,6 +347,38 @@ TEST_P(OutboxTest, DeadRowsAreListedTriedAgainAndDiscarded) {
   EXPECT_EQ(dead(), 0);
 }
 
+TEST_P(OutboxTest, ManyDeadRowsAreListedInPagesAndTriedAgainAndDiscardedInParts) {
+  execute(
+      "INSERT INTO wechatpay_bonus_outbox_dead (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, attempts, "
+      "created_at, kind, error_code, message, request_id) VALUES ('1', '2', '3', '4', '', 5, 1, now(), 'refused', "
+      "'', '', '');");
+  for (int i = 0; i < 13; ++i) {
+    execute(
+        "INSERT INTO wechatpay_bonus_outbox_dead (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, "
+        "attempts, "
+        "created_at, kind, error_code, message, request_id) SELECT card_id, code, out_trade_no, mchid, sub_mchid, "
+        "bonus_value, attempts, created_at, kind, error_code, message, request_id FROM wechatpay_bonus_outbox_dead;");
+  }
+  const auto administration = open_administration(url_);
+  DeadRows some;
+  some.after = administration->dead({}, 8191).back().id;
+  EXPECT_EQ(administration->dead(some, 10000).size(), 1U);
+  EXPECT_EQ(administration->discard(some), 1U);
+  some.after = administration->dead({}, 6000).back().id;
+  EXPECT_EQ(administration->retry(some), 2191U);
+  EXPECT_EQ(unsettled(), 2191);
+  EXPECT_EQ(administration->discard({}), 6000U);
+  EXPECT_EQ(dead(), 0);
+}
+
+TEST_F(PostgresqlOutboxTest, AStatementEndsInTheServerBeforeTheClientGivesItUp) {
+  const auto limit = [this](std::chrono::seconds longest) {
+    return connect(url_, longest)->query("SELECT current_setting('statement_timeout')").at(0).at(0);
+  };
+  EXPECT_EQ(limit(std::chrono::seconds(15)), "10s");
+  EXPECT_EQ(limit(std::chrono::seconds(300)), "295s");
+}
+
 TEST_P(OutboxTest, OldDoneRowsArePrunedAndWaitingOnesMadeDue) {
   insert(3);
   const auto store = this->store();
