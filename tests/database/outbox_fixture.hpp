@@ -21,6 +21,15 @@ inline const Owner owner = {"1900000001", "https://api.example"};
 class OutboxParts {
  protected:
   explicit OutboxParts(DatabaseServer& server) : server_(server) { open_administration(url_)->install(); }
+  OutboxParts(const OutboxParts&) = delete;
+  OutboxParts& operator=(const OutboxParts&) = delete;
+  ~OutboxParts() {
+    try {
+      server_.drop(database_);
+    } catch (const DatabaseError& error) {
+      ADD_FAILURE() << error.what();
+    }
+  }
 
   /// A store of its own connection, which the merchant's tables know.
   std::unique_ptr<Store> store(const std::string& url) const {
@@ -100,7 +109,7 @@ class PostgresqlOutboxTest : public ::testing::Test, protected OutboxParts {
 inline const std::vector<SharedServer>& servers() {
   static const std::vector<SharedServer> all = {
       PostgresqlServer::shared,
-#ifdef WECHATPAY_WITH_MYSQL
+#ifdef WECHATPAY_WITH_MARIADB_SERVER
       MariadbServer::shared,
 #endif
   };

@@ -544,11 +544,13 @@ TEST_P(RelayTest, ResumeEndsAHaltForTheRelayThatMetItToo) {
 
 TEST_F(PostgresqlRelayTest, MoreRelaysThanConnectionsDoTheWorkAllTheSame) {
   insert(200);
-  execute(
-      "DROP ROLE IF EXISTS relays; CREATE ROLE relays LOGIN CONNECTION LIMIT 2; "
-      "GRANT SELECT, INSERT, UPDATE, DELETE ON wechatpay_bonus_outbox, wechatpay_bonus_outbox_done, "
-      "wechatpay_bonus_outbox_dead, wechatpay_bonus_outbox_pace, wechatpay_bonus_outbox_about TO relays;");
-  const std::string url = server_.url(database_, "relays");
+  const std::string role = "relays_of_" + database_;
+  execute("CREATE ROLE " + role +
+          " LOGIN CONNECTION LIMIT 2; "
+          "GRANT SELECT, INSERT, UPDATE, DELETE ON wechatpay_bonus_outbox, wechatpay_bonus_outbox_done, "
+          "wechatpay_bonus_outbox_dead, wechatpay_bonus_outbox_pace, wechatpay_bonus_outbox_about TO " +
+          role + ";");
+  const std::string url = server_.url(database_, role);
   std::vector<std::unique_ptr<Running>> relays;
   for (int i = 0; i < 6; ++i) relays.push_back(start(url));
   ASSERT_TRUE(becomes_empty());
@@ -600,8 +602,9 @@ TEST_F(PostgresqlRelayTest, SaysAFaultOfTheDatabaseOnceAndAnotherOneAtOnce) {
 }
 
 TEST_F(PostgresqlRelayTest, WithoutRightsOrTablesItEndsAndSaysWhy) {
-  execute("DROP ROLE IF EXISTS stranger; CREATE ROLE stranger LOGIN;");
-  const auto relay = start(server_.url(database_, "stranger"));
+  const std::string role = "stranger_to_" + database_;
+  execute("CREATE ROLE " + role + " LOGIN;");
+  const auto relay = start(server_.url(database_, role));
   EXPECT_EQ(relay->wait(), RelayEnd::database_refused);
   EXPECT_TRUE(relay->said("permission denied")) << relay->log();
 }

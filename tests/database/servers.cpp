@@ -11,6 +11,8 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <thread>
 
@@ -24,9 +26,13 @@ namespace fs = std::filesystem;
 
 fs::path newest_postgresql() {
   fs::path newest;
+  double number = 0;
   std::error_code none;
   for (const auto& version : fs::directory_iterator("/usr/lib/postgresql", none)) {
-    if (fs::exists(version.path() / "bin/initdb")) newest = std::max(newest, version.path() / "bin");
+    const double this_number = std::atof(version.path().filename().c_str());  // 9.6 is older than 15
+    if (this_number < number || !fs::exists(version.path() / "bin/initdb")) continue;
+    newest = version.path() / "bin";
+    number = this_number;
   }
   if (newest.empty()) throw std::runtime_error("there is no PostgreSQL server in /usr/lib/postgresql");
   return newest;
@@ -65,6 +71,10 @@ void DatabaseServer::start() {
     } catch (const outbox::DatabaseError&) {
       if (std::chrono::steady_clock::now() > limit) throw;
     }
+    if (::waitpid(server_, nullptr, WNOHANG) == server_) {
+      server_ = -1;
+      throw std::runtime_error(name() + " ended as soon as it was started:\n" + read_log());
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
 }
@@ -78,6 +88,16 @@ std::string DatabaseServer::new_database() {
   const std::string name = "test" + std::to_string(++databases_);
   outbox::connect(url(first_database()))->execute("CREATE DATABASE " + name + ";");
   return name;
+}
+
+void DatabaseServer::drop(const std::string& database) {
+  const auto session = outbox::connect(url(first_database()));
+  session->execute("DROP DATABASE " + database + (name() == "PostgreSQL" ? " WITH (FORCE);" : ";"));
+}
+
+std::string DatabaseServer::read_log() const {
+  std::ifstream log(folder_ / "log");
+  return {std::istreambuf_iterator<char>(log), std::istreambuf_iterator<char>()};
 }
 
 pid_t DatabaseServer::start_program(const std::vector<std::string>& command) const {
@@ -117,6 +137,10 @@ DatabaseServer& PostgresqlServer::shared() {
 }
 
 PostgresqlServer::PostgresqlServer() : programs_(newest_postgresql()) {
+  // Of the user's own server, which a URL leaves open.
+  for (const char* variable : {"PGHOSTADDR", "PGPORT", "PGOPTIONS", "PGSERVICE", "PGSSLMODE", "PGPASSWORD"}) {
+    ::unsetenv(variable);
+  }
   run_to_its_end({programs_ / "initdb", "--pgdata", folder() / "data", "--username", "super", "--auth", "trust",
                   "--no-sync", "--encoding", "UTF8", "--locale", "C"});
   start();

@@ -18,11 +18,12 @@ class DatabaseServer {
   DatabaseServer& operator=(const DatabaseServer&) = delete;
   virtual ~DatabaseServer();
 
-  void start();  ///< and waits until it answers
+  void start();  ///< and waits until it answers; it ends with the thread that calls this, the main one
   void crash();  ///< as where it is killed: it has to recover what it had written
 
   /// Makes an empty database, and returns its name.
   std::string new_database();
+  void drop(const std::string& database);
 
   virtual std::string name() const = 0;
 
@@ -41,6 +42,7 @@ class DatabaseServer {
  private:
   virtual std::vector<std::string> command() const = 0;
   virtual std::string first_database() const = 0;
+  std::string read_log() const;
 
   std::filesystem::path folder_;
   pid_t server_ = -1;

@@ -206,10 +206,12 @@ TEST_F(PostgresqlOutboxTest, ARowThatASessionOfAnotherTimeZoneInsertsIsDueAtOnce
 }
 
 TEST_F(PostgresqlOutboxTest, TheMerchantNeedsTheRightToInsertAlone) {
-  execute(
-      "DROP ROLE IF EXISTS merchant; CREATE ROLE merchant LOGIN; GRANT INSERT (card_id, code, out_trade_no, mchid, "
-      "sub_mchid, bonus_value) ON wechatpay_bonus_outbox TO merchant;");
-  const std::string url = server_.url(database_, "merchant");
+  const std::string role = "merchant_of_" + database_;
+  execute("CREATE ROLE " + role +
+          " LOGIN; GRANT INSERT (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value) ON "
+          "wechatpay_bonus_outbox TO " +
+          role + ";");
+  const std::string url = server_.url(database_, role);
   connect(url)->execute(
       "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, bonus_value) "
       "VALUES ('1', '2', '3', '4', 5);");
