@@ -3,7 +3,6 @@
 #include <wechatpay/bonus_commit/client_options.hpp>
 
 #include <algorithm>
-#include <map>
 #include <tuple>
 #include <utility>
 
@@ -65,16 +64,22 @@ constexpr const char* moved_columns =
 
 }  // namespace
 
-void MysqlStore::open(const Owner& owner) {
-  if (session_->query("SHOW TABLES LIKE 'wechatpay_bonus_outbox_about'").empty()) check_about("", {}, owner);
-  session_->query(
-      "INSERT IGNORE INTO wechatpay_bonus_outbox_about (`key`, value) VALUES ('merchant', $1), ('host', $2)",
-      {owner.merchant, owner.host});
+std::map<std::string, std::string> MysqlStore::about() {
   std::map<std::string, std::string> about;
   for (const auto& line : session_->query("SELECT `key`, value FROM wechatpay_bonus_outbox_about")) {
     about[line.at(0)] = line.at(1);
   }
-  check_about(about["schema"], {about["merchant"], about["host"]}, owner);
+  return about;
+}
+
+void MysqlStore::open(const Owner& owner) {
+  if (session_->query("SHOW TABLES LIKE 'wechatpay_bonus_outbox_about'").empty()) check_version("");
+  check_version(about()["schema"]);
+  session_->query(
+      "INSERT IGNORE INTO wechatpay_bonus_outbox_about (`key`, value) VALUES ('merchant', $1), ('host', $2)",
+      {owner.merchant, owner.host});
+  auto found = about();
+  check_owner({found["merchant"], found["host"]}, owner);
   session_->query("INSERT IGNORE INTO wechatpay_bonus_outbox_pace (name) VALUES ($1)", {owner.merchant});
 }
 

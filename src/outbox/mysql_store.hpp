@@ -3,6 +3,7 @@
 #define WECHATPAY_SRC_OUTBOX_MYSQL_STORE_HPP
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ class MysqlStore : public Store {
   std::string last_resume() override;
 
  private:
+  std::map<std::string, std::string> about();
   bool may_claim(const Claim& claim);
   Settled write(const std::vector<const Settlement*>& live);
 

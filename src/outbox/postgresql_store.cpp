@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <map>
 #include <tuple>
 #include <utility>
 
@@ -113,19 +112,25 @@ void check_encoding(Session& session) {
       "the database has the encoding " + encoding + ", and the outbox needs UTF8: make a database for it", "", false);
 }
 
+std::map<std::string, std::string> PostgresqlStore::about() {
+  std::map<std::string, std::string> about;
+  for (const auto& line : session_->query("SELECT key, value FROM wechatpay_bonus_outbox_about")) {
+    about[line.at(0)] = line.at(1);
+  }
+  return about;
+}
+
 void PostgresqlStore::open(const Owner& owner) {
   const Table there = session_->query("SELECT to_regclass('wechatpay_bonus_outbox_about') IS NOT NULL");
-  if (there.at(0).at(0) != "t") check_about("", {}, owner);
+  if (there.at(0).at(0) != "t") check_version("");
+  check_version(about()["schema"]);
   check_encoding(*session_);
   session_->query(
       "INSERT INTO wechatpay_bonus_outbox_about (key, value) VALUES ('merchant', $1), ('host', $2) "
       "ON CONFLICT (key) DO NOTHING",
       {owner.merchant, owner.host});
-  std::map<std::string, std::string> about;
-  for (const auto& line : session_->query("SELECT key, value FROM wechatpay_bonus_outbox_about")) {
-    about[line.at(0)] = line.at(1);
-  }
-  check_about(about["schema"], {about["merchant"], about["host"]}, owner);
+  auto found = about();
+  check_owner({found["merchant"], found["host"]}, owner);
   session_->query("INSERT INTO wechatpay_bonus_outbox_pace (name) VALUES ($1) ON CONFLICT (name) DO NOTHING",
                   {owner.merchant});
 }

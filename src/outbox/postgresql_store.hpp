@@ -2,6 +2,7 @@
 #ifndef WECHATPAY_SRC_OUTBOX_POSTGRESQL_STORE_HPP
 #define WECHATPAY_SRC_OUTBOX_POSTGRESQL_STORE_HPP
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ class PostgresqlStore : public Store {
   std::string last_resume() override;
 
  private:
+  std::map<std::string, std::string> about();
+
   const std::unique_ptr<Session> session_;
 };
 

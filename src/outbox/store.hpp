@@ -25,8 +25,11 @@ inline constexpr int oldest_version = 1;
 /// Whose outbox it is: another merchant's or another host's is refused.
 struct Owner {
   std::string merchant{};
-  std::string host{};
+  std::string host{};  ///< as host_of() writes it
 };
+
+/// Where requests go, for the tables: sorted, with commas between, so that the order does not matter.
+std::string host_of(std::vector<std::string> origins);
 
 struct Claim {
   std::string token{};
@@ -58,7 +61,8 @@ class Store {
   Store& operator=(const Store&) = delete;
   virtual ~Store() = default;
 
-  /// Throws where the tables are of another version, or another owner's. The first worker makes its owner theirs.
+  /// Throws where the tables are of another version, or another owner's: another merchant's, or with no host in common.
+  /// The first worker makes its owner theirs.
   virtual void open(const Owner& owner) = 0;
 
   /// Claims rows that are due, the oldest first. None are where the merchant is halted, or its pace gives no room.

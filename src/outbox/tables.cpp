@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <set>
+#include <sstream>
 
 namespace wechatpay::bonus_commit::outbox {
 
@@ -19,22 +21,28 @@ BonusCommitRequest order_of(const std::vector<std::string>& columns) {
   return order;
 }
 
-void check_owner(const char* what, const std::string& found, const std::string& ours) {
-  if (found == ours) return;
+[[noreturn]] void refuse(const char* what, const std::string& found, const std::string& ours) {
   throw DatabaseError(std::string("the outbox is of another ")
                           .append(what)
                           .append(": ")
                           .append(found)
                           .append(", and not of ")
                           .append(ours)
-                          .append("; give each an outbox of its own, in a schema or "
-                                  "database of its own"),
+                          .append("; give each an outbox of its own, in a schema or database of its own, or, after a "
+                                  "trial, delete the rows merchant and host of wechatpay_bonus_outbox_about"),
                       "", false);
 }
 
 /// A count that can be reckoned with, whatever a merchant has inserted.
 int count_of(const std::string& text) {
   return static_cast<int>(std::clamp<std::int64_t>(number_of(text), 0, 1000000000));
+}
+
+std::set<std::string> parts_of(const std::string& host) {
+  std::set<std::string> parts;
+  std::istringstream text(host);
+  for (std::string part; std::getline(text, part, ',');) parts.insert(part);
+  return parts;
 }
 
 }  // namespace
@@ -50,6 +58,18 @@ bool refuses_rows(std::string_view sqlstate) {
   return std::find(classes.begin(), classes.end(), sqlstate.substr(0, 2)) != classes.end();
 }
 
+std::string host_of(std::vector<std::string> origins) {
+  for (std::string& origin : origins) {
+    while (!origin.empty() && origin.back() == '/') origin.pop_back();
+    std::transform(origin.begin(), origin.end(), origin.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  }
+  std::sort(origins.begin(), origins.end());
+  std::string host;
+  for (const std::string& origin : origins) host.append(host.empty() ? "" : ",").append(origin);
+  return host;
+}
+
 bool is_current(const std::string& version) {
   const std::int64_t number = number_of(version);
   if (number > schema_version) {
@@ -60,14 +80,21 @@ bool is_current(const std::string& version) {
   return number == schema_version;
 }
 
-void check_about(const std::string& version, const Owner& found, const Owner& owner) {
+void check_version(const std::string& version) {
   if (version.empty()) throw DatabaseError("there is no outbox here: run `outbox install` first", "", false);
   if (!is_current(version) && number_of(version) < oldest_version) {
     throw DatabaseError("the outbox's tables are of version " + version + ", which is too old: run `outbox upgrade`",
                         "", false);
   }
-  check_owner("merchant", found.merchant, owner.merchant);
-  check_owner("host", found.host, owner.host);
+}
+
+void check_owner(const Owner& found, const Owner& owner) {
+  if (found.merchant != owner.merchant) refuse("merchant", found.merchant, owner.merchant);
+  const std::set<std::string> theirs = parts_of(found.host);
+  const std::set<std::string> ours = parts_of(owner.host);
+  const bool in_common =
+      std::any_of(ours.begin(), ours.end(), [&theirs](const std::string& one) { return theirs.count(one) > 0; });
+  if (!in_common) refuse("host", found.host, owner.host);
 }
 
 Row row_of(const std::vector<std::string>& columns) {

@@ -13,8 +13,11 @@ namespace wechatpay::bonus_commit::outbox {
 /// Whether the tables are of this program's version. Throws where they are of a newer one.
 bool is_current(const std::string& version);
 
-/// Throws where the tables, by what `_about` says, are of another version or another owner's.
-void check_about(const std::string& version, const Owner& found, const Owner& owner);
+/// Throws where the tables are of a version that this program does not work with. Empty: there are none.
+void check_version(const std::string& version);
+
+/// Throws where the tables are another merchant's, or of other hosts.
+void check_owner(const Owner& found, const Owner& owner);
 
 /// A row from the columns id, card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, attempts, claims, due, age
 /// and contradicted.

@@ -38,7 +38,7 @@ struct Options {
 outbox::RelayOptions relay_options(const Options& options, const std::string& merchant) {
   outbox::RelayOptions made;
   made.owner.merchant = merchant;
-  made.owner.host = options.connection.origins.front();
+  made.owner.host = outbox::host_of(options.connection.origins);
   made.max_in_flight = options.max_in_flight;
   made.pace.per_second = options.rate;
   made.lease = std::chrono::seconds(options.lease);

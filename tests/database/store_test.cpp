@@ -264,11 +264,17 @@ TEST_P(OutboxTest, AnotherMerchantsAnotherHostsAndANewerOutboxAreRefused) {
   EXPECT_TRUE(contains(refusal({"1900000002", owner.host}), "another merchant: 1900000001"));
   EXPECT_TRUE(contains(refusal({owner.merchant, "https://127.0.0.1:8443"}), "another host: https://api.example"));
   EXPECT_EQ(refusal(owner), "");
-  execute("UPDATE wechatpay_bonus_outbox_about SET value = '2' WHERE \"key\" = 'schema';");
+  EXPECT_EQ(refusal({owner.merchant, "https://api.example,https://api2.example"}), "");
+  execute("DELETE FROM wechatpay_bonus_outbox_about WHERE value <> '1';");
+  EXPECT_EQ(refusal({"1900000002", "https://127.0.0.1:8443"}), "") << "after a trial";
+  execute(
+      "DELETE FROM wechatpay_bonus_outbox_about WHERE value <> '1';"
+      "UPDATE wechatpay_bonus_outbox_about SET value = '2' WHERE \"key\" = 'schema';");
   EXPECT_TRUE(contains(refusal(owner), "newer than this program knows"));
   EXPECT_TRUE(contains(error_of([this] { open_administration(url_)->install(); }), "newer than this program knows"));
   execute("UPDATE wechatpay_bonus_outbox_about SET value = '0' WHERE \"key\" = 'schema';");
   EXPECT_TRUE(contains(refusal(owner), "outbox upgrade"));
+  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox_about"), 1) << "none of them has made it its own";
 }
 
 TEST_P(OutboxTest, ADatabaseWithoutTablesIsToldHowToGetThem) {

@@ -10,6 +10,7 @@
 #include "src/outbox/meaning.hpp"
 #include "src/outbox/polling.hpp"
 #include "src/outbox/session.hpp"
+#include "src/outbox/store.hpp"
 #include "tests/support/support.hpp"
 
 namespace wechatpay::bonus_commit::outbox {
@@ -304,6 +305,11 @@ TEST(Pace, AClaimTakesHalfASecondsRowsAndWaitsForHalfOfThem) {
   EXPECT_EQ(pace(100).room_for(50), milliseconds(500));
   EXPECT_EQ(pace(100).room_for(101), milliseconds(0));
   EXPECT_GT(pace(0).most_at_once(), 1000000U);
+}
+
+TEST(Owner, ItsHostIsTheSameInAnyOrder) {
+  EXPECT_EQ(host_of({"https://b.example/", "https://A.example"}), "https://a.example,https://b.example");
+  EXPECT_EQ(host_of({"https://a.example", "https://b.example"}), "https://a.example,https://b.example");
 }
 
 TEST(DatabaseUrl, IsOfAKnownDatabaseAndItsPasswordIsFound) {
