@@ -140,14 +140,14 @@ std::vector<Row> MysqlStore::claim(const Claim& claim) {
   return rows;
 }
 
-std::vector<std::int64_t> MysqlStore::renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) {
+std::vector<HeldRow> MysqlStore::renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) {
   repeated(*session_, [&] {
     return session_->query("UPDATE wechatpay_bonus_outbox SET due_at = NOW(6) + " + interval(lease) + " WHERE " +
                            held(rows));
   });
-  std::vector<std::int64_t> still_held;
-  for (const auto& line : session_->query("SELECT id FROM wechatpay_bonus_outbox WHERE " + held(rows))) {
-    still_held.push_back(number_of(line.at(0)));
+  std::vector<HeldRow> still_held;
+  for (const auto& line : session_->query("SELECT id, claim FROM wechatpay_bonus_outbox WHERE " + held(rows))) {
+    still_held.push_back({number_of(line.at(0)), line.at(1)});
   }
   return still_held;
 }

@@ -157,7 +157,7 @@ std::vector<Row> PostgresqlStore::claim(const Claim& claim) {
   return rows;
 }
 
-std::vector<std::int64_t> PostgresqlStore::renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) {
+std::vector<HeldRow> PostgresqlStore::renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) {
   std::vector<std::string> ids;
   std::vector<std::string> tokens;
   for (const HeldRow& row : rows) {
@@ -170,10 +170,10 @@ std::vector<std::int64_t> PostgresqlStore::renew(const std::vector<HeldRow>& row
   JOIN unnest($1::bigint[], $2::text[]) AS t (id, token) ON t.id = o.id AND t.token = o.claim
   ORDER BY o.id FOR UPDATE OF o)
 UPDATE wechatpay_bonus_outbox o SET due_at = now() + $3::bigint * interval '1 ms'
-FROM held WHERE o.id = held.id RETURNING o.id)",
+FROM held WHERE o.id = held.id RETURNING o.id, o.claim)",
       {array_of(ids), array_of(tokens), milliseconds(lease)});
-  std::vector<std::int64_t> still_held;
-  for (const auto& line : renewed) still_held.push_back(number_of(line.at(0)));
+  std::vector<HeldRow> still_held;
+  for (const auto& line : renewed) still_held.push_back({number_of(line.at(0)), line.at(1)});
   return still_held;
 }
 

@@ -90,9 +90,9 @@ Relay::Clock::time_point Relay::next_moment() const {
 
 void Relay::take_results() {
   for (auto& [call, result] : results_->take()) {
-    const auto held = held_.extract(call);
+    const Held held = release(call);
     --in_flight_;
-    take_result(held.mapped(), result);
+    take_result(held, result);
   }
 }
 
@@ -125,7 +125,10 @@ void Relay::note_meaning(const Held& held, const CommitResult& result) {
     case Meaning::not_called:
     case Meaning::setup_wrong: break;
   }
-  if (!was_closed && breaker_.closed()) say_("calls succeed: committing");
+  if (!was_closed && breaker_.closed()) {
+    say_("calls succeed: committing");
+    causes_told_.clear();
+  }
   if (const auto halt = halt_after(result)) {
     halted_until_ = std::max(halted_until_, now + *halt);
     new_halt_ = std::max(*halt, new_halt_.value_or(*halt));
@@ -177,10 +180,15 @@ void Relay::hand_back(const Held& held, std::chrono::milliseconds pause, const s
 
 void Relay::hand_back_queue() {
   for (const std::uint64_t call : queue_) {
-    hand_back(held_.at(call), std::chrono::milliseconds(0));
-    held_.erase(call);
+    hand_back(release(call), std::chrono::milliseconds(0));
   }
   queue_.clear();
+}
+
+Relay::Held Relay::release(std::uint64_t call) {
+  auto held = held_.extract(call);
+  if (is_suspect(held.mapped().row)) --suspects_held_;
+  return std::move(held.mapped());
 }
 
 void Relay::start_calls() {
@@ -194,7 +202,7 @@ void Relay::start_calls() {
 
 bool Relay::may_start(const Held& held) const {
   const auto now = Clock::now();
-  if (holds_suspect() && !pending_.empty()) return false;  // what was handed back is written first
+  if (suspects_held_ > 0 && !pending_.empty()) return false;  // what was handed back is written first
   return in_flight_ < options_.max_in_flight && now >= halted_until_ && held.lease.has_room(now) &&
          (!is_suspect(held.row) || in_flight_ == 0) && breaker_.admits(now, in_flight_);
 }
@@ -216,8 +224,7 @@ void Relay::start(std::uint64_t call) {
   if (!not_now && refuses_mode(held.row)) not_now = std::chrono::milliseconds(0);
   if (!not_now && !orders_called_.insert(order_key(held.row.order)).second) not_now = std::chrono::seconds(1);
   if (not_now) {
-    hand_back(held, *not_now, why);
-    held_.erase(call);
+    hand_back(release(call), *not_now, why);
     return;
   }
   held.started = true;

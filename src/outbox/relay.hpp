@@ -95,10 +95,10 @@ class Relay {
   std::size_t claimable() const;
   void take_rows(std::vector<Row> rows, const std::string& token, Clock::time_point begin);
   void leave_suspect_alone();
-  bool holds_suspect() const;
   void hand_back_queue();
   void database_failed(const DatabaseError& error);
 
+  Held release(std::uint64_t call);
   void start_calls();
   bool may_start(const Held& held) const;
   void start(std::uint64_t call);
@@ -127,6 +127,7 @@ class Relay {
   bool can_settle_ = false;       ///< a settlement was written since it connected
   std::map<std::uint64_t, Held> held_;
   std::deque<std::uint64_t> queue_;  ///< of what is held, what has not started
+  std::size_t suspects_held_ = 0;
   std::size_t in_flight_ = 0;
   std::set<std::string> orders_called_;  ///< their results are not written yet
   std::vector<Decided> pending_;         ///< not written yet
@@ -153,7 +154,7 @@ class Relay {
   Metrics metrics_;
   Settled settled_;  ///< since the last report
   std::uint64_t lost_ = 0;
-  std::set<std::string> causes_told_;
+  std::set<std::string> causes_told_;  ///< since calls last began to succeed
   Clock::time_point report_at_ = Clock::time_point::min();
 };
 

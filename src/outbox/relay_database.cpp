@@ -134,8 +134,7 @@ void Relay::forget(const std::set<std::string>& written_orders) {
   };
   const auto first = std::stable_partition(queue_.begin(), queue_.end(), [&](auto call) { return !repeats(call); });
   for (auto call = first; call != queue_.end(); ++call) {
-    hand_back(held_.at(*call), std::chrono::milliseconds(0));
-    held_.erase(*call);
+    hand_back(release(*call), std::chrono::milliseconds(0));
   }
   queue_.erase(first, queue_.end());
 }
@@ -149,26 +148,24 @@ void Relay::renew() {
   std::vector<HeldRow> rows;
   for (const auto& [call, held] : held_) rows.push_back({held.row.id, held.token});
   const auto renewed = store_->renew(rows, options_.lease);
-  const std::set<std::int64_t> ours(renewed.begin(), renewed.end());
-  for (auto at = held_.begin(); at != held_.end();) {
-    Held& held = at->second;
-    const bool kept = ours.count(held.row.id) == 1;
-    // A lost one that has started is not asked about again.
-    held.lease = Lease(begin, options_.lease);
-    if (kept || held.started) {
-      ++at;
-      continue;
-    }
-    count({}, 1);
-    queue_.erase(std::remove(queue_.begin(), queue_.end(), at->first), queue_.end());
-    at = held_.erase(at);
+  std::set<std::pair<std::int64_t, std::string>> ours;
+  for (const HeldRow& row : renewed) ours.emplace(row.id, row.token);
+  std::set<std::uint64_t> lost;
+  for (auto& [call, held] : held_) {
+    held.lease = Lease(begin, options_.lease);  // a lost one that has started is not asked about again
+    if (!held.started && ours.count({held.row.id, held.token}) == 0) lost.insert(call);
   }
+  count({}, lost.size());
+  for (const std::uint64_t call : lost) release(call);
+  queue_.erase(
+      std::remove_if(queue_.begin(), queue_.end(), [&lost](std::uint64_t call) { return lost.count(call) > 0; }),
+      queue_.end());
 }
 
 /// How many rows there is room for; 0: none now.
 std::size_t Relay::claimable() const {
   const auto now = Clock::now();
-  if (end_ || holds_suspect() || now < halted_until_ || pending_.size() >= largest_settlement) return 0;
+  if (end_ || suspects_held_ > 0 || now < halted_until_ || pending_.size() >= largest_settlement) return 0;
   // A database that takes claims and no results, since its disk is full, is to cost one call, and not a batch.
   if (!can_settle_ && !(held_.empty() && pending_.empty())) return 0;
   if (!breaker_.closed()) return held_.empty() && now >= breaker_.next_probe() ? 1 : 0;
@@ -218,14 +215,11 @@ void Relay::take_rows(std::vector<Row> rows, const std::string& token, Clock::ti
       continue;
     }
     const std::uint64_t call = ++last_call_;
+    if (is_suspect(row)) ++suspects_held_;
     held_.emplace(call, Held{std::move(row), token, Lease(begin, options_.lease), begin});
     queue_.push_back(call);
   }
   leave_suspect_alone();
-}
-
-bool Relay::holds_suspect() const {
-  return std::any_of(held_.begin(), held_.end(), [](const auto& held) { return is_suspect(held.second.row); });
 }
 
 /// Where a suspect waits to be started, everything else that waits is handed back, so that it does not suffer with it.

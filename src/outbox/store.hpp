@@ -68,8 +68,8 @@ class Store {
   /// Claims rows that are due, the oldest first. None are where the merchant is halted, or its pace gives no room.
   virtual std::vector<Row> claim(const Claim& claim) = 0;
 
-  /// Lengthens the leases; returns the ids of the rows that still have their token.
-  virtual std::vector<std::int64_t> renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) = 0;
+  /// Lengthens the leases; returns the rows that still have their token.
+  virtual std::vector<HeldRow> renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) = 0;
 
   /// All of it or nothing. Repeated, it changes nothing.
   virtual Settled settle(const std::vector<Settlement>& settlements) = 0;

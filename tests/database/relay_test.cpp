@@ -24,12 +24,11 @@ class Running {
  public:
   Running(RelayOptions options, Relay::OpenStore open_store, BonusCommitClient client)
       : client_(std::move(client)),
-        relay_(
-            std::move(options), std::move(open_store), client_,
-            [this](const std::string& line) {
-              const std::lock_guard<std::mutex> lock(mutex_);
-              log_ += line + "\n";
-            }),
+        relay_(std::move(options), std::move(open_store), client_,
+               [this](const std::string& line) {
+                 const std::lock_guard<std::mutex> lock(mutex_);
+                 log_ += line + "\n";
+               }),
         thread_([this] { end_ = relay_.run(); }) {}
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
@@ -77,8 +76,8 @@ class RelayParts : protected OutboxParts {
     client_options.rate_limit.longest_halt = std::chrono::seconds(1);
     CurlOptions curl_options;
     curl_options.ca_bundle_file = sandbox_->files().ca;
-    return BonusCommitClient::create(sandbox_->wechat_pay().credentials(),
-                                     sandbox_->wechat_pay().platform_keys(), CurlTransport::create(curl_options).value(), client_options)
+    return BonusCommitClient::create(sandbox_->wechat_pay().credentials(), sandbox_->wechat_pay().platform_keys(),
+                                     CurlTransport::create(curl_options).value(), client_options)
         .value();
   }
 
@@ -399,7 +398,7 @@ TEST_P(RelayTest, AMissingPermissionHoldsThatMerchantsRowsAlone) {
   sandbox_->answer_with([&](const HttpRequest& request) {
     const bool theirs = contains(request.body, "1900000777");
     return theirs && !permitted ? sandbox_->wechat_pay().error(403, "NO_AUTH", "no permission", request)
-                                                : sandbox_->wechat_pay().answer(request);
+                                : sandbox_->wechat_pay().answer(request);
   });
   const auto relay = start();
   ASSERT_TRUE(becomes([this] { return done() == 10; })) << relay->log();
@@ -569,7 +568,7 @@ class StoreAtTheEnd : public Store {
     ++claims_;
     return {};
   }
-  std::vector<std::int64_t> renew(const std::vector<HeldRow>&, std::chrono::milliseconds) override { return {}; }
+  std::vector<HeldRow> renew(const std::vector<HeldRow>&, std::chrono::milliseconds) override { return {}; }
   Settled settle(const std::vector<Settlement>&) override { return {}; }
   void halt(const std::string&, std::chrono::milliseconds, const std::string&) override {}
   std::string last_resume() override { return ""; }
