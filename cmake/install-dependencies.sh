@@ -44,6 +44,7 @@ libpq|file /usr/include/postgresql/libpq-fe.h /usr/include/libpq-fe.h|libpq-dev|
 MariaDB Connector/C|file /usr/include/mariadb/mysql.h /usr/include/mysql/mysql.h|libmariadb-dev|mariadb-connector-c-devel|mariadb-connector-c-dev|mariadb-libs|mariadb-connector-c
 MariaDB|file /usr/sbin/mariadbd /usr/bin/mariadbd /usr/libexec/mariadbd|mariadb-server|mariadb-server|mariadb|mariadb|mariadb
 Spin|of_debian spin|spin|-|-|-|-
+promtool|of_debian promtool|prometheus|-|-|-|-
 PgBouncer|file /usr/sbin/pgbouncer /usr/bin/pgbouncer|pgbouncer|pgbouncer|pgbouncer|pgbouncer|pgbouncer
 PostgreSQL|file /usr/lib/postgresql|postgresql|postgresql-server|postgresql|postgresql|postgresql
 Doxygen|command doxygen|doxygen|doxygen|doxygen|doxygen|doxygen

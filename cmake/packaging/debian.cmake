@@ -43,6 +43,8 @@ whose sandbox server needs libcpp-httplib-dev.")
 
 if(TARGET wechatpay_bonus_commit_tool)
   wechatpay_bonus_commit_debian_package(tool wechatpay-bonus-commit)
+  install(FILES "examples/outbox/wechatpay-bonus-commit-relay@.service" DESTINATION lib/systemd/system
+    COMPONENT tool EXCLUDE_FROM_ALL)
   set(CPACK_DEBIAN_TOOL_PACKAGE_SECTION utils)
   set(CPACK_DEBIAN_TOOL_PACKAGE_SHLIBDEPS ON)
   set(CPACK_COMPONENT_TOOL_DESCRIPTION "\

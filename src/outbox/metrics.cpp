@@ -1,22 +1,15 @@
 #include "src/outbox/metrics.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <iterator>
 #include <string_view>
+#include <utility>
 
 namespace wechatpay::bonus_commit::outbox {
 
 namespace {
 
 constexpr std::chrono::seconds longest_validity{60};
-
-/// With three decimal places.
-std::string as_text(double number) {
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%.3f", number);
-  return text.data();
-}
 
 /// A database may say anything in place of a SQLSTATE.
 std::string label_value(const std::string& text) {
@@ -83,7 +76,7 @@ void add_delays(Text& text, const CreditDelays& delays) {
   }
   sum += delays.counts.back();
   text.sample(sum, "le=\"+Inf\"", "_bucket");
-  text.sample(as_text(delays.seconds), {}, "_sum");
+  text.sample(std::to_string(delays.seconds), {}, "_sum");
   text.sample(sum, {}, "_count");
 }
 

@@ -215,6 +215,9 @@ if command -v dpkg > /dev/null && [ "$(id -u)" = 0 ]; then
       zsh/vendor-completions/_wechatpay-bonus-commit fish/vendor_completions.d/wechatpay-bonus-commit.fish; do
     [ -s "/usr/share/$file" ] || fail "not installed: $file"
   done
+  unit='/usr/lib/systemd/system/wechatpay-bonus-commit-relay@.service'
+  [ -s "$unit" ] || fail "not installed: $unit"
+  [ -z "$(find /etc/systemd -name 'wechatpay-bonus-commit*' 2> /dev/null)" ] || fail "the relay is enabled, which is its owner's to do"
 else
   echo "-- Debian's packages: left out, since only root installs them"
 fi

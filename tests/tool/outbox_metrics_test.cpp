@@ -71,7 +71,7 @@ credit_delay_seconds_bucket{le="1800"} 2
 credit_delay_seconds_bucket{le="7200"} 2
 credit_delay_seconds_bucket{le="86400"} 2
 credit_delay_seconds_bucket{le="+Inf"} 2
-credit_delay_seconds_sum 41.500
+credit_delay_seconds_sum 41.500000
 credit_delay_seconds_count 2
 in_flight 5
 breaker_open 0
