@@ -1,9 +1,16 @@
 // Relays as processes that are killed and stopped, over a database that crashes: nothing is lost, and nothing is
 // committed that was not ordered.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -30,7 +37,9 @@ class ChaosParts : protected OutboxParts {
  protected:
   explicit ChaosParts(DatabaseServer& server) : OutboxParts(server) {}
 
-  std::unique_ptr<ToolProcess> relay(const std::vector<std::string>& more = {}) const {
+  std::unique_ptr<ToolProcess> relay(const std::vector<std::string>& more = {}) const { return relay(more, log()); }
+
+  std::unique_ptr<ToolProcess> relay(const std::vector<std::string>& more, const std::string& output) const {
     const SandboxFiles& files = sandbox_->files();
     std::vector<std::string> arguments = {"relay",
                                           "--database",
@@ -52,7 +61,7 @@ class ChaosParts : protected OutboxParts {
                                           "--public-key-id",
                                           sandbox_->wechat_pay().public_key_id()};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return std::make_unique<ToolProcess>(arguments, log());
+    return std::make_unique<ToolProcess>(arguments, output);
   }
 
   std::string log() const { return folder_.path("log"); }
@@ -71,6 +80,41 @@ class ChaosParts : protected OutboxParts {
 
   const TemporaryFolder folder_;
   const std::unique_ptr<Sandbox> sandbox_ = Sandbox::start(faulty()).value();
+};
+
+/// What a process shows that has it as its output.
+class Terminal {
+ public:
+  Terminal() {
+    if (::grantpt(master_) != 0 || ::unlockpt(master_) != 0 || ::ptsname_r(master_, name_.data(), name_.size()) != 0) {
+      throw std::runtime_error("no terminal");
+    }
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+  ~Terminal() { ::close(master_); }
+
+  std::string name() const { return name_.data(); }
+
+  /// All of it until now.
+  const std::string& shown() {
+    std::array<char, 4096> some{};
+    for (ssize_t length = 1; length > 0;) {
+      length = ::read(master_, some.data(), some.size());
+      if (length > 0) shown_.append(some.data(), static_cast<std::size_t>(length));
+      ended_ = length < 0 && errno == EIO;
+    }
+    return shown_;
+  }
+
+  /// Whether shown() met the end: nobody has the terminal open any more.
+  bool ended() const { return ended_; }
+
+ private:
+  const int master_ = ::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  std::array<char, 64> name_{};
+  std::string shown_;
+  bool ended_ = false;
 };
 
 class Chaos : public ::testing::TestWithParam<SharedServer>, protected ChaosParts {
@@ -203,6 +247,22 @@ TEST_P(Chaos, TheToolServesMetricsAndHealthOnTheLoopback) {
     EXPECT_EQ(checked.output, "");
   }
   EXPECT_EQ(process->end(SIGTERM), 0) << read_text(log());
+}
+
+TEST_P(Chaos, TheToolShowsOnATerminalHowFarItIs) {
+  insert(20);
+  Terminal terminal;
+  const auto process = relay({}, terminal.name());
+  EXPECT_TRUE(becomes([&terminal] { return contains(terminal.shown(), "\r\33[K20 credited"); })) << terminal.shown();
+  process->signal(SIGTERM);
+  ASSERT_TRUE(becomes([&terminal] {
+    terminal.shown();
+    return terminal.ended();
+  })) << terminal.shown();
+  EXPECT_EQ(process->wait(), 0);
+  const std::string& shown = terminal.shown();
+  EXPECT_TRUE(contains(shown.substr(shown.rfind("\r\33[K")), "20 credited  ")) << shown;
+  EXPECT_EQ(shown.substr(shown.size() - 2), "\r\n") << "the line stays";
 }
 
 TEST_P(Chaos, TheToolMakesShowsAndMendsTheOutbox) {
