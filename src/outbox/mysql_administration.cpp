@@ -205,11 +205,16 @@ std::uint64_t MysqlAdministration::resume() {
   std::uint64_t all = 0;
   std::string last = "0";
   while (true) {  // each row once: workers may put rows back meanwhile
-    const Table found = session_->query("SELECT COUNT(*), MAX(id) FROM (SELECT id FROM wechatpay_bonus_outbox WHERE " +
-                                        waiting + " AND id > " + last + " ORDER BY id LIMIT 5000) AS found");
+    const Table found = session_->query(
+        "SELECT COUNT(*), MAX(id) FROM (SELECT id FROM wechatpay_bonus_outbox WHERE id > CAST($1 AS SIGNED) AND " +
+            waiting + " ORDER BY id LIMIT 5000) AS found",
+        {last});
     if (count_in(found) == 0) return all;
-    session_->query("UPDATE wechatpay_bonus_outbox SET due_at = NOW(6) WHERE " + waiting + " AND id > " + last +
-                    " AND id <= " + found.at(0).at(1));
+    session_->query(
+        "UPDATE wechatpay_bonus_outbox SET due_at = NOW(6) WHERE id > CAST($1 AS SIGNED) AND id <= CAST($2 AS SIGNED) "
+        "AND " +
+            waiting,
+        {last, found.at(0).at(1)});
     all += count_in(session_->query("SELECT ROW_COUNT()"));
     last = found.at(0).at(1);
   }

@@ -126,8 +126,8 @@ PostgresqlSession::Result PostgresqlSession::finish(Clock::time_point deadline) 
     }
     Result next(PQgetResult(connection), PQclear);
     if (next == nullptr) break;
-    if (failed == nullptr && !succeeded(next.get())) failed = std::move(next);
-    last = std::move(next);
+    Result& kept = failed == nullptr && !succeeded(next.get()) ? failed : last;
+    kept = std::move(next);
   }
   if (failed != nullptr) fail(failed.get());
   if (last == nullptr) fail(nullptr);

@@ -358,8 +358,9 @@ TEST_P(RelayTest, AMerchantModeThatDoesNotFitTheRowsStopsItAndEveryRowIsAsBefore
   insert(20);
   options_.mode = MerchantMode::direct;
   const auto relay = start();
-  EXPECT_EQ(relay->wait(), RelayEnd::setup_wrong) << relay->log();
-  EXPECT_TRUE(relay->said("the mode both, and the merchant mode that is set is direct")) << relay->log();
+  ASSERT_TRUE(becomes([&relay] { return relay->said("the mode both, and the merchant mode that is set is direct"); }))
+      << relay->log();
+  EXPECT_EQ(relay->wait(), RelayEnd::setup_wrong);
   EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NULL AND attempts = 0 AND claims = 0"),
             20);
 }
@@ -375,19 +376,37 @@ TEST_P(RelayTest, ARowWithAnotherMerchantsIdStopsNobody) {
 }
 
 TEST_P(RelayTest, ManyRowsWithAnotherMerchantsIdAreNoOutage) {
-  insert(40, "theirs");
-  execute("UPDATE wechatpay_bonus_outbox SET sub_mchid = '', mchid = '1999999999';");
+  options_.max_in_flight = 64;
+  insert(40);
   const auto relay = start();
-  ASSERT_TRUE(becomes([this] {
-    return number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NULL AND due_at > now()") == 40;
-  })) << relay->log();
-  insert(20, "ours");
-  ASSERT_TRUE(becomes([this] { return done() == 20; })) << relay->log();
-  execute("UPDATE wechatpay_bonus_outbox SET due_at = now();");
-  insert(20, "more");
   ASSERT_TRUE(becomes([this] { return done() == 40; })) << relay->log();
+  execute(
+      "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, bonus_value) "
+      "SELECT card_id, code, 'theirs-' || id, '1999999999', 30 FROM wechatpay_bonus_outbox_done;");
+  ASSERT_TRUE(becomes([this] {
+    return number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NULL AND last_error IS NOT NULL") == 40;
+  })) << relay->log();
+  insert(20, "more");
+  ASSERT_TRUE(becomes([this] { return done() == 60; })) << relay->log();
   EXPECT_FALSE(relay->said("20 failures in a row")) << relay->log();
   EXPECT_EQ(dead(), 0);
+}
+
+TEST_P(RelayTest, OneCallShowsThatAMerchantsIdIsWrongAndItsOtherRowsWaitAMinute) {
+  insert(1, "ours");
+  insert(10, "theirs");
+  execute("UPDATE wechatpay_bonus_outbox SET sub_mchid = '', mchid = '1999999999' WHERE out_trade_no <> 'ours-1';");
+  std::atomic<int> calls{0};
+  sandbox_->answer_with([&](const HttpRequest& request) {
+    calls += contains(request.body, "1999999999") ? 1 : 0;
+    return sandbox_->wechat_pay().answer(request);
+  });
+  options_.max_in_flight = 1;
+  const auto relay = start();
+  ASSERT_TRUE(becomes([this] {
+    return number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NULL AND last_error IS NOT NULL") == 10;
+  })) << relay->log();
+  EXPECT_EQ(calls, 1);
 }
 
 TEST_P(RelayTest, AMissingPermissionHoldsThatMerchantsRowsAlone) {
@@ -415,8 +434,11 @@ TEST_P(RelayTest, AMissingPermissionHoldsThatMerchantsRowsAlone) {
 }
 
 TEST_P(RelayTest, AnOutageMakesNoDeadRowsAndOneCallAloneProbes) {
-  insert(200);
-  execute("UPDATE wechatpay_bonus_outbox SET created_at = now() - interval '10' day, attempts = 20, claims = 20;");
+  insert(100);
+  insert(100, "late");
+  execute(
+      "UPDATE wechatpay_bonus_outbox SET created_at = now() - interval '10' day, attempts = 20, claims = 20;"
+      "UPDATE wechatpay_bonus_outbox SET due_at = now() + interval '1' day WHERE out_trade_no LIKE 'late%';");
   std::atomic<bool> out{true};
   std::atomic<int> under_way{0};
   std::atomic<int> most{0};
@@ -435,6 +457,7 @@ TEST_P(RelayTest, AnOutageMakesNoDeadRowsAndOneCallAloneProbes) {
   ASSERT_TRUE(becomes([this] { return done() >= 50; })) << relay->log();
   EXPECT_TRUE(relay->said("calls succeed")) << relay->log();
   out = true;
+  execute("UPDATE wechatpay_bonus_outbox SET due_at = now() WHERE out_trade_no LIKE 'late%';");
   ASSERT_TRUE(becomes([&relay] { return relay->said("20 failures in a row"); })) << relay->log();
   EXPECT_EQ(dead(), 0);
 }
@@ -596,6 +619,7 @@ TEST_F(PostgresqlRelayTest, SaysAFaultOfTheDatabaseOnceAndAnotherOneAtOnce) {
     throw DatabaseError(++tries <= 2 ? "the host is not there" : "the password is wrong", "", true);
   });
   ASSERT_TRUE(becomes([&relay] { return relay->said("database: the password is wrong; trying again"); }));
+  EXPECT_LE(tries, 6) << "it is said at once";
   EXPECT_EQ(relay->log(),
             "database: the host is not there; trying again\ndatabase: the password is wrong; trying again\n");
 }
