@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What run.sh leaves out: further compilers and standards, coverage, sanitizers, fuzzing, static analysis, the soak in its
-# short form, benchmarks, the API reference, and consumers. About half an hour on two cores.
+# short form, benchmarks, the model of the outbox, the API reference, and consumers. About half an hour on two cores.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tests/suite.sh
@@ -54,7 +54,7 @@ bash tests/fuzz/run.sh build/fuzz 25
 for_users="wechatpay_bonus_commit wechatpay_bonus_commit_testing wechatpay_bonus_commit_sandbox wechatpay_bonus_commit_tool examples/all
   headers_stand_alone_17 headers_stand_alone_20 headers_without_exceptions_17 headers_without_exceptions_20
   readme_snippets_17 readme_snippets_20"
-targets="$for_users soak" build benchmark g++ 20 -DCMAKE_BUILD_TYPE=Release -DWECHATPAY_BONUS_COMMIT_BUILD_BENCHMARKS=ON
+targets="$for_users soak simulation" build benchmark g++ 20 -DCMAKE_BUILD_TYPE=Release -DWECHATPAY_BONUS_COMMIT_BUILD_BENCHMARKS=ON
 run_tests benchmark --label-regex soak  # the only one of its runs without a sanitizer, which hides what memory it uses
 targets=$for_users build clang-23 clang++ 23
 
