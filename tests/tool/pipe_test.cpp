@@ -225,7 +225,7 @@ TEST_F(PipeRunTest, SendsOneOrderAloneUntilOneHasSucceededThenAsManyAsMayBeInFli
   auto status = std::async(std::launch::async, [&, client = client(transport)] { return run.run(client); });
   transport->wait_for(1);
   EXPECT_EQ(transport->most_held(), 1);
-  for (const std::size_t sent : {4, 7, 10}) {
+  for (const std::size_t sent : {4U, 7U, 10U}) {
     transport->answer(wechat_pay_);
     transport->wait_for(sent);
     EXPECT_EQ(transport->sent(), sent);

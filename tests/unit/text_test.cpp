@@ -120,8 +120,8 @@ TEST(Printable, KnowsTheFirstAndTheLastOfEachRangeThatCannotBeSeen) {
 }
 
 TEST(IsControl, KnowsTheFirstAndTheLastOfC0AndC1) {
-  for (const char32_t control : {0x00, 0x1F, 0x7F, 0x80, 0x9F}) EXPECT_TRUE(is_control(control));
-  for (const char32_t other : {0x20, 0x7E, 0xA0}) EXPECT_FALSE(is_control(other));
+  for (const char32_t control : {U'\0', U'\x1F', U'\x7F', U'\x80', U'\x9F'}) EXPECT_TRUE(is_control(control));
+  for (const char32_t other : {U' ', U'~', U'\xA0'}) EXPECT_FALSE(is_control(other));
 }
 
 TEST(CodePointName, HasFourDigitsAtLeast) {
