@@ -15,18 +15,18 @@ namespace testing {
 
 namespace {
 
-thread_local SSL* connection = nullptr;
+thread_local SSL* current = nullptr;
 
-void close_connection() { ::shutdown(SSL_get_fd(connection), SHUT_RDWR); }
+void close_connection() { ::shutdown(SSL_get_fd(current), SHUT_RDWR); }
 
 /// Sends RST: to dissolve the association is what connect() with AF_UNSPEC means to TCP.
 void reset_connection() {
   sockaddr nobody{};
   nobody.sa_family = AF_UNSPEC;
-  static_cast<void>(::connect(SSL_get_fd(connection), &nobody, sizeof nobody));
+  static_cast<void>(::connect(SSL_get_fd(current), &nobody, sizeof nobody));
 }
 
-void write_bytes(std::string_view bytes) { SSL_write(connection, bytes.data(), static_cast<int>(bytes.size())); }
+void write_bytes(std::string_view bytes) { SSL_write(current, bytes.data(), static_cast<int>(bytes.size())); }
 
 /// An answer as it goes over the wire.
 std::string wire_form(const HttpResponse& response) {
@@ -38,14 +38,14 @@ std::string wire_form(const HttpResponse& response) {
 
 }  // namespace
 
-void note_connection(SSL* ssl) { connection = ssl; }
+void note_connection(SSL* ssl) { current = ssl; }
 
-SSL* noted_connection() { return connection; }
+SSL* noted_connection() { return current; }
 
 void end_connection() {
-  SSL_shutdown(connection);
-  SSL_set_shutdown(connection, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);  // nothing more is read as a request
-  pollfd socket{SSL_get_fd(connection), POLLIN, 0};
+  SSL_shutdown(current);
+  SSL_set_shutdown(current, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);  // nothing more is read as a request
+  pollfd socket{SSL_get_fd(current), POLLIN, 0};
   ::shutdown(socket.fd, SHUT_WR);
   // A socket that is closed with something unread resets the connection, which can destroy the answer on its way.
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
@@ -58,7 +58,7 @@ void end_connection() {
 void hold_back_packets(bool hold_back) {
 #if defined(TCP_CORK)
   const int value = hold_back ? 1 : 0;
-  ::setsockopt(SSL_get_fd(connection), IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+  ::setsockopt(SSL_get_fd(current), IPPROTO_TCP, TCP_CORK, &value, sizeof value);
 #else
   static_cast<void>(hold_back);
 #endif
@@ -75,7 +75,7 @@ bool break_connection(const HttpResponse& response, SandboxFault::Kind fault, co
     case Kind::garbage: write_bytes("\x15\x03 this is not HTTP\r\n\r\n"); break;
     case Kind::polite_close:
       write_bytes(bytes);
-      SSL_shutdown(connection);
+      SSL_shutdown(current);
       break;
     case Kind::slow:
       for (const char& byte : bytes) {

@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "src/testing/replaced.hpp"
+
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
@@ -65,13 +67,6 @@ std::optional<std::string> from_base64(std::string_view text) {
   if (length < 0) return std::nullopt;
   bytes.resize(static_cast<std::size_t>(length) - padding);
   return bytes;
-}
-
-std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
-  return text;
 }
 
 struct Repair {

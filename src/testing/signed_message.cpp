@@ -7,13 +7,14 @@
 #include <stdexcept>
 
 #include "src/openssl/handles.hpp"
+#include "src/testing/replaced.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
 namespace {
 
-constexpr std::string_view hex_digits = "0123456789ABCDEF";
+constexpr std::string_view upper_hex_digits = "0123456789ABCDEF";
 
 std::string in_case(std::string text, bool upper) {
   for (char& c : text) {
@@ -50,17 +51,10 @@ std::string percent_encoded(const std::string& text, std::string_view plain) {
     }
     const auto byte = static_cast<unsigned char>(c);
     encoded += '%';
-    encoded += hex_digits[byte >> 4U];
-    encoded += hex_digits[byte & 15U];
+    encoded += upper_hex_digits[byte >> 4U];
+    encoded += upper_hex_digits[byte & 15U];
   }
   return encoded;
-}
-
-std::string replaced(std::string text, std::string_view from, std::string_view to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
-  return text;
 }
 
 /// Percent-encoding with its hex digits in the other case.
@@ -215,8 +209,8 @@ std::string hex_of(std::string_view bytes) {
   std::string hex;
   for (const char c : bytes) {
     const auto byte = static_cast<unsigned char>(c);
-    hex += hex_digits[byte >> 4U];
-    hex += hex_digits[byte & 15U];
+    hex += upper_hex_digits[byte >> 4U];
+    hex += upper_hex_digits[byte & 15U];
   }
   return hex;
 }

@@ -64,8 +64,9 @@ class FakeWechatPay {
   Credentials credentials() const;
   PlatformKeys platform_keys() const;  ///< shared with no other call's
 
-  /// Where the merchant stands, from now on for every request.
+  /// Where the merchant stands.
   MerchantStage stage() const noexcept;
+  /// Changes that, from now on for every request.
   void set_stage(MerchantStage stage) noexcept;
 
   /// The same as PEM texts, and as they are called.
