@@ -168,8 +168,10 @@ export PKG_CONFIG_PATH=$build/prefix_libcxx/lib/pkgconfig
 flags_of wechatpay_bonus_commit
 compile libcxx clang++ -std=c++17 -stdlib=libc++
 # The sandbox stands on cpp-httplib, which Debian has for libstdc++ alone; the rest of the testing support does not.
+testing=$source/src/testing
 quietly clang++ -std=c++17 -stdlib=libc++ -I"$source" \
-  "$source"/src/testing/{checks,client_fixture,fake_wechat_pay,pki}.cpp "$source/tests/package/testing_support/main.cpp" \
+  "$testing"/{body_variants,captured,certificate_list,checks,client_fixture,fake_wechat_pay,nonce_memory,pki}.cpp \
+  "$testing"/{recovered_signature,signature_explanation,signed_message}.cpp "$source/tests/package/testing_support/main.cpp" \
   -o "$build/libcxx_testing_support" "${flags[@]}"
 quietly "$build/libcxx_testing_support"
 unset PKG_CONFIG_PATH
