@@ -3,6 +3,7 @@
 #include <openssl/rsa.h>
 
 #include <array>
+#include <atomic>
 #include <utility>
 
 #include "src/openssl/openssl_use.hpp"
@@ -68,20 +69,35 @@ class RsaSigner final : public Signer {
 
 }  // namespace
 
-ContextPool::ContextPool(PkeyHandle key, Initialize initialize) : key_(std::move(key)), initialize_(initialize) {
+ContextPool::ContextPool(PkeyHandle key, Initialize initialize) : initialize_(initialize) {
   const OpensslUse first;  // it sees to the process's end, which must not begin before
+  owned_->key = std::move(key);
+}
+
+ContextPool::~ContextPool() {
+  const OpensslUse openssl;
+  if (openssl) {
+    owned_.reset();
+    return;
+  }
+  static std::atomic<Owned*> left{nullptr};  // where a checker for leaks still finds it
+  Owned* const owned = owned_.release();
+  owned->next = left;
+  while (!left.compare_exchange_weak(owned->next, owned)) {
+  }
 }
 
 PkeyContextHandle ContextPool::take() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (!idle_.empty()) {
-      PkeyContextHandle context = std::move(idle_.back());
-      idle_.pop_back();
+    std::vector<PkeyContextHandle>& idle = owned_->idle;
+    if (!idle.empty()) {
+      PkeyContextHandle context = std::move(idle.back());
+      idle.pop_back();
       return context;
     }
   }
-  PkeyContextHandle context(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr));
+  PkeyContextHandle context(EVP_PKEY_CTX_new_from_pkey(nullptr, owned_->key.get(), nullptr));
   if (context == nullptr || initialize_(context.get()) != 1 ||
       EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) != 1 ||
       EVP_PKEY_CTX_set_signature_md(context.get(), sha256()) != 1) {
@@ -92,7 +108,7 @@ PkeyContextHandle ContextPool::take() {
 
 void ContextPool::give_back(PkeyContextHandle context) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  idle_.push_back(std::move(context));
+  owned_->idle.push_back(std::move(context));
 }
 
 bool RsaVerifier::verify(std::string_view message, std::string_view signature) const {

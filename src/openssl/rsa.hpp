@@ -15,24 +15,33 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// Prepared contexts for one operation under one key. Preparing one costs more than the rest of a verification, and a
-/// context serves one thread at a time, so as many are kept as threads have used at once.
+/// context serves one thread at a time, so as many are kept as threads have used at once. The last owner may be gone at
+/// any moment of the process's end; from when on OpenSSL frees what it has, nothing is freed here.
 class ContextPool {
  public:
   using Initialize = int (*)(EVP_PKEY_CTX*);
 
   ContextPool(PkeyHandle key, Initialize initialize);
+  ContextPool(const ContextPool&) = delete;
+  ContextPool& operator=(const ContextPool&) = delete;
+  ~ContextPool();
 
   /// Null if OpenSSL fails.
   PkeyContextHandle take();
   void give_back(PkeyContextHandle context);
 
-  std::size_t signature_size() const { return static_cast<std::size_t>(EVP_PKEY_get_size(key_.get())); }
+  std::size_t signature_size() const { return static_cast<std::size_t>(EVP_PKEY_get_size(owned_->key.get())); }
 
  private:
-  PkeyHandle key_;
+  struct Owned {
+    PkeyHandle key;
+    std::vector<PkeyContextHandle> idle;
+    Owned* next = nullptr;
+  };
+
+  std::unique_ptr<Owned> owned_ = std::make_unique<Owned>();
   Initialize initialize_;
   std::mutex mutex_;
-  std::vector<PkeyContextHandle> idle_;
 };
 
 /// Verifies under a public key. Thread-safe.
