@@ -17,7 +17,7 @@ for file in alerts.yml dashboard.json; do
   for name in $named; do grep -qx "$name" <<< "$metrics" || fail "$file: there is no metric $name"; done
 done
 for name in $metrics; do
-  for file in outbox/dashboard.json outbox/README.md zh-CN/outbox.md; do
+  for file in outbox/dashboard.json outbox/README.md outbox/README.zh-CN.md; do
     grep -qw -e "$name" -e "wechatpay_bonus_outbox_${name}" -e "wechatpay_bonus_outbox_${name}_bucket" "$source/examples/$file" ||
       fail "$file does not have the metric $name"
   done

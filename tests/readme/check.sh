@@ -33,7 +33,7 @@ anchors() {
     sed -E 's/[][`.,:;?!()"'\''+*\/&@]//g; s/(，|。|：|；|？|！|（|）|、|「|」|“|”)//g; s/ /-/g'
 }
 
-documents=(README.md src/README.md examples/README.md examples/*/*.md .github/*.md)
+documents=(README.md src/README.md examples/*.md examples/*/*.md .github/*.md)
 for document in "${documents[@]}"; do
   # Each line of a CMake snippet stands in a project that is built.
   while IFS= read -r line; do
@@ -59,16 +59,35 @@ done
 [ -n "$(block cmake README.md)" ] || fail "no CMake snippet"
 [ -n "$(block bash README.md)" ] || fail "no command"
 
-# A translation has the same code.
-code() { awk '/^```/ { print; inside = !inside; next } inside' "$1"; }
-while read -r original translation; do
-  difference=$(diff <(code "$original") <(code "$translation")) || fail "$translation: its code differs: $difference"
-done <<< 'README.md examples/zh-CN/README.md
-examples/production/README.md examples/zh-CN/production.md
-examples/pipe/README.md examples/pipe/README.zh-CN.md
-examples/signatures/README.md examples/zh-CN/signatures.md
-examples/your_client/README.md examples/zh-CN/your_client.md
-examples/outbox/README.md examples/zh-CN/outbox.md'
+# Each guide is there in both languages, with the same code but for comments, headings of the same depth, and tables of
+# as many rows. Each names the other in its third line.
+# code FILE: without comments; a // behind a colon belongs to a URL.
+code() { awk '/^```/ { print; inside = !inside; next } inside' "$1" | sed -E 's,(^|[[:space:]])(//|# ).*$,,; s/[[:space:]]+$//' | grep -v '^$'; }
+# shape FILE: the marks of its headings, and how many rows each section's tables have.
+shape() {
+  awk '/^```/ { code = !code } code { next }
+    /^#+ / { print rows " rows"; print $1; rows = 0 } /^\|/ { ++rows } END { print rows " rows" }' "$1"
+}
+same() { diff <("$1" "$2") <("$1" "$3"); }
+pair() {
+  local difference line
+  [ -f "$2" ] || fail "$1 is not there in Chinese: $2"
+  difference=$(same code "$1" "$2") || fail "$2: its code differs: $difference"
+  difference=$(same shape "$1" "$2") || fail "$2: its headings or tables differ: $difference"
+  for document in "$1" "$2"; do
+    line=$(sed -n 3p "$document")
+    [[ $line == *English* && $line == *简体中文* ]] || fail "$document: its third line does not name both languages"
+  done
+}
+pair README.md examples/zh-CN/README.md
+for document in examples/README.md examples/*/README.md; do
+  case "$document" in examples/zh-CN/*) ;; *) pair "$document" "${document%.md}.zh-CN.md" ;; esac
+done
+
+# Words that mislead, or have another meaning in WeChat Pay's documents.
+for word in 备用域名 商户证书 沙盒 退出状态 回填 移植文件 补单 公钥证书 商户后台 断路器; do
+  ! grep -n "$word" examples/zh-CN/README.md examples/README.zh-CN.md examples/*/README.zh-CN.md || fail "the word $word"
+done
 
 # The guide to errors has a row for each enumerator, under its enumeration, and for each code that the library knows.
 guide=examples/errors/README.md
