@@ -89,21 +89,31 @@ for word in 备用域名 商户证书 沙盒 退出状态 回填 移植文件 �
   ! grep -n "$word" examples/zh-CN/README.md examples/README.zh-CN.md examples/*/README.zh-CN.md || fail "the word $word"
 done
 
-# The guide to errors has a row for each enumerator, under its enumeration, and for each code that the library knows.
-guide=examples/errors/README.md
+# The guide to errors has, in each language, a row for each enumerator, under its enumeration, and for each code that the
+# library knows. The log lines that it quotes are those of the library, but for the parts that vary.
+# rows FILE HEAD: what is between the first back-quotes of each row, of the tables whose first heading begins so.
 # shellcheck disable=SC2016  # the back-quotes are Markdown's
-rows() { awk -v head="^\\\\| \`$1\`" '$0 ~ head { on = 1; next } !/^\|/ { on = 0 } on' "$guide" | sed -n 's/^| `\([^`]*\)`.*/\1/p'; }
+rows() { awk -v head="^\\\\| $2" '$0 ~ head { on = 1; next } !/^\|/ { on = 0 } on' "$1" | sed -n 's/^| `\([^`]*\)`.*/\1/p'; }
 enumerators() {
   awk -v open="^enum class $1 " '$0 ~ open { on = 1; next } /^};/ { on = 0 } on { sub(/,.*/, ""); print $1 }' \
     include/wechatpay/bonus_commit/error.hpp
 }
-for enumeration in Outcome Remedy ErrorKind TransportFault VerificationFault; do
-  [ -n "$(enumerators $enumeration)" ] || fail "no enumerators of $enumeration"
-  difference=$(diff <(enumerators $enumeration | sort) <(rows $enumeration | sort)) ||
-    fail "$guide: $enumeration differs from error.hpp: $difference"
-done
 codes=$(grep -hoE '"[A-Z]+(_[A-Z]+)+"' src/testing/*.cpp \
   include/wechatpay/bonus_commit/stages/advice.hpp tests/unit/answer_test.cpp | tr -d '"' | sort -u | grep -vx PARAM_ERR)
 [ -n "$codes" ] || fail "no codes"
-for code in $codes; do grep -qx "$code" <<< "$(rows code)" || fail "$guide: no row for $code"; done
+guide_to_errors() {
+  local enumeration difference code line
+  for enumeration in Outcome Remedy ErrorKind TransportFault VerificationFault; do
+    [ -n "$(enumerators $enumeration)" ] || fail "no enumerators of $enumeration"
+    difference=$(diff <(enumerators $enumeration | sort) <(rows "$1" "\`$enumeration\`" | sort)) ||
+      fail "$1: $enumeration differs from error.hpp: $difference"
+  done
+  for code in $codes; do grep -qx "$code" <<< "$(rows "$1" "\`code\`")" || fail "$1: no row for $code"; done
+  [ -n "$(rows "$1" "$2")" ] || fail "$1: no log lines"
+  while IFS= read -r line; do
+    grep -rqF --include=*.?pp -e "$line" include src || fail "$1: not in the library's messages: $line"
+  done < <(rows "$1" "$2" | sed -E 's/ [0-9]{3}( [A-Z]+_[A-Z]+)?/…/; s/ *… */\n/g' | grep .)
+}
+guide_to_errors examples/errors/README.md "log line"
+guide_to_errors examples/errors/README.zh-CN.md "日志"
 echo "the README and the guides agree with the project"
