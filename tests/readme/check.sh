@@ -116,4 +116,16 @@ guide_to_errors() {
 }
 guide_to_errors examples/errors/README.md "log line"
 guide_to_errors examples/errors/README.zh-CN.md "日志"
+# The index names, in each language, every public header, with names that are in it.
+index() {
+  local header row name
+  for header in include/wechatpay/bonus_commit/*.hpp include/wechatpay/bonus_commit/testing/*.hpp; do
+    row=$(grep -F "(../$header)" "$1") || fail "$1: does not name $header"
+    while IFS= read -r name; do
+      grep -qw -e "$name" "$header" || fail "$1: $name is not in $header"
+    done < <(cut -d "|" -f 2 <<< "$row" | grep -oE '[A-Za-z_]+')
+  done
+}
+index examples/README.md
+index examples/README.zh-CN.md
 echo "the README and the guides agree with the project"
