@@ -1,22 +1,22 @@
-/// The public API of wechatpay-bonus-commit. Include this one. Two headers are left to those who use what they are
-/// about: json.hpp (nlohmann/json) and coroutine.hpp (C++20).
+/// The public API of wechatpay-bonus-commit: include this header. It does not include two optional headers: json.hpp
+/// (for nlohmann/json) and coroutine.hpp (for C++20).
 #ifndef WECHATPAY_BONUS_COMMIT_HPP
 #define WECHATPAY_BONUS_COMMIT_HPP
 
 /// \mainpage
-/// Begin with wechatpay::bonus_commit::BonusCommitClient, whose commit() takes a
-/// wechatpay::bonus_commit::BonusCommitRequest and gives a wechatpay::bonus_commit::CommitResult: a
-/// wechatpay::bonus_commit::CommitReceipt, or a wechatpay::bonus_commit::Error that says what became of the commit. It
-/// is made of wechatpay::bonus_commit::Credentials and wechatpay::bonus_commit::PlatformKeys.
+/// Start with wechatpay::bonus_commit::BonusCommitClient. It is created from wechatpay::bonus_commit::Credentials and
+/// wechatpay::bonus_commit::PlatformKeys. Its function commit() takes a wechatpay::bonus_commit::BonusCommitRequest and
+/// returns a wechatpay::bonus_commit::CommitResult: a wechatpay::bonus_commit::CommitReceipt, or a
+/// wechatpay::bonus_commit::Error that tells whether the commit may have taken effect.
 
 /// \namespace wechatpay::bonus_commit
-/// All of the library.
+/// All names of the library.
 
 /// \defgroup stages Stages behind the client
-/// What a commit is made of (namespace stages), to be read, tested and inlined. It is not API: a minor release may
-/// change it. Everything outside of this group is API, and keeps its meaning for as long as the major version lasts.
+/// The parts of a commit (namespace stages), for reading, testing and inlining. They are not API: a minor release may
+/// change them. Everything outside this group is API, and keeps its meaning within a major version.
 
-// In the order in which they are best read; each includes only what stands above it.
+// In reading order; each header includes only headers above it.
 // clang-format off
 #include "wechatpay/bonus_commit/config.hpp"
 #include "wechatpay/bonus_commit/error.hpp"

@@ -1,4 +1,4 @@
-/// A backlog of any size, in bounded memory.
+/// Commits a backlog of any size in bounded memory.
 #ifndef WECHATPAY_BONUS_COMMIT_BATCH_HPP
 #define WECHATPAY_BONUS_COMMIT_BATCH_HPP
 
@@ -17,44 +17,47 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// How many at a time.
+/// Limits of a batch.
 struct BatchOptions {
-  /// So many commits are under way at a time, and in memory; the next one starts when one has ended. Of these, as many
-  /// as CurlOptions::max_connections are on the wire, the others wait for their turn.
+  /// The maximum number of commits in progress, and of requests in memory. The next commit starts when one has ended.
+  /// At most CurlOptions::max_connections of them are being sent at the same time; the others wait.
   std::size_t max_in_flight = 64;
 
-  /// So many threads take requests and sign them; signing is four fifths of a commit's work. 1 is the calling thread.
+  /// The number of threads that take requests from the source and sign them. Signing is four fifths of a commit's CPU
+  /// time. With 1, only the calling thread does so.
   unsigned threads = 1;
 
-  /// Once the stop is requested, no further commit starts; those under way end as ever.
+  /// After a stop is requested, no further commit starts. Commits in progress continue to their end.
   StopToken stop{};
 };
 
-/// How a batch went.
+/// The result of a batch.
 struct BatchSummary {
-  std::uint64_t credited = 0;  ///< ended in a receipt
-  std::uint64_t failed = 0;    ///< ended in an error
-  bool stopped = false;        ///< before its end
+  std::uint64_t credited = 0;  ///< commits that ended with a receipt
+  std::uint64_t failed = 0;    ///< commits that ended with an error
+  bool stopped = false;        ///< the batch was stopped before its end
 };
 
-/// The next request of a backlog; nothing at its end. Called by one thread at a time.
+/// Returns the next request of a backlog, or nothing at its end. Called by one thread at a time.
 using NextRequest = MoveOnlyFunction<std::optional<BonusCommitRequest>()>;
 
-/// Takes each request with its result, as it comes; false stops the batch. Called by one thread at a time, the
-/// transport's mostly, so be short. An exception counts as false.
+/// Receives each request with its result when it is known. Return false to stop the batch. Called by one thread at a
+/// time, mostly the transport's thread, so return quickly. An exception counts as false.
 using TakeResult = MoveOnlyFunction<bool(const BonusCommitRequest&, const CommitResult&)>;
 
-/// Commits everything that `next` gives, and returns when all of it has ended. Before it starts a commit, it waits for
-/// its place in the client's rate limit, or for the end of the halt after a 429, however long that is; the commit's
-/// deadline begins then. Where the batch is stopped meanwhile, that request is handed over with `rate_limited`. An
-/// exception of `next` ends the batch, and is thrown on when what is under way has ended. Fails, and takes nothing from
-/// `next`, with `invalid_configuration` on an option that is 0, and with `misuse` where `next` or `take` is empty, in a
-/// callback or hook, where it would wait for itself (in the thread of an EventLoop of yours it would, too), and in a
-/// child process after fork().
+/// Commits all requests that `next` returns, and returns when all of these commits have ended. Before it starts a
+/// commit, it waits for a place in the client's rate limit, or for the end of the pause after a 429, however long that
+/// takes. The commit's deadline starts then. If the batch is stopped during this wait, `take` receives that request
+/// with the error `rate_limited`. An exception thrown by `next` ends the batch; it is rethrown after the commits in
+/// progress have ended.
+///
+/// Fails without calling `next`: with `invalid_configuration` if an option is 0; with `misuse` if `next` or `take` is
+/// empty, in a callback or hook, where it would wait for itself, and in a child process after fork(). In the thread of
+/// your own EventLoop it would wait for itself, too; do not call it there.
 WECHATPAY_BONUS_COMMIT_EXPORT Result<BatchSummary> commit_all(const BonusCommitClient& client, NextRequest next,
                                                               TakeResult take, const BatchOptions& options = {});
 
-/// The same for a range of requests: anything that std::begin() and std::end() take.
+/// The same for a range of requests: anything that std::begin() and std::end() accept.
 template <typename Range, typename = decltype(BonusCommitRequest(*std::begin(std::declval<Range&>())))>
 Result<BatchSummary> commit_all(const BonusCommitClient& client, Range&& requests, TakeResult take,
                                 const BatchOptions& options = {}) {

@@ -1,4 +1,4 @@
-/// What one call wants otherwise than its client.
+/// Options of a single call.
 #ifndef WECHATPAY_BONUS_COMMIT_CALL_OPTIONS_HPP
 #define WECHATPAY_BONUS_COMMIT_CALL_OPTIONS_HPP
 
@@ -8,15 +8,15 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// The last argument of each way to commit.
+/// The last argument of commit() and commit_async().
 struct CallOptions {
-  /// For this call, all tries and pauses included; 0: ClientOptions::deadline. A call with less than 0 or more than 4
-  /// minutes is refused with `misuse`.
+  /// The time for this call, including all tries and pauses. 0 means ClientOptions::deadline. A negative value, or one
+  /// above 4 minutes, ends the call with `misuse`.
   std::chrono::milliseconds timeout{0};
 
-  /// Ends the call as soon as that can be done: with its result where there is one by then, else with an error of kind
-  /// `cancelled`, whose outcome says whether it may have been done. Where the stop has been requested before the call,
-  /// nothing is sent. One token serves any number of calls.
+  /// Stops the call as soon as possible. The call returns its result if that is known by then; otherwise it ends with
+  /// an error of kind `cancelled`, whose outcome tells whether the commit may have taken effect. If the stop was
+  /// requested before the call, nothing is sent. One token may be used for any number of calls.
   StopToken stop{};
 };
 

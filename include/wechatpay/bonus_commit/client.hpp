@@ -1,4 +1,4 @@
-/// The client. stages/commit_attempts.hpp has a commit's way through all the stages.
+/// The client. stages/commit_attempts.hpp shows the stages of a commit.
 #ifndef WECHATPAY_BONUS_COMMIT_CLIENT_HPP
 #define WECHATPAY_BONUS_COMMIT_CLIENT_HPP
 
@@ -23,58 +23,58 @@ class Batch;
 struct OpenClient;
 }  // namespace stages
 
-/// Commits bonus points. Make one at start-up, after any fork(), and share it: every member is thread-safe, and copies
-/// share their keys, options and connections. Of these, only keys can be changed.
+/// Commits bonus points. Create one client at start-up, after any fork(), and share it. Every member function is
+/// thread-safe. Copies share their keys, options and connections; only the keys can be changed later.
 ///
-/// When the last copy is destroyed, each call under way ends with an error (`transport_failed`,
-/// TransportFault::shut_down) before the destructor returns, whatever the transport does; none is dropped in silence.
-/// Callbacks of calls that wait for the transport then run on the destroying thread; for what runs on other threads at
-/// that moment (a callback, a hook, a Signer, Transport::send()) the destructor waits, so do not hold a lock that these
-/// need. In a callback or hook, the call that it belongs to goes on to its end afterwards. The transport is let go of
-/// last.
+/// When the last copy is destroyed, each call in progress ends with an error (`transport_failed`,
+/// TransportFault::shut_down) before the destructor returns, whatever the transport does. No call is lost silently.
+/// Callbacks of calls that wait for the transport then run on the destroying thread. The destructor waits for functions
+/// that are running on other threads at that moment (a callback, a hook, a Signer, Transport::send()), so do not hold a
+/// lock that these need. If a callback or hook destroys the last copy, the call that it belongs to still continues to
+/// its end. The transport is released last.
 ///
-/// In a child process after fork() a client of the parent's sends nothing: a call ends with `misuse`, and a call that
-/// was under way in the parent is the parent's alone. Make a client of its own there.
+/// In a child process after fork(), a client of the parent sends nothing: a call ends with `misuse`, and calls in
+/// progress at the fork belong to the parent only. Create a new client in the child.
 class BonusCommitClient {
  public:
-  /// Runs on the transport's thread (with CurlTransport its one event loop, so be short), on the calling thread before
-  /// commit_async() returns if the call ends before that, on the thread that destroys the client, or, where
-  /// ClientOptions::executor has a further try signed and the call ends with that, there. An exception that it throws
-  /// is swallowed. It may destroy the client. What it holds is destroyed right after it has run.
+  /// Runs on one of these threads: the transport's thread (CurlTransport has only one, so return quickly); the calling
+  /// thread, before commit_async() returns, if the call ends before that; the thread that destroys the client; or a
+  /// thread of ClientOptions::executor, if the call ends while a further try is signed there. An exception that it
+  /// throws is ignored. It may destroy the client. What it owns is destroyed right after it has run.
   using Callback = MoveOnlyFunction<void(CommitResult)>;
 
-  /// A client that signs with `credentials`, verifies answers with `platform_keys`, and sends through a CurlTransport
-  /// of its own with the default CurlOptions. Fails with `invalid_configuration` where there are no platform keys or
-  /// one of them is the merchant's own, on an option that cannot work, and where CurlTransport::create() does.
+  /// Creates a client that signs with `credentials`, verifies answers with `platform_keys`, and sends through its own
+  /// CurlTransport with the default CurlOptions. Fails with `invalid_configuration` if there are no platform keys, if
+  /// one of them is the merchant's own key, if an option cannot work, or if CurlTransport::create() fails.
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<BonusCommitClient> create(Credentials credentials,
                                                                         const PlatformKeys& platform_keys,
                                                                         ClientOptions options = {});
 
-  /// The same through `transport`: a CurlTransport with options of yours, such as a proxy or a CA bundle; or another.
-  /// Several clients may share it.
+  /// The same with a given `transport`: a CurlTransport with your own options, such as a proxy or CA certificates, or
+  /// another transport. Several clients may share one transport.
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<BonusCommitClient> create(Credentials credentials,
                                                                         const PlatformKeys& platform_keys,
                                                                         std::shared_ptr<Transport> transport,
                                                                         ClientOptions options = {});
 
-  /// Has this client and its copies sign with `credentials` from now on: for a new API certificate of the same
-  /// merchant. Calls under way go on as they began, and connections, rate limit and what is known of hosts stay.
-  /// Returns the serial number. Fails with `invalid_configuration` on credentials of another merchant, which needs a
-  /// client of its own, and where create() would on these keys; the client is left as it was then.
+  /// Makes this client and its copies sign with `credentials` from now on. Use it for a new API certificate of the same
+  /// merchant. Calls in progress keep the old credentials. Connections, rate limit and the state of the hosts are kept.
+  /// Returns the new serial number. Fails with `invalid_configuration` if the credentials belong to another merchant,
+  /// which needs its own client, or if create() would fail with them; the client is unchanged then.
   WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> renew_credentials(Credentials credentials) const;
 
-  /// Commits and waits; all tries are signed on this thread. Called from a callback, a hook, or any other function that
-  /// the library calls (ClientOptions' clock, random and nonce, a Signer, a Transport), it would wait for itself: it is
-  /// refused with `misuse`.
+  /// Commits, and blocks until the call has ended. All tries are signed on the calling thread. In a callback, a hook,
+  /// or any other function that the library calls (the clock, random and nonce of ClientOptions, a Signer, a
+  /// Transport), it would wait for itself, so it ends with `misuse` there.
   WECHATPAY_BONUS_COMMIT_EXPORT CommitResult commit(const BonusCommitRequest& request,
                                                     const CallOptions& options = {}) const;
 
-  /// Commits; the future becomes ready on the transport's thread. Throws std::bad_alloc, and sends nothing, where there
-  /// is no memory for the future itself.
+  /// Commits, and returns at once. The future becomes ready on the transport's thread. Throws std::bad_alloc, and sends
+  /// nothing, if there is no memory for the future.
   WECHATPAY_BONUS_COMMIT_EXPORT CommitFuture commit_async(const BonusCommitRequest& request,
                                                           const CallOptions& options = {}) const;
 
-  /// Commits, and calls `done` exactly once; an empty one hears nothing.
+  /// Commits, and calls `done` exactly once. `done` may be empty.
   WECHATPAY_BONUS_COMMIT_EXPORT void commit_async(const BonusCommitRequest& request, Callback done,
                                                   const CallOptions& options = {}) const;
 
@@ -86,7 +86,7 @@ class BonusCommitClient {
   void begin(const BonusCommitRequest& request, Callback done, const CallOptions& options, bool has_place,
              const std::shared_ptr<CommitPromise>& promise) const;
 
-  std::shared_ptr<stages::OpenClient> open_;  ///< by all copies; the last one ends the calls
+  std::shared_ptr<stages::OpenClient> open_;  ///< shared by all copies; the last one ends the calls
 };
 
 WECHATPAY_BONUS_COMMIT_END

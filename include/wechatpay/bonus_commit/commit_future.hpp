@@ -1,4 +1,4 @@
-/// The result of a commit that is under way.
+/// The future result of a commit.
 #ifndef WECHATPAY_BONUS_COMMIT_COMMIT_FUTURE_HPP
 #define WECHATPAY_BONUS_COMMIT_COMMIT_FUTURE_HPP
 
@@ -14,14 +14,14 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 
 struct CommitPromise;
 
-/// Stands for one commit. coroutine.hpp lets C++20 co_await it. Who drops it never learns what became of the commit,
-/// which goes on. Thread-safe but for moving and get(), which is one thread's.
+/// Represents one commit. coroutine.hpp lets C++20 code co_await it. If you destroy the future, the commit goes on, but
+/// its result is lost. Thread-safe, except moving it and get(), which belong to one thread.
 class [[nodiscard]] CommitFuture {
  public:
-  /// Empty: stands for no commit.
+  /// An empty future, without a commit.
   CommitFuture() noexcept = default;
 
-  /// Leaves the other one empty.
+  /// The other future is empty afterwards.
   /// @{
   CommitFuture(CommitFuture&&) noexcept = default;
   CommitFuture& operator=(CommitFuture&&) noexcept = default;
@@ -29,26 +29,27 @@ class [[nodiscard]] CommitFuture {
 
   ~CommitFuture() = default;
 
-  /// Whether it stands for a commit: until get() has given the result, or it was moved from.
+  /// Whether it has a commit. False after get() has returned the result, and after it was moved from.
   WECHATPAY_BONUS_COMMIT_EXPORT bool valid() const noexcept;
 
-  /// Whether get() returns at once. An empty one is ready, too.
+  /// Whether get() returns at once. An empty future is ready, too.
   WECHATPAY_BONUS_COMMIT_EXPORT bool ready() const noexcept;
 
-  /// Waits until it is ready, at most for `time`, and returns whether it is. More than a day counts as a day.
+  /// Waits at most `time` for the future to become ready, and returns whether it is. More than a day counts as a day.
   WECHATPAY_BONUS_COMMIT_EXPORT bool wait_for(std::chrono::milliseconds time) const;
 
-  /// Waits for the result and gives it; afterwards the future is empty. An empty one gives `misuse`. In a callback or
-  /// hook it would wait for itself: where the future is not ready, it gives `misuse` there, and changes nothing.
+  /// Waits for the result and returns it. The future is empty afterwards. Returns `misuse` if the future is empty. In a
+  /// callback or hook it would wait for itself: if the future is not ready, it returns `misuse` there and changes
+  /// nothing.
   WECHATPAY_BONUS_COMMIT_EXPORT CommitResult get();
 
-  /// Has `listener` called once when the future becomes ready, where and as a callback would be: see
-  /// BonusCommitClient::Callback. Returns false, and leaves `listener` alone, where it is ready already. The latest
-  /// listener counts; it may destroy the future.
+  /// Calls `listener` once when the future becomes ready, on the same threads and by the same rules as
+  /// BonusCommitClient::Callback. If the future is ready already, it returns false and does not use `listener`. A new
+  /// listener replaces the previous one. A listener may destroy the future.
   [[nodiscard]] WECHATPAY_BONUS_COMMIT_EXPORT bool on_ready(MoveOnlyFunction<void()>&& listener) const;
 
-  /// Ends this commit as CallOptions::stop would; does nothing for one that has ended. To stop it while the future is
-  /// in other hands, give it a token with CallOptions.
+  /// Stops this commit as CallOptions::stop does. Does nothing if the commit has ended. To stop a commit whose future
+  /// another part of the program owns, use a token in CallOptions.
   WECHATPAY_BONUS_COMMIT_EXPORT void request_stop() const noexcept;
 
  private:
@@ -60,7 +61,7 @@ class [[nodiscard]] CommitFuture {
 };
 
 /// \ingroup stages
-/// Calls `run` with `what`, and returns whether that has returned: false where it threw.
+/// Calls `run` with `what`. Returns whether it returned normally: false if it threw.
 WECHATPAY_BONUS_COMMIT_EXPORT bool returns_normally(void (*run)(void*), void* what) noexcept;
 
 WECHATPAY_BONUS_COMMIT_END

@@ -1,13 +1,13 @@
-/// co_await for commits, in C++20; include it where you want it, the library itself does not.
+/// co_await for commits, in C++20. The library itself does not include this header; include it where you need it.
 ///
 ///     CommitResult result = co_await client.commit_async(request);
 ///     CommitResult result = co_await resume_on(executor, client.commit_async(request));
 ///
-/// For every coroutine type that may await what is not its own (asio::awaitable may not: pass a callback there). A stop
-/// (CallOptions::stop) makes the await end early, from any thread.
+/// Works with every coroutine type that can await foreign awaitables. asio::awaitable cannot: use a callback there. A
+/// stop (CallOptions::stop) ends the wait early, from any thread.
 ///
-/// With GCC 12 and older, give names to a request written in braces and to a lambda with captures before the co_await:
-/// these compilers destroy such temporaries of a co_await expression twice, whatever is awaited.
+/// With GCC 12 and older, give a name to a request written in braces, and to a lambda with captures, before the
+/// co_await. These compilers destroy such temporaries of a co_await expression twice, whatever is awaited.
 #ifndef WECHATPAY_BONUS_COMMIT_COROUTINE_HPP
 #define WECHATPAY_BONUS_COMMIT_COROUTINE_HPP
 
@@ -25,11 +25,11 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// Resumes a waiting coroutine. The first call counts, on whichever copy; it does nothing where the coroutine has been
-/// destroyed. Throws what the coroutine lets out.
+/// Resumes a waiting coroutine. Only the first call has an effect, on whichever copy. It does nothing if the coroutine
+/// has been destroyed. Throws what the coroutine throws.
 class Resumption {
  public:
-  /// Goes on with the coroutine on this thread, before it returns.
+  /// Resumes the coroutine on this thread, before it returns.
   void operator()() const {
     if (void* const address = coroutine_->exchange(nullptr)) std::coroutine_handle<>::from_address(address).resume();
   }
@@ -41,18 +41,18 @@ class Resumption {
 
   void arm(std::coroutine_handle<> coroutine) const noexcept { *coroutine_ = coroutine.address(); }
 
-  /// From now on, no call resumes it. False where one has.
+  /// Prevents any later call from resuming the coroutine. Returns false if a call has resumed it already.
   bool withdraw() const noexcept { return coroutine_->exchange(nullptr) != nullptr; }
 
   std::shared_ptr<std::atomic<void*>> coroutine_;
 };
 
-/// What waits for a CommitFuture: see operator co_await and resume_on.
+/// The awaitable for a CommitFuture: see operator co_await and resume_on.
 class [[nodiscard]] CommitAwaiter {
  public:
-  using Executor = std::function<void(Resumption)>;  ///< runs what it is called with, somewhere
+  using Executor = std::function<void(Resumption)>;  ///< runs its argument, on any thread
 
-  /// Without an executor, the coroutine goes on where the commit ends.
+  /// Without an executor, the coroutine resumes on the thread where the commit ends.
   explicit CommitAwaiter(CommitFuture&& future, Executor executor = nullptr)
       : executor_(std::move(executor)),
         listener_([executor = executor_, resume = resume_] {
@@ -63,11 +63,12 @@ class [[nodiscard]] CommitAwaiter {
   CommitAwaiter& operator=(const CommitAwaiter&) = delete;
   ~CommitAwaiter() { resume_.withdraw(); }
 
-  /// Never: await_suspend() looks, under the lock.
+  /// Always false: await_suspend() checks, under the lock.
   bool await_ready() const noexcept { return false; }
 
-  /// Another thread may resume the coroutine before this returns, and its frame, with *this, may be gone by then. Clang
-  /// before 17 would keep locals in that frame if it inlined this function (llvm-project issue 56301).
+  /// Another thread may resume the coroutine before this function returns. The coroutine's frame, including *this, may
+  /// be destroyed by then. Clang before 17 would keep locals in that frame if it inlined this function (llvm-project
+  /// issue 56301).
 #if defined(__clang__)
   [[gnu::noinline]]
 #endif
@@ -81,11 +82,11 @@ class [[nodiscard]] CommitAwaiter {
     return hand_over(executor, resume) || !resume.withdraw();
   }
 
-  /// The result, as the future has it.
+  /// Returns the future's result.
   CommitResult await_resume() { return future_.get(); }
 
  private:
-  /// False where the executor threw, before or after it ran `resume`.
+  /// Returns false if the executor threw, before or after it ran `resume`.
   static bool hand_over(const Executor& executor, const Resumption& resume) noexcept {
     auto run = [&executor, &resume] { executor(resume); };
     return returns_normally([](void* what) { (*static_cast<decltype(run)*>(what))(); }, &run);
@@ -93,29 +94,30 @@ class [[nodiscard]] CommitAwaiter {
 
   const Resumption resume_;
   Executor executor_;
-  MoveOnlyFunction<void()> listener_;  ///< made before suspending, since from there on nothing may throw
+  MoveOnlyFunction<void()> listener_;  ///< created before suspending, since nothing may throw afterwards
   CommitFuture future_;
 };
 
-/// Waits for a commit: `co_await client.commit_async(request)`. Where the result is there already, the coroutine just
-/// goes on; else it is resumed on the thread that completes the call, in the way of a callback
-/// (BonusCommitClient::Callback): be short there, and do not call commit().
+/// Waits for a commit: `co_await client.commit_async(request)`. If the result is known already, the coroutine continues
+/// at once. Otherwise it resumes on the thread that completes the call, by the rules of a callback
+/// (BonusCommitClient::Callback): return or suspend quickly, and do not call commit().
 ///
-/// A coroutine may be destroyed while it waits, on the thread that would resume it or while nothing can resume it. It
-/// is not resumed then, and its commit goes on. On another thread, request a stop instead, and let it end.
+/// A coroutine may be destroyed while it waits, on the thread that would resume it, or while nothing can resume it. It
+/// is then not resumed, and its commit goes on. On another thread, request a stop instead, and let the coroutine end.
 ///
-/// An empty future gives `misuse` (CommitFuture::get()). Throws std::bad_alloc, before suspending, where there is no
-/// memory to wait with, while the commit goes on.
+/// An empty future returns `misuse` (CommitFuture::get()). Throws std::bad_alloc before suspending if there is no
+/// memory for the wait; the commit goes on then.
 inline CommitAwaiter operator co_await(CommitFuture&& future) { return CommitAwaiter(std::move(future)); }
 
-/// The same, but the coroutine goes on where `executor` runs what it is called with: a Resumption, which fits
-/// std::function<void()>, asio::post, or the queue of an event loop. The executor is called once, by the thread that
-/// completes the call, or by the awaiting one where the result is there already; it is copied, so std::ref() it where
-/// it must not be.
+/// The same, but the coroutine resumes where `executor` runs its argument: a Resumption, which fits
+/// std::function<void()>, asio::post, or the queue of an event loop. The executor is called once, on the thread that
+/// completes the call, or on the awaiting thread if the result is known already. The executor is copied; use std::ref()
+/// if it must not be.
 ///
-/// One that throws has the coroutine resumed right there. One that drops what it is called with leaves the coroutine
-/// waiting, for its owner to destroy. One that runs it at once, inside its own call, nests the rest of the coroutine in
-/// it, so that many results in a row that are there already may use up the stack; one that posts it does not.
+/// If the executor throws, the coroutine resumes on the thread that called it. If it drops its argument, the coroutine
+/// stays suspended until its owner destroys it. If it runs its argument inside its own call, the rest of the coroutine
+/// runs inside that call: many results in a row that are known already may then overflow the stack. An executor that
+/// posts its argument avoids this.
 inline CommitAwaiter resume_on(CommitAwaiter::Executor executor, CommitFuture&& future) {
   return CommitAwaiter(std::move(future), std::move(executor));
 }

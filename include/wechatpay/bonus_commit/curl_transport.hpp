@@ -1,4 +1,4 @@
-/// The real transport: libcurl, one event loop, connections that are kept.
+/// The transport for production: libcurl, one event loop, reused connections.
 #ifndef WECHATPAY_BONUS_COMMIT_CURL_TRANSPORT_HPP
 #define WECHATPAY_BONUS_COMMIT_CURL_TRANSPORT_HPP
 
@@ -17,62 +17,63 @@ namespace curl {
 class Driver;
 }
 
-/// The lowest version of TLS that is spoken.
+/// The lowest TLS version to accept.
 enum class TlsVersion {
   tls_1_2,  ///< RFC 5246
   tls_1_3,  ///< RFC 8446
 };
 
-/// Verification of the host's certificate and name has no switch: it is always on.
+/// Network options. Verification of the host's certificate and name is always on; there is no option for it.
 struct CurlOptions {
-  /// A PEM file of the certificate authorities to trust; empty: the system's. The sandbox's `ca.pem` stands here in
-  /// tests.
+  /// A PEM file with the trusted CA certificates. Empty: the system's. In tests, set this to the sandbox's `ca.pem`.
   std::string ca_bundle_file{};
 
-  /// "http://host:port", or with https, socks4, socks4a, socks5 or socks5h; with "user:password@" if it wants them, in
-  /// which @ : / # ? and % are percent-encoded; empty: none. The environment's proxy variables are not read: where
-  /// payments go is decided here.
+  /// The proxy: "http://host:port", or with https, socks4, socks4a, socks5 or socks5h. Empty: none. It may contain
+  /// "user:password@", in which @ : / # ? and % must be percent-encoded. The environment's proxy variables are not
+  /// read: only this option decides where payment requests go.
   std::string proxy{};
 
-  /// For name lookup, connection and TLS handshake.
+  /// The time for DNS lookup, connecting and the TLS handshake.
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
 
-  /// For a request that brings no timeout of its own.
+  /// The time for a request that has no timeout of its own.
   std::chrono::milliseconds total_timeout = std::chrono::seconds(30);
 
-  /// Requests to one host at a time, each on a connection of its own over HTTP/1.1, all on one over HTTP/2; further
-  /// ones wait for their turn, first come, first served.
+  /// The maximum number of simultaneous requests to one host. Over HTTP/1.1 each uses its own connection; over HTTP/2
+  /// all share one. Further requests wait in the order in which they came.
   std::size_t max_connections = 64;
 
-  /// A connection without calls is closed after this long; WeChat Pay's servers close theirs after 8 s.
+  /// How long an idle connection is kept open. WeChat Pay's servers close theirs after 8 s.
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(7);
 
-  /// A host that offers only less is not spoken to.
+  /// A host that offers only lower versions is refused.
   TlsVersion min_tls_version = TlsVersion::tls_1_2;
 
-  /// Where the transport runs; null: on a thread of its own. Use a transport that runs in a loop on that loop's thread
-  /// alone, its destruction included; commits may be started on any thread. BonusCommitClient::commit() would wait for
-  /// the loop, so it must not be called on it.
+  /// The event loop in which the transport runs. Null: the transport uses its own thread. A transport in a loop must be
+  /// used, and destroyed, on that loop's thread only; commits may be started on any thread. BonusCommitClient::commit()
+  /// would wait for the loop, so do not call it on the loop's thread.
   std::shared_ptr<EventLoop> event_loop{};
 };
 
-/// Sends through libcurl over HTTP/2 where the server offers it, else HTTP/1.1. One thread runs all calls, and
-/// completions run on it. It starts with the first call, and blocks all signals but those of its own faults (SIGSEGV
-/// and the like), so a reset connection raises no SIGPIPE in your process. Or all of it runs in an event loop of yours.
+/// Sends requests through libcurl, over HTTP/2 if the server offers it, else over HTTP/1.1. One thread serves all
+/// calls, and completions run on it. It starts with the first call. It blocks all signals except those of its own
+/// faults (SIGSEGV and the like), so a reset connection does not raise SIGPIPE in your process. With
+/// CurlOptions::event_loop, everything runs in your event loop instead.
 ///
-/// Connections are kept for reuse. A kept connection on which anything has arrived since its last answer is closed
-/// before a request is sent over it, and so is one that the server has closed: a new one takes its place. Where a
-/// request over HTTP/2 timed out, no further one uses that connection.
+/// Connections are reused. A connection on which something has arrived since its last answer, or that the server has
+/// closed, is closed before a request is sent over it, and a new connection takes its place. After a request over
+/// HTTP/2 has timed out, no further request uses that connection.
 ///
-/// Reads neither ~/.netrc nor the environment's proxies, keeps no cookies, follows no redirect, and writes no TLS
-/// secrets to SSLKEYLOGFILE. Answers with more than 64 KiB of headers or 1 MiB of body are refused.
+/// It does not read ~/.netrc or the environment's proxy variables, keeps no cookies, follows no redirects, and writes
+/// no TLS secrets to SSLKEYLOGFILE. Answers with more than 64 KiB of headers or 1 MiB of body are refused.
 ///
-/// When the process exits, shutdown() is called for every transport, so calls may be under way at any moment. Make it
-/// after fork(): a child has no use of its parent's.
+/// When the process exits, shutdown() is called for every transport, so the process may exit while calls are in
+/// progress. Create the transport after fork(): a child process cannot use its parent's.
 class WECHATPAY_BONUS_COMMIT_TYPE CurlTransport final : public Transport {
  public:
-  /// Fails with `invalid_configuration` on a CA file that cannot be read, a machine without CA certificates, a proxy's
-  /// URL that libcurl would not use as it stands, an option out of range, and a libcurl without what is needed.
+  /// Fails with `invalid_configuration` if the CA file cannot be read, the machine has no CA certificates, libcurl
+  /// would not use the proxy URL exactly as it is written, an option is out of range, or libcurl lacks a feature that
+  /// is needed.
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<std::shared_ptr<CurlTransport>> create(CurlOptions options = {});
 
   /// Calls shutdown().
@@ -80,9 +81,9 @@ class WECHATPAY_BONUS_COMMIT_TYPE CurlTransport final : public Transport {
 
   WECHATPAY_BONUS_COMMIT_EXPORT void send(HttpRequest request, SendOptions options, Completion done) override;
 
-  /// Completes every call under way with TransportFault::shut_down, and refuses further ones. Returns when that is
-  /// done. Called from within a completion (on its own thread) it cannot wait: the calls complete right after that
-  /// completion has returned. Thread-safe, but with an event loop of yours as CurlOptions::event_loop says.
+  /// Completes every call in progress with TransportFault::shut_down, refuses further calls, and returns when that is
+  /// done. Inside a completion, on the transport's own thread, it cannot wait: the calls complete right after that
+  /// completion has returned. Thread-safe, except with your own event loop, as CurlOptions::event_loop says.
   WECHATPAY_BONUS_COMMIT_EXPORT void shutdown() noexcept;
 
  private:
@@ -90,12 +91,11 @@ class WECHATPAY_BONUS_COMMIT_TYPE CurlTransport final : public Transport {
 
   const std::shared_ptr<curl::Driver> driver_;
   const std::chrono::milliseconds total_timeout_;
-  const unsigned process_;  ///< that it was made in
+  const unsigned process_;  ///< in which it was created
 };
 
-/// The User-Agent that every request carries: this library, the platform, and the libcurl and OpenSSL that are in use
-/// at run time. WeChat Pay answers 400 INVALID_REQUEST to some requests without one. Thread-safe; the text is made
-/// once.
+/// Returns the User-Agent of every request: this library, the platform, and the libcurl and OpenSSL versions in use at
+/// run time. WeChat Pay answers 400 INVALID_REQUEST to some requests without one. Thread-safe.
 WECHATPAY_BONUS_COMMIT_EXPORT const std::string& user_agent();
 
 WECHATPAY_BONUS_COMMIT_END

@@ -1,4 +1,4 @@
-/// What went wrong, at which stage, and what became of the commit.
+/// Errors: what went wrong, at which stage, and whether the commit may have taken effect.
 #ifndef WECHATPAY_BONUS_COMMIT_ERROR_HPP
 #define WECHATPAY_BONUS_COMMIT_ERROR_HPP
 
@@ -17,69 +17,69 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// The stage at which a call ended.
 enum class ErrorKind {
-  invalid_request,        ///< check(): the request is not what the endpoint documents; see Error::faults
-  invalid_configuration,  ///< credentials, platform keys or options, at start-up or when a call needs them
-  signing_failed,         ///< the Signer or the source of random numbers did not deliver
+  invalid_request,        ///< check() found that the request breaks the endpoint's rules; see Error::faults
+  invalid_configuration,  ///< wrong credentials, platform keys or options, at start-up or when a call needs them
+  signing_failed,         ///< the Signer or the generator of random numbers failed
   transport_failed,       ///< no complete answer arrived; see Error::transport_fault
-  rate_limited,           ///< not sent: ClientOptions::rate_limit, or a recent 429, leaves no room before the deadline
-  cancelled,              ///< stopped before it had ended: CallOptions::stop
-  unverified_answer,      ///< an answer of success that WeChat Pay may not have sent; see Answer::verification_fault
+  rate_limited,           ///< not sent: ClientOptions::rate_limit, or a recent 429, allows no try before the deadline
+  cancelled,              ///< stopped before its end: CallOptions::stop
+  unverified_answer,      ///< success without a valid WeChat Pay signature; see Answer::verification_fault
   api_error,              ///< WeChat Pay answered with an error; see Answer::code
   unexpected_answer,      ///< an answer that this endpoint does not document: a redirect, a proxy's page
-  misuse,                 ///< the library was called in a way that cannot work; the message says how
-  internal_error,         ///< an exception (out of memory, most likely) was caught
+  misuse,                 ///< the library was used in a way that cannot work; the message says how
+  internal_error,         ///< an exception was caught, most likely out of memory
 };
 
-/// What became of the commit.
+/// Whether the commit may have taken effect.
 enum class Outcome {
-  not_sent,  ///< no byte of the request has left: nothing was committed
-  refused,   ///< the answer says that it was not done
-  unknown,   ///< it may have been done: commit again with the same values, which is safe, or look it up
+  not_sent,  ///< no byte of the request was sent: nothing was committed
+  refused,   ///< the answer says that the commit did not take effect
+  unknown,   ///< it may have taken effect: commit again with the same values, which is safe, or look it up
 };
 
 /// What to do next.
 enum class Remedy {
-  retry_later,      ///< commit the same values again later, which is safe: the order may be right as it is
-  correct_request,  ///< correct the order, or drop it: the same values would be refused again
-  correct_setup,    ///< correct credentials, keys, options, clock or trust: every order would fail in the same way
-  ask_wechat_pay,   ///< a merchant lacks a permission or a binding: have it given, then commit the same values again
-  correct_the_program,  ///< the library was called in a way that cannot work
+  retry_later,          ///< commit the same values again later, which is safe: the order may be right as it is
+  correct_request,      ///< correct the order, or drop it: the same values would be refused again
+  correct_setup,        ///< correct credentials, keys, options, clock or CA certificates: every order would fail alike
+  ask_wechat_pay,       ///< a merchant lacks a permission or a binding: get it, then commit the same values again
+  correct_the_program,  ///< the library was used in a way that cannot work
 };
 
 /// Why no complete answer arrived.
 enum class TransportFault {
   none,                ///< an answer arrived, or nothing was sent
-  name_lookup,         ///< a host name, the proxy's included, did not resolve
-  connect,             ///< no connection: refused, unreachable, or the proxy would not
+  name_lookup,         ///< a host name (of the host or the proxy) could not be resolved
+  connect,             ///< no connection: refused, unreachable, or refused by the proxy
   tls,                 ///< the TLS handshake failed
-  tls_verification,    ///< the host's certificate is not trusted or is another host's; never tried again
+  tls_verification,    ///< the host's certificate is not trusted, or is another host's; never retried
   timeout,             ///< no complete answer in time
-  no_free_connection,  ///< all connections that may be opened were in use until the deadline
+  no_free_connection,  ///< all max_connections connections were in use until the deadline
   connection_closed,   ///< the connection broke before the answer was complete
   answer_too_large,    ///< more than 64 KiB of headers or 1 MiB of body
-  answer_malformed,    ///< not HTTP
+  answer_malformed,    ///< the answer is not HTTP
   cancelled,           ///< the call was stopped
-  shut_down,           ///< the transport was destroyed while the call was under way
-  other,               ///< none of these; the message has the transport's own words. Never tried again
+  shut_down,           ///< the transport was destroyed while the call was in progress
+  other,               ///< none of these; the message has the transport's own text. Never retried
 };
 
 /// Why an answer's signature did not verify.
 enum class VerificationFault {
   none,                    ///< it verified
-  header_missing,          ///< one of the four Wechatpay-* headers is absent, as a proxy or CDN may cause
-  header_repeated,         ///< one of them is there more than once
+  header_missing,          ///< one of the four Wechatpay-* headers is missing; a proxy or CDN may have removed it
+  header_repeated,         ///< one of them occurs more than once
   signature_type_unknown,  ///< Wechatpay-Signature-Type is not WECHATPAY2-SHA256-RSA2048
   timestamp_malformed,     ///< Wechatpay-Timestamp is not a number
-  nonce_malformed,         ///< Wechatpay-Nonce is empty or holds a control character or one beyond ASCII
-  timestamp_out_of_range,  ///< more than 300 s from the local clock, either way
-  serial_unknown,          ///< Wechatpay-Serial names none of the platform keys
-  signature_probe,         ///< WeChat Pay's test whether answers are really verified (WECHATPAY/SIGNTEST/)
-  signature_malformed,     ///< not strict Base64
-  signature_mismatch,      ///< the signature does not belong to this answer under that key
-  nonce_repeated,          ///< it is valid, but this answer has come before: a replay, or left over from another call
+  nonce_malformed,         ///< Wechatpay-Nonce is empty, or has a control or non-ASCII character
+  timestamp_out_of_range,  ///< the timestamp differs from the local clock by more than 300 s
+  serial_unknown,          ///< no platform key has the serial in Wechatpay-Serial
+  signature_probe,         ///< WeChat Pay tests whether answers are verified (WECHATPAY/SIGNTEST/)
+  signature_malformed,     ///< the signature is not strict Base64
+  signature_mismatch,      ///< the signature does not match this answer and that key
+  nonce_repeated,          ///< valid, but this answer was seen before: replayed, or left over from another call
 };
 
-/// In words, for a message or a log line: "API error".
+/// The name in words, for a message or a log line: "API error".
 constexpr std::string_view to_string(ErrorKind kind) noexcept {
   switch (kind) {
     case ErrorKind::invalid_request: return "invalid request";
@@ -97,7 +97,7 @@ constexpr std::string_view to_string(ErrorKind kind) noexcept {
   return "unknown kind";
 }
 
-/// In words: "not sent", "refused" or "unknown".
+/// The name in words: "not sent", "refused" or "unknown".
 constexpr std::string_view to_string(Outcome outcome) noexcept {
   switch (outcome) {
     case Outcome::not_sent: return "not sent";
@@ -107,7 +107,7 @@ constexpr std::string_view to_string(Outcome outcome) noexcept {
   return "unknown";
 }
 
-/// In words: "retry later".
+/// The name in words: "retry later".
 constexpr std::string_view to_string(Remedy remedy) noexcept {
   switch (remedy) {
     case Remedy::retry_later: return "retry later";
@@ -119,7 +119,7 @@ constexpr std::string_view to_string(Remedy remedy) noexcept {
   return "retry later";
 }
 
-/// In words: "connection closed".
+/// The name in words: "connection closed".
 constexpr std::string_view to_string(TransportFault fault) noexcept {
   switch (fault) {
     case TransportFault::none: return "none";
@@ -139,7 +139,7 @@ constexpr std::string_view to_string(TransportFault fault) noexcept {
   return "other";
 }
 
-/// In words: "timestamp out of range".
+/// The name in words: "timestamp out of range".
 constexpr std::string_view to_string(VerificationFault fault) noexcept {
   switch (fault) {
     case VerificationFault::none: return "none";
@@ -158,102 +158,104 @@ constexpr std::string_view to_string(VerificationFault fault) noexcept {
   return "unknown fault";
 }
 
-/// One thing that is wrong with one field, in the shape of the `detail` of WeChat Pay's own errors.
+/// A problem with one field, in the form of the `detail` of WeChat Pay's own errors.
 struct Fault {
   std::string field{};     ///< a JSON Pointer ("/bonus_value") in the body, the variable's name in the path
-  std::string value{};     ///< what was given, printable and cut where it is long
+  std::string value{};     ///< the given value, printable, shortened if it is long
   std::string issue{};     ///< what is wrong with it
   std::string location{};  ///< "body" or "path"; WeChat Pay may name others
 };
 
-/// What WeChat Pay answered to one try, or what a proxy or gateway answered in its place.
+/// The answer to one try: from WeChat Pay, or from a proxy or gateway in its place.
 struct Answer {
   int http_status = 0;  ///< 100 to 599
 
-  /// Why its signature did not verify; `none` where it did.
+  /// Why its signature did not verify; `none` if it did.
   VerificationFault verification_fault = VerificationFault::header_missing;
 
-  std::string code{};        ///< WeChat Pay's, such as PARAM_ERROR; empty where the body does not have its form
-  std::string message{};     ///< WeChat Pay's own words
-  std::string detail{};      ///< WeChat Pay's `detail`, as JSON of at most 4 KiB that can be logged as it is
-  std::string request_id{};  ///< Request-ID; WeChat Pay's support asks for it. Empty where there was none
+  std::string code{};        ///< WeChat Pay's error code, such as PARAM_ERROR; empty if the body has another format
+  std::string message{};     ///< WeChat Pay's message
+  std::string detail{};      ///< WeChat Pay's `detail`: JSON of at most 4 KiB, safe to log
+  std::string request_id{};  ///< Request-ID, for WeChat Pay's support; empty if there was none
 
-  /// The local clock minus WeChat Pay's, where the answer told it.
+  /// The local clock minus WeChat Pay's clock, if the answer tells it.
   std::optional<std::chrono::seconds> clock_offset{};
 
-  /// Whether it carried a valid signature of WeChat Pay's.
+  /// Whether it has a valid WeChat Pay signature.
   bool verified() const noexcept { return verification_fault == VerificationFault::none; }
 };
 
-/// How one try went over the wire, as far as the transport tells; zeros where it does not. The times after `waited`
-/// begin with the try's turn, as libcurl's do, and are 0 for what was not reached, or not needed on a kept connection.
+/// Timing and size of one try, as far as the transport reports them; zeros if it does not. As in libcurl, all times
+/// except `waited` start when the try gets its turn. They are 0 for a step that was not reached, or not needed because
+/// the connection was reused.
 struct TransferInfo {
-  std::chrono::microseconds waited{0};       ///< for a free connection
-  std::chrono::microseconds name_lookup{0};  ///< until the host's name was resolved
-  std::chrono::microseconds connect{0};      ///< until the connection stood
-  std::chrono::microseconds tls{0};          ///< until the TLS handshake was done
+  std::chrono::microseconds waited{0};       ///< the time before its turn, waiting for a free connection
+  std::chrono::microseconds name_lookup{0};  ///< until the host name was resolved
+  std::chrono::microseconds connect{0};      ///< until the connection was established
+  std::chrono::microseconds tls{0};          ///< until the TLS handshake was complete
   std::chrono::microseconds first_byte{0};   ///< until the first byte of the answer
-  std::chrono::microseconds total{0};        ///< until its end
-  bool connection_reused = false;            ///< it went over a kept connection
+  std::chrono::microseconds total{0};        ///< until the end of the answer
+  bool connection_reused = false;            ///< the connection was reused
   std::uint64_t bytes_sent = 0;              ///< of headers and body, without TLS
   std::uint64_t bytes_received = 0;          ///< likewise
 };
 
 /// One try of a call.
 struct Try {
-  std::string origin{};                                   ///< the host: "https://api.mch.weixin.qq.com"
-  std::chrono::milliseconds pause{0};                     ///< before it
-  std::chrono::milliseconds duration{0};                  ///< from its sending to its end
-  bool credited = false;                                  ///< it ended in a receipt
-  Outcome outcome = Outcome::unknown;                     ///< what became of it, if not
+  std::string origin{};                                   ///< "https://api.mch.weixin.qq.com"
+  std::chrono::milliseconds pause{0};                     ///< the pause before this try
+  std::chrono::milliseconds duration{0};                  ///< from sending to the end
+  bool credited = false;                                  ///< it ended with a receipt
+  Outcome outcome = Outcome::unknown;                     ///< if not: whether it may have taken effect
   TransportFault transport_fault = TransportFault::none;  ///< why no complete answer arrived
-  std::optional<Answer> answer{};  ///< what was answered; nothing where no complete answer arrived
-  TransferInfo transfer{};         ///< how it went over the wire
+  std::optional<Answer> answer{};                         ///< the answer; nothing if no complete answer arrived
+  TransferInfo transfer{};                                ///< timing and size
 
-  /// The status of the answer; 0 where there was none.
+  /// The status of the answer; 0 if there was none.
   int http_status() const noexcept { return answer ? answer->http_status : 0; }
 };
 
-/// Why a call, or a step of the set-up, did not succeed. Plain data: copy it, log it, keep it.
-/// It never holds a private key, a passphrase, an Authorization value or a signature. Nobody is told by accident that
-/// nothing was sent: that is said where it is known, and everywhere else the outcome is unknown.
+/// Why a call, or a step of the set-up, failed. Plain data: copy it, log it, store it. It never holds a private key, a
+/// passphrase, an Authorization value or a signature. `not_sent` is reported only if it is known that nothing was sent;
+/// otherwise the outcome is `refused` or `unknown`.
 struct Error {
   ErrorKind kind = ErrorKind::internal_error;  ///< the stage at which the call ended
-  Outcome outcome = Outcome::unknown;          ///< what became of the commit, over all tries
+  Outcome outcome = Outcome::unknown;          ///< whether it may have taken effect, over all tries
   Remedy remedy = Remedy::retry_later;         ///< what to do next
-  std::string message{};                       ///< for a person: what happened and what to do; UTF-8, one line
+  std::string message{};                       ///< for people: what happened and what to do; UTF-8, one line
 
-  /// check()'s, all of them; or the one that WeChat Pay's `detail` names.
+  /// All faults that check() found, or the one that WeChat Pay's `detail` names.
   std::vector<Fault> faults{};
 
-  /// Why the call has no answer: the reason of the latest try, or `cancelled` or `shut_down` where the call was ended
-  /// before its first try or between two of them.
+  /// Why the call has no answer: the reason of the latest try; or `cancelled` or `shut_down` if the call was ended
+  /// before its first try or between two tries.
   TransportFault transport_fault = TransportFault::none;
 
-  /// How long the server asked to wait (Retry-After), where it did.
+  /// How long the server asks to wait (Retry-After), if it does.
   std::optional<std::chrono::seconds> retry_after{};
 
-  /// Every try, in order; empty where nothing was sent. An error of a single stage has one at most, with what is known
-  /// there: of verify() with the answer, of a Transport with `transfer`.
+  /// Every try, in order; empty if nothing was sent. An error of a single stage has at most one try, with what is known
+  /// at that stage: an error of verify() has the answer, an error of a Transport has `transfer`.
   std::vector<Try> tries{};
 
-  /// What was answered to the latest try; null where there is no answer. It lives as long as `tries` is not changed.
+  /// The answer to the latest try; null if there is none. The pointer is valid as long as `tries` does not change.
   const Answer* answer() const noexcept {
     return tries.empty() || !tries.back().answer ? nullptr : &*tries.back().answer;
   }
 
-  /// The status of that answer; 0 where there is none.
+  /// The status of that answer; 0 if there is none.
   int http_status() const noexcept { return answer() != nullptr ? answer()->http_status : 0; }
 
-  /// Whether that answer carried a valid signature of WeChat Pay's; false where there is none.
+  /// Whether that answer has a valid WeChat Pay signature; false if there is no answer.
   bool verified() const noexcept { return answer() != nullptr && answer()->verified(); }
 
-  /// Why that answer, a refusal's too, did not verify; `none` where it did, and where there is none.
+  /// Why that answer, including a refusal, did not verify; `none` if it did, or if there is no answer.
   VerificationFault verification_fault() const noexcept {
     return answer() != nullptr ? answer()->verification_fault : VerificationFault::none;
   }
 
-  /// One line for a log: kind, outcome and message. An error of the set-up has no outcome, since no commit was begun.
+  /// One line for a log: kind, outcome and message. An error of the set-up has no outcome, because no commit was
+  /// started.
   std::string to_string() const {
     const bool of_the_setup = kind == ErrorKind::invalid_configuration && tries.empty();
     std::string line(wechatpay::bonus_commit::to_string(kind));
@@ -262,7 +264,7 @@ struct Error {
   }
 };
 
-/// Whether all members are the same.
+/// Whether all members are equal.
 /// @{
 inline bool operator==(const Fault& a, const Fault& b) {
   return std::tie(a.field, a.value, a.issue, a.location) == std::tie(b.field, b.value, b.issue, b.location);
@@ -303,7 +305,7 @@ inline bool operator==(const Error& a, const Error& b) {
 inline bool operator!=(const Error& a, const Error& b) { return !(a == b); }
 /// @}
 
-/// An error of the set-up, before any call.
+/// Makes an error of the set-up, before any call.
 inline Error configuration_error(std::string message) {
   Error error;
   error.kind = ErrorKind::invalid_configuration;

@@ -1,4 +1,4 @@
-/// What a client tells whoever watches it, for logs and metrics.
+/// Hooks: events of a client, for logs and metrics.
 #ifndef WECHATPAY_BONUS_COMMIT_HOOKS_HPP
 #define WECHATPAY_BONUS_COMMIT_HOOKS_HPP
 
@@ -12,14 +12,14 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// What comes after a try that failed.
+/// What happens after a failed try.
 struct Decision {
-  bool again = false;                  ///< the call goes on with another try
-  std::chrono::milliseconds pause{0};  ///< before the next try
-  std::string_view why_not{};          ///< where a further try would have been worth it; text that is always there
+  bool again = false;                  ///< whether there will be another try
+  std::chrono::milliseconds pause{0};  ///< the pause before the next try
+  std::string_view why_not{};          ///< why there is none, if one could have helped; text of static lifetime
 };
 
-/// Whether all members are the same.
+/// Whether all members are equal.
 /// @{
 inline bool operator==(const Decision& a, const Decision& b) noexcept {
   return a.again == b.again && a.pause == b.pause && a.why_not == b.why_not;
@@ -27,28 +27,28 @@ inline bool operator==(const Decision& a, const Decision& b) noexcept {
 inline bool operator!=(const Decision& a, const Decision& b) noexcept { return !(a == b); }
 /// @}
 
-/// A try has ended. It refers to nothing outside of itself: copy it, or move it to another thread.
+/// A try has ended. The event holds no references: you may copy it, and move it to another thread.
 struct TryEvent {
   std::string out_trade_no{};  ///< the request's
   int number = 1;              ///< 1 for a call's first try
-  Try result{};                ///< how it went
-  Decision next{};             ///< whether there will be another try, and after which pause
+  Try result{};                ///< the result of the try
+  Decision next{};             ///< whether there will be another try, and when
 };
 
-/// A call has ended. It refers to nothing outside of itself: copy it, or move it to another thread.
+/// A call has ended. The event holds no references: you may copy it, and move it to another thread.
 struct CallEvent {
-  std::string out_trade_no{};             ///< the request's, also where the check refused it
-  CommitResult result = Error();          ///< what the caller is given
-  int tries = 0;                          ///< 0 where nothing was sent
-  std::chrono::milliseconds duration{0};  ///< from the call to its end, all pauses included
+  std::string out_trade_no{};             ///< the request's, even if check() refused it
+  CommitResult result = Error();          ///< what the caller receives
+  int tries = 0;                          ///< 0 if nothing was sent
+  std::chrono::milliseconds duration{0};  ///< from the call to its end, including all pauses
 };
 
-/// Hooks see no key, no Authorization value and no signature. They run where callbacks run (see
-/// BonusCommitClient::Callback), before them; those of commit() may run on its caller's thread, and several at once. An
-/// exception that a hook throws is swallowed: watching changes nothing.
+/// Functions that observe a client. They never see a key, an Authorization value or a signature. They run on the
+/// threads where callbacks run (see BonusCommitClient::Callback), before the callback. Hooks of commit() may run on its
+/// calling thread, several at once. An exception that a hook throws is ignored.
 struct Hooks {
-  std::function<void(const TryEvent&)> on_try{};    ///< once for each try
-  std::function<void(const CallEvent&)> on_call{};  ///< once for each call, after its tries
+  std::function<void(const TryEvent&)> on_try{};    ///< called once for each try
+  std::function<void(const CallEvent&)> on_call{};  ///< called once for each call, after its tries
 };
 
 WECHATPAY_BONUS_COMMIT_END

@@ -1,4 +1,4 @@
-/// One HTTP exchange as plain data, in RFC 9110's words.
+/// One HTTP exchange as plain data, in the terms of RFC 9110.
 #ifndef WECHATPAY_BONUS_COMMIT_HTTP_HPP
 #define WECHATPAY_BONUS_COMMIT_HTTP_HPP
 
@@ -14,30 +14,30 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// One line of a header section.
+/// One header field.
 struct HttpHeader {
-  std::string name{};   ///< compared without regard to case; HTTP/2 lowers it
-  std::string value{};  ///< without white space at its ends
+  std::string name{};   ///< case does not matter; HTTP/2 sends lower case
+  std::string value{};  ///< without leading and trailing white space
 
-  /// Byte for byte.
+  /// Byte by byte.
   /// @{
   friend bool operator==(const HttpHeader& a, const HttpHeader& b) { return a.name == b.name && a.value == b.value; }
   friend bool operator!=(const HttpHeader& a, const HttpHeader& b) { return !(a == b); }
   /// @}
 };
 
-/// In the order of the wire; a name may occur more than once.
+/// In the order sent or received; a name may occur more than once.
 using HttpHeaders = std::vector<HttpHeader>;
 
-/// A request as it goes over the wire.
+/// A request as it is sent.
 struct HttpRequest {
   std::string method{};   ///< "POST"
   std::string origin{};   ///< scheme, host and port: "https://api.mch.weixin.qq.com"
-  std::string path{};     ///< percent-encoded; goes over the wire exactly so
-  HttpHeaders headers{};  ///< all but Host and Content-Length
-  std::string body{};     ///< byte for byte what was signed
+  std::string path{};     ///< percent-encoded; sent exactly as it is
+  HttpHeaders headers{};  ///< all except Host and Content-Length
+  std::string body{};     ///< exactly the bytes that were signed
 
-  /// Byte for byte, the order of the headers included.
+  /// Byte by byte, including the order of the headers.
   /// @{
   friend bool operator==(const HttpRequest& a, const HttpRequest& b) {
     return a.method == b.method && a.origin == b.origin && a.path == b.path && a.headers == b.headers &&
@@ -47,15 +47,15 @@ struct HttpRequest {
   /// @}
 };
 
-/// An answer, whosoever it is.
+/// An answer, whether from WeChat Pay or from another server.
 struct HttpResponse {
   int status = 0;           ///< 100 to 599
-  HttpHeaders headers{};    ///< of the last answer alone, where interim ones came before it
-  std::string body{};       ///< as received; what WeChat Pay signs
-  TransferInfo transfer{};  ///< how it went over the wire, where the transport tells
+  HttpHeaders headers{};    ///< of the final answer only, without interim answers
+  std::string body{};       ///< as received; WeChat Pay signs these bytes
+  TransferInfo transfer{};  ///< timing and size, if the transport reports them
 };
 
-/// Whether two header names, or other ASCII tokens, are the same without regard to case.
+/// Whether two header names, or other ASCII tokens, are equal, ignoring case.
 inline bool same_token(std::string_view a, std::string_view b) noexcept {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
   if (a.size() != b.size()) return false;
@@ -65,7 +65,7 @@ inline bool same_token(std::string_view a, std::string_view b) noexcept {
   return true;
 }
 
-/// Every value of the header `name`, in order. The views live as long as `headers`.
+/// Returns every value of the header `name`, in order. The views are valid as long as `headers`.
 inline std::vector<std::string_view> header_values(const HttpHeaders& headers, std::string_view name) {
   std::vector<std::string_view> values;
   for (const HttpHeader& header : headers) {
@@ -74,7 +74,7 @@ inline std::vector<std::string_view> header_values(const HttpHeaders& headers, s
   return values;
 }
 
-/// The first value of the header `name`, or nothing. The view lives as long as `headers`.
+/// Returns the first value of the header `name`; empty if there is none. The view is valid as long as `headers`.
 inline std::string_view header_value(const HttpHeaders& headers, std::string_view name) {
   for (const HttpHeader& header : headers) {
     if (same_token(header.name, name)) return header.value;

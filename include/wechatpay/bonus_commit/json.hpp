@@ -1,4 +1,5 @@
-/// BonusCommitRequest for users of nlohmann/json; include it where you want it, the library itself does not.
+/// Conversion of BonusCommitRequest for users of nlohmann/json. The library itself does not include this header;
+/// include it where you need it.
 ///
 ///     nlohmann::json order = request;
 ///     auto request = order.get<wechatpay::bonus_commit::BonusCommitRequest>();
@@ -15,10 +16,11 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// Throws std::invalid_argument. It is not a part of the templates below, so that they compile with -fno-exceptions.
+/// Throws std::invalid_argument. It is outside the templates below, so that they compile with -fno-exceptions.
 [[noreturn]] WECHATPAY_BONUS_COMMIT_EXPORT void throw_invalid_json(const char* why);
 
-/// All fields by their names; `merchant_mode` is "both", "direct" or "partner".
+/// Writes all fields under their names. `merchant_mode` is "both", "direct" or "partner". An empty merchant id is left
+/// out.
 template <typename Json, typename = typename Json::json_pointer>
 void to_json(Json& json, const BonusCommitRequest& request) {
   json = Json::object();
@@ -31,10 +33,10 @@ void to_json(Json& json, const BonusCommitRequest& request) {
   json["merchant_mode"] = std::string(to_string(request.merchant_mode));
 }
 
-/// The reverse. `mchid`, `sub_mchid` and `merchant_mode` may be absent; the mode is then MerchantMode::both, never
-/// guessed from the ids that are there. Throws nlohmann's exceptions on a missing key or a wrong type, and
-/// std::invalid_argument, which names the key, on a `bonus_value` that is not an integer of 64 bits and on a mode that
-/// does not exist. Call BonusCommitRequest::check() on what comes out.
+/// Reads what to_json() writes. `mchid`, `sub_mchid` and `merchant_mode` may be absent. The mode is then
+/// MerchantMode::both; it is never guessed from the ids. Throws nlohmann's exceptions if a key is missing or has a
+/// wrong type. Throws std::invalid_argument, which names the key, if `bonus_value` is not a 64-bit integer or the mode
+/// does not exist. Call BonusCommitRequest::check() on the result.
 template <typename Json, typename = typename Json::json_pointer>
 void from_json(const Json& json, BonusCommitRequest& request) {
   BonusCommitRequest read;

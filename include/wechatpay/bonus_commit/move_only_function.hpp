@@ -1,4 +1,4 @@
-/// A function that need not be copyable, as C++23's std::move_only_function.
+/// A function object that need not be copyable, like C++23's std::move_only_function.
 #ifndef WECHATPAY_BONUS_COMMIT_MOVE_ONLY_FUNCTION_HPP
 #define WECHATPAY_BONUS_COMMIT_MOVE_ONLY_FUNCTION_HPP
 
@@ -15,8 +15,8 @@ template <typename Signature>
 class MoveOnlyFunction;
 
 /// Holds anything that can be called with `Arguments`: a lambda that owns a std::unique_ptr, a function, a
-/// std::function. Where it is empty, do not call it. Making one from a callable takes memory, and throws std::bad_alloc
-/// where there is none.
+/// std::function. Do not call an empty one. Creating one from a callable allocates memory, and throws std::bad_alloc if
+/// there is none.
 template <typename Returned, typename... Arguments>
 class MoveOnlyFunction<Returned(Arguments...)> {
  public:
@@ -26,8 +26,7 @@ class MoveOnlyFunction<Returned(Arguments...)> {
   MoveOnlyFunction(std::nullptr_t) noexcept {}  // NOLINT(google-explicit-constructor): as std::function
   /// @}
 
-  /// Takes over `callable`; empty where that is a null pointer or an empty function object of the
-  /// standard library's.
+  /// Takes `callable`. Empty if that is a null pointer or an empty function object of the standard library.
   template <typename Callable, typename Held = std::decay_t<Callable>,
             typename = std::enable_if_t<!std::is_same_v<Held, MoveOnlyFunction> &&
                                         std::is_invocable_r_v<Returned, Held&, Arguments...>>>
@@ -39,10 +38,10 @@ class MoveOnlyFunction<Returned(Arguments...)> {
     };
   }
 
-  /// Whether it holds something.
+  /// Whether it holds a callable.
   explicit operator bool() const noexcept { return held_ != nullptr; }
 
-  /// Calls what it holds.
+  /// Calls the callable.
   Returned operator()(Arguments... arguments) { return call_(held_.get(), std::forward<Arguments>(arguments)...); }
 
  private:

@@ -1,4 +1,4 @@
-/// What a commit ends with.
+/// The result of a commit.
 #ifndef WECHATPAY_BONUS_COMMIT_RECEIPT_HPP
 #define WECHATPAY_BONUS_COMMIT_RECEIPT_HPP
 
@@ -11,17 +11,17 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// The points are credited: WeChat Pay answered 204 under a valid signature.
+/// The points are credited: WeChat Pay answered 204 with a valid signature.
 struct CommitReceipt {
   std::string request_id{};              ///< Request-ID, for WeChat Pay's support; may be empty
-  std::string serial{};                  ///< the platform key that signed the answer
-  std::int64_t timestamp = 0;            ///< WeChat Pay's time of the answer, Unix seconds
-  std::chrono::seconds clock_offset{0};  ///< the local clock minus WeChat Pay's
-  int tries = 1;                         ///< how many it took
-  std::string warning{};                 ///< empty, or that this machine's clock is off by more than a minute
+  std::string serial{};                  ///< the serial or id of the platform key that signed the answer
+  std::int64_t timestamp = 0;            ///< WeChat Pay's time of the answer, in Unix seconds
+  std::chrono::seconds clock_offset{0};  ///< the local clock minus WeChat Pay's clock
+  int tries = 1;                         ///< the number of tries
+  std::string warning{};                 ///< if the local clock is off by more than a minute; else empty
 };
 
-/// Whether all members are the same.
+/// Whether all members are equal.
 /// @{
 inline bool operator==(const CommitReceipt& a, const CommitReceipt& b) {
   const auto members = [](const CommitReceipt& one) {
@@ -32,7 +32,7 @@ inline bool operator==(const CommitReceipt& a, const CommitReceipt& b) {
 inline bool operator!=(const CommitReceipt& a, const CommitReceipt& b) { return !(a == b); }
 /// @}
 
-/// A receipt, or the error that a commit ended with.
+/// A receipt, or the error with which a commit ended.
 using CommitResult = Result<CommitReceipt>;
 
 WECHATPAY_BONUS_COMMIT_END

@@ -1,4 +1,4 @@
-/// A value, or the error that stands in its place.
+/// A value or an error.
 #ifndef WECHATPAY_BONUS_COMMIT_RESULT_HPP
 #define WECHATPAY_BONUS_COMMIT_RESULT_HPP
 
@@ -14,39 +14,40 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// Thrown by Result::value() when there is no value: the one exception of this library.
+/// Thrown by Result::value() if there is no value. The only exception class of this library.
 class WECHATPAY_BONUS_COMMIT_TYPE BadResultAccess : public std::runtime_error {
  public:
-  /// what() is the error in one line.
+  /// what() returns the error in one line.
   explicit BadResultAccess(Error error) : std::runtime_error(error.to_string()), error_(std::move(error)) {}
 
-  /// As an exception must be.
+  /// Copyable, as an exception must be.
   /// @{
   BadResultAccess(const BadResultAccess&) = default;
   BadResultAccess& operator=(const BadResultAccess&) = default;
   /// @}
 
-  // Defined in the library, which so holds the only type information: a program may be compiled without RTTI.
+  // Defined in the library, so that the only type information is there: programs may be compiled without RTTI.
   WECHATPAY_BONUS_COMMIT_EXPORT ~BadResultAccess() override;
 
-  /// The error that stood in the place of the value.
+  /// The error.
   const Error& error() const noexcept { return error_; }
 
  private:
   Error error_;
 };
 
-/// Throws BadResultAccess. It is not a part of the templates below, so that they compile with -fno-exceptions.
+/// Throws BadResultAccess. It is outside the templates below, so that they compile with -fno-exceptions.
 [[noreturn]] WECHATPAY_BONUS_COMMIT_EXPORT void throw_bad_result_access(const Error& error);
 
-/// What std::expected<T, Error> is, for C++17: the names, and what they do, are those of std::expected.
+/// std::expected<T, Error> for C++17, with the same names and behaviour.
 template <typename T>
 class [[nodiscard]] Result {
  public:
   using value_type = T;      ///< as in std::expected
   using error_type = Error;  ///< as in std::expected
 
-  /// So a function that gives a Result just returns the value, what converts to it, or the error.
+  /// Implicit conversions: a function that returns a Result may return the value, anything that converts to it, or the
+  /// error.
   /// @{
   template <typename U = T,
             typename = std::enable_if_t<std::is_convertible_v<U&&, T> && !std::is_same_v<std::decay_t<U>, Result>>>
@@ -54,7 +55,7 @@ class [[nodiscard]] Result {
   Result(Error error) : content_(std::in_place_index<1>, std::move(error)) {}
   /// @}
 
-  /// From a Result of what converts to T.
+  /// Converts from a Result of a type that converts to T.
   template <typename U, typename = std::enable_if_t<!std::is_same_v<T, U> && std::is_convertible_v<U&&, T>>>
   Result(Result<U> other) : Result(other ? Result(*std::move(other)) : Result(std::move(other).error())) {}
 
@@ -64,7 +65,7 @@ class [[nodiscard]] Result {
   explicit operator bool() const noexcept { return has_value(); }
   /// @}
 
-  /// The value. Throws BadResultAccess, which carries the error, where there is none.
+  /// The value. Throws BadResultAccess, which contains the error, if there is none.
   /// @{
   const T& value() const& {
     require_value();
@@ -80,7 +81,7 @@ class [[nodiscard]] Result {
   }
   /// @}
 
-  /// The value, or `other` where there is none.
+  /// The value, or `other` if there is none.
   /// @{
   template <typename U>
   T value_or(U&& other) const& {
@@ -92,7 +93,7 @@ class [[nodiscard]] Result {
   }
   /// @}
 
-  /// The value, unchecked: ask has_value() first.
+  /// The value, unchecked: call has_value() first.
   /// @{
   const T& operator*() const& noexcept { return *std::get_if<0>(&content_); }
   T& operator*() & noexcept { return *std::get_if<0>(&content_); }
@@ -108,7 +109,7 @@ class [[nodiscard]] Result {
   Error&& error() && noexcept { return std::move(*std::get_if<1>(&content_)); }
   /// @}
 
-  /// What `next`, which is called with the value and gives a Result, gives; the error where there is no value.
+  /// Calls `next` with the value and returns its Result; returns the error if there is no value.
   /// @{
   template <typename F>
   auto and_then(F&& next) const& {
@@ -120,7 +121,7 @@ class [[nodiscard]] Result {
   }
   /// @}
 
-  /// A Result of what `change`, which is called with the value, gives; the error where there is no value.
+  /// Calls `change` with the value and returns what it returns, as a Result; returns the error if there is no value.
   /// @{
   template <typename F>
   auto transform(F&& change) const& {
@@ -132,8 +133,8 @@ class [[nodiscard]] Result {
   }
   /// @}
 
-  /// The value; where there is none, what `next`, which is called with the error and gives a Result of T or the error
-  /// to go on with, gives.
+  /// Returns the value. If there is none, calls `next` with the error and returns what it returns: a Result of T, or an
+  /// error.
   /// @{
   template <typename F>
   Result or_else(F&& next) const& {
@@ -145,7 +146,7 @@ class [[nodiscard]] Result {
   }
   /// @}
 
-  /// The value; where there is none, the error that `change`, which is called with the error, gives.
+  /// Returns the value. If there is none, calls `change` with the error and returns the error that it returns.
   /// @{
   template <typename F>
   Result transform_error(F&& change) const& {
@@ -158,7 +159,7 @@ class [[nodiscard]] Result {
   }
   /// @}
 
-  /// Whether both hold the same value, or the same error. A value or an error alone may stand on either side.
+  /// Whether both hold equal values, or equal errors. A plain value or error may be on either side.
   /// @{
   friend bool operator==(const Result& a, const Result& b) { return a.content_ == b.content_; }
   friend bool operator!=(const Result& a, const Result& b) { return !(a == b); }
@@ -191,7 +192,7 @@ class [[nodiscard]] Result {
   std::variant<T, Error> content_;
 };
 
-/// Success, or an error.
+/// Success or an error.
 template <>
 class [[nodiscard]] Result<void> {
  public:
@@ -199,7 +200,7 @@ class [[nodiscard]] Result<void> {
   using error_type = Error;  ///< as in std::expected
 
   Result() noexcept = default;                       ///< success
-  Result(Error error) : error_(std::move(error)) {}  ///< so a function just returns the error
+  Result(Error error) : error_(std::move(error)) {}  ///< implicit: a function may return the error
 
   /// Whether there is no error.
   /// @{
@@ -207,7 +208,7 @@ class [[nodiscard]] Result<void> {
   explicit operator bool() const noexcept { return has_value(); }
   /// @}
 
-  /// Throws BadResultAccess, which carries the error, where there is one.
+  /// Throws BadResultAccess, which contains the error, if there is one.
   void value() const {
     if (error_) throw_bad_result_access(*error_);
   }
@@ -219,14 +220,14 @@ class [[nodiscard]] Result<void> {
   Error&& error() && noexcept { return *std::move(error_); }
   /// @}
 
-  /// What `next`, which is called with nothing and gives a Result, gives; the error where there is one.
+  /// Calls `next` without arguments and returns its Result; returns the error if there is one.
   template <typename F>
   auto and_then(F&& next) const {
     using Next = std::decay_t<std::invoke_result_t<F>>;
     return error_ ? Next(*error_) : std::invoke(std::forward<F>(next));
   }
 
-  /// A Result of what `make`, which is called with nothing, gives; the error where there is one.
+  /// Calls `make` without arguments and returns what it returns, as a Result; returns the error if there is one.
   template <typename F>
   auto transform(F&& make) const {
     using U = std::decay_t<std::invoke_result_t<F>>;
@@ -239,19 +240,19 @@ class [[nodiscard]] Result<void> {
     }
   }
 
-  /// Where there is an error, what `next`, which is called with it and gives a Result<void> or an error, gives.
+  /// If there is an error, calls `next` with it and returns what it returns: a Result<void>, or an error.
   template <typename F>
   Result or_else(F&& next) const {
     return error_ ? Result(std::invoke(std::forward<F>(next), *error_)) : *this;
   }
 
-  /// Where there is an error, the one that `change`, which is called with it, gives.
+  /// If there is an error, calls `change` with it and returns the error that it returns.
   template <typename F>
   Result transform_error(F&& change) const {
     return error_ ? Result(Error(std::invoke(std::forward<F>(change), *error_))) : *this;
   }
 
-  /// Whether both are success, or hold the same error.
+  /// Whether both are success, or hold equal errors.
   /// @{
   friend bool operator==(const Result& a, const Result& b) { return a.error_ == b.error_; }
   friend bool operator!=(const Result& a, const Result& b) { return !(a == b); }

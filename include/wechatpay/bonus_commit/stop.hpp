@@ -1,4 +1,4 @@
-/// Ending calls early, in the words of C++20's std::stop_token.
+/// Ending calls early, with the interface of C++20's std::stop_token.
 #ifndef WECHATPAY_BONUS_COMMIT_STOP_HPP
 #define WECHATPAY_BONUS_COMMIT_STOP_HPP
 
@@ -13,17 +13,17 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 class StopState;
 struct StopCallbacks;
 
-/// Says whether a stop has been requested of the StopSource that it comes from. Give copies to any number of calls
-/// (CallOptions::stop) and batches (BatchOptions::stop). Thread-safe.
+/// Tells whether its StopSource has been asked to stop. Pass copies to any number of calls (CallOptions::stop) and
+/// batches (BatchOptions::stop). Thread-safe.
 class StopToken {
  public:
-  /// One that never stops.
+  /// A token that never stops.
   StopToken() noexcept = default;
 
   /// Whether it has been requested. Without a lock.
   WECHATPAY_BONUS_COMMIT_EXPORT bool stop_requested() const noexcept;
 
-  /// Whether it comes from a source.
+  /// Whether it belongs to a source.
   bool stop_possible() const noexcept { return state_ != nullptr; }
 
  private:
@@ -35,20 +35,20 @@ class StopToken {
   std::shared_ptr<StopState> state_;
 };
 
-/// Requests a stop of all that have its tokens. Copies share one state. Thread-safe.
+/// Requests a stop of all calls and batches that have its tokens. Copies share one state. Thread-safe.
 class StopSource {
  public:
   /// Throws std::bad_alloc.
   WECHATPAY_BONUS_COMMIT_EXPORT StopSource();
 
-  /// The first time, calls all StopCallbacks on this thread, in any order, and returns true. Not for a signal handler.
-  /// In a child process after fork() it calls those that were made there.
+  /// The first call runs all StopCallbacks on this thread, in any order, and returns true. Do not call it in a signal
+  /// handler. In a child process after fork() it runs the callbacks that were created there.
   WECHATPAY_BONUS_COMMIT_EXPORT bool request_stop() const noexcept;
 
   /// Whether it has been requested. Without a lock.
   bool stop_requested() const noexcept { return get_token().stop_requested(); }
 
-  /// A token of this source.
+  /// Returns a token of this source.
   StopToken get_token() const noexcept { return StopToken(state_); }
 
  private:
@@ -56,7 +56,7 @@ class StopSource {
 };
 
 /// \ingroup stages
-/// A StopCallback's place among those of its source.
+/// A StopCallback's entry in the list of its source.
 class StopRegistration {
  public:
   StopRegistration(const StopRegistration&) = delete;
@@ -65,14 +65,14 @@ class StopRegistration {
  protected:
   using Run = void (*)(StopRegistration&);  ///< calls the callback
 
-  /// In no list yet.
+  /// Not in a list yet.
   explicit StopRegistration(Run run) noexcept : run_(run) {}
   ~StopRegistration() = default;
 
   /// From here on, the callback may run.
   WECHATPAY_BONUS_COMMIT_EXPORT void enlist(const StopToken& token);
 
-  /// From here on, it does not run on another thread.
+  /// From here on, the callback does not run on another thread.
   WECHATPAY_BONUS_COMMIT_EXPORT void withdraw() noexcept;
 
  private:
@@ -82,20 +82,20 @@ class StopRegistration {
 
   const Run run_;
   std::shared_ptr<StopState> state_;
-  StopCallbacks* callbacks_ = nullptr;  ///< of the process that it is in; null: it is in none
+  StopCallbacks* callbacks_ = nullptr;  ///< the list of its process; null: it is in none
   // Under the lock of callbacks_.
   StopRegistration* next_ = nullptr;
   StopRegistration* previous_ = nullptr;
-  bool waits_ = false;  ///< it has not run
+  bool waits_ = false;  ///< the callback has not run yet
 };
 
-/// Calls `callback` once, when a stop is requested: on the thread that requests it, or in the constructor where it has
-/// been requested by then. An exception that it throws is swallowed.
+/// Calls `callback` once when a stop is requested: on the thread that requests it, or in the constructor if it was
+/// requested before. An exception that the callback throws is ignored.
 ///
-/// Making and destroying one takes the same short time however many a token has. The destructor waits for a callback
-/// that runs at that moment on another thread, so do not hold a lock that the callback needs; on the thread that runs
-/// it, in the callback itself even, it does not wait. The constructor throws std::bad_alloc at most in a child process
-/// after fork(), where callbacks of the parent's are not called.
+/// Creating and destroying one takes constant time, however many a token has. If the callback is running on another
+/// thread, the destructor waits for it, so do not hold a lock that the callback needs. On the thread that runs the
+/// callback, even inside the callback itself, the destructor does not wait. The constructor throws std::bad_alloc only
+/// in a child process after fork(), where the parent's callbacks are not called.
 template <typename Callback>
 class [[nodiscard]] StopCallback : private StopRegistration {
  public:
@@ -112,7 +112,7 @@ class [[nodiscard]] StopCallback : private StopRegistration {
   Callback callback_;
 };
 
-/// Holds the callback that it is given.
+/// Deduces the type of the callback.
 template <typename Callback>
 StopCallback(const StopToken&, Callback) -> StopCallback<Callback>;
 
