@@ -1,4 +1,4 @@
-/// A client for unit tests, with a WeChat Pay that answers it: in one line, without network, threads or key files.
+/// A client for unit tests, with a simulated WeChat Pay: no network, threads or key files.
 #ifndef WECHATPAY_BONUS_COMMIT_TESTING_CLIENT_FIXTURE_HPP
 #define WECHATPAY_BONUS_COMMIT_TESTING_CLIENT_FIXTURE_HPP
 
@@ -11,18 +11,19 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// A client whose requests a FakeWechatPay answers through a MockTransport. Requests are really signed and answers are
-/// really verified, with RSA keys that are compiled in, so it takes some milliseconds to make one. Script other answers
-/// with transport().then(). Copies share all three. Thread-safe.
+/// A client whose requests a FakeWechatPay answers through a MockTransport. Requests are really signed, and answers are
+/// really verified, with RSA keys that are compiled in, so creating one takes some milliseconds. Script other answers
+/// with transport().then(). Copies share the client, the FakeWechatPay and the MockTransport. Thread-safe.
 class ClientFixture {
  public:
-  /// `options.clock` is WeChat Pay's clock, too. Throws what Result::value() throws where the options cannot work.
+  /// `options.clock` is also the clock of the FakeWechatPay. Throws the exception of Result::value() if the options
+  /// cannot work.
   explicit ClientFixture(ClientOptions options = {});
 
-  /// Give copies of it to the code under test, which may outlive this.
+  /// Pass copies of it to the code under test. They may outlive the fixture.
   const BonusCommitClient& client() const noexcept { return client_; }
 
-  /// Who answers whatever is not scripted, and remembers what was committed.
+  /// Answers the requests for which nothing is scripted, and remembers what was committed.
   FakeWechatPay& wechat_pay() const noexcept { return *wechat_pay_; }
 
   /// Scripts answers and errors, and records requests.

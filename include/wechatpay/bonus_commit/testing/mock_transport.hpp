@@ -1,4 +1,4 @@
-/// A transport for unit tests: scripts answers, records requests; no network, no threads, no sleeping.
+/// A transport for unit tests: scripts answers and records requests; no network, no threads, no sleeping.
 #ifndef WECHATPAY_BONUS_COMMIT_TESTING_MOCK_TRANSPORT_HPP
 #define WECHATPAY_BONUS_COMMIT_TESTING_MOCK_TRANSPORT_HPP
 
@@ -15,20 +15,20 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// Answers each request with the next scripted answer, then with the standing one, and completes it before send()
-/// returns. FakeWechatPay makes answers that verify:
+/// Answers each request with the next scripted answer. When no scripted answer is left, it uses the function set by
+/// otherwise(). It completes each request before send() returns. FakeWechatPay makes answers that verify:
 ///
 ///     FakeWechatPay wechat_pay;
 ///     auto transport = std::make_shared<MockTransport>();
 ///     transport->then(transport_error(TransportFault::timeout, Outcome::unknown, "timed out"));
 ///     transport->otherwise([&](const HttpRequest& request) { return wechat_pay.answer(request); });
 ///
-/// SendOptions are recorded and not heeded: a delay is not waited for. Thread-safe.
+/// SendOptions are recorded but ignored: it does not wait for a delay. Thread-safe.
 class MockTransport final : public Transport {
  public:
-  using Handler = std::function<Result<HttpResponse>(const HttpRequest&)>;  ///< makes an answer to a request
+  using Handler = std::function<Result<HttpResponse>(const HttpRequest&)>;  ///< answers a request
 
-  /// Adds an answer, or an error, for one request.
+  /// Adds an answer or an error for one request.
   MockTransport& then(Result<HttpResponse> answer) {
     return then([answer = std::move(answer)](const HttpRequest&) { return answer; });
   }
@@ -45,7 +45,7 @@ class MockTransport final : public Transport {
     return *this;
   }
 
-  /// Answers every request for which the script has nothing.
+  /// Sets the function that answers every request for which nothing is scripted.
   MockTransport& otherwise(Handler handler) {
     const std::lock_guard<std::mutex> lock(mutex_);
     standing_ = std::move(handler);
@@ -58,13 +58,13 @@ class MockTransport final : public Transport {
     return requests_;
   }
 
-  /// The options of each of them.
+  /// The options of each request.
   std::vector<SendOptions> send_options() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     return send_options_;
   }
 
-  /// How many scripted answers are left.
+  /// The number of scripted answers that are left.
   std::size_t remaining() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     return script_.size();

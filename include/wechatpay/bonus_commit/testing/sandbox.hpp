@@ -1,4 +1,4 @@
-/// WeChat Pay on this machine: an HTTPS server around FakeWechatPay, for integration tests and for trying things out.
+/// A local WeChat Pay: an HTTPS server around FakeWechatPay, for integration tests and for trying things out.
 #ifndef WECHATPAY_BONUS_COMMIT_TESTING_SANDBOX_HPP
 #define WECHATPAY_BONUS_COMMIT_TESTING_SANDBOX_HPP
 
@@ -16,90 +16,94 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// Where the sandbox listens, who answers, and what goes wrong.
+/// Where the sandbox listens, how it answers, and which faults it has.
 struct SandboxOptions {
   /// A loopback address.
   std::string address = "127.0.0.1";
 
-  /// 0: one that is free.
+  /// 0: any free port.
   std::uint16_t port = 0;
 
-  /// For whom the TLS certificate is made out: names and addresses. WeChat Pay's names are for clients that have the
-  /// host built in, and reach the sandbox by a resolver of their own.
+  /// The names and addresses in the TLS certificate. WeChat Pay's host names are for clients that have these names
+  /// built in, and reach the sandbox through their own resolver.
   std::vector<std::string> certificate_names = {
       "127.0.0.1",        "::1", "localhost", "api.mch.weixin.qq.com", "api2.mch.weixin.qq.com", "api.wechatpay.cn",
       "api2.wechatpay.cn"};
 
-  /// Where the files go; made if it is not there. Empty: a folder of its own, removed at the end. One sandbox uses it
-  /// at a time; files of earlier sandboxes there are replaced, those of others are left alone.
+  /// The folder for the files; created if it does not exist. Empty: a temporary folder, removed at the end. Only one
+  /// sandbox may use a folder at a time. It replaces the files of earlier sandboxes there, and leaves all other files
+  /// unchanged.
   std::string folder{};
 
-  /// Gets one line per request, without the line's end. Called from several threads, one at a time.
+  /// Receives one line per request, without the end of line. Called from several threads, one at a time.
   std::function<void(const std::string&)> log{};
 
-  /// Where the merchant stands, where `wechat_pay` is null.
+  /// The merchant's stage, if `wechat_pay` is null.
   MerchantStage stage = MerchantStage::public_key;
 
-  /// Who answers; null: one of its own. Two sandboxes with the same one are WeChat Pay's main host and its backup.
+  /// Answers the requests; null: a new one. Two sandboxes that share one behave as WeChat Pay's main host and its
+  /// backup host.
   std::shared_ptr<FakeWechatPay> wechat_pay{};
 
-  /// Answers in its place, from the first request on; see Sandbox::answer_with().
+  /// Answers in place of `wechat_pay`, from the first request on; see Sandbox::answer_with().
   std::function<HttpResponse(const HttpRequest&)> handler{};
 
-  /// Faults for the first commits, one each. Other requests, as for /v3/certificates, get none and count for none.
+  /// Faults for the first commits, one each. Other requests, such as /v3/certificates, get no fault and do not count.
   std::vector<SandboxFault> script{};
 
-  /// After those, so much of all commits (from 0 to 1), chosen at random, gets one of these.
+  /// The fraction of the commits after those, from 0 to 1, chosen at random, that get one of `faults`.
   double fault_rate = 0;
-  std::vector<SandboxFault> faults{};  ///< to choose from; none: no faults
-  std::uint64_t fault_seed = 1;        ///< for the random choice; requests at the same time may still swap theirs
+  std::vector<SandboxFault> faults{};  ///< the faults to choose from; empty: no faults
+  std::uint64_t fault_seed = 1;        ///< seed of the random choice; simultaneous requests may still swap their faults
 
-  /// Shows every request in a browser, and may switch its faults; null: nobody does.
+  /// Shows every request in a browser, and can switch faults. Null: no page.
   std::shared_ptr<SandboxPage> page{};
 };
 
-/// What a client of the sandbox is given. Absolute paths of files.
+/// The files for a client of the sandbox. All paths are absolute.
 struct SandboxFiles {
-  std::string folder{};                ///< where they all are
+  std::string folder{};                ///< the folder of all files
   std::string merchant_key{};          ///< apiclient_key.pem
   std::string merchant_certificate{};  ///< apiclient_cert.pem
-  std::string merchant_p12{};          ///< apiclient_cert.p12, its passphrase is the merchant id
+  std::string merchant_p12{};          ///< apiclient_cert.p12; its passphrase is the merchant id
   std::string public_key{};            ///< pub_key.pem
   std::string platform_certificate{};  ///< wechatpay_<serial>.pem
   std::string ca{};                    ///< ca.pem, for CurlOptions::ca_bundle_file; the same for a whole process
 };
 
-/// Serves from start() until it is destroyed, up to 256 connections at once (fewer where the process may not open 512
-/// files): one more takes the place of the one that has waited longest for a request. A request's body may have 1 MiB.
-/// Its faults work over TLS as WeChat Pay's and the network's would.
+/// Serves from start() until it is destroyed. Serves up to 256 connections at once (fewer if the process may not open
+/// 512 files); a further one replaces the one that has waited longest for a request. A request body may have up to 1
+/// MiB. Its faults work over TLS, as those of WeChat Pay and the network would.
 class Sandbox {
  public:
-  using Handler = std::function<HttpResponse(const HttpRequest&)>;  ///< makes an answer to a request
+  using Handler = std::function<HttpResponse(const HttpRequest&)>;  ///< answers a request
 
-  /// Fails with `invalid_configuration` where the port is taken, or the folder cannot be written, is in use by another
-  /// sandbox, or holds a file of that name that no sandbox has made; nothing has been written then.
+  /// Fails with `invalid_configuration` if the port is taken, or if the folder cannot be written, is in use by another
+  /// sandbox, or has a file with such a name that no sandbox created. No file has been written then.
   static Result<std::unique_ptr<Sandbox>> start(SandboxOptions options = {});
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;
   ~Sandbox();
 
-  /// "https://127.0.0.1:8443", for ClientOptions::origins.
+  /// The origin, "https://127.0.0.1:8443", for ClientOptions::origins.
   const std::string& origin() const noexcept;
 
-  /// What a client of it needs; removed with it unless SandboxOptions::folder named a folder.
+  /// The files for a client. They are removed with the sandbox, unless SandboxOptions::folder is set.
   const SandboxFiles& files() const noexcept;
 
-  /// Who answers, unless answer_with() says otherwise.
+  /// The FakeWechatPay that answers, unless answer_with() has set a handler.
   FakeWechatPay& wechat_pay() noexcept;
 
-  /// From now on `handler` answers; empty: wechat_pay() again. It is called from several threads at once, and what it
-  /// refers to must outlive the sandbox: a call of it may end after the client has got its answer.
+  /// Sets a handler that answers from now on; empty: wechat_pay() answers again. The handler is called from several
+  /// threads at once. What it refers to must outlive the sandbox, because a call of the handler may end after the
+  /// client has received its answer.
   void answer_with(Handler handler);
 
-  /// The next commit that has no fault yet gets this one.
+  /// Adds a fault for the next commit that has none yet.
   void inject(SandboxFault fault);
 
-  /// From now on, so much of all commits (from 0 to 1) gets one of `faults`, in place of what SandboxOptions said.
+  /// From now on, the fraction `rate` of all commits, from 0 to 1, gets one of `faults`. Replaces the random faults of
+  /// SandboxOptions.
   void set_faults(std::vector<SandboxFault> faults, double rate = 1);
 
  private:

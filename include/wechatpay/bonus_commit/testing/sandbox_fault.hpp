@@ -1,4 +1,4 @@
-/// What the sandbox can do wrong on purpose.
+/// The faults that the sandbox can simulate.
 #ifndef WECHATPAY_BONUS_COMMIT_TESTING_SANDBOX_FAULT_HPP
 #define WECHATPAY_BONUS_COMMIT_TESTING_SANDBOX_FAULT_HPP
 
@@ -13,15 +13,16 @@ namespace testing {
 /// One fault, for one request: `SandboxFault::Kind::drop_after`, `{SandboxFault::Kind::delay, 500ms}`, `503`, or
 /// `{429, "1"}`.
 ///
-/// A request that an answer calls refused is not committed. Where an answer, or its absence, leaves that open, it is
-/// committed all the same (but for drop_before), so that whoever takes it for lost is found out.
+/// If the answer says that the request was refused, the order is not committed. If the answer, or its absence, leaves
+/// that open, the order is committed (except with drop_before), so that a test finds code that treats it as not
+/// committed.
 struct SandboxFault {
   /// What goes wrong.
   enum class Kind {
-    none,              ///< nothing: the answer that WeChat Pay would give
+    none,              ///< no fault: the answer that WeChat Pay would give
     delay,             ///< that answer, after a pause
     slow,              ///< that answer, with a pause before each of its bytes
-    drop_before,       ///< closes the connection, and does not read the request
+    drop_before,       ///< closes the connection without reading the request
     drop_after,        ///< commits, and closes the connection without an answer
     drop_half,         ///< commits, and closes the connection half way through the answer
     reset,             ///< commits, and resets the connection
@@ -30,32 +31,33 @@ struct SandboxFault {
     extra_answer,      ///< commits and answers, then sends the answer once more, in a TLS record of its own
     http_status,       ///< another status, signed; 202, 500 and 504 after the commit, the others instead of it
     html,              ///< commits, and answers 502 with a gateway's HTML page
-    redirect,          ///< commits, and answers 302 to a port of this machine where nobody listens
-    wrong_signature,   ///< commits, and answers 204 under a signature that does not match
+    redirect,          ///< commits, and answers 302 to a local port that is closed
+    wrong_signature,   ///< commits, and answers 204 with a signature that does not match
     unsigned_answer,   ///< commits, and answers 204 without the Wechatpay-* headers, as a proxy may leave it
-    stale_timestamp,   ///< commits, and answers 204 signed as of ten minutes ago
-    unknown_serial,    ///< commits, and answers 204 with the Wechatpay-Serial of a key that nobody has
+    stale_timestamp,   ///< commits, and answers 204 with a signature of ten minutes ago
+    unknown_serial,    ///< commits, and answers 204 with a Wechatpay-Serial of a key that does not exist
     signature_probe,   ///< commits, and answers 204 with WeChat Pay's signature probe
     duplicate_header,  ///< commits, and answers 204 with Wechatpay-Timestamp twice
-    garbage,           ///< commits, and answers with what is not HTTP
+    garbage,           ///< commits, and answers with bytes that are not HTTP
     large_headers,     ///< commits, and answers 204 with 80 KiB of headers
     large_body,        ///< commits, and answers 200 with 2 MiB of body
   };
 
-  /// `pause_` is what delay and slow need.
+  /// `pause_` is for delay and slow.
   SandboxFault(Kind kind_ = Kind::none, std::chrono::milliseconds pause_ = std::chrono::milliseconds(0))
       : kind(kind_), pause(pause_) {}
 
-  /// Kind::http_status. `status_` is 200 to 599, but not 204, the one success: else this throws std::invalid_argument.
+  /// A fault of Kind::http_status. `status_` is 200 to 599, except 204, the only success. Otherwise it throws
+  /// std::invalid_argument.
   SandboxFault(int status_, std::string retry_after_ = {});
 
   Kind kind;                           ///< what goes wrong
-  std::chrono::milliseconds pause{0};  ///< of `delay` and `slow`
-  int status = 0;                      ///< of `http_status`
-  std::string retry_after;             ///< Retry-After beside it, in seconds or as a date; empty: no such header
+  std::chrono::milliseconds pause{0};  ///< for `delay` and `slow`
+  int status = 0;                      ///< for `http_status`
+  std::string retry_after;             ///< the Retry-After header, in seconds or as a date; empty: none
 };
 
-/// For a log: "drop-after", "delay", "503".
+/// The name in logs: "drop-after", "delay", "503".
 std::string to_string(const SandboxFault& fault);
 
 }  // namespace testing

@@ -1,4 +1,4 @@
-/// A page for a browser that shows what a sandbox is sent, and switches its faults and the merchant's stage.
+/// A browser page that shows the requests to a sandbox, and switches its faults and the merchant's stage.
 #ifndef WECHATPAY_BONUS_COMMIT_TESTING_SANDBOX_PAGE_HPP
 #define WECHATPAY_BONUS_COMMIT_TESTING_SANDBOX_PAGE_HPP
 
@@ -11,14 +11,15 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// Serves the page over plain HTTP on 127.0.0.1 until it is destroyed: each request as it comes, its verdict, the five
-/// lines, the explanation of a bad signature, headers, body and answer; the latest orders; buttons for faults and
-/// for the merchant's stage. It remembers the latest 1,000 requests, 16 KiB of each of their parts and 32 MiB in all. A
-/// page of another origin can neither read it nor press its buttons. Give it to SandboxOptions::page; several sandboxes
-/// may have the same one, of which the first is the one that its buttons switch. Thread-safe.
+/// Serves the page over plain HTTP on 127.0.0.1 until it is destroyed. The page shows each request as it arrives: its
+/// result, the five lines of its string to sign, the explanation of a wrong signature, headers, body and answer. It
+/// also shows the latest orders, and has buttons for faults and for the merchant's stage. It keeps the latest 1,000
+/// requests, 16 KiB of each of their parts, and 32 MiB in total. Pages of other origins can neither read it nor press
+/// its buttons. Pass it to SandboxOptions::page. Several sandboxes may share a page; its buttons switch the first one.
+/// Thread-safe.
 class SandboxPage {
  public:
-  /// `port` 0: one that is free. Fails with `invalid_configuration` where the port is taken.
+  /// With `port` 0, it uses any free port. Fails with `invalid_configuration` if the port is taken.
   static Result<std::shared_ptr<SandboxPage>> start(std::uint16_t port = 0);
   SandboxPage(const SandboxPage&) = delete;
   SandboxPage& operator=(const SandboxPage&) = delete;
