@@ -1,5 +1,5 @@
-// wechatpay::bonus_commit::EventLoop on Asio: copy it, or write the same for libuv (uv_async_t, uv_poll_t, uv_timer_t)
-// or libevent.
+// An adapter of wechatpay::bonus_commit::EventLoop for Asio. Copy it, or write the same for libuv (uv_async_t,
+// uv_poll_t, uv_timer_t) or libevent.
 #ifndef ASIO_EVENT_LOOP_HPP
 #define ASIO_EVENT_LOOP_HPP
 
@@ -12,7 +12,7 @@
 #include <system_error>
 #include <utility>
 
-/// For an io_context that one thread runs, and that outlives it.
+/// For an io_context that is run by one thread and outlives this object.
 class AsioEventLoop final : public wechatpay::bonus_commit::EventLoop {
  public:
   explicit AsioEventLoop(asio::io_context& io) : io_(io), timer_(io) {}
@@ -52,7 +52,7 @@ class AsioEventLoop final : public wechatpay::bonus_commit::EventLoop {
     if (expired == nullptr) return;
     expired_ = std::make_shared<std::function<void()>>(std::move(expired));
     timer_.expires_after(delay);
-    // A time that was up already cannot be cancelled any more: Asio still calls, and finds nothing.
+    // A timer that has already expired cannot be cancelled: Asio still calls this function, which then does nothing.
     timer_.async_wait([set = std::weak_ptr<std::function<void()>>(expired_)](std::error_code) {
       if (const auto due = set.lock()) (*due)();
     });
@@ -74,12 +74,12 @@ class AsioEventLoop final : public wechatpay::bonus_commit::EventLoop {
     Ready ready;
   };
 
-  /// Asio tells once; libcurl wants to be told as long as it is so.
+  /// Asio reports readiness once; libcurl wants reports as long as the socket is ready.
   static void wait(const std::shared_ptr<Watched>& watched, Direction Watched::*which) {
     Direction& direction = (*watched).*which;
     if (!direction.wanted || direction.waited_for) return;
     direction.waited_for = true;
-    watched->descriptor.async_wait(direction.type, [watched, which](std::error_code /*told by libcurl*/) {
+    watched->descriptor.async_wait(direction.type, [watched, which](std::error_code /*libcurl reports it*/) {
       Direction& due = (*watched).*which;
       due.waited_for = false;
       if (!due.wanted) return;

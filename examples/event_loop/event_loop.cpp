@@ -1,4 +1,4 @@
-// Commits in a program that lives in Asio's event loop: no thread but its own, no lock, and its other work goes on.
+// Commits in a program with Asio's event loop: it needs no other thread and no lock, and its other work continues.
 #include <wechatpay/bonus_commit.hpp>
 #include <wechatpay/bonus_commit/testing/sandbox.hpp>
 
@@ -23,21 +23,21 @@ int main() {
 
   bonus::CurlOptions curl_options;
   curl_options.event_loop = std::make_shared<AsioEventLoop>(io);
-  curl_options.ca_bundle_file = sandbox->files().ca;  // leave it out to reach WeChat Pay itself
+  curl_options.ca_bundle_file = sandbox->files().ca;  // only for the sandbox
   bonus::ClientOptions options;
-  options.origins = {sandbox->origin()};  // leave it out, too
+  options.origins = {sandbox->origin()};  // only for the sandbox
   std::optional<bonus::BonusCommitClient> client =
       bonus::BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
                                        bonus::CurlTransport::create(curl_options).value(), options)
           .value();
 
-  int under_way = 3;
+  int in_progress = 3;
 
-  // What else the program does.
+  // The other work of the program.
   int ticks = 0;
   asio::steady_timer clock(io);
   const std::function<void()> tick = [&] {
-    if (under_way == 0) return;
+    if (in_progress == 0) return;
     ++ticks;
     clock.expires_after(std::chrono::milliseconds(10));
     clock.async_wait([&](std::error_code) { tick(); });
@@ -51,7 +51,7 @@ int main() {
       std::cout << "order-" << order << ": "
                 << (result ? "credited after " + std::to_string(result->tries) + " tries" : result.error().to_string())
                 << "\n";
-      if (--under_way == 0) client.reset();  // its idle connections would keep run() from returning for some seconds
+      if (--in_progress == 0) client.reset();  // otherwise idle connections keep run() from returning for some seconds
     });
   }
 

@@ -1,4 +1,4 @@
-// What a merchant might write around the client: it decides what its own bookkeeping does next.
+// An example of a merchant's service around the client: it decides what the merchant's system does next.
 #ifndef POINTS_SERVICE_HPP
 #define POINTS_SERVICE_HPP
 
@@ -16,9 +16,9 @@ struct Order {
 };
 
 enum class Next {
-  done,          // the member sees the points as credited
-  try_later,     // put it back into the queue; repeating is safe
-  ask_a_person,  // the order or the set-up must be corrected, or WeChat Pay asked: somebody must look
+  done,          // the member sees that the points are credited
+  try_later,     // put the order back into the queue; repeating is safe
+  ask_a_person,  // correct the order or the set-up, or ask WeChat Pay
 };
 
 class PointsService {

@@ -1,5 +1,5 @@
-// How a merchant tests its own code: with a client whose requests a fake WeChat Pay answers. Signing and verifying stay
-// on, there are no key files, and nothing waits.
+// Tests of a merchant's code, with a client whose requests a fake WeChat Pay answers. Requests are signed and answers
+// are verified as in production. The tests need no key files and no network, and never sleep.
 #include "points_service.hpp"
 
 #include <gtest/gtest.h>
@@ -9,7 +9,7 @@ namespace bonus = wechatpay::bonus_commit;
 
 class PointsServiceTest : public ::testing::Test {
  protected:
-  // Without a script, WeChat Pay's stand-in answers: it verifies the signature and signs a 204, or refuses.
+  // If nothing is scripted, the fake WeChat Pay answers: it verifies the signature, and signs a 204 or a refusal.
   const bonus::testing::ClientFixture fixture;
   bonus::testing::FakeWechatPay& wechat_pay = fixture.wechat_pay();
   bonus::testing::MockTransport& transport = fixture.transport();
@@ -22,13 +22,13 @@ TEST_F(PointsServiceTest, CreditsAnOrder) {
   EXPECT_EQ(wechat_pay.times_committed(order.number), 1U);
 }
 
-TEST_F(PointsServiceTest, SendsTheMerchantIdAlone) {
+TEST_F(PointsServiceTest, SendsOnlyTheMerchantId) {
   service.credit(order);
   EXPECT_EQ(transport.requests().at(0).body,
             R"({"out_trade_no":"1217752501201407033233368018","mchid":"1900000001","bonus_value":30})");
 }
 
-TEST_F(PointsServiceTest, NoticesNothingOfOneTimeout) {
+TEST_F(PointsServiceTest, CreditsAnOrderAfterOneTimeout) {
   transport.then(bonus::transport_error(bonus::TransportFault::timeout, bonus::Outcome::unknown, "no answer in time"));
   EXPECT_EQ(service.credit(order), Next::done);
   EXPECT_EQ(transport.requests().size(), 2U);
@@ -43,7 +43,7 @@ TEST_F(PointsServiceTest, TriesLaterWhenNoAnswerComes) {
   EXPECT_EQ(service.credit(order), Next::done);
 }
 
-TEST_F(PointsServiceTest, TriesLaterWhenItWasTooFast) {
+TEST_F(PointsServiceTest, TriesLaterAfterTooManyRequests) {
   transport.otherwise([this](const bonus::HttpRequest& request) {
     return wechat_pay.error(429, "FREQUENCY_LIMITED", "too fast", request);
   });
@@ -77,7 +77,7 @@ TEST_F(PointsServiceTest, AsksAPersonWhenWeChatPayRefuses) {
   EXPECT_NE(service.last_error().find("the member's card is deleted"), std::string::npos);
 }
 
-TEST_F(PointsServiceTest, IsNotFooledByAnUnsignedSuccess) {
+TEST_F(PointsServiceTest, DoesNotAcceptAnUnsignedSuccess) {
   transport.otherwise([](const bonus::HttpRequest&) { return bonus::HttpResponse{204, {}, ""}; });
   EXPECT_EQ(service.credit(order), Next::try_later);
   EXPECT_EQ(wechat_pay.times_committed(order.number), 0U);
