@@ -114,7 +114,7 @@ for shared in OFF ON; do
   quietly "$build/find_package_testing_$shared/testing_support"
   rm -rf "$build/testing_your_code_$shared"
   build "testing_your_code_$shared" "$source/examples/testing_your_code" -DCMAKE_PREFIX_PATH="$prefix"
-  quietly ctest --test-dir "$build/testing_your_code_$shared"
+  quietly ctest --test-dir "$build/testing_your_code_$shared" --no-tests=error
 
   export PKG_CONFIG_PATH=$libraries/pkgconfig
   for module in "" _testing _sandbox; do quietly pkg-config --validate "wechatpay_bonus_commit$module"; done
