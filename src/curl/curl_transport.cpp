@@ -41,7 +41,7 @@ Result<void> check_libcurl() {
   if ((curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_SSL) == 0) {
     return configuration_error("this libcurl is built without TLS");
   }
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): libcurl reads the environment, too, and nobody has another way to ask
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): libcurl reads the environment, too, and there is no other way to ask
   if (!curl::tls_is_our_openssl() && std::getenv("SSLKEYLOGFILE") != nullptr) {
     return configuration_error(
         "SSLKEYLOGFILE is set, and this libcurl's TLS library would write the secrets of connections there: unset it");
@@ -136,7 +136,7 @@ CurlTransport::~CurlTransport() {
   if (process_ == this_process()) {
     shutdown();
   } else {
-    // In a child process there is no thread, and what is open is the parent's: it is left as it is, for good.
+    // In a child process there is no thread, and what is open belongs to the parent: it stays as it is.
     static_cast<void>(new (std::nothrow) std::shared_ptr<curl::Driver>(driver_));
   }
 }

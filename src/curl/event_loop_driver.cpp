@@ -57,7 +57,7 @@ void EventLoopDriver::turn(curl_socket_t socket, int events) noexcept {
 
 void EventLoopDriver::shut_down() noexcept {
   mailbox_.close();
-  if (turning_.load() == std::this_thread::get_id()) return;  // its turn sees to it
+  if (turning_.load() == std::this_thread::get_id()) return;  // its turn does that
   const auto self = shared_from_this();
   const std::lock_guard<std::mutex> lock(turn_);
   if (ended_) return;

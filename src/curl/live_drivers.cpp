@@ -31,8 +31,8 @@ bool LiveDrivers::add(const std::shared_ptr<Driver>& driver) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (exiting_) return false;
   join_ended();
-  const auto gone = [](const std::weak_ptr<Driver>& one) { return one.expired(); };
-  drivers_.erase(std::remove_if(drivers_.begin(), drivers_.end(), gone), drivers_.end());
+  const auto expired = [](const std::weak_ptr<Driver>& one) { return one.expired(); };
+  drivers_.erase(std::remove_if(drivers_.begin(), drivers_.end(), expired), drivers_.end());
   drivers_.push_back(driver);
   return true;
 }

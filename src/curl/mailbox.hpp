@@ -86,7 +86,7 @@ class Mailbox {
     }
   }
 
-  /// How the driver is woken from now on; null: from sleep_until() alone.
+  /// How the driver is woken from now on; null: only from sleep_until().
   void wake_by(Wake wake) noexcept {
     const std::lock_guard<std::mutex> lock(posting_.mutex);
     posting_.wake.swap(wake);

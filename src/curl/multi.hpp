@@ -86,7 +86,7 @@ class Multi {
   TimePoint idle_since_;
 };
 
-/// What curl_multi_poll() and timers take: rounded up, so that nobody wakes too early, and at most a day.
+/// What curl_multi_poll() and timers take: rounded up, so that no wait ends too early, and at most a day.
 milliseconds until(TimePoint moment);
 
 }  // namespace curl

@@ -12,7 +12,7 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
 
-/// True if this libcurl does TLS with the OpenSSL that this library uses, told by its full version, so that its
+/// True if this libcurl does TLS with the OpenSSL that this library uses, known by its full version, so that its
 /// structures may be touched.
 bool tls_is_our_openssl();
 
@@ -26,7 +26,7 @@ void clear_tls_errors() noexcept;
 /// What was agreed upon in the handshake of `tls`, an SSL*.
 Protocol negotiated_protocol(void* tls) noexcept;
 
-/// Whether `tls`, an SSL*, has taken bytes from its socket that nobody has read.
+/// Whether `tls`, an SSL*, has taken bytes from its socket that are not read yet.
 bool holds_bytes(void* tls) noexcept;
 
 /// Looks at what `socket` has received for `tls`, an SSL*. Leaves bytes for the application where they are.

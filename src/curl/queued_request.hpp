@@ -36,7 +36,7 @@ struct QueuedRequest {
   bool connected = false;  ///< its connection stands
 
   std::optional<StopCallback<std::function<void()>>>
-      on_stop;  ///< wakes the driver, which may be gone after the completion
+      on_stop;  ///< wakes the driver, which may be destroyed after the completion
 
   bool stopped() const noexcept { return options.stop.stop_requested(); }
 

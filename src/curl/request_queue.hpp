@@ -31,14 +31,14 @@ struct Host {
 /// of its own. Owned by the driver's thread.
 ///
 /// Over HTTP/2 one connection serves all requests to a host. So while it is not known that a host speaks only HTTP/1.1,
-/// and no connection stands, one request goes alone to open it.
+/// and no connection is open, one request goes alone to open it.
 class RequestQueue {
  public:
   /// What poll() asks for.
   struct Action {
     enum class Kind { none, start, complete };
     Kind kind = Kind::none;
-    Requests request;               ///< one, but for `none`
+    Requests request;               ///< one, except with `none`
     bool fresh_connection = false;  ///< start: not over a kept connection
     TransportFault fault = TransportFault::none;
     const char* message = "";  ///< complete: no byte has left

@@ -10,7 +10,7 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
 
-/// Takes header lines one by one, as libcurl hands them over, and the body. Keeps the final answer's headers alone:
+/// Takes header lines one by one, as libcurl hands them over, and the body. Keeps only the final answer's headers:
 /// neither those of interim ones (1xx) nor trailers.
 class ResponseReader {
  public:

@@ -45,7 +45,7 @@ Protocol protocol_of(const curl_tlssessioninfo& tls) noexcept {
   return is_openssl(tls) ? negotiated_protocol(tls.internals) : Protocol::unknown;
 }
 
-/// Whether `socket` has bytes, encrypted ones, that nobody has read; `end` where it is closed.
+/// Whether `socket` has unread bytes, encrypted ones; `end` where it is closed.
 Arrived peek(curl_socket_t socket) noexcept {
   char byte = 0;
   const auto got = ::recv(socket, &byte, 1, MSG_PEEK);
@@ -194,7 +194,7 @@ int Transfer::note_socket(void* user, curl_socket_t socket, curlsocktype /*purpo
 
 /// Called when a connection is ready, before the first byte of the request: until then, none can have left. Called
 /// again where a kept connection was closed without an answer and libcurl would send the same bytes over a new one: the
-/// first may have arrived, so that is for the client to decide, and to sign anew.
+/// first may have arrived, so the client decides that, and signs again.
 int Transfer::begin_request(void* user, char* /*remote_ip*/, char* /*local_ip*/, int /*remote_port*/,
                             int local_port) noexcept {
   Transfer& self = *static_cast<Transfer*>(user);

@@ -44,7 +44,7 @@ class Transfer {
   /// met_dead_connection().
   bool prepare_again(TimePoint now) noexcept;
 
-  /// True if the kept connection that libcurl chose was found closed, or with bytes on it that nobody has asked for,
+  /// True if the kept connection that libcurl chose was found closed, or with bytes on it that were not asked for,
   /// before the first byte of the request had left.
   bool met_dead_connection() const noexcept { return dead_connection_; }
 

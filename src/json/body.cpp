@@ -24,7 +24,7 @@ std::string json_string(const std::string& text) {
 Result<std::string> serialize(const BonusCommitRequest& request) {
   try {
     std::string body;
-    body.reserve(256);  // enough for all that is allowed but for scripts of three bytes a character
+    body.reserve(256);  // enough for all that is allowed, except in scripts of three bytes a character
     body.append("{\"out_trade_no\":").append(json_string(request.out_trade_no));
     if (request.merchant_mode != MerchantMode::partner) body.append(",\"mchid\":").append(json_string(request.mchid));
     if (request.merchant_mode != MerchantMode::direct) {

@@ -192,7 +192,7 @@ class ErrorBodyReader final : public nlohmann::json_sax<json> {
 
   std::string text_;  ///< `detail`
   std::vector<Level> levels_;
-  std::size_t beyond_ = 0;  ///< how many levels that are left out the parser stands in
+  std::size_t beyond_ = 0;  ///< how many levels the parser is inside of what is left out
   ErrorBody body_;
   Fault fault_;
   std::string inner_issue_;
@@ -203,7 +203,7 @@ class ErrorBodyReader final : public nlohmann::json_sax<json> {
   bool has_field_ = false;
 };
 
-/// Makes JSON of a text that would be JSON but for bytes that are not UTF-8, raw control characters and halves of
+/// Makes JSON of a text that would be JSON except for bytes that are not UTF-8, raw control characters and halves of
 /// surrogate pairs in its strings, and numbers that are beyond a double. With `gbk`, such a byte takes the next one
 /// with it, as in GBK, where that may be a backslash.
 class JsonRepair {

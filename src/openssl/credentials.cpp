@@ -36,10 +36,10 @@ std::string serial_no_fault(std::string_view serial_no) {
     if (serial_no.size() % 2 == 0) return {};
     return "has " + length + " digits of hex, an odd number; a leading zero or another digit is missing";
   }
-  if (serial_no.substr(0, 2) == "0x" || serial_no.substr(0, 2) == "0X") return "begins with 0x; give the digits alone";
+  if (serial_no.substr(0, 2) == "0x" || serial_no.substr(0, 2) == "0X") return "begins with 0x; give only the digits";
   if (serial_no.substr(0, 11) == "PUB_KEY_ID_") return "is the id of WeChat Pay's public key";
-  if (only(serial_no, "0123456789ABCDEFabcdef:")) return "has colons; give the digits alone";
-  if (only(serial_no, "0123456789ABCDEFabcdef: \t\r\n")) return "has blanks; give the digits alone";
+  if (only(serial_no, "0123456789ABCDEFabcdef:")) return "has colons; give only the digits";
+  if (only(serial_no, "0123456789ABCDEFabcdef: \t\r\n")) return "has blanks; give only the digits";
   return "has " + length + " bytes that are not all digits of hex";
 }
 

@@ -43,7 +43,7 @@ struct PassphraseEncryption {
   bool readable = true;
   std::int64_t rounds = 0;
   int cipher = NID_undef;
-  int digest = NID_undef;  ///< of the oldest scheme alone, PBES1
+  int digest = NID_undef;  ///< only of the oldest scheme, PBES1
 };
 
 /// Nothing where the parameters cannot be read.
@@ -104,7 +104,7 @@ Decryption::~Decryption() {
 bool Decryption::takes(std::int64_t rounds) {
   if (rounds < 0 || rounds > rounds_left_) {
     fail("asks for more than " + std::to_string(most_rounds) +
-         " rounds of key derivation, which could take minutes: encrypt it anew with fewer");
+         " rounds of key derivation, which could take minutes: encrypt it again with fewer");
     return false;
   }
   rounds_left_ -= rounds;

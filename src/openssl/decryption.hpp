@@ -32,7 +32,7 @@ class Decryption {
   const std::string& fault() const noexcept { return fault_; }
   void fail(std::string fault) { fault_ = std::move(fault); }
 
-  /// Whether there is time for so many rounds of a key derivation; if not, it has failed.
+  /// Whether there is time for that many rounds of a key derivation; if not, it has failed.
   bool takes(std::int64_t rounds);
 
   /// The same for an encryption by passphrase.

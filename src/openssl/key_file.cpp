@@ -111,7 +111,7 @@ Reading read_file(const std::string& path, std::string& buffer, std::chrono::mil
   if (S_ISREG(status.st_mode)) reading.mode = status.st_mode & 07777U;
   while (reading.size < buffer.size()) {
     if (!wait_for(file.number(), deadline)) {
-      reading.fault = "is a pipe into which nobody has written all in time; give a regular file";
+      reading.fault = "is a pipe that was not written to its end in time; give a regular file";
       break;
     }
     const ssize_t size = ::read(file.number(), buffer.data() + reading.size, buffer.size() - reading.size);

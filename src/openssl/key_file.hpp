@@ -1,4 +1,4 @@
-/// A key's file: judged by its name before it is opened, read within bounds, wiped from memory.
+/// A key's file: its name is checked before it is opened; it is read within bounds and wiped from memory.
 #ifndef WECHATPAY_SRC_OPENSSL_KEY_FILE_HPP
 #define WECHATPAY_SRC_OPENSSL_KEY_FILE_HPP
 
@@ -37,7 +37,7 @@ class KeyFile {
   /// A warning if the file's group or others may read or write it; empty if not, and where it is no regular file.
   std::string warning_if_shared() const { return sharing_warning(0066, "chmod 600 "); }
 
-  /// The same of writing alone, for a file that is no secret but decides who is trusted.
+  /// The same of writing only, for a file that is no secret but decides who is trusted.
   std::string warning_if_others_may_write() const { return sharing_warning(0022, "chmod go-w "); }
 
  private:

@@ -154,7 +154,7 @@ std::string pem_form_fault(std::string_view text) {
                                    : "has a quotation mark or other text before its first line";
   }
   if (after.find('\n') == std::string_view::npos && begins(after, "\r")) {
-    return "has CR alone as its line breaks; save it with LF or CRLF";
+    return "has only CR as its line breaks; save it with LF or CRLF";
   }
   return "is PEM in one line; its line breaks are lost";
 }

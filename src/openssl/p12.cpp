@@ -123,7 +123,7 @@ std::optional<Contents> unpack(PKCS12* p12, std::string_view passphrase, std::st
       const bool known = PKCS7_type_is_data(safe) || PKCS7_type_is_encrypted(safe);
       opened = bags == nullptr ? !known : open_bags(bags.get(), contents, decryption);
     }
-    // The MAC has told already that the passphrase fits.
+    // The MAC has shown already that the passphrase fits.
     if (!opened && has_mac && decryption.fault().empty()) decryption.fail(unreadable());
   }
   fault = decryption.fault();

@@ -70,7 +70,7 @@ class RsaSigner final : public Signer {
 }  // namespace
 
 ContextPool::ContextPool(PkeyHandle key, Initialize initialize) : initialize_(initialize) {
-  const OpensslUse first;  // it sees to the process's end, which must not begin before
+  const OpensslUse first;  // registers what happens at exit()
   owned_->key = std::move(key);
 }
 

@@ -34,12 +34,12 @@ struct SignatureVerdict {
   std::string message;      ///< the lines that the signature covers; empty where they are not known
 };
 
-/// As WeChat Pay looks at Authorization, but for its clock. `others`: keys that may have been taken by mistake. Fails
+/// As WeChat Pay checks Authorization, except the clock. `others`: keys that may have been taken by mistake. Fails
 /// with `invalid_configuration` where a PEM text holds no RSA key.
 Result<SignatureVerdict> explain_request(const HttpRequest& request, const PemText& merchant_certificate,
                                          const std::vector<PemText>& others);
 
-/// As this library verifies an answer, but for its clock. `texts`: those of `keys`, by their serials; `others`: as
+/// As this library verifies an answer, except the clock. `texts`: those of `keys`, by their serials; `others`: as
 /// above.
 Result<SignatureVerdict> explain_answer(const HttpResponse& answer, const PlatformKeys& keys,
                                         const std::vector<PemText>& texts, const std::vector<PemText>& others);

@@ -188,7 +188,7 @@ Authorization parse_authorization(std::string_view value) {
       return bad(key + " is there twice");
     value.remove_prefix(end + 1);
     if (value.empty()) break;
-    if (value.front() != ',') return bad("must have commas alone between its pairs");
+    if (value.front() != ',') return bad("must have only commas between its pairs");
     value.remove_prefix(1);
   }
   for (const char* key : {"mchid", "nonce_str", "signature", "timestamp", "serial_no"}) {

@@ -1,4 +1,4 @@
-/// What WeChat Pay looks at in a request. The rules are written from its documents alone: none of them is the
+/// What WeChat Pay checks in a request. The rules are written only from its documents: none of them is the
 /// library's, so that a wrong one there does not hide itself.
 #ifndef WECHATPAY_SRC_TESTING_CHECKS_HPP
 #define WECHATPAY_SRC_TESTING_CHECKS_HPP
@@ -46,7 +46,7 @@ Target target_of(const HttpRequest& request);
 /// The path and the method.
 std::optional<Refusal> check_target(const HttpRequest& request);
 
-/// The headers but for Authorization. `keys` names those with which an answer can be signed.
+/// The headers except Authorization. `keys` names those with which an answer can be signed.
 std::optional<Refusal> check_headers(const HttpRequest& request, const std::vector<std::string>& keys);
 
 /// Authorization's form, the clock (`now` in Unix seconds), who asks, the signature, and the nonce, in this order.

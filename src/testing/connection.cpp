@@ -21,9 +21,9 @@ void close_connection() { ::shutdown(SSL_get_fd(current), SHUT_RDWR); }
 
 /// Sends RST: to dissolve the association is what connect() with AF_UNSPEC means to TCP.
 void reset_connection() {
-  sockaddr nobody{};
-  nobody.sa_family = AF_UNSPEC;
-  static_cast<void>(::connect(SSL_get_fd(current), &nobody, sizeof nobody));
+  sockaddr unspecified{};
+  unspecified.sa_family = AF_UNSPEC;
+  static_cast<void>(::connect(SSL_get_fd(current), &unspecified, sizeof unspecified));
 }
 
 void write_bytes(std::string_view bytes) { SSL_write(current, bytes.data(), static_cast<int>(bytes.size())); }
@@ -85,7 +85,7 @@ bool break_connection(const HttpResponse& response, SandboxFault::Kind fault, co
       break;
     case Kind::reset: reset_connection(); return true;
     case Kind::extra_answer:
-      hold_back_packets(true);  // so that whoever has the first answer has the second, too
+      hold_back_packets(true);  // so that a client that has the first answer has the second, too
       write_bytes(bytes);
       return false;
     default: return false;

@@ -17,7 +17,7 @@ namespace testing {
 /// have one.
 std::optional<SandboxFault> fault_named(std::string_view name, std::chrono::milliseconds pause);
 
-/// What `answer` makes of the request, changed as the fault says; or what stands in its place.
+/// What `answer` makes of the request, changed as the fault says; or what replaces it.
 HttpResponse spoiled_answer(const FakeWechatPay& wechat_pay, const HttpRequest& request, const SandboxFault& fault,
                             const std::function<HttpResponse(const HttpRequest&)>& answer);
 

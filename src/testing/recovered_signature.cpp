@@ -132,7 +132,7 @@ std::string raw_recovery(EVP_PKEY* key, std::string_view signature) {
   return padded;
 }
 
-/// What stands in PKCS#1 v1.5's padding (RFC 8017, 9.2).
+/// The content of PKCS#1 v1.5's padding (RFC 8017, 9.2).
 std::optional<std::string> without_padding(const std::string& padded) {
   const std::size_t end = padded.find_first_not_of('\xFF', 2);
   if (padded.substr(0, 2) != std::string("\0\1", 2) || end == std::string::npos || end < 10 || padded[end] != '\0')

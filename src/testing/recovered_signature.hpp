@@ -1,4 +1,4 @@
-/// What an RSA signature shows to whoever has the public key: how it was padded, and the hash that was signed.
+/// What an RSA signature shows with the public key: how it was padded, and the hash that was signed.
 #ifndef WECHATPAY_SRC_TESTING_RECOVERED_SIGNATURE_HPP
 #define WECHATPAY_SRC_TESTING_RECOVERED_SIGNATURE_HPP
 

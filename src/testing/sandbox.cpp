@@ -47,7 +47,7 @@ fs::path make_folder() {
                              std::make_error_code(std::errc::file_exists));
 }
 
-/// For the owner alone, before anything is in it.
+/// Only for the owner, before anything is in it.
 void write_file(const fs::path& path, const std::string& content) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
@@ -55,8 +55,8 @@ void write_file(const fs::path& path, const std::string& content) {
   if (!file) throw fs::filesystem_error("cannot be written", path, std::make_error_code(std::errc::io_error));
 }
 
-/// The TLS certificate authority of all sandboxes of a process; its key is the servers', too. It is made anew in each
-/// process, and never written to a file: whoever had it could pose as any host to those who trust ca.pem.
+/// The TLS certificate authority of all sandboxes of a process; its key is the servers', too. Each process
+/// makes its own and never writes it to a file: with it, anyone could pose as any host to those who trust ca.pem.
 struct Authority {
   PkeyHandle key = make_elliptic_key();
   CertificateHandle certificate = make_certificate({"wechatpay-bonus-commit sandbox CA", "", {}, true}, key.get());
@@ -173,7 +173,7 @@ void Sandbox::Server::serve(const httplib::Request& received, const std::string&
 }
 
 /// What cpp-httplib cannot read, or what is too large to be read: `sent` has the status. The connection ends with it,
-/// since nobody knows where the next request begins.
+/// since it is not known where the next request begins.
 void Sandbox::Server::refuse(const httplib::Request& received, httplib::Response& sent) {
   const HttpResponse response = error_response(
       sent.status, "INVALID_REQUEST",

@@ -19,7 +19,7 @@ struct NamedKey {
 };
 
 /// The cause as plain sentences that say what to change, without any key or signature in them. `signature`: as it
-/// stands in Authorization. `key`: the merchant's, public or private, as are `other_keys`. Must be called for a
+/// is in Authorization. `key`: the merchant's, public or private, as are `other_keys`. Must be called for a
 /// signature that does not match.
 std::string explain_signature(const MessageParts& parts, const MessageContext& context, std::string_view signature,
                               EVP_PKEY* key, const std::vector<NamedKey>& other_keys);

@@ -84,7 +84,7 @@ void add_hosts(const std::string& url, const std::string& host, Variants& all) {
     for (const char* scheme : {"https://", "http://", "//", ""}) {
       std::string whole(scheme);
       whole.append(name);
-      const std::string advice = "The client signed the URL with its host: sign the part that begins with /v3/ alone.";
+      const std::string advice = "The client signed the URL with its host: sign only the part that begins with /v3/.";
       all.push_back({whole + url, advice});
       all.push_back(
           {whole, "The client signed the host in the place of the path: sign the part that begins with /v3/."});
@@ -201,7 +201,7 @@ Variants forms(const MessageParts& parts) {
       {head + parts.body + "\r\n", "The client signed CR LF after the body" + end_of_line},
       {parts.timestamp + "\n" + parts.nonce_str + "\n" + parts.body + "\n",
        "The client signed the three lines of an answer: a request has five, method and URL first."},
-      {parts.body, "The client signed the body alone: sign the five lines."},
+      {parts.body, "The client signed only the body: sign the five lines."},
   };
 }
 

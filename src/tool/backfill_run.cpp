@@ -79,12 +79,12 @@ std::optional<BonusCommitRequest> BackfillRun::next() {
     last_line_ = row->line;
     row->in_doubt = row->fault.empty() && !row->warning.empty() && !options_.allow_rounded;
     if (row->in_doubt) row->fault = row->warning + "; --allow-rounded commits it all the same";
-    switch (journal_.see(*row, options_.again)) {
-      case Journal::Sight::commit: return std::move(row->request);
-      case Journal::Sight::settled: ++settled_before_; break;
-      case Journal::Sight::refused: ++refused_before_; break;
-      case Journal::Sight::repeated: ++repeated_; break;
-      case Journal::Sight::fault: ++(row->in_doubt ? held_back_ : bad_rows_); tell_of_row(*row);
+    switch (journal_.look_up(*row, options_.again)) {
+      case Journal::Lookup::commit: return std::move(row->request);
+      case Journal::Lookup::settled: ++settled_before_; break;
+      case Journal::Lookup::refused: ++refused_before_; break;
+      case Journal::Lookup::repeated: ++repeated_; break;
+      case Journal::Lookup::fault: ++(row->in_doubt ? held_back_ : bad_rows_); tell_of_row(*row);
     }
   }
   return std::nullopt;
@@ -139,17 +139,17 @@ void BackfillRun::watch() {
       screen_.say("Ending: what is under way is waited for. Once more ends at once" +
                   std::string(options_.journal.empty() ? "." : ", and loses nothing either."));
     }
-    const Standing standing{Clock::now(),
-                            credited_ + failed_,
-                            failed_ + bad_rows_ + held_back_,
-                            settled_before_ + refused_before_ + repeated_,
-                            bytes_,
-                            file_.bytes_in_all()};
+    const Totals totals{Clock::now(),
+                        credited_ + failed_,
+                        failed_ + bad_rows_ + held_back_,
+                        settled_before_ + refused_before_ + repeated_,
+                        bytes_,
+                        file_.bytes_in_all()};
     const int width = Screen::width();
-    const std::string line = progress.line(standing, width);
+    const std::string line = progress.line(totals, width);
     if (width > 0) {
       screen_.show_bar(line, last);
-    } else if (standing.time >= next_line) {
+    } else if (totals.time >= next_line) {
       screen_.say(line);
       next_line += std::chrono::seconds(10);
     }

@@ -87,9 +87,9 @@ int run(const Options& options) {
   try {
     Journal journal("", "a check");
     while (auto row = file->next()) {
-      switch (journal.see(*row)) {
-        case Journal::Sight::repeated: report.repeated(); break;
-        case Journal::Sight::fault: report.bad(*row); break;
+      switch (journal.look_up(*row)) {
+        case Journal::Lookup::repeated: report.repeated(); break;
+        case Journal::Lookup::fault: report.bad(*row); break;
         default:
           report.order();
           if (!row->warning.empty()) report.doubtful(*row);

@@ -83,7 +83,7 @@ Journal::Journal(const std::string& file, const std::string& about)
       "WHERE out_trade_no = ?3 AND code = ?2 AND card_id = ?1 AND mchid = ?4 AND sub_mchid = ?5");
 }
 
-Journal::Sight Journal::see(OrderRow& row, bool again) {
+Journal::Lookup Journal::look_up(OrderRow& row, bool again) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (row.fault.empty()) {
     bind_order(find_, row.request);
@@ -104,9 +104,9 @@ Journal::Sight Journal::see(OrderRow& row, bool again) {
                   " before, and stands here with " + std::to_string(row.request.bonus_value) +
                   ": if that is meant, use the command `commit`";
     } else if (known && of_this_run) {
-      return Sight::repeated;
+      return Lookup::repeated;
     } else if (known && credited) {
-      return Sight::settled;
+      return Lookup::settled;
     } else {
       bind_order(note_, row.request);
       bind(note_, 6, row.request.bonus_value);
@@ -115,7 +115,7 @@ Journal::Sight Journal::see(OrderRow& row, bool again) {
       bind(note_, 9, row.text);
       bind(note_, 10, settled && again ? 1 : 0);
       execute(note_);
-      return known && settled && same_points && !again ? Sight::refused : Sight::commit;
+      return known && settled && same_points && !again ? Lookup::refused : Lookup::commit;
     }
   }
   bind(note_fault_, 1, static_cast<std::int64_t>(row.line));
@@ -123,7 +123,7 @@ Journal::Sight Journal::see(OrderRow& row, bool again) {
   bind(note_fault_, 3, (row.in_doubt ? "" : std::string(not_an_order)) + row.fault);
   bind(note_fault_, 4, row.text);
   execute(note_fault_);
-  return Sight::fault;
+  return Lookup::fault;
 }
 
 void Journal::record(const BonusCommitRequest& request, const CommitResult& result, bool settled) {

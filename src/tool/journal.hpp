@@ -36,7 +36,7 @@ class Journal {
   Journal(const std::string& file, const std::string& about);
 
   /// What is to be done with a row.
-  enum class Sight {
+  enum class Lookup {
     commit,    ///< it is not known to be settled
     settled,   ///< credited by an earlier run
     refused,   ///< by an earlier run, for good
@@ -46,7 +46,7 @@ class Journal {
 
   /// Notes that `row` has been read. Its fault, where it has none and is no order to commit, is set. What was refused
   /// is to be committed `again`, if that is asked for.
-  Sight see(OrderRow& row, bool again = false);
+  Lookup look_up(OrderRow& row, bool again = false);
 
   /// Notes how the commit of an order ended. Settled is what would have no other result next time.
   void record(const BonusCommitRequest& request, const CommitResult& result, bool settled);

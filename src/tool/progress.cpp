@@ -36,23 +36,23 @@ std::string cut(std::string text, int width) {
 
 }  // namespace
 
-std::string Progress::line(const Standing& standing, int width) {
-  recent_.push_back(standing);
-  while (recent_.size() > 2 && standing.time - recent_.front().time > std::chrono::seconds(10)) recent_.pop_front();
-  const Standing& then = recent_.front();
-  const double seconds = std::chrono::duration<double>(standing.time - then.time).count();
-  const double rate = seconds > 0 ? static_cast<double>(standing.done - then.done) / seconds : 0;
-  const double bytes_per_second = seconds > 0 ? static_cast<double>(standing.bytes - then.bytes) / seconds : 0;
+std::string Progress::line(const Totals& totals, int width) {
+  recent_.push_back(totals);
+  while (recent_.size() > 2 && totals.time - recent_.front().time > std::chrono::seconds(10)) recent_.pop_front();
+  const Totals& then = recent_.front();
+  const double seconds = std::chrono::duration<double>(totals.time - then.time).count();
+  const double rate = seconds > 0 ? static_cast<double>(totals.done - then.done) / seconds : 0;
+  const double bytes_per_second = seconds > 0 ? static_cast<double>(totals.bytes - then.bytes) / seconds : 0;
 
-  std::string text = with_commas(standing.done) + " done, " + with_commas(standing.failed) + " failed";
-  if (standing.skipped > 0) text += ", " + with_commas(standing.skipped) + " skipped";
+  std::string text = with_commas(totals.done) + " done, " + with_commas(totals.failed) + " failed";
+  if (totals.skipped > 0) text += ", " + with_commas(totals.skipped) + " skipped";
   text += "  " + with_commas(static_cast<std::uint64_t>(std::llround(rate))) + "/s";
-  if (standing.bytes_in_all == 0) return cut(text, width);
+  if (totals.bytes_in_all == 0) return cut(text, width);
 
-  const double part = std::min(1.0, static_cast<double>(standing.bytes) / static_cast<double>(standing.bytes_in_all));
+  const double part = std::min(1.0, static_cast<double>(totals.bytes) / static_cast<double>(totals.bytes_in_all));
   const std::string percent = std::to_string(static_cast<int>(100 * part)) + " %  ";
   if (bytes_per_second > 0) {
-    const auto left = static_cast<double>(standing.bytes_in_all - std::min(standing.bytes_in_all, standing.bytes));
+    const auto left = static_cast<double>(totals.bytes_in_all - std::min(totals.bytes_in_all, totals.bytes));
     text += "  " + as_time(static_cast<std::uint64_t>(std::llround(left / bytes_per_second))) + " left";
   }
   text.insert(0, percent);

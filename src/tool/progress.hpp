@@ -1,4 +1,4 @@
-// How far a backfill or a relay is, for whoever looks on: a bar on a terminal, a line now and then elsewhere.
+// How far a backfill or a relay is, for a person who looks on: a bar on a terminal, a line now and then elsewhere.
 #ifndef WECHATPAY_SRC_TOOL_PROGRESS_HPP
 #define WECHATPAY_SRC_TOOL_PROGRESS_HPP
 
@@ -12,8 +12,8 @@
 
 namespace wechatpay::bonus_commit::tool {
 
-/// Where it stands at one moment.
-struct Standing {
+/// What has been done up to one moment.
+struct Totals {
   std::chrono::steady_clock::time_point time{};
   std::uint64_t done = 0;          ///< orders that have ended
   std::uint64_t failed = 0;        ///< of these, and rows that are no orders
@@ -34,12 +34,12 @@ std::string as_time(std::uint64_t seconds);
 /// Remembers the last ten seconds, for the rate. Not thread-safe.
 class Progress {
  public:
-  /// One line for `standing`, without its end. On a terminal of `width` columns it has a bar, where there is room, and
+  /// One line for `totals`, without its end. On a terminal of `width` columns it has a bar, where there is room, and
   /// is no longer than that; 0: no terminal.
-  std::string line(const Standing& standing, int width);
+  std::string line(const Totals& totals, int width);
 
  private:
-  std::deque<Standing> recent_;
+  std::deque<Totals> recent_;
 };
 
 /// Likewise for a relay, which has no end that is known.

@@ -111,7 +111,7 @@ int run(const Options& options) {
   if (!credentials) return refuse(credentials.error());
   ClientOptions client_options;
   client_options.rate_limit.per_second = options.rate;
-  client_options.rate_limit.longest_halt = std::chrono::seconds(1);  // the outbox halts all relays, until `resume`
+  client_options.rate_limit.longest_pause = std::chrono::seconds(1);  // the outbox halts all relays, until `resume`
   client_options.deadline = outbox::Lease::deadline(std::chrono::seconds(options.lease));
   const auto client = options.connection.client(*credentials, std::move(client_options), options.max_in_flight);
   if (!client) return refuse(client.error());

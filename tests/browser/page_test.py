@@ -176,6 +176,13 @@ class PageTest(unittest.TestCase):
         self.browser.until("return document.querySelector('[data-stage=public-key]').ariaPressed === 'true'")
         self.commit()
 
+    def test_keeps_its_buttons_while_orders_come(self):
+        self.browser.click("#tab-faults")
+        self.browser.until("const one = document.querySelector('[data-stage]'); if (one) one.kept = true; return one !== null")
+        self.commit()
+        self.browser.until("return document.getElementById('count-orders').textContent === '1'")
+        self.assertTrue(self.browser.run("return document.querySelector('[data-stage]').kept === true"))
+
     def test_shows_what_another_page_has_switched(self):
         self.browser.click("#tab-faults")
         for path, value in (("stage", b"switching"), ("faults", b'{"fault":"503","rate":0.5}')):

@@ -163,7 +163,7 @@ void Auditor::ended(unsigned number, std::size_t which, const Result<HttpRespons
   if (world_.logs()) world_.log(name(number) + " is answered " + described(response, sent.answer));
   ClientAccount& client = call.client;
   if (sent.status == 429) {
-    client.rate.halt(world_.now(), sent.retry_after.value_or(seconds(1)));
+    client.rate.pause(world_.now(), sent.retry_after.value_or(seconds(1)));
   }
   if (first_stale(call, sent)) return;
   if (host_failed(sent)) {

@@ -92,7 +92,7 @@ BREAKS = [
      "if (offset >= -greatest_clock_difference) return timestamp;"),
     ("rate limit: places do not move on", LIMITER, "(full < open ? open : full) + interval_;", "full + interval_;"),
     ("rate limit: a burst of one more", LIMITER, "(limit.burst - 1)", "limit.burst"),
-    ("rate limit: no halt after a 429", LIMITER, "const std::int64_t halt = halted_until_;", "const std::int64_t halt = never;"),
+    ("rate limit: no pause after a 429", LIMITER, "const std::int64_t resumes = paused_until_;", "const std::int64_t resumes = never;"),
     ("rate limit: further tries need no place", ATTEMPTS,
      "const auto pause = place(next.pause, now);", "const std::optional<milliseconds> pause = next.pause;"),
     ("batch: places are not given back", BATCH, "    --in_flight_;\n", ""),

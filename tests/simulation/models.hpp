@@ -43,7 +43,7 @@ class RateModel {
 
   /// The earliest moment of a request that is decided on now.
   Steady earliest(Steady now) {
-    const Steady open = std::max(now, halted_until_);
+    const Steady open = std::max(now, paused_until_);
     if (limit_.per_second == 0) return open;
     const auto interval = std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 / limit_.per_second));
     const Steady place = std::max(open, full_at_ - interval * (limit_.burst - 1));
@@ -51,17 +51,17 @@ class RateModel {
     return place;
   }
 
-  void halt(Steady now, milliseconds asked) {
-    halted_until_ = std::max(halted_until_, now + std::min(asked, limit_.longest_halt));
+  void pause(Steady now, milliseconds asked) {
+    paused_until_ = std::max(paused_until_, now + std::min(asked, limit_.longest_pause));
   }
 
   /// Whether a call may be told that there was no room.
-  bool may_refuse(Steady begun) const { return limit_.per_second > 0 || halted_until_ > begun; }
+  bool may_refuse(Steady begun) const { return limit_.per_second > 0 || paused_until_ > begun; }
 
  private:
   const RateLimit limit_;
   Steady full_at_{};
-  Steady halted_until_{};
+  Steady paused_until_{};
 };
 
 }  // namespace wechatpay::bonus_commit::simulation

@@ -70,7 +70,7 @@ ClientOptions User::draw_options() {
     options.rate_limit.burst = tape.one_of({1, 2, 10});
     limited_ = true;
   }
-  options.rate_limit.longest_halt = milliseconds(tape.one_of({0, 30000, 500}));
+  options.rate_limit.longest_pause = milliseconds(tape.one_of({0, 30000, 500}));
   if (tape.chance(100)) options.accept_language = "en";
   return options;
 }

@@ -113,7 +113,7 @@ Clients make_clients(const CommonGround& ground, const Sandboxes& sandboxes, Loa
   options.retry.first_backoff = std::chrono::milliseconds(20);
   options.retry.longest_backoff = std::chrono::milliseconds(200);
   options.retry.cool_down = std::chrono::milliseconds(50);
-  options.rate_limit.longest_halt = std::chrono::milliseconds(50);
+  options.rate_limit.longest_pause = std::chrono::milliseconds(50);
 
   const auto transport = CurlTransport::create(curl_options).value();
   const auto make = [&] {

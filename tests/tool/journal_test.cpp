@@ -41,7 +41,7 @@ class JournalTest : public ::testing::Test {
   const TemporaryFolder folder_;
   const std::string file_ = folder_.path("journal");
 
-  static Journal::Sight see(Journal& journal, OrderRow row) { return journal.see(row); }
+  static Journal::Lookup look_up(Journal& journal, OrderRow row) { return journal.look_up(row); }
 
   static std::vector<std::string> failed_rows(Journal& journal,
                                               std::int64_t last = std::numeric_limits<std::int64_t>::max()) {
@@ -55,7 +55,7 @@ class JournalTest : public ::testing::Test {
 TEST_F(JournalTest, MayBeReadByItsOwnerAlone) {
   using std::filesystem::perms;
   Journal journal(file_, "here");
-  see(journal, order(1, "1"));
+  look_up(journal, order(1, "1"));
   for (const auto& file : std::filesystem::directory_iterator(folder_.path(""))) {
     EXPECT_EQ(file.status().permissions(), perms::owner_read | perms::owner_write) << file.path();
   }
@@ -65,7 +65,7 @@ TEST_F(JournalTest, GivesAnOrderAgainUntilItIsSettled) {
   {
     Journal first(file_, "here");
     for (const char* each : {"credited", "refused", "unknown", "not sent", "under way"}) {
-      EXPECT_EQ(see(first, order(1, each)), Journal::Sight::commit);
+      EXPECT_EQ(look_up(first, order(1, each)), Journal::Lookup::commit);
     }
     first.record(order(1, "credited").request, CommitReceipt{}, true);
     first.record(order(1, "refused").request, failure(Outcome::refused), true);
@@ -73,38 +73,38 @@ TEST_F(JournalTest, GivesAnOrderAgainUntilItIsSettled) {
     first.record(order(1, "not sent").request, failure(Outcome::not_sent), false);
   }
   Journal second(file_, "here");
-  EXPECT_EQ(see(second, order(1, "credited")), Journal::Sight::settled);
-  EXPECT_EQ(see(second, order(2, "refused")), Journal::Sight::refused);
-  EXPECT_EQ(see(second, order(3, "unknown")), Journal::Sight::commit);
-  EXPECT_EQ(see(second, order(4, "not sent")), Journal::Sight::commit);
-  EXPECT_EQ(see(second, order(5, "under way")), Journal::Sight::commit);
+  EXPECT_EQ(look_up(second, order(1, "credited")), Journal::Lookup::settled);
+  EXPECT_EQ(look_up(second, order(2, "refused")), Journal::Lookup::refused);
+  EXPECT_EQ(look_up(second, order(3, "unknown")), Journal::Lookup::commit);
+  EXPECT_EQ(look_up(second, order(4, "not sent")), Journal::Lookup::commit);
+  EXPECT_EQ(look_up(second, order(5, "under way")), Journal::Lookup::commit);
 }
 
 TEST_F(JournalTest, CommitsARefusedOrderWithOtherPointsAndKeepsThatUntilItIsDone) {
   {
     Journal first(file_, "here");
-    EXPECT_EQ(see(first, order(1, "a", 30)), Journal::Sight::commit);
+    EXPECT_EQ(look_up(first, order(1, "a", 30)), Journal::Lookup::commit);
     first.record(order(1, "a", 30).request, failure(Outcome::refused), true);
   }
   for (int run = 0; run < 2; ++run) {  // the first of these two ends without a result
     Journal later(file_, "here");
-    EXPECT_EQ(see(later, order(1, "a", 40)), Journal::Sight::commit) << run;
+    EXPECT_EQ(look_up(later, order(1, "a", 40)), Journal::Lookup::commit) << run;
   }
 }
 
 TEST_F(JournalTest, CommitsARefusedOrderAgainIfAskedToAndKeepsThatUntilItIsDone) {
   {
     Journal first(file_, "here");
-    EXPECT_EQ(see(first, order(1, "a")), Journal::Sight::commit);
+    EXPECT_EQ(look_up(first, order(1, "a")), Journal::Lookup::commit);
     first.record(order(1, "a").request, failure(Outcome::refused), true);
   }
   {
     Journal second(file_, "here");
     OrderRow row = order(1, "a");
-    EXPECT_EQ(second.see(row, true), Journal::Sight::commit);
+    EXPECT_EQ(second.look_up(row, true), Journal::Lookup::commit);
   }
   Journal third(file_, "here");  // the second one ended without a result
-  EXPECT_EQ(see(third, order(1, "a")), Journal::Sight::commit);
+  EXPECT_EQ(look_up(third, order(1, "a")), Journal::Lookup::commit);
 }
 
 TEST_F(JournalTest, RemembersWhichFileOfFailuresIsItsOwn) {
@@ -148,11 +148,11 @@ TEST_F(JournalTest, OfVersion1IsGoneOnWith) {
   sqlite(file_, of_version_1);
   Journal journal(file_, wechat_pay);
   EXPECT_TRUE(journal.owns("orders.csv.failed"));
-  EXPECT_EQ(see(journal, order(2, "credited")), Journal::Sight::settled);
-  EXPECT_EQ(see(journal, order(3, "refused")), Journal::Sight::refused);
-  EXPECT_EQ(see(journal, order(4, "unknown")), Journal::Sight::commit);
-  EXPECT_EQ(see(journal, order(5, "not sent")), Journal::Sight::commit);
-  EXPECT_EQ(see(journal, order(6, "under way")), Journal::Sight::commit);
+  EXPECT_EQ(look_up(journal, order(2, "credited")), Journal::Lookup::settled);
+  EXPECT_EQ(look_up(journal, order(3, "refused")), Journal::Lookup::refused);
+  EXPECT_EQ(look_up(journal, order(4, "unknown")), Journal::Lookup::commit);
+  EXPECT_EQ(look_up(journal, order(5, "not sent")), Journal::Lookup::commit);
+  EXPECT_EQ(look_up(journal, order(6, "under way")), Journal::Lookup::commit);
   journal.record(order(4, "unknown").request, CommitReceipt{}, true);
   journal.record(order(5, "not sent").request, failure(Outcome::unknown), false);
   EXPECT_EQ(failed_rows(journal, 6),
@@ -180,11 +180,11 @@ TEST_F(JournalTest, IsWrittenAsVersion1Reads) {
 TEST_F(JournalTest, KeepsWhatWechatPaySupportAsksFor) {
   {
     Journal journal(file_, "here");
-    see(journal, order(1, "credited"));
+    look_up(journal, order(1, "credited"));
     CommitReceipt receipt;
     receipt.request_id = "08AB";
     journal.record(order(1, "credited").request, receipt, true);
-    see(journal, order(2, "refused"));
+    look_up(journal, order(2, "refused"));
     Error refused;
     refused.outcome = Outcome::refused;
     refused.tries.emplace_back().answer.emplace().request_id = "08CD";
@@ -197,11 +197,11 @@ TEST_F(JournalTest, KeepsWhatWechatPaySupportAsksFor) {
 TEST_F(JournalTest, CountsTheFailuresOfThisRunAloneWithTheMostFrequentFirst) {
   {
     Journal first(file_, "here");
-    see(first, order(1, "earlier"));
+    look_up(first, order(1, "earlier"));
     first.record(order(1, "earlier").request, failure(Outcome::unknown), false);
   }
   Journal second(file_, "here");
-  for (const char* each : {"a", "b", "c"}) see(second, order(2, each));
+  for (const char* each : {"a", "b", "c"}) look_up(second, order(2, each));
   second.record(order(2, "a").request, transport_error(TransportFault::connect, Outcome::not_sent, "x"), false);
   second.record(order(2, "b").request, failure(Outcome::unknown), false);
   second.record(order(2, "c").request, failure(Outcome::unknown), false);
@@ -216,31 +216,31 @@ TEST_F(JournalTest, TellsARowInDoubtFromOneThatIsNoOrder) {
   OrderRow doubtful = order(1, "a");
   doubtful.fault = "may have been rounded";
   doubtful.in_doubt = true;
-  journal.see(doubtful);
+  journal.look_up(doubtful);
   EXPECT_EQ(failed_rows(journal), std::vector<std::string>{"the row of a | may have been rounded"});
 }
 
 TEST_F(JournalTest, FindsAnOrderThatStandsTwiceInTheFile) {
   Journal journal(file_, "here");
-  EXPECT_EQ(see(journal, order(2, "a", 30)), Journal::Sight::commit);
-  EXPECT_EQ(see(journal, order(3, "a", 30)), Journal::Sight::repeated);
+  EXPECT_EQ(look_up(journal, order(2, "a", 30)), Journal::Lookup::commit);
+  EXPECT_EQ(look_up(journal, order(3, "a", 30)), Journal::Lookup::repeated);
   OrderRow other = order(4, "a", 40);
-  EXPECT_EQ(journal.see(other), Journal::Sight::fault);
+  EXPECT_EQ(journal.look_up(other), Journal::Lookup::fault);
   EXPECT_EQ(other.fault, "out_trade_no a stands on line 2 with bonus_value 30, here with 40: which one is right?");
   OrderRow member = order(5, "a", 40);
   member.request.code = "3";
-  EXPECT_EQ(journal.see(member), Journal::Sight::commit);
+  EXPECT_EQ(journal.look_up(member), Journal::Lookup::commit);
 }
 
 TEST_F(JournalTest, DoesNotCommitOtherPointsForAnOrderThatWasCredited) {
   {
     Journal first(file_, "here");
-    EXPECT_EQ(see(first, order(1, "a", 30)), Journal::Sight::commit);
+    EXPECT_EQ(look_up(first, order(1, "a", 30)), Journal::Lookup::commit);
     first.record(order(1, "a", 30).request, CommitReceipt{}, true);
   }
   Journal second(file_, "here");
   OrderRow other = order(1, "a", 40);
-  EXPECT_EQ(second.see(other), Journal::Sight::fault);
+  EXPECT_EQ(second.look_up(other), Journal::Lookup::fault);
   EXPECT_TRUE(contains(other.fault, "was credited with bonus_value 30 before")) << other.fault;
 }
 
@@ -248,8 +248,8 @@ TEST_F(JournalTest, ListsWhatFailedInTheOrderOfTheFile) {
   Journal journal(file_, "here");
   OrderRow bad = order(3, "bad");
   bad.fault = "is none";
-  for (const OrderRow& row : {order(1, "a"), order(2, "b"), order(4, "c"), order(5, "d")}) see(journal, row);
-  EXPECT_EQ(journal.see(bad), Journal::Sight::fault);
+  for (const OrderRow& row : {order(1, "a"), order(2, "b"), order(4, "c"), order(5, "d")}) look_up(journal, row);
+  EXPECT_EQ(journal.look_up(bad), Journal::Lookup::fault);
   journal.record(order(5, "d").request, failure(Outcome::unknown), false);
   journal.record(order(1, "a").request, CommitReceipt{}, true);
   journal.record(order(2, "b").request, failure(Outcome::unknown), false);
@@ -268,13 +268,13 @@ TEST_F(JournalTest, ForgetsBadRowsOfEarlierRunsAndKeepsRefusedOrders) {
   bad.fault = "is none";
   {
     Journal first(file_, "here");
-    EXPECT_EQ(first.see(bad), Journal::Sight::fault);
-    see(first, order(1, "a"));
+    EXPECT_EQ(first.look_up(bad), Journal::Lookup::fault);
+    look_up(first, order(1, "a"));
     first.record(order(1, "a").request, failure(Outcome::refused), true);
   }
   Journal second(file_, "here");
   EXPECT_EQ(failed_rows(second), std::vector<std::string>{});
-  EXPECT_EQ(see(second, order(2, "a")), Journal::Sight::refused);
+  EXPECT_EQ(look_up(second, order(2, "a")), Journal::Lookup::refused);
   EXPECT_EQ(failed_rows(second), std::vector<std::string>{"the row of a | refused: no answer in time"});
 }
 
@@ -284,15 +284,15 @@ TEST_F(JournalTest, ListsWhatFailedBeforeBehindTheLineThatARunHasComeTo) {
   {
     Journal first(file_, "here");
     for (const OrderRow& row : {order(1, "a"), order(2, "b"), order(3, "c")}) {
-      see(first, row);
+      look_up(first, row);
       first.record(row.request, failure(Outcome::unknown), false);
     }
-    EXPECT_EQ(first.see(bad), Journal::Sight::fault);
+    EXPECT_EQ(first.look_up(bad), Journal::Lookup::fault);
   }
   Journal second(file_, "here");
-  see(second, order(1, "a"));
+  look_up(second, order(1, "a"));
   second.record(order(1, "a").request, CommitReceipt{}, true);
-  see(second, order(2, "b"));
+  look_up(second, order(2, "b"));
   second.record(order(2, "b").request, failure(Outcome::unknown), false);
   EXPECT_EQ(failed_rows(second, 2), (std::vector<std::string>{"the row of b | unknown: no answer in time",
                                                               "the row of c | unknown: no answer in time",
@@ -302,7 +302,7 @@ TEST_F(JournalTest, ListsWhatFailedBeforeBehindTheLineThatARunHasComeTo) {
 
 TEST_F(JournalTest, LabelsAFailureByStatusAndCodeFirst) {
   Journal journal(file_, "here");
-  see(journal, order(1, "a"));
+  look_up(journal, order(1, "a"));
   Error error;
   error.kind = ErrorKind::api_error;
   error.outcome = Outcome::refused;
@@ -310,7 +310,7 @@ TEST_F(JournalTest, LabelsAFailureByStatusAndCodeFirst) {
   answer.http_status = 401;
   answer.code = "SIGN_ERROR";
   journal.record(order(1, "a").request, error, false);
-  see(journal, order(2, "b"));
+  look_up(journal, order(2, "b"));
   error.kind = ErrorKind::unverified_answer;
   error.outcome = Outcome::unknown;
   answer.http_status = 204;

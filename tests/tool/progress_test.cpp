@@ -8,35 +8,35 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-Standing standing(int second, std::uint64_t done) {
+Totals totals(int second, std::uint64_t done) {
   return {Clock::time_point(std::chrono::seconds(1000 + second)), done, 3, 0, done * 50, 50 * 10000};
 }
 
 TEST(Progress, ShowsShareRateAndTimeLeft) {
   Progress progress;
-  progress.line(standing(0, 0), 0);
-  EXPECT_EQ(progress.line(standing(2, 2000), 0), "20 %  2,000 done, 3 failed  1,000/s  0:08 left");
+  progress.line(totals(0, 0), 0);
+  EXPECT_EQ(progress.line(totals(2, 2000), 0), "20 %  2,000 done, 3 failed  1,000/s  0:08 left");
 }
 
 TEST(Progress, TakesTheRateOfTheLastTenSeconds) {
   Progress progress;
   for (int second = 0; second <= 20; ++second) {
-    progress.line(standing(second, static_cast<std::uint64_t>(second < 10 ? 0 : second - 10) * 100), 0);
+    progress.line(totals(second, static_cast<std::uint64_t>(second < 10 ? 0 : second - 10) * 100), 0);
   }
-  EXPECT_EQ(progress.line(standing(21, 1100), 0), "11 %  1,100 done, 3 failed  100/s  1:29 left");
+  EXPECT_EQ(progress.line(totals(21, 1100), 0), "11 %  1,100 done, 3 failed  100/s  1:29 left");
 }
 
 TEST(Progress, DrawsABarWhereThereIsRoom) {
   Progress progress;
-  progress.line(standing(0, 0), 0);
-  const std::string line = progress.line(standing(1, 5000), 80);
+  progress.line(totals(0, 0), 0);
+  const std::string line = progress.line(totals(1, 5000), 80);
   EXPECT_EQ(line, "[###############...............] 50 %  5,000 done, 3 failed  5,000/s  0:01 left");
   EXPECT_LT(line.size(), 80U);
-  EXPECT_EQ(Progress().line(standing(0, 1), 20), "0 %  1 done, 3 fail");  // never into the next line
+  EXPECT_EQ(Progress().line(totals(0, 1), 20), "0 %  1 done, 3 fail");  // never into the next line
 }
 
 TEST(Progress, ShowsNoShareOfWhatHasNoKnownEnd) {
-  Standing from_standard_input = standing(0, 12);
+  Totals from_standard_input = totals(0, 12);
   from_standard_input.bytes_in_all = 0;
   from_standard_input.skipped = 5;
   EXPECT_EQ(Progress().line(from_standard_input, 80), "12 done, 3 failed, 5 skipped  0/s");
@@ -45,8 +45,8 @@ TEST(Progress, ShowsNoShareOfWhatHasNoKnownEnd) {
 TEST(Progress, DrawsABarOf10To40CharactersOrNone) {
   const auto line = [](int width) {
     Progress progress;
-    progress.line(standing(0, 0), 0);
-    return progress.line(standing(1, 5000), width);
+    progress.line(totals(0, 0), 0);
+    return progress.line(totals(1, 5000), width);
   };
   const std::string text = "50 %  5,000 done, 3 failed  5,000/s  0:01 left";  // 46 characters
   EXPECT_EQ(line(59), text);

@@ -359,7 +359,7 @@ TEST_F(BatchOfCommits, WaitsForTheEndOfAHaltAfterA429) {
   ClientOptions options;
   options.retry.max_tries = 1;
   options.deadline = std::chrono::milliseconds(20);
-  options.rate_limit.longest_halt = std::chrono::milliseconds(60);
+  options.rate_limit.longest_pause = std::chrono::milliseconds(60);
   const auto take = [](const BonusCommitRequest&, const CommitResult&) { return true; };
   const BatchSummary summary = commit_all(client(options), orders(4), take).value();
   EXPECT_EQ(summary.failed, 1U);

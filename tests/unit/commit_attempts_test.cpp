@@ -240,10 +240,10 @@ TEST_F(Attempts, TakeARandomNumberThatIsNoneForTheLongestPause) {
     const SignedTry first = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
     const auto pause = std::get<SignedTry>(attempts.on_response(answer(500, first), after(seconds(1)))).options.delay;
     EXPECT_EQ(pause, strange < 0 ? milliseconds(0) : milliseconds(200)) << strange;
-    setup_->rate_limiter.halt(after(seconds(3)).steady);
-    CommitAttempts halted = another();
-    const auto halt = std::get<SignedTry>(halted.begin(seed_request(), after(seconds(2)))).options.delay;
-    EXPECT_EQ(halt, strange < 0 ? seconds(1) : seconds(2)) << strange;
+    setup_->rate_limiter.pause(after(seconds(3)).steady);
+    CommitAttempts paused = another();
+    const auto after_429 = std::get<SignedTry>(paused.begin(seed_request(), after(seconds(2)))).options.delay;
+    EXPECT_EQ(after_429, strange < 0 ? seconds(1) : seconds(2)) << strange;
   }
 }
 

@@ -63,7 +63,7 @@ TEST(KeyText, NamesAFormThatCannotBeRead) {
       {"one line with blanks", one_line, "is PEM in one line"},
       {"one line without blanks", replaced(test_key_pem(), "\n", ""), "is PEM in one line"},
       {"one line that ends", one_line + "\n", "is PEM in one line"},
-      {"old Macs", replaced(test_key_pem(), "\n", "\r"), "has CR alone as its line breaks"},
+      {"old Macs", replaced(test_key_pem(), "\n", "\r"), "has only CR as its line breaks"},
       {"indented", "  " + replaced(test_key_pem(), "\n", "\n  "), "has indented lines"},
       {"indented by a tab", "key:\n\t" + replaced(test_key_pem(), "\n", "\n\t"), "has indented lines"},
       {"quoted", "\"" + test_key_pem() + "\"", "has a quotation mark or other text before its first line"},

@@ -68,19 +68,19 @@ TEST(RateLimit, CountsTheTimeBeforeARequestIsReadyForIt) {
 
 TEST(RateLimit, HaltsAndThenGoesOnSpread) {
   RateLimiter limiter(RateLimit{});
-  limiter.halt(start + seconds(2));
+  limiter.pause(start + seconds(2));
   EXPECT_EQ(pause_at(limiter, start, 0), 2000);
   EXPECT_EQ(pause_at(limiter, start, 0.5), 2500);
   EXPECT_EQ(pause_at(limiter, start, 1), 3000);
   EXPECT_EQ(pause_at(limiter, start + milliseconds(1900), 1), 200);
   EXPECT_EQ(pause_at(limiter, start + seconds(2), 1), 0);
-  limiter.halt(start + seconds(1));
-  EXPECT_EQ(pause_at(limiter, start, 0), 2000) << "a shorter halt does not shorten a longer one";
+  limiter.pause(start + seconds(1));
+  EXPECT_EQ(pause_at(limiter, start, 0), 2000) << "a shorter pause does not shorten a longer one";
 }
 
 TEST(RateLimit, KeepsItsRateAfterAHalt) {
   RateLimiter limiter(RateLimit{10, 1});
-  limiter.halt(start + seconds(1));
+  limiter.pause(start + seconds(1));
   for (const std::int64_t pause : {1000, 1100, 1200}) EXPECT_EQ(pause_at(limiter, start, 1), pause);
 }
 
@@ -199,12 +199,12 @@ TEST_F(LimitedClient, StandsStillAsAWholeAfterA429) {
 
 TEST_F(LimitedClient, HaltsNoLongerThanItMay) {
   options_.retry.max_tries = 1;
-  options_.rate_limit.longest_halt = seconds(2);
+  options_.rate_limit.longest_pause = seconds(2);
   transport_->then(too_many("86400"));
   const BonusCommitClient one = client();
   EXPECT_FALSE(one.commit(seed_request()));
   EXPECT_TRUE(one.commit(seed_request()));
-  options_.rate_limit.longest_halt = seconds(0);
+  options_.rate_limit.longest_pause = seconds(0);
   transport_->then(too_many("86400"));
   const BonusCommitClient other = client();
   EXPECT_FALSE(other.commit(seed_request()));

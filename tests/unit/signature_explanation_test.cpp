@@ -124,7 +124,7 @@ TEST(SignatureExplanation, NamesMistakesInTheFormOfTheMessage) {
                 {replaced(good, "\n", ""), "without line feeds"},
                 {"POST\n" + url + "\n" + timestamp + "\n" + nonce + "\n", "four lines, without the body"},
                 {timestamp + "\n" + nonce + "\n" + body + "\n", "the three lines of an answer"},
-                {body, "the body alone"},
+                {body, "signed only the body"},
                 {lines("POST", url, nonce, timestamp, body), "in another order"},
                 {"POST\n" + timestamp + "\n" + nonce + "\n" + url + "\n" + body + "\n", "in another order"},
                 {sha256(good), "it was hashed twice"},

@@ -42,7 +42,7 @@ struct RateLimit {
 
   /// After a 429, no call of the client schedules a further try for the time in Retry-After, or for one second without
   /// that header, but at most for this time. 0 turns the pause off. Tries that are already scheduled are still sent.
-  std::chrono::milliseconds longest_halt = std::chrono::seconds(30);
+  std::chrono::milliseconds longest_pause = std::chrono::seconds(30);
 };
 
 /// Returns a random number from 0 to 1 from OpenSSL's generator, or 1, the longest pause, if the generator fails.

@@ -8,7 +8,6 @@ let last = 0;
 let started = 0;
 let selected = 0;
 let ordersAreStale = true;
-let controlsShown = "";
 let filter = "all";
 let language = remembered("language") || (navigator.language.startsWith("zh") ? "zh" : "en");
 
@@ -222,23 +221,28 @@ async function updateOrders() {
   showOrders(await get("orders"));
 }
 
-function showControls(controls) {
-  const {orders, fault, rate, stage, stages} = controls;
-  if (controlsShown === JSON.stringify(controls)) return;  // a button that is made anew loses its focus
-  controlsShown = JSON.stringify(controls);
+// A button that is replaced loses its focus, and a click that has begun on it.
+function makeStages(names) {
+  if (find("stages").childElementCount === names.length) return;
+  find("stages").replaceChildren(...names.map((name) => {
+    const button = element("button", "", words().stages[name] ?? name);
+    button.type = "button";
+    button.dataset.stage = name;
+    button.addEventListener("click", () => send("stage", name, ""));
+    return button;
+  }));
+}
+
+function showControls({orders, fault, rate, stage, stages}) {
   find("count-orders").textContent = orders;
   const shown = find("active-fault");
   shown.hidden = !fault;
   shown.textContent = fault ? `${fault} ${Math.round(rate * 100)} %` : "";
   find("stage-form").hidden = stages.length === 0;
-  find("stages").replaceChildren(...stages.map((name) => {
-    const button = element("button", "", words().stages[name] ?? name);
-    button.type = "button";
-    button.dataset.stage = name;
-    button.setAttribute("aria-pressed", String(name === stage));
-    button.addEventListener("click", () => send("stage", name, ""));
-    return button;
-  }));
+  makeStages(stages);
+  for (const button of find("stages").children) {
+    button.setAttribute("aria-pressed", String(button.dataset.stage === stage));
+  }
 }
 
 async function get(path) {

@@ -127,13 +127,13 @@ class Batch {
     return true;
   }
 
-  /// Until the rate limit, or the halt after a 429, lets one more commit go.
+  /// Until the rate limit, or the pause after a 429, lets one more commit go.
   Clock::duration pause_of_rate_limit() noexcept {
     ClientSetup& setup = *client_.open_->core->setup();
     const UsersCode guard;
     try {
       const auto now = setup.options.steady_clock();
-      const double spread = setup.rate_limiter.halted(now) ? setup.options.random() : 0;
+      const double spread = setup.rate_limiter.paused(now) ? setup.options.random() : 0;
       return *setup.rate_limiter.reserve(now, now, (Clock::time_point::max)(), spread) - now;
     } catch (...) {
       return Clock::duration::zero();  // the commit meets the same exception, and ends with it
@@ -144,8 +144,8 @@ class Batch {
     try {
       Error error = rate_limited();
       error.message =
-          "not sent: the batch was stopped while this waited for ClientOptions::rate_limit, or for the end of the halt "
-          "after a 429";
+          "not sent: the batch was stopped while this waited for ClientOptions::rate_limit, or for the "
+          "end of the pause after a 429";
       end(request, std::move(error));
     } catch (const std::bad_alloc&) {
       end(request, out_of_memory(Outcome::not_sent));
@@ -161,7 +161,7 @@ class Batch {
     return ending_;
   }
 
-  /// Under the lock. The batch may be gone as soon as that is free.
+  /// Under the lock. The batch may be destroyed as soon as that is free.
   void give_place() {
     if (places_.give()) free_.notify_all();
     if (places_.all_free()) changed_.notify_all();
@@ -206,7 +206,7 @@ class Batch {
     }
   }
 
-  const BonusCommitClient client_;  ///< a copy, so that nobody destroys it meanwhile
+  const BonusCommitClient client_;  ///< a copy, so that it is not destroyed meanwhile
   NextRequest next_;
   TakeResult take_;
   const BatchOptions options_;

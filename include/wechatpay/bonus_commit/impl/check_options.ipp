@@ -39,11 +39,11 @@ WECHATPAY_BONUS_COMMIT_DECL Result<void> check_options(const ClientOptions& opti
   const RateLimit& limit = options.rate_limit;
   // So written, it refuses what is not a number, too.
   if (!(limit.per_second == 0 || (limit.per_second >= 0.001 && limit.per_second <= 1e6)) || limit.burst < 1 ||
-      limit.burst > 1000000 || limit.longest_halt < std::chrono::milliseconds(0) ||
-      limit.longest_halt > std::chrono::hours(24)) {
+      limit.burst > 1000000 || limit.longest_pause < std::chrono::milliseconds(0) ||
+      limit.longest_pause > std::chrono::hours(24)) {
     return configuration_error(
         "ClientOptions::rate_limit wants 0.001 to 1000000 requests per second, or 0 for no limit, a burst of 1 to "
-        "1000000, and a longest_halt from 0 ms to 24 h");
+        "1000000, and a longest_pause from 0 ms to 24 h");
   }
   bool known_language = options.accept_language.empty();
   for (const char* language : {"zh-CN", "en", "zh-HK", "zh-TW"}) {

@@ -43,21 +43,21 @@ WECHATPAY_BONUS_COMMIT_DECL TransferInfo transfer_of(const Result<HttpResponse>&
   return tries.empty() ? TransferInfo() : tries.back().transfer;
 }
 
-WECHATPAY_BONUS_COMMIT_DECL Error failure_of_transport(const Error& told) {
-  const bool cancelled = told.kind == ErrorKind::cancelled || told.transport_fault == TransportFault::cancelled;
-  const bool misuse = told.kind == ErrorKind::misuse;
+WECHATPAY_BONUS_COMMIT_DECL Error failure_of_transport(const Error& reported) {
+  const bool cancelled = reported.kind == ErrorKind::cancelled || reported.transport_fault == TransportFault::cancelled;
+  const bool misuse = reported.kind == ErrorKind::misuse;
   Error error;
   error.kind = misuse ? ErrorKind::misuse : ErrorKind::transport_failed;
-  if (misuse || told.kind == ErrorKind::transport_failed) {
-    error.outcome = told.outcome == Outcome::not_sent ? Outcome::not_sent : Outcome::unknown;
+  if (misuse || reported.kind == ErrorKind::transport_failed) {
+    error.outcome = reported.outcome == Outcome::not_sent ? Outcome::not_sent : Outcome::unknown;
   }
-  error.transport_fault = told.transport_fault;
+  error.transport_fault = reported.transport_fault;
   if (cancelled) error.transport_fault = TransportFault::cancelled;
   if (!misuse && error.transport_fault == TransportFault::none) error.transport_fault = TransportFault::other;
-  error.remedy = misuse                               ? Remedy::correct_the_program
-                 : told.remedy != Remedy::retry_later ? told.remedy
-                                                      : remedy_of(error.transport_fault);
-  error.message = printable(without_signatures(told.message), 1000);
+  error.remedy = misuse                                   ? Remedy::correct_the_program
+                 : reported.remedy != Remedy::retry_later ? reported.remedy
+                                                          : remedy_of(error.transport_fault);
+  error.message = printable(without_signatures(reported.message), 1000);
   return error;
 }
 
@@ -133,7 +133,7 @@ WECHATPAY_BONUS_COMMIT_DECL milliseconds CommitAttempts::left(Moment now) const 
 /// deadline.
 WECHATPAY_BONUS_COMMIT_DECL std::optional<milliseconds> CommitAttempts::place(milliseconds pause, Moment now) {
   const auto latest = deadline_ - milliseconds(1);
-  const double spread = setup_->rate_limiter.halted(now.steady) ? random() : 0;
+  const double spread = setup_->rate_limiter.paused(now.steady) ? random() : 0;
   const auto moment = setup_->rate_limiter.reserve(now.steady, now.steady + pause, latest, spread);
   if (!moment) return std::nullopt;
   return std::chrono::ceil<milliseconds>(*moment - now.steady);
@@ -257,8 +257,8 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitAttempts::record(CommitResult& result, co
   latest.outcome = error.outcome;
   latest.transport_fault = error.transport_fault;
   if (const Answer* const answer = error.answer()) latest.answer = *answer;
-  forgiven_ = !stale_connection_ && met_stale_connection(latest);
-  stale_connection_ = stale_connection_ || forgiven_;
+  not_counted_ = !stale_connection_ && met_stale_connection(latest);
+  stale_connection_ = stale_connection_ || not_counted_;
   fresh_connection_ = fresh_connection_ || speaks_against_connection(error);
   latest_ = Latest::ended;
 }
@@ -267,9 +267,9 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitAttempts::update_host_health(const Commit
   if (result) return setup_->hosts.succeeded(host_);
   const Error& error = result.error();
   if (error.http_status() == 429) {
-    setup_->rate_limiter.halt(now.steady + halt_after_429(error, setup_->options.rate_limit));
+    setup_->rate_limiter.pause(now.steady + pause_after_429(error, setup_->options.rate_limit));
   }
-  if (forgiven_) return;
+  if (not_counted_) return;
   if (speaks_against_host(error)) {
     setup_->hosts.failed(host_, now.steady);
   } else if (error.http_status() != 0) {
@@ -281,7 +281,7 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitAttempts::update_host_health(const Commit
 WECHATPAY_BONUS_COMMIT_DECL Decision CommitAttempts::decide(Error& error, Moment now) {
   Decision next =
       stages::decide(error, tries() - (stale_connection_ ? 1 : 0), left(now), random(), setup_->options.retry);
-  if (forgiven_ && left(now) > milliseconds(0)) next = {true, milliseconds(0), ""};
+  if (not_counted_ && left(now) > milliseconds(0)) next = {true, milliseconds(0), ""};
   if (error.transport_fault == TransportFault::cancelled || (next.again && options_.stop.stop_requested())) {
     cancel(error);
     return {false, milliseconds(0), "cancelled"};
@@ -298,7 +298,7 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitAttempts::cancel(Error& error) noexcept {
   error.transport_fault = TransportFault::cancelled;
 }
 
-/// Tells whoever watches of the latest try.
+/// Calls the hook with the latest try.
 WECHATPAY_BONUS_COMMIT_DECL void CommitAttempts::notify(const Decision& next) const {
   const auto& on_try = setup_->options.hooks.on_try;
   if (on_try) run_users_code([&] { on_try({out_trade_no_, tries(), tries_.back(), next}); });

@@ -94,7 +94,7 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
  public:
   using Callback = BonusCommitClient::Callback;
 
-  /// `promise` is null or what `done` keeps: its stop ends this call alone. Where it throws, `done` is still whole.
+  /// `promise` is null or what `done` keeps: its stop ends only this call. Where it throws, `done` is still whole.
   CommitCall(std::shared_ptr<ClientCore> core, Callback&& done, const CallOptions& options,
              const std::shared_ptr<CommitPromise>& promise)
       : core_(std::move(core)),

@@ -116,7 +116,7 @@ WECHATPAY_BONUS_COMMIT_DECL OpenClient::~OpenClient() {
     core->close();
     return;
   }
-  // What is under way is the parent's: it is left as it is, for good. Its end could wait for threads that are not here.
+  // What is in progress belongs to the parent and stays as it is: to end it could wait for threads that are not here.
   static_cast<void>(new (std::nothrow) std::shared_ptr<ClientCore>(core));
 }
 
@@ -127,7 +127,7 @@ WECHATPAY_BONUS_COMMIT_DECL Moment CommitCall::now() const {
 
 WECHATPAY_BONUS_COMMIT_DECL void CommitCall::start(const BonusCommitRequest& request, bool has_place) noexcept {
   const ClientCore::Visit visit(*core_);
-  run_users_code([&] { out_trade_no_ = request.out_trade_no; });  // where memory is short, hooks are told none
+  run_users_code([&] { out_trade_no_ = request.out_trade_no; });  // where memory runs out, hooks get none
   run([&](Moment present) -> std::optional<CommitStep> {
     core_->add(shared_from_this());
     started_ = present.steady;
@@ -168,12 +168,12 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::run(const FirstStep& first_step) no
 }
 
 /// Hands `next` to the transport. Gives the response where it came before send() returned, and this thread has the
-/// turn; else whoever brings it goes on.
+/// turn; else the one that brings it goes on.
 WECHATPAY_BONUS_COMMIT_DECL std::optional<Result<HttpResponse>> CommitCall::send(SignedTry next) {
   const auto reply = std::make_shared<Reply>(shared_from_this(), number_ + 1);
   Transport::Completion completion = [reply](Result<HttpResponse> response) {
     const auto kept = reply;  // NOLINT(performance-unnecessary-copy-initialization): the transport, and this function
-                              // with it, may be gone before arrive() returns
+                              // with it, may be destroyed before arrive() returns
     kept->call->arrive(*kept, std::move(response));
   };
   ++number_;
@@ -199,7 +199,7 @@ WECHATPAY_BONUS_COMMIT_DECL std::optional<Result<HttpResponse>> CommitCall::send
 
 /// On any thread: the transport's answer. Only the first one to a request counts.
 WECHATPAY_BONUS_COMMIT_DECL void CommitCall::arrive(Reply& reply, Result<HttpResponse> response) noexcept {
-  if (core_->in_child()) return;  // the call is the parent's alone
+  if (core_->in_child()) return;  // the call belongs to the parent
   const ClientCore::Visit visit(*core_);
   if (!take_turn(reply.number)) return;
   if (reply.sender == std::this_thread::get_id()) {

@@ -30,7 +30,7 @@ WECHATPAY_BONUS_COMMIT_DECL std::string file_name_fault(std::string_view name) {
   if (encoded && name.size() >= 100 && name.find_first_not_of(base64) == std::string_view::npos) {
     return "is an encoded key or certificate, not a file's name";
   }
-  if (begins("file:")) return "is a file: URL; give the path alone";
+  if (begins("file:")) return "is a file: URL; give only the path";
   if (name.find("://") != std::string_view::npos) return "is a URL, not a file's name";
   std::size_t longest = 0;
   for (std::size_t at = 0; at < name.size();) {

@@ -1,4 +1,4 @@
-/// The bodies of all that needs the standard library alone. src/core.cpp compiles them once; with
+/// The bodies of everything that needs only the standard library. src/core.cpp compiles them once; with
 /// WECHATPAY_BONUS_COMMIT_HEADER_ONLY, each header includes its own.
 #ifndef WECHATPAY_BONUS_COMMIT_IMPL_SRC_HPP
 #define WECHATPAY_BONUS_COMMIT_IMPL_SRC_HPP

@@ -27,7 +27,7 @@ class UsersCode {
   const bool outer_;
 };
 
-/// Runs a callback or hook of the user's. An exception that it throws is swallowed, as is documented there: nobody here
+/// Runs a callback or hook of the user's. An exception that it throws is ignored, as is documented there: nothing here
 /// could handle it.
 template <typename Code>
 void run_users_code(const Code& code) noexcept {

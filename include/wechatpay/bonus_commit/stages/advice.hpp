@@ -38,7 +38,7 @@ inline bool is_documented_refusal(std::string_view code) noexcept {
   return false;
 }
 
-/// Whether the answer is WeChat Pay's, as far as that can be told: it is signed, or it has WeChat Pay's form and one of
+/// Whether the answer is probably WeChat Pay's: it is signed, or it has WeChat Pay's form and one of
 /// its codes, and no signature that does not match.
 inline bool is_wechat_pays(const ErrorAnswer& answer) noexcept {
   if (answer.verified) return true;
@@ -72,7 +72,7 @@ inline bool mentions(std::string_view text, std::initializer_list<std::string_vi
 }
 
 /// Whether a refusal speaks of the caller (its headers, keys, merchant id), so that each order would be
-/// refused in the same way. WeChat Pay tells many of them by their words alone:
+/// refused in the same way. WeChat Pay distinguishes many of them only by their message:
 /// "平台证书序列号Wechatpay-Serial错误", "http header中的mchid与post payload中的mchid不匹配".
 inline bool speaks_of_the_caller(const ErrorAnswer& answer) {
   if (answer.status == 401 || answer.status == 405 || answer.status == 406 || answer.status == 415) return true;

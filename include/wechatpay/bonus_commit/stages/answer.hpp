@@ -44,7 +44,7 @@ struct ErrorBody {
 
 /// Reads a body as WeChat Pay's error, which is a JSON object with a string `code` of visible ASCII; nothing for any
 /// other body, nor for one that has `code`, `message` or `detail` more than once, since readers differ on which counts.
-/// A body that would be JSON but for bytes that are not UTF-8, raw control characters or numbers beyond a double is
+/// A body that would be JSON except for bytes that are not UTF-8, raw control characters or numbers beyond a double is
 /// read as well. `detail` may have any shape; it is escaped so that it can be logged, and what is nested deeper than 32
 /// levels or beyond 4 KiB is left out. Thread-safe.
 WECHATPAY_BONUS_COMMIT_EXPORT std::optional<ErrorBody> parse_error_body(std::string_view body);
@@ -132,7 +132,7 @@ inline void take_error_body(ErrorBody body, const ErrorAnswer& seen, const Signe
   if (body.sign_information) error.message += "; " + explain_sign_error(*body.sign_information, sent);
 }
 
-/// The error of an answer of 300 and more, or of a verified 2xx that is not 204. `earlier` is what became of the call
+/// The error of an answer of 300 and more, or of a verified 2xx that is not 204. `earlier` is the outcome of the call
 /// by the tries before. Puts what the body says into `answer`, too.
 inline Error read_error(const HttpResponse& response, const SignedParts& sent, Outcome earlier, Answer& answer) {
   Error error;

@@ -28,7 +28,7 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
 
-/// What all calls of a client share; it outlives the client while there are calls under way. Thread-safe.
+/// What all calls of a client share; it outlives the client while calls are in progress. Thread-safe.
 struct ClientSetup {
   /// Takes the options as checked.
   ClientSetup(const PlatformKeys& platform_keys_, ClientOptions options_)
@@ -146,13 +146,13 @@ class CommitAttempts {
   Latest latest_ = Latest::ended;
   Outcome outcome_ = Outcome::not_sent;  ///< of all tries so far
   bool stale_connection_ = false;        ///< a try met one, and does not count
-  bool forgiven_ = false;                ///< it was the latest
+  bool not_counted_ = false;             ///< it was the latest
   bool fresh_connection_ = false;        ///< kept connections are not trusted any more
 };
 
-/// The error of a transport as its caller is told it: its words, and what of it can be believed. `not_sent` is, where
-/// the transport says so of a failed transfer; whatever else it says, bytes may have left.
-Error failure_of_transport(const Error& told);
+/// The error that the caller gets for an error that the transport reported: its message, and those of its members that
+/// can be relied on. `not_sent` can, for a failed transfer; with everything else, bytes may have left.
+Error failure_of_transport(const Error& reported);
 
 }  // namespace stages
 WECHATPAY_BONUS_COMMIT_END

@@ -30,8 +30,8 @@ class Hosts {
     for (auto& until : avoided_until_) until = healthy;
   }
 
-  /// The first host that is not being left alone. When the time of one is over, one call alone goes there to look, and
-  /// the others follow once that has succeeded. Where all are left alone, the one after `last`, the host of the call's
+  /// The first host that is not cooling down. When the cool-down of one ends, a single call probes it, and the others
+  /// follow once that has succeeded. Where all are cooling down, the one after `last`, the host of the call's
   /// last try (any number beyond the hosts for a first try).
   std::size_t choose(Clock::time_point now, std::size_t last) noexcept {
     for (std::size_t i = 0; i < origins_.size(); ++i) {
@@ -43,7 +43,7 @@ class Hosts {
     return last < origins_.size() ? (last + 1) % origins_.size() : 0;
   }
 
-  /// Leaves `host` alone from now on, for the cool-down.
+  /// Starts the cool-down of `host`.
   void failed(std::size_t host, Clock::time_point now) noexcept { avoided_until_[host] = ticks(now + cool_down_); }
 
   /// `host` serves again.

@@ -52,7 +52,7 @@ class NonceMemory {
   }
 
  private:
-  /// FNV-1a. Nobody but WeChat Pay chooses nonces, so 64 bits are enough: two different ones that meet cost a try.
+  /// FNV-1a. Only WeChat Pay chooses nonces, so 64 bits are enough: a collision of two costs one try.
   static std::uint64_t hash_of(std::string_view text) noexcept {
     std::uint64_t hash = 14695981039346656037U;
     for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;

@@ -18,10 +18,10 @@ namespace stages {
 /// \addtogroup stages
 /// @{
 
-/// How long a 429 halts a client.
-constexpr std::chrono::milliseconds halt_after_429(const Error& error, const RateLimit& limit) noexcept {
-  const std::chrono::milliseconds halt = error.retry_after ? *error.retry_after : std::chrono::seconds(1);
-  return halt < limit.longest_halt ? halt : limit.longest_halt;
+/// How long a 429 pauses a client.
+constexpr std::chrono::milliseconds pause_after_429(const Error& error, const RateLimit& limit) noexcept {
+  const std::chrono::milliseconds pause = error.retry_after ? *error.retry_after : std::chrono::seconds(1);
+  return pause < limit.longest_pause ? pause : limit.longest_pause;
 }
 
 /// The error of a call that has no place before its deadline.
@@ -30,12 +30,12 @@ inline Error rate_limited() {
   error.kind = ErrorKind::rate_limited;
   error.outcome = Outcome::not_sent;
   error.message =
-      "not sent: ClientOptions::rate_limit, or the halt after a 429, leaves no room before the deadline; commit again "
+      "not sent: ClientOptions::rate_limit, or the pause after a 429, leaves no room before the deadline; commit again "
       "later, or with fewer calls at a time";
   return error;
 }
 
-/// Gives each request its moment: a token bucket from which places are taken in advance, and a halt after a 429.
+/// Gives each request its moment: a token bucket from which places are taken in advance, and a pause after a 429.
 /// Thread-safe and without locks.
 class RateLimiter {
  public:
@@ -49,19 +49,19 @@ class RateLimiter {
   RateLimiter& operator=(const RateLimiter&) = delete;
 
   /// Whether requests stand still; only then is a random number needed.
-  bool halted(Clock::time_point now) const noexcept { return ticks(now) < halted_until_; }
+  bool paused(Clock::time_point now) const noexcept { return ticks(now) < paused_until_; }
 
   /// The moment for a request that is ready at `ready`, which is `now` or later; nothing, and no place is taken, where
-  /// that would be after `latest`. `random`, taken as fraction() says, spreads what goes after a halt.
+  /// that would be after `latest`. `random`, taken as fraction() says, spreads what goes after a pause.
   std::optional<Clock::time_point> reserve(Clock::time_point now, Clock::time_point ready, Clock::time_point latest,
                                            double random) noexcept {
     const std::int64_t present = ticks(now);
-    const std::int64_t halt = halted_until_;
+    const std::int64_t resumes = paused_until_;
     std::int64_t open = present;
-    if (present < halt) {
-      const std::int64_t spread = halt - present < longest_spread ? halt - present : longest_spread;
-      open = halt;
-      if (interval_ == 0 && ticks(ready) < halt)
+    if (present < resumes) {
+      const std::int64_t spread = resumes - present < longest_spread ? resumes - present : longest_spread;
+      open = resumes;
+      if (interval_ == 0 && ticks(ready) < resumes)
         open += static_cast<std::int64_t>(static_cast<double>(spread) * fraction(random));
     }
     std::int64_t full = full_at_.load();
@@ -77,9 +77,9 @@ class RateLimiter {
   }
 
   /// Nothing more goes until then.
-  void halt(Clock::time_point until) noexcept {
-    std::int64_t before = halted_until_.load();
-    while (before < ticks(until) && !halted_until_.compare_exchange_weak(before, ticks(until))) {
+  void pause(Clock::time_point until) noexcept {
+    std::int64_t before = paused_until_.load();
+    while (before < ticks(until) && !paused_until_.compare_exchange_weak(before, ticks(until))) {
     }
   }
 
@@ -94,7 +94,7 @@ class RateLimiter {
   const std::int64_t interval_;   ///< between requests, in nanoseconds
   const std::int64_t allowance_;  ///< how far ahead of that the burst may be
   std::atomic<std::int64_t> full_at_{never};
-  std::atomic<std::int64_t> halted_until_{never};
+  std::atomic<std::int64_t> paused_until_{never};
 };
 
 /// @}

@@ -24,7 +24,7 @@ namespace stages {
 /// @{
 
 /// Whether the same commit may end otherwise if it is tried again: after 202, 429, 500, 502, 503, 504, a 408 that is
-/// not WeChat Pay's (whoever says so has not seen the request), a 2xx that did not verify (which settles a signature
+/// not WeChat Pay's (its sender has not seen the request), a 2xx that did not verify (which settles a signature
 /// probe), an answer that belongs to another request, and a failure of the network. Not after a failed TLS
 /// verification, which is an attack or a mistake in the set-up, nor any other answer, nor what failed before it was
 /// sent.
@@ -58,7 +58,7 @@ inline bool worth_another_try(const Error& error) noexcept {
 }
 
 /// Whether a kept connection was closed by the server, without an answer or with a 408, most likely before the request
-/// came: a server may close one that is idle at any moment (RFC 9112, section 9.6). Nobody's failure, so it is tried
+/// came: a server may close one that is idle at any moment (RFC 9112, section 9.6). That is no failure, so it is tried
 /// again at once.
 inline bool met_stale_connection(const Try& latest) noexcept {
   const bool closed =
@@ -80,7 +80,8 @@ inline bool speaks_against_connection(const Error& error) noexcept {
          error.http_status() == 408 || error.verification_fault() == VerificationFault::nonce_repeated;
 }
 
-/// What became of a call by what became of its tries: a later try takes nothing back, so one unknown makes it unknown.
+/// The outcome of a call, from the outcomes of its tries: a later try cannot undo an earlier one, so one unknown makes
+/// the call unknown.
 constexpr Outcome worse(Outcome a, Outcome b) noexcept {
   if (a == Outcome::unknown || b == Outcome::unknown) return Outcome::unknown;
   return a == Outcome::refused || b == Outcome::refused ? Outcome::refused : Outcome::not_sent;
@@ -99,7 +100,7 @@ constexpr std::chrono::milliseconds longest_pause(int tries, const RetryOptions&
 }
 
 /// Decides after `tries` tries, the last of which ended with `error`, with `left` until the deadline. `random` is taken
-/// as fraction() says. Retry-After is respected, with a part of a second more, since many clients may be told the same
+/// as fraction() says. Retry-After is respected, with a part of a second more, since many clients may get the same
 /// moment; where it reaches beyond the deadline, the call ends at once.
 inline Decision decide(const Error& error, int tries, std::chrono::milliseconds left, double random,
                        const RetryOptions& options) noexcept {

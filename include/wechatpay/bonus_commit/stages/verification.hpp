@@ -137,7 +137,7 @@ inline Result<Verification> verify(const HttpResponse& response, const PlatformK
   if (!headers) return headers.error();
   const auto timestamp = checked_timestamp(headers->timestamp, now);
   if (!timestamp) return timestamp.error();
-  // WeChat Pay's test of its merchants is told apart first: it names a real key but no real signature.
+  // WeChat Pay's signature probe is recognized first: it names a real key, but has no real signature.
   if (headers->signature.substr(0, 19) == "WECHATPAY/SIGNTEST/") {
     return unverified(VerificationFault::signature_probe,
                       "signature probe: WeChat Pay sent a wrong signature to see whether it would be noticed; it was; "
