@@ -59,13 +59,13 @@ std::string explain_left_over(const CLI::App& app, const std::string& argument,
   const bool one_dash_and_a_word = argument.size() > 2 && argument.front() == '-' && argument[1] != '-';
   if (argument.front() != '-' || one_dash_and_a_word) {
     const auto place = std::find(arguments.begin(), arguments.end(), argument) - arguments.begin() + 1;
-    return "argument " + std::to_string(place) + " belongs to no option, and is one too many";
+    return "argument " + std::to_string(place) + " is not an option and not expected here";
   }
   const std::string option = shown_value(argument.substr(0, argument.find('=')));
-  if (commands.empty()) return option + " does not stand before a command: give the command first";
+  if (commands.empty()) return option + " must come after a command: give the command first";
   const CLI::App& command = *commands.front();
   if (plain_name(option) == "dryrun" || option == "-n") {
-    return "there is no " + option + ": `check FILE` reads a file of orders as `backfill` does, and sends nothing";
+    return "there is no option " + option + ": `check FILE` checks a file of orders without sending anything";
   }
   return command.get_name() + " has no option " + option + meant(similar_name(option, options_of(command)));
 }
@@ -85,8 +85,8 @@ std::string missing_options(const CLI::App& command) {
 /// CLI11's message about a value that it cannot convert, without the value.
 std::string without_value(const std::string& message) {
   constexpr std::string_view begin = "Could not convert: ";
-  if (message.compare(0, begin.size(), begin) != 0) return "an option cannot take the value that it was given";
-  return message.substr(begin.size(), message.find(" = ") - begin.size()) + ": cannot take the value that it was given";
+  if (message.compare(0, begin.size(), begin) != 0) return "the value of an option is not valid";
+  return message.substr(begin.size(), message.find(" = ") - begin.size()) + ": the value is not valid";
 }
 
 /// 0.001 as it is written, without zeros behind it.
@@ -101,11 +101,11 @@ std::string as_text(double number) {
 std::string fault_of_arguments(const CLI::App& app, const std::vector<std::string>& arguments) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (arguments[i].find(begin_of_key) != std::string::npos) {
-      return "argument " + std::to_string(i + 1) + " is a key or a certificate itself: give the name of its file";
+      return "argument " + std::to_string(i + 1) + " is the content of a key or certificate: give the name of its file";
     }
   }
   if (const std::string variable = variable_with_key(); !variable.empty()) {
-    return variable + " is a key or a certificate itself: give the name of its file";
+    return variable + " is the content of a key or certificate: give the name of its file";
   }
   if (arguments.empty() || arguments[0].empty() || arguments[0].front() == '-') return "";
   const auto commands = commands_of(app);

@@ -55,8 +55,8 @@ int run_with_journal(const Options& options, OrderFile file, const BonusCommitCl
   const std::string& failed = options.run.failed;
   if (fs::exists(fs::symlink_status(failed)) && !journal.owns(failed)) {
     report_error(configuration_error(file_in_message(failed, "--failed") +
-                                     " is there already, and not from this journal: move it away, or choose another "
-                                     "with --failed"),
+                                     " exists and was not written by a backfill with this journal: move it away, or "
+                                     "choose another file with --failed"),
                  options.json);
     return ExitStatus::usage;
   }
@@ -96,7 +96,7 @@ int run(const Options& given) {
   }
   if (!file) return refuse(file.error());
   if (run.journal.empty()) {
-    std::cerr << "Standard input without --journal: after an interruption all of it is to be done again.\n";
+    std::cerr << "Standard input without --journal: after an interruption, start again with all orders.\n";
   }
   try {
     return run_with_journal(options, *std::move(file), *client, interruption);
@@ -109,38 +109,39 @@ int run(const Options& given) {
 
 void add_backfill(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
-  CLI::App& command = *app.add_subcommand(
-      "backfill", "Commits a file of orders, many at a time, and goes on where it was after an interruption.");
+  CLI::App& command =
+      *app.add_subcommand("backfill", "Commits a file of orders in parallel, and resumes after an interruption.");
   command.footer(
       "FILE is CSV with a header (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, in any order; other "
-      "columns are passed over) or JSON Lines with these members. What became of each order is kept in a journal "
-      "beside it. Interrupted, by Ctrl-C, kill -9 or a power cut, and started again in the same way, it goes on where "
-      "it was and repeats only what is not known to be settled. What failed is written to FILE.failed, with the cause "
-      "in "
-      "a column `error`, ready to be fed in again.");
-  takes_file_name(command.add_option("FILE", options->file, "the orders; - is standard input"))->required();
-  takes_whole_number(command.add_option("--max-in-flight", options->run.max_in_flight, "so many commits at a time"), 1,
-                     1000)
+      "columns are ignored) or JSON Lines with these members. The result of each order is saved in FILE.journal. After "
+      "Ctrl-C, kill -9 or a power failure, run the same command again: it skips orders that were credited or "
+      "permanently refused, and commits the others. Rows that failed are written to FILE.failed, with the cause in a "
+      "column `error`; `backfill` reads that file, too.");
+  takes_file_name(command.add_option("FILE", options->file, "file of orders; - is standard input"))->required();
+  takes_whole_number(
+      command.add_option("--max-in-flight", options->run.max_in_flight, "maximum number of commits in progress"), 1,
+      1000)
       ->capture_default_str();
-  takes_number(command.add_option("--rate", options->run.rate,
-                                  "at most so many requests a second; WeChat Pay limits each merchant"),
-               0.001, 1000000)
+  takes_number(
+      command.add_option("--rate", options->run.rate, "maximum requests per second; WeChat Pay limits each merchant"),
+      0.001, 1000000)
       ->type_name("NUMBER");
-  takes_whole_number(command.add_option("--stop-after", options->run.stop_after,
-                                        "stop after so many failures in a row, since there may be one cause; 0: never"),
-                     0, std::numeric_limits<decltype(options->run.stop_after)>::max())
+  takes_whole_number(
+      command.add_option("--stop-after", options->run.stop_after, "stop after this many failures in a row; 0: never"),
+      0, std::numeric_limits<decltype(options->run.stop_after)>::max())
       ->capture_default_str();
-  command.add_flag("--again", options->run.again, "commit again what earlier runs were refused for good, too");
+  command.add_flag("--again", options->run.again,
+                   "also commit orders that were permanently refused in earlier runs; fix the cause first");
   command.add_flag("--allow-rounded", options->run.allow_rounded,
-                   "commit rows, too, with numbers that a spreadsheet may have rounded to 15 digits");
+                   "also commit rows with numbers that a spreadsheet may have rounded to 15 digits");
   takes_file_name(
       command.add_option("--journal", options->run.journal,
-                         "where to keep what became of each order (default: FILE.journal; none for standard input)"))
+                         "file for the result of each order (default: FILE.journal; none for standard input)"))
       ->type_name("FILE");
   takes_file_name(
-      command.add_option("--failed", options->run.failed, "where to write what failed (default: FILE.failed)"))
+      command.add_option("--failed", options->run.failed, "file for the rows that failed (default: FILE.failed)"))
       ->type_name("FILE");
-  command.add_flag("--json", options->json, "print the summary as JSON, on standard output");
+  command.add_flag("--json", options->json, "print the summary as JSON on standard output");
   add_order_options(command, options->defaults);
   options->connection.add_to(command);
   command.callback([options, &status] { status = run(*options); });

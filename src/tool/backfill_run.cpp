@@ -78,7 +78,7 @@ std::optional<BonusCommitRequest> BackfillRun::next() {
     }
     last_line_ = row->line;
     row->in_doubt = row->fault.empty() && !row->warning.empty() && !options_.allow_rounded;
-    if (row->in_doubt) row->fault = row->warning + "; --allow-rounded commits it all the same";
+    if (row->in_doubt) row->fault = row->warning + "; --allow-rounded commits it anyway";
     switch (journal_.look_up(*row, options_.again)) {
       case Journal::Lookup::commit: return std::move(row->request);
       case Journal::Lookup::settled: ++settled_before_; break;
@@ -116,7 +116,7 @@ bool BackfillRun::take(const BonusCommitRequest& request, const CommitResult& re
   if (!stopped_because_.empty()) return false;
   const bool too_many = failures_in_a_row_.too_many_with(error);
   if (outbox::concerns_all_orders(error)) {
-    stopped_because_ = "every further order would fail likewise: " + label_with_outcome(error);
+    stopped_because_ = "every further order would fail in the same way: " + label_with_outcome(error);
   } else if (too_many) {
     stopped_because_ = counted(failures_in_a_row_.count(), "failure", "failures") +
                        " in a row (--stop-after), the last one: " + label_with_outcome(error);
@@ -136,8 +136,8 @@ void BackfillRun::watch() {
     } else if (interrupted_within(interruption_, last ? 0 : 100)) {
       interrupted_ = true;
       stop_.request_stop();
-      screen_.say("Ending: what is under way is waited for. Once more ends at once" +
-                  std::string(options_.journal.empty() ? "." : ", and loses nothing either."));
+      screen_.say("Ending: waiting for commits in progress. Press Ctrl-C again to end at once" +
+                  std::string(options_.journal.empty() ? "." : "; nothing is lost either way."));
     }
     const Totals totals{Clock::now(),
                         credited_ + failed_,
@@ -163,7 +163,7 @@ void BackfillRun::tell_of_row(const OrderRow& row) {
   const int told = ++rows_told_[cause];
   if (told > most_rows_of_a_cause) return;
   screen_.say("line " + std::to_string(row.line) + ": " + row.fault +
-              (told == most_rows_of_a_cause ? " (more rows like this are counted)" : ""));
+              (told == most_rows_of_a_cause ? " (further rows like this are only counted)" : ""));
 }
 
 /// The first order of each cause, as long as there are few causes. WeChat Pay has one code for many, which its own
@@ -199,8 +199,8 @@ void BackfillRun::report_counts() {
   const auto add = [&counts](std::uint64_t number, const std::string& what) {
     if (number > 0) counts += ", " + with_commas(number) + " " + what;
   };
-  add(bad_rows_, bad_rows_ == 1 ? "row that is no order" : "rows that are no orders");
-  add(held_back_, "in doubt (--allow-rounded commits them)");
+  add(bad_rows_, bad_rows_ == 1 ? "invalid row" : "invalid rows");
+  add(held_back_, "held back as possibly rounded (--allow-rounded commits them)");
   add(settled_before_, "credited by earlier runs");
   add(refused_before_, "refused by earlier runs (--again commits them again)");
   add(repeated_, "repeated in the file");
@@ -220,18 +220,18 @@ void BackfillRun::report_kinds() {
 void BackfillRun::report_end(bool written) {
   const std::string failed = file_in_message(options_.failed, "--failed");
   if (!written) {
-    screen_.say(
-        failed + " cannot be written" +
-        (options_.journal.empty() ? std::string() : ": what failed is in the journal; make room, and start again"));
+    screen_.say(failed + " cannot be written" +
+                (options_.journal.empty() ? std::string()
+                                          : ": the failed rows are in the journal; free some space and run it again"));
   } else if (failed_rows_ > 0) {
-    screen_.say(failed + " has what failed" + (complete() ? "" : " until then") +
-                ", ready to be fed in again when the causes are seen to.");
+    screen_.say(failed + " has the rows that failed" + (complete() ? "" : " so far") +
+                ": fix the causes, then run backfill on it.");
   }
   if (complete()) return;
-  const std::string what = interrupted_ ? "Interrupted." : "Not all of the file was done.";
+  const std::string what = interrupted_ ? "Interrupted." : "Part of the file was not processed.";
   screen_.say(what + (options_.journal.empty()
-                          ? " There is no journal: started again, it commits all orders again, which is safe."
-                          : " Start it again in the same way, and it goes on where it was."));
+                          ? " There is no journal: the next run commits all orders again, which is safe."
+                          : " Run the same command again to resume."));
 }
 
 bool BackfillRun::write_failed() {

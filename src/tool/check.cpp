@@ -49,8 +49,9 @@ class Report {
       std::cout << "\n}\n";
     } else if (error.empty()) {
       std::cout << counted(orders_, "order", "orders") << ", " << with_commas(repeated_) << " repeated, "
-                << counted(bad_rows_, "row that is no order", "rows that are no orders");
-      if (doubtful_rows_ > 0) std::cout << ", " << counted(doubtful_rows_, "order in doubt", "orders in doubt");
+                << counted(bad_rows_, "invalid row", "invalid rows");
+      if (doubtful_rows_ > 0)
+        std::cout << ", " << counted(doubtful_rows_, "possibly rounded order", "possibly rounded orders");
       std::cout << "\n";
     }
     if (!error.empty()) std::cerr << error << "\n";
@@ -108,12 +109,12 @@ int run(const Options& options) {
 
 void add_check(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
-  CLI::App& command = *app.add_subcommand("check", "Reads a file of orders as `backfill` does, and sends nothing.");
+  CLI::App& command = *app.add_subcommand("check", "Checks a file of orders without sending anything.");
   command.footer(
-      "Says which rows are no orders, which orders stand there twice with different points, and which numbers a "
-      "spreadsheet may have rounded.");
-  takes_file_name(command.add_option("FILE", options->file, "the orders; - is standard input"))->required();
-  command.add_flag("--json", options->json, "print what was found as JSON, on standard output");
+      "It reads the file as `backfill` does, and reports invalid rows, duplicate orders with different points, and "
+      "numbers that a spreadsheet may have rounded.");
+  takes_file_name(command.add_option("FILE", options->file, "file of orders; - is standard input"))->required();
+  command.add_flag("--json", options->json, "print the findings as JSON on standard output");
   add_order_options(command, options->defaults);
   command.callback([options, &status] { status = run(*options); });
 }

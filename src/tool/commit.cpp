@@ -56,17 +56,17 @@ int run(const Options& options) {
 
 void add_commit(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
-  CLI::App& command = *app.add_subcommand("commit", "Commits one order and waits for the answer.");
+  CLI::App& command = *app.add_subcommand("commit", "Commits one order and waits for the result.");
   command.footer(
-      "Up to 3 tries within 30 s. It is safe to repeat it with the same values, and the thing to do where the outcome "
-      "is `unknown`.");
+      "It makes up to 3 tries within 30 s. Repeating the command with the same values is safe. Do so if the outcome is "
+      "`unknown`.");
   add_order_options(command, options->request);
   const auto add = [&](const char* option, std::string& value, const char* environment, const char* help) {
     return command.add_option(option, value, help)->envname(environment)->required()->group("The order");
   };
-  takes_order_text(add("--code", options->request.code, "WECHATPAY_CODE", "the member's card code"), "path");
+  takes_order_text(add("--code", options->request.code, "WECHATPAY_CODE", "member's card code"), "path");
   takes_order_text(
-      add("--out-trade-no", options->request.out_trade_no, "WECHATPAY_OUT_TRADE_NO", "the merchant's order number"),
+      add("--out-trade-no", options->request.out_trade_no, "WECHATPAY_OUT_TRADE_NO", "merchant's order number"),
       "body");
   command
       .add_option_function<std::string>(
@@ -76,12 +76,12 @@ void add_commit(CLI::App& app, int& status) {
             if (!points) throw CLI::ValidationError("--bonus-value", "must be a whole number");
             options->request.bonus_value = *points;
           },
-          "the points, 1 or more")
+          "number of points, 1 or more")
       ->envname("WECHATPAY_BONUS_VALUE")
       ->required()
       ->type_name("POINTS")
       ->group("The order");
-  command.add_flag("--json", options->json, "print the receipt or the error as JSON, on standard output");
+  command.add_flag("--json", options->json, "print the receipt or the error as JSON on standard output");
   options->connection.add_to(command);
   command.callback([options, &status] { status = run(*options); });
 }

@@ -160,8 +160,7 @@ std::string fish_script(const CLI::App& app) {
 
 void add_completion(CLI::App& app, int& status) {
   auto shell = std::make_shared<std::string>();
-  CLI::App& command =
-      *app.add_subcommand("completion", "Prints what makes a shell complete this tool's commands and options.");
+  CLI::App& command = *app.add_subcommand("completion", "Prints the shell completion of this tool.");
   command.footer("For bash: source <(wechatpay-bonus-commit completion bash)");
   takes_one_of(command.add_option("SHELL", *shell, "bash, zsh or fish"), {"bash", "zsh", "fish"})->required();
   command.callback([shell, &app, &status] {

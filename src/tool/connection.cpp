@@ -17,40 +17,41 @@
 namespace wechatpay::bonus_commit::tool {
 
 void Connection::add_to(CLI::App& command) {
-  std::string group = "Who asks";
+  std::string group = "Merchant credentials";
   const auto add = [&](const char* option, auto& value, const char* environment, const char* type, const char* help) {
     CLI::Option* const added = command.add_option(option, value, help);
     added->envname(environment)->type_name(type)->group(group);
     return type == std::string_view("FILE") ? takes_file_name(added) : added;
   };
-  add("--cert-file", certificate_file, "WECHATPAY_CERT_FILE", "FILE", "the merchant's certificate, apiclient_cert.pem");
-  add("--key-file", key_file, "WECHATPAY_KEY_FILE", "FILE", "the merchant's private key, apiclient_key.pem");
-  add("--p12-file", p12_file, "WECHATPAY_P12_FILE", "FILE", "both in one, apiclient_cert.p12");
+  add("--cert-file", certificate_file, "WECHATPAY_CERT_FILE", "FILE", "merchant API certificate, apiclient_cert.pem");
+  add("--key-file", key_file, "WECHATPAY_KEY_FILE", "FILE", "merchant API private key, apiclient_key.pem");
+  add("--p12-file", p12_file, "WECHATPAY_P12_FILE", "FILE",
+      "certificate and private key in one file, apiclient_cert.p12");
   add("--passphrase-file", passphrase_file, "WECHATPAY_PASSPHRASE_FILE", "FILE",
-      "a file whose first line is the passphrase of the key; without it, the one of a .p12 is --signing-mchid, as "
-      "WeChat Pay sets it");
+      "file whose first line is the passphrase of the private key or .p12; without it, --signing-mchid is used as the "
+      "passphrase of a .p12, which is WeChat Pay's default");
   add("--signing-mchid", signing_mchid, "WECHATPAY_SIGNING_MCHID", "MCHID",
-      "the merchant id that signs, where there is no certificate file");
-  add("--serial-no", serial_no, "WECHATPAY_SERIAL_NO", "HEX", "the serial number of its certificate, likewise");
+      "merchant id that signs the requests, if --cert-file is not given");
+  add("--serial-no", serial_no, "WECHATPAY_SERIAL_NO", "HEX",
+      "serial number of its certificate, if --cert-file is not given");
 
-  group = "Whom to believe";
-  add("--public-key-file", public_key_file, "WECHATPAY_PUBLIC_KEY_FILE", "FILE",
-      "WeChat Pay's public key, pub_key.pem");
-  add("--public-key-id", public_key_id, "WECHATPAY_PUBLIC_KEY_ID", "ID", "its id, PUB_KEY_ID_...");
+  group = "WeChat Pay keys";
+  add("--public-key-file", public_key_file, "WECHATPAY_PUBLIC_KEY_FILE", "FILE", "WeChat Pay public key, pub_key.pem");
+  add("--public-key-id", public_key_id, "WECHATPAY_PUBLIC_KEY_ID", "ID", "its ID, PUB_KEY_ID_...");
   add("--platform-cert-file", platform_certificate_files, "WECHATPAY_PLATFORM_CERT_FILE", "FILE",
-      "a platform certificate, wechatpay_<serial>.pem; several with commas, or given several times")
+      "platform certificate, wechatpay_<serial>.pem; for several, separate them with commas or repeat the option")
       ->delimiter(',')
       ->allow_extra_args(false);
 
-  group = "Where to";
+  group = "Connection";
   add("--origin", origins, "WECHATPAY_ORIGIN", "URL",
-      "the host, and its backup behind a comma; the sandbox's base URL stands here in tests")
+      "WeChat Pay's origin (scheme, host and port), and after a comma the origin of its backup host; for tests, the "
+      "sandbox's origin")
       ->delimiter(',')
       ->allow_extra_args(false)
       ->capture_default_str();
-  add("--ca-file", ca_file, "WECHATPAY_CA_FILE", "FILE",
-      "the certificate authorities to trust (default: the system's)");
-  add("--proxy", proxy, "WECHATPAY_PROXY", "URL", "an HTTP proxy; the environment's others are not heeded");
+  add("--ca-file", ca_file, "WECHATPAY_CA_FILE", "FILE", "certificate authorities to trust (default: the system's)");
+  add("--proxy", proxy, "WECHATPAY_PROXY", "URL", "HTTP proxy; HTTPS_PROXY and similar variables are ignored");
 }
 
 namespace {
@@ -107,25 +108,27 @@ Result<std::string> read_passphrase(const std::string& name) {
   std::string text = read_line_of(name, most);
   if (text.empty()) return wrong("cannot be read, or is empty");
   const std::size_t end = text.find('\n');
-  if (end == std::string::npos && text.size() == most) return wrong("has no line end within 4 KiB: it is another file");
+  if (end == std::string::npos && text.size() == most)
+    return wrong("has no line end within 4 KiB: it is not a passphrase file");
   text.resize(std::min(end, text.size()));
   if (!text.empty() && text.back() == '\r') text.pop_back();
-  if (text.empty()) return wrong("has an empty first line: the passphrase belongs there");
+  if (text.empty()) return wrong("has an empty first line: write the passphrase there");
   if (text.compare(0, 3, "\xEF\xBB\xBF") == 0) return wrong("begins with a byte order mark: save it without one");
   if (text.find('\0') != std::string::npos || text.compare(0, 2, "\xFF\xFE") == 0) {
-    return wrong("is UTF-16, or no text at all: save it as UTF-8");
+    return wrong("is UTF-16, or not a text file: save it as UTF-8");
   }
-  if (text.compare(0, 10, "-----BEGIN") == 0) return wrong("is a key or a certificate: it is to hold the passphrase");
+  if (text.compare(0, 10, "-----BEGIN") == 0)
+    return wrong("is a key or a certificate: give the file that contains the passphrase");
   return text;
 }
 
 /// An option that would be passed over in silence beside the others; empty where there is none.
 std::string superfluous_option(const Connection& given) {
-  const std::string in_certificate = " is in the certificate: leave it out, or leave out ";
+  const std::string in_certificate = " is read from the certificate: remove it, or remove ";
   if (!given.p12_file.empty()) {
     if (!given.serial_no.empty()) return "--serial-no" + in_certificate + "--p12-file";
     if (!given.signing_mchid.empty() && !given.passphrase_file.empty()) {
-      return "--signing-mchid is the passphrase of --p12-file: leave it out, or leave out --passphrase-file";
+      return "--signing-mchid is used as the passphrase of --p12-file: remove it, or remove --passphrase-file";
     }
   } else if (!given.certificate_file.empty()) {
     if (!given.serial_no.empty()) return "--serial-no" + in_certificate + "--cert-file";
@@ -150,7 +153,7 @@ std::string Connection::passphrase_file_warning() const {
       (about.st_mode & (S_IRGRP | S_IROTH)) == 0) {
     return "";
   }
-  return "the file of --passphrase-file can be read by others than its owner: chmod 600 on it";
+  return "the file of --passphrase-file can be read by other users: run chmod 600 on it";
 }
 
 Result<Credentials> Connection::credentials() const {
@@ -165,17 +168,18 @@ Result<Credentials> Connection::credentials() const {
   }
   if (!p12_file.empty()) {
     if (!key_file.empty() || !certificate_file.empty()) {
-      return configuration_error("--p12-file has key and certificate: leave out --key-file and --cert-file");
+      return configuration_error("--p12-file contains key and certificate: remove --key-file and --cert-file");
     }
     if (passphrase.empty() && signing_mchid.empty()) {
       return configuration_error(
-          "--p12-file needs --signing-mchid (its passphrase, as WeChat Pay sets it) or --passphrase-file");
+          "--p12-file needs --signing-mchid (the default passphrase of WeChat Pay's files) or --passphrase-file");
     }
     return with_hint(Credentials::from_p12_file(p12_file, passphrase.empty() ? signing_mchid : passphrase), passphrase);
   }
   if (key_file.empty()) {
     return configuration_error(
-        "who asks is missing: give --cert-file apiclient_cert.pem and --key-file apiclient_key.pem, or --p12-file");
+        "the merchant's credentials are missing: give --cert-file apiclient_cert.pem and --key-file apiclient_key.pem, "
+        "or --p12-file");
   }
   if (!certificate_file.empty()) {
     return with_hint(Credentials::from_pem_files(certificate_file, key_file, passphrase), passphrase);
@@ -193,14 +197,14 @@ Result<PlatformKeys> Connection::platform_keys() const {
   }
   if (public_key_file.empty() != public_key_id.empty()) {
     return configuration_error(
-        "--public-key-file and --public-key-id belong together: the merchant platform shows both");
+        "--public-key-file and --public-key-id must be given together: the merchant platform shows both");
   }
   if (!public_key_file.empty()) {
     if (auto added = keys.add_public_key_file(public_key_id, public_key_file); !added) return std::move(added).error();
   }
   if (keys.serials().empty()) {
     return configuration_error(
-        "whom to believe is missing: give --public-key-file pub_key.pem and --public-key-id, or --platform-cert-file");
+        "WeChat Pay's key is missing: give --public-key-file pub_key.pem and --public-key-id, or --platform-cert-file");
   }
   return keys;
 }

@@ -166,12 +166,12 @@ char announced_delimiter(std::string_view line) {
 
 Result<CsvHeader> CsvHeader::read(std::string text, char announced, const BonusCommitRequest& defaults) {
   if (text.find('\r') != std::string::npos) {
-    return configuration_error("its lines end with CR alone: tr '\\r' '\\n' < FILE mends that");
+    return configuration_error("its lines end with CR only: convert it with tr '\\r' '\\n' < FILE");
   }
   CsvHeader header;
   header.delimiter = announced != 0 ? announced : best_delimiter(text);
   auto columns = columns_of(text, header.delimiter);
-  if (!columns) return configuration_error("the quotes of its header are not in order");
+  if (!columns) return configuration_error("the quotes in its header are malformed");
   header.columns = *std::move(columns);
   const std::string has_columns = "; its header has: " + listed(header.columns);
   for (const std::string& column : header.columns) {
@@ -197,7 +197,7 @@ Result<CsvHeader> CsvHeader::read(std::string text, char announced, const BonusC
                            std::any_of(order_fields.begin(), order_fields.end(), [&header](std::string_view field) {
                              return !column_like(std::string(field), header.columns).empty();
                            });
-    message += is_header ? has_columns : "; its first line is no header of orders";
+    message += is_header ? has_columns : "; its first line is not a header of orders";
     if (!delimiter.empty()) {
       message += "; \"" + printable(delimiter, 4) + "\" separates them: commas, semicolons and tabs are read";
     } else if (!is_utf8(text)) {

@@ -10,10 +10,11 @@ namespace wechatpay::bonus_commit::tool {
 
 void DatabaseOptions::add_to(CLI::App& command) {
   command
-      .add_option("--database", argument,
-                  "the database, postgresql://user@host/name or mysql://user@host/name, without a password: it comes "
-                  "from PGPASSWORD, ~/.pgpass or MYSQL_PWD, or the whole URL from the next option or "
-                  "WECHATPAY_DATABASE")
+      .add_option(
+          "--database", argument,
+          "URL of the database, postgresql://user@host/name or mysql://user@host/name, without a password; give the "
+          "password in PGPASSWORD, ~/.pgpass or MYSQL_PWD, or give the URL with password in "
+          "--database-file or WECHATPAY_DATABASE")
       ->type_name("URL")
       ->group("The database")
       ->check(
@@ -21,20 +22,21 @@ void DatabaseOptions::add_to(CLI::App& command) {
             std::string fault = outbox::fault_of_url(url);
             if (fault.empty() && outbox::has_password(url)) {
               fault =
-                  "has a password, which every list of processes would show: put the URL into a file for "
-                  "--database-file, or into WECHATPAY_DATABASE";
+                  "contains a password, which other users can see in the process list: put the URL into a file "
+                  "and use --database-file, or into WECHATPAY_DATABASE";
             }
             return fault;
           },
           "");
-  takes_file_name(command.add_option("--database-file", file, "a file whose first line is the URL, with a password"))
+  takes_file_name(
+      command.add_option("--database-file", file, "file whose first line is the URL, with or without a password"))
       ->type_name("FILE")
       ->group("The database");
 }
 
 Result<std::string> DatabaseOptions::url() const {
   if (!argument.empty() && !file.empty()) {
-    return configuration_error("--database and --database-file are two ways to say the same: leave one out");
+    return configuration_error("--database and --database-file cannot be used together");
   }
   if (!argument.empty()) return argument;
   std::string url;

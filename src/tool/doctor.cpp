@@ -52,7 +52,7 @@ void look_at_host(const Options& options, const std::string& origin, const Crede
   request.merchant_mode = MerchantMode::direct;
   const CommitResult result = client->commit(request);
   if (!made) {
-    findings.bad("request", result ? "nothing was sent" : result.error().message);
+    findings.bad("request", result ? "no request was sent" : result.error().message);
     return;
   }
   judge_commit(*made, !options.connection.proxy.empty(), result, findings);
@@ -75,9 +75,10 @@ void look_at_hosts(const Options& options, const Credentials& credentials, const
 }
 
 std::string conclusion(const Findings& findings) {
-  if (findings.bad_steps() > 0) return "Wrong: " + std::to_string(findings.bad_steps()) + "; begin with the first BAD.";
-  if (findings.undecided_steps() > 0) return "Nothing wrong was found, but not everything could be looked at.";
-  return "Nothing wrong was found.";
+  if (findings.bad_steps() > 0)
+    return "Problems: " + std::to_string(findings.bad_steps()) + "; start with the first BAD.";
+  if (findings.undecided_steps() > 0) return "No problem found, but not every step could be checked.";
+  return "No problem found.";
 }
 
 bool is_set(const char* variable) {
@@ -100,7 +101,7 @@ int run(const Options& options) {
   if (!options.offline && credentials && keys && !own_key) {
     look_at_hosts(options, *credentials, *keys, findings);
   } else if (!options.offline && !options.json) {
-    std::cout << "\nThe hosts are looked at when the files are in order.\n";
+    std::cout << "\nThe hosts are checked once the files are in order.\n";
   }
   if (options.json) {
     print(findings.as_json());
@@ -115,14 +116,14 @@ int run(const Options& options) {
 
 void add_doctor(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
-  CLI::App& command =
-      *app.add_subcommand("doctor", "Looks at a set of keys and the hosts, step by step, and says what is wrong.");
+  CLI::App& command = *app.add_subcommand("doctor", "Checks keys, certificates and connectivity step by step.");
   command.footer(
-      "Files, key and certificate, dates, serial numbers, name lookup, connection, TLS, clock, and whether a signed "
-      "request is understood. For that it commits one point to an order, a card and a member called `doctor`, which "
-      "WeChat Pay refuses, since there are none; that it says so is the proof.");
-  command.add_flag("--offline", options->offline, "look at the files alone, and send nothing");
-  command.add_flag("--json", options->json, "print what was found as JSON, on standard output");
+      "It checks the files, whether key and certificate belong together, validity dates, serial numbers, DNS, "
+      "connection, TLS, clock, and whether WeChat Pay accepts a signed request. For the last step it commits one point "
+      "for an order, a card and a member called `doctor`, which do not exist. WeChat Pay refuses that commit; the "
+      "refusal proves that signing, network and verification work.");
+  command.add_flag("--offline", options->offline, "check only the files, and send nothing");
+  command.add_flag("--json", options->json, "print the findings as JSON on standard output");
   options->connection.add_to(command);
   command.callback([options, &status] { status = run(*options); });
 }

@@ -53,7 +53,7 @@ bool judge_way(const Try& made, bool through_proxy, const std::string& message, 
     findings.bad(connection, message);
     return false;
   }
-  findings.good(connection, transfer.connect.count() > 0 ? "after " + milliseconds(transfer.connect) : "stands");
+  findings.good(connection, transfer.connect.count() > 0 ? "after " + milliseconds(transfer.connect) : "established");
 
   if (in_tunnel || fault == TransportFault::connect) {  // it stands, so it is the proxy that says no
     findings.bad("proxy's tunnel", message);
@@ -73,14 +73,16 @@ bool judge_way(const Try& made, bool through_proxy, const std::string& message, 
 void judge_clock(std::optional<std::chrono::seconds> offset, Findings& findings) {
   const auto minute = std::chrono::seconds(60);
   if (!offset) {
-    findings.open("clock", "the answer does not tell WeChat Pay's");
+    findings.open("clock", "the answer does not show WeChat Pay's time");
     return;
   }
-  const std::string seconds = std::to_string(offset->count()) + " s from WeChat Pay's";
+  const std::string seconds = std::to_string(offset->count()) + " s from WeChat Pay's clock";
   if (*offset > std::chrono::minutes(5) || *offset < -std::chrono::minutes(5)) {
-    findings.bad("clock", seconds + ": beyond 300 s no request and no answer is taken; set it by NTP");
+    findings.bad(
+        "clock",
+        seconds + ": beyond 300 s WeChat Pay rejects requests, and answers are not accepted; synchronise it with NTP");
   } else if (*offset > minute || *offset < -minute) {
-    findings.doubtful("clock", seconds + ": set it by NTP before it is 300 s");
+    findings.doubtful("clock", seconds + ": synchronise it with NTP before it reaches 300 s");
   } else {
     findings.good("clock", seconds);
   }
@@ -97,7 +99,8 @@ void judge_refusal(const Error& error, const std::string& said, Findings& findin
   } else if (error.remedy == Remedy::correct_setup) {
     findings.bad("signed request", error.message);
   } else {
-    findings.good("signed request", "understood: refused with " + said + ", as an order that does not exist should be");
+    findings.good("signed request",
+                  "accepted: refused with " + said + ", as expected for an order that does not exist");
   }
   findings.good("signed answer", "verified");
 }
@@ -105,14 +108,14 @@ void judge_refusal(const Error& error, const std::string& said, Findings& findin
 /// What the answer says of our signature, and of its own.
 void judge_answer(const CommitResult& result, Findings& findings) {
   if (result) {
-    findings.good("signed request", "understood, and answered 204: this host takes any order, as a sandbox does");
+    findings.good("signed request", "accepted, and answered 204: this host accepts any order, as a sandbox does");
     findings.good("signed answer", "verified with " + result->serial);
     return;
   }
   const Error& error = result.error();
   const std::string said = label(error);
   if (error.kind == ErrorKind::unverified_answer) {
-    findings.good("signed request", "understood: answered " + said);
+    findings.good("signed request", "accepted: answered " + said);
     findings.bad("signed answer", error.message);
   } else if (error.kind == ErrorKind::unexpected_answer) {
     findings.bad("answer", error.message);
@@ -122,14 +125,14 @@ void judge_answer(const CommitResult& result, Findings& findings) {
     findings.undecided("signed request",
                        "answered " + said +
                            (error.http_status() == 429 ? ": too many requests at the moment"
-                                                       : ": WeChat Pay does not serve at the moment") +
-                           ", which says nothing of the set-up; look again later");
+                                                       : ": WeChat Pay is not available at the moment") +
+                           ", so this step could not be checked; try again later");
     if (error.verified()) findings.good("signed answer", "verified");
   } else if (!error.verified()) {
-    findings.open("signed request", "answered " + said + ", but by whom is not known");
-    findings.bad("signed answer", "WeChat Pay signs this answer, and it does not verify: " +
+    findings.open("signed request", "answered " + said + ", but the sender could not be verified");
+    findings.bad("signed answer", "WeChat Pay signs this answer, but it could not be verified: " +
                                       std::string(to_string(error.verification_fault())) +
-                                      "; look at the platform keys, the host, and proxies that strip headers");
+                                      "; check the platform keys, the host, and whether a proxy removes headers");
   } else {
     judge_refusal(error, said, findings);
   }
@@ -208,8 +211,8 @@ bool judge_own_key(const Credentials& credentials, const PlatformKeys& keys, Fin
   const std::string serial = serial_of_own_key(credentials, keys);
   if (serial.empty()) return false;
   findings.bad("platform keys", serial +
-                                    " is the merchant's own public key, under which no answer verifies: WeChat "
-                                    "Pay's is in pub_key.pem, downloaded on the merchant platform");
+                                    " is the merchant's own public key, which verifies no answer: give WeChat Pay's "
+                                    "pub_key.pem, downloaded from the merchant platform");
   return true;
 }
 
@@ -225,12 +228,12 @@ void judge_environment(const std::function<bool(const char*)>& is_set, bool has_
   const std::string proxies = set_ones({"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"});
   if (!proxies.empty() && !has_proxy) {
     findings.doubtful("environment",
-                      "set, and not used: " + proxies + "; give --proxy where requests must go through a proxy");
+                      "set, and not used: " + proxies + "; give --proxy if requests must go through a proxy");
   }
   const std::string authorities = set_ones({"CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"});
   if (!authorities.empty() && !has_ca_file) {
     findings.doubtful("environment", "set, and not used: " + authorities +
-                                         "; give --ca-file where the authorities are not the system's");
+                                         "; give --ca-file to trust other authorities than the system's");
   }
   const std::string key_log = set_ones({"SSLKEYLOGFILE"});
   if (!key_log.empty()) {

@@ -83,7 +83,7 @@ Result<std::vector<PemText>> read_platform_keys(const Connection& connection) {
 Result<std::string> capture_of(const Options& given) {
   if (given.capture.empty()) {
     if (given.url.empty() || given.authorization.empty()) {
-      return configuration_error("give FILE, or --url and --authorization: what was captured is missing");
+      return configuration_error("the captured request is missing: give FILE, or --url and --authorization");
     }
     if (has_control_character(given.method + given.url + given.authorization)) {
       return configuration_error("--method, --url and --authorization must not hold control characters");
@@ -142,7 +142,7 @@ Result<SignatureVerdict> explain_capture(const Options& given) {
 
 /// The lines that are signed, with their ends made visible.
 void print_message(const std::string& message) {
-  std::cout << "\nThe message that is to be signed, " << message.size() << " bytes:\n\n";
+  std::cout << "\nThe message to be signed, " << message.size() << " bytes:\n\n";
   std::size_t begin = 0;
   while (begin < message.size()) {
     const std::size_t end = std::min(message.find('\n', begin), message.size());
@@ -186,41 +186,40 @@ int run(const Options& given) {
 
 void add_explain(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
-  CLI::App& command = *app.add_subcommand("explain", "Says why the signature of a captured request or answer fails.");
-  takes_file_name(
-      command.add_option("FILE", options->capture,
-                         "the request or the answer as it was captured: first line, headers, an empty line, "
-                         "body; - is standard input"));
+  CLI::App& command =
+      *app.add_subcommand("explain", "Explains why the signature of a captured request or answer fails.");
+  takes_file_name(command.add_option("FILE", options->capture,
+                                     "captured request or answer: first line, headers, an empty line, body; - is "
+                                     "standard input"));
   const auto add = [&command](const char* name, auto& value, const char* type, const char* help) {
     CLI::Option* const option = command.add_option(name, value, help)->type_name(type);
     return type == std::string_view("FILE") ? takes_file_name(option) : option;
   };
-  add("--method", options->method, "METHOD", "without FILE: the request's method")->capture_default_str();
-  add("--url", options->url, "URL", "without FILE: the URL as it was sent, with or without the host");
-  add("--authorization", options->authorization, "TEXT", "without FILE: the Authorization header's value");
-  CLI::Option* const body = add("--body", options->body, "TEXT", "the body");
-  add("--body-file", options->body_file, "FILE", "the body, byte for byte")->excludes(body);
+  add("--method", options->method, "METHOD", "without FILE: method of the request")->capture_default_str();
+  add("--url", options->url, "URL", "without FILE: URL as it was sent, with or without the host");
+  add("--authorization", options->authorization, "TEXT", "without FILE: value of the Authorization header");
+  CLI::Option* const body = add("--body", options->body, "TEXT", "body");
+  add("--body-file", options->body_file, "FILE", "file with the exact bytes of the body")->excludes(body);
   add("--signed-message", options->signed_message, "FILE",
-      "the message that the program signed, if it was written to a file: the line that differs is named");
+      "file with the message that your program signed; the line that differs is reported");
   Connection& keys = options->connection;
-  add("--cert-file", keys.certificate_file, "FILE", "the merchant's certificate, apiclient_cert.pem")
+  add("--cert-file", keys.certificate_file, "FILE", "merchant API certificate, apiclient_cert.pem")
       ->envname("WECHATPAY_CERT_FILE");
-  add("--public-key-file", keys.public_key_file, "FILE", "WeChat Pay's public key, pub_key.pem: for an answer")
+  add("--public-key-file", keys.public_key_file, "FILE", "for an answer: WeChat Pay public key, pub_key.pem")
       ->envname("WECHATPAY_PUBLIC_KEY_FILE");
-  add("--public-key-id", keys.public_key_id, "ID", "its id, PUB_KEY_ID_...")->envname("WECHATPAY_PUBLIC_KEY_ID");
+  add("--public-key-id", keys.public_key_id, "ID", "its ID, PUB_KEY_ID_...")->envname("WECHATPAY_PUBLIC_KEY_ID");
   add("--platform-cert-file", keys.platform_certificate_files, "FILE",
-      "a platform certificate, wechatpay_<serial>.pem; may be given several times")
+      "for an answer: platform certificate, wechatpay_<serial>.pem; may be repeated")
       ->envname("WECHATPAY_PLATFORM_CERT_FILE")
       ->delimiter(',')
       ->allow_extra_args(false);
   add("--other-key-file", options->other_keys, "FILE",
-      "a certificate or key that may have been taken by mistake, as an old one; may be given several times")
+      "another certificate or key that may have been used by mistake, such as an old one; may be repeated")
       ->allow_extra_args(false);
-  command.add_flag("--json", options->json, "print what was found as JSON, on standard output");
+  command.add_flag("--json", options->json, "print the findings as JSON on standard output");
   command.footer(
-      "With the merchant's certificate, a signature shows which hash was signed, so the mistake is found by trying "
-      "what "
-      "people do wrong. Nothing is sent, and no private key is needed. The clock is not looked at.");
+      "The merchant certificate reveals the hash that was signed. The command tries common mistakes until one produces "
+      "that hash. It sends nothing and needs no private key. It does not check the timestamp.");
   command.callback([options, &status] { status = run(*options); });
 }
 

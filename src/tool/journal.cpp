@@ -59,10 +59,10 @@ Journal::Journal(const std::string& file, const std::string& about)
     bind(insert, 1, about);
     step(insert);
   } else if (id != std::to_string(application_id)) {
-    throw JournalError(file_ + " is a database, but no journal: choose another file with --journal");
+    throw JournalError(file_ + " is a database, but not a journal: choose another file with --journal");
   }
   if (text_of("PRAGMA user_version") != std::to_string(layout)) {
-    throw JournalError(file_ + " was made by a later version of this tool: use that one");
+    throw JournalError(file_ + " was written by a newer version of this tool: use that version");
   }
   require_about(about);
   run("UPDATE about SET value = value + 1 WHERE key = 'run'; COMMIT");
@@ -97,12 +97,12 @@ Journal::Lookup Journal::look_up(OrderRow& row, bool again) {
     sqlite3_reset(find_.get());
 
     if (known && of_this_run && !same_points) {
-      row.fault = "out_trade_no " + row.request.out_trade_no + " stands on line " + line + " with bonus_value " +
-                  points + ", here with " + std::to_string(row.request.bonus_value) + ": which one is right?";
+      row.fault = "out_trade_no " + row.request.out_trade_no + " is on line " + line + " with bonus_value " + points +
+                  ", here with " + std::to_string(row.request.bonus_value) + ": which one is right?";
     } else if (known && credited && !same_points) {
       row.fault = "out_trade_no " + row.request.out_trade_no + " was credited with bonus_value " + points +
-                  " before, and stands here with " + std::to_string(row.request.bonus_value) +
-                  ": if that is meant, use the command `commit`";
+                  " before, and has here " + std::to_string(row.request.bonus_value) +
+                  ": if this is intended, use `commit`";
     } else if (known && of_this_run) {
       return Lookup::repeated;
     } else if (known && credited) {
@@ -225,16 +225,16 @@ void Journal::require_about(const std::string& about) {
   const std::string had = text_of("SELECT value FROM about WHERE key = 'about'");
   if (had == about) return;
   throw JournalError(file_ + " is about " + had + ", not " + about +
-                     ": what is settled there is not settled here; give another file with --journal");
+                     ": results of one host do not apply to another; give another file with --journal");
 }
 
 void Journal::fail() const {
   const int code = sqlite3_errcode(database_.get());
   std::string message = file_ + ": " + sqlite3_errmsg(database_.get());
   if (code == SQLITE_BUSY) message = file_ + " is in use by another process, such as a backfill of the same file";
-  if (code == SQLITE_NOTADB) message = file_ + " is no journal: choose another file with --journal";
-  if (code == SQLITE_CANTOPEN) message += "; can files be made in its folder? --journal puts it elsewhere";
-  if (code == SQLITE_FULL) message += "; make room and start again: it goes on where it was";
+  if (code == SQLITE_NOTADB) message = file_ + " is not a journal: choose another file with --journal";
+  if (code == SQLITE_CANTOPEN) message += "; check that its folder is writable, or choose another file with --journal";
+  if (code == SQLITE_FULL) message += "; free some space and run the same command again to resume";
   throw JournalError(message);
 }
 

@@ -14,7 +14,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* one_a_line = "one object a line: jq -c . FILE makes it so";
+constexpr const char* one_a_line = "write one object per line: jq -c . FILE converts the file";
 
 /// The object of `line`, its members' names as they came.
 json parse(const std::string& line, std::vector<std::string>& names) {
@@ -78,8 +78,8 @@ std::string foreign_to_json(std::string_view line) {
   if (const std::string word = foreign_word(bare); !word.empty())
     return std::string(word).append(": give the value, or null");
   const bool closed = std::count(bare.begin(), bare.end(), '{') == std::count(bare.begin(), bare.end(), '}');
-  if (closed && bare.back() == ',') return "a comma behind its object: remove it";
-  if (closed && bare.back() == ';') return "\";\" behind its object: remove it";
+  if (closed && bare.back() == ',') return "a comma after its object: remove it";
+  if (closed && bare.back() == ';') return "\";\" after its object: remove it";
   const std::size_t last = bare.find_last_not_of("}] \t");
   if (closed && last != std::string::npos && bare[last] == ',') return "a comma before its last bracket: remove it";
   return "";
@@ -109,7 +109,7 @@ JsonOrder read_json_order(const std::string& line) {
   } else if (!object.is_object()) {
     const std::string foreign = object.is_discarded() ? foreign_to_json(line) : "";
     order.fault =
-        foreign.empty() ? std::string("is not an object of JSON: ") + one_a_line : "is not JSON: it has " + foreign;
+        foreign.empty() ? std::string("is not a JSON object: ") + one_a_line : "is not JSON: it has " + foreign;
   }
   if (!order.fault.empty()) return order;
   for (const std::string& name : names) {
@@ -135,11 +135,11 @@ JsonOrder read_json_order(const std::string& line) {
 
 std::string fault_of_json_lines(const std::string& first_line) {
   const std::string_view text = without_blanks(first_line);
-  if (text.front() == '[') return "is an array of JSON; one object a line is wanted: jq -c '.[]' FILE makes it so";
+  if (text.front() == '[') return "is a JSON array; write one object per line: jq -c '.[]' FILE converts the file";
   std::vector<std::string> names;
   const bool goes_on = text.back() == '{' || text.back() == '[' || text.back() == ',' || text.back() == ':';
   if (goes_on && foreign_to_json(text).empty() && !parse(first_line, names).is_object()) {
-    return std::string("has an object of JSON over several lines; wanted is ") + one_a_line;
+    return std::string("has a JSON object on several lines; ") + one_a_line;
   }
   return "";
 }

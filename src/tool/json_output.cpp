@@ -86,7 +86,7 @@ void print(const nlohmann::ordered_json& json) { std::cout << json_text(json, 2)
 
 bool output_is_written() {
   if (std::cout.flush()) return true;
-  std::cerr << "standard output cannot be written: what was to be read there is lost\n";
+  std::cerr << "standard output cannot be written: the output is lost\n";
   return false;
 }
 

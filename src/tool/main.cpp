@@ -60,18 +60,17 @@ void open_standard_descriptors() {
 int main(int count, char** arguments) {
   open_standard_descriptors();
   CLI::App app(
-      "Marks the bonus points that WeChat Pay shows after a payment as credited.\n\n"
-      "To begin, without WeChat Pay: start `wechatpay-bonus-commit sandbox` in one terminal, and give what it prints "
-      "to `doctor`, `commit` and `backfill` in another.",
+      "Marks the points shown on WeChat Pay's payment result page as credited.\n\n"
+      "To try it without WeChat Pay, run `wechatpay-bonus-commit sandbox` in one terminal. It prints an `export` "
+      "command; run that in a second terminal, then use `doctor`, `commit` and `backfill` there.",
       "wechatpay-bonus-commit");
   app.set_version_flag("--version", WECHATPAY_BONUS_COMMIT_VERSION);
   app.formatter(std::make_shared<WrappingFormatter>());
   app.require_subcommand(1);
   app.footer(
-      "Exit status: 0 credited or nothing wrong, 1 refused or something wrong, 2 arguments or key files, 3 unknown "
-      "(may "
-      "have been done), 4 not sent, 130 interrupted.\n"
-      "`wechatpay-bonus-commit COMMAND --help` explains a command, `man wechatpay-bonus-commit` all of them.");
+      "Exit status: 0 credited, or no problem found; 1 refused, or a problem found; 2 wrong arguments, options or key "
+      "files; 3 unknown, the commit may have taken effect; 4 not sent; 130 interrupted.\n"
+      "`wechatpay-bonus-commit COMMAND --help` explains one command, `man wechatpay-bonus-commit` all of them.");
 
   int status = ExitStatus::success;
   add_commit(app, status);
@@ -95,7 +94,7 @@ int main(int count, char** arguments) {
     if (error.get_exit_code() == EXIT_SUCCESS) return app.exit(error);
     const auto commands = app.get_subcommands();
     std::cerr << explain(app, error, given) << "\n`wechatpay-bonus-commit "
-              << (commands.empty() ? "" : commands.front()->get_name() + " ") << "--help` tells more.\n";
+              << (commands.empty() ? "" : commands.front()->get_name() + " ") << "--help` lists the options.\n";
     return ExitStatus::usage;
   } catch (const std::exception& error) {
     std::cerr << error.what() << "\n";

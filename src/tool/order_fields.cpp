@@ -58,7 +58,7 @@ std::string faults_of_order(const BonusCommitRequest& request, const std::vector
 
 std::string faults_of_order(const BonusCommitRequest& request, const JsonOrder& order) {
   if (order.values.empty() && !order.others.empty()) {
-    return "has none of an order's members, but: " + listed(order.others);
+    return "has no member of an order, only: " + listed(order.others);
   }
   if (std::string faults = faults_of_order(request, order.others); !faults.empty()) return faults;
   std::vector<std::string> fields;

@@ -34,7 +34,7 @@ std::string kind_of_other_file(std::string_view begin) {
     if (begin.substr(0, beginning.size()) == beginning) return kind;
   }
   if (begin.find('\0') != std::string::npos || begin.substr(0, 2) == "\xFF\xFE" || begin.substr(0, 2) == "\xFE\xFF") {
-    return "is UTF-16, or no text at all: save as UTF-8 (CSV UTF-8), or: iconv -f UTF-16 -t UTF-8";
+    return "is UTF-16, or not a text file: save as UTF-8 (CSV UTF-8), or: iconv -f UTF-16 -t UTF-8";
   }
   return "";
 }
@@ -53,7 +53,7 @@ std::string fault_of_defaults(BonusCommitRequest defaults) {
 
 /// Why a row with this `error` of an earlier run is still refused; empty where it is not.
 std::string fault_of_earlier_run(std::string_view error) {
-  constexpr std::string_view advice = "was not an order before: correct it, then empty its error";
+  constexpr std::string_view advice = "was rejected by an earlier run: correct the row, then clear its error field";
   error = without_blanks(error);
   if (error.substr(0, not_an_order.size()) != not_an_order) return "";
   error.remove_prefix(not_an_order.size());
@@ -102,7 +102,7 @@ Result<void> OrderFile::read_header() {
   }
   if (!error().empty()) return configuration_error(error());
   if (!line && announced != 0) return wrong("has no header");
-  if (!line) return wrong("is empty: a header, or an object of JSON on each line, belongs here");
+  if (!line) return wrong("is empty: it needs a header, or a JSON object on each line");
   const char first = without_blanks(line->text).front();
   if (first == '{' || first == '[') {
     if (const std::string fault = fault_of_json_lines(line->text); !fault.empty()) return wrong(fault);
@@ -133,14 +133,14 @@ std::optional<OrderRow> OrderFile::next() {
 /// False for what is passed over.
 bool OrderFile::read_row(OrderRow& row, const LineReader::Line& line) {
   if (line.too_long) {
-    row.fault = "the line is longer than 64 KiB; its end is left out here";
+    row.fault = "the line is longer than 64 KiB; its end is omitted here";
   } else if (row.text.find('\0') != std::string::npos) {
     row.fault = "holds NUL bytes: the file is damaged, or partly UTF-16";
   } else if (!line.ended && !json_) {
     const auto values = split_csv(row.text, header_.delimiter);
     if (values && values->size() == header_.columns.size() && is_blank_row(*values)) return false;
     row.fault = "the last line does not end with a newline: if " + lines_.name() +
-                " is complete, add one; if it was cut off, so may a value be";
+                " is complete, add one; if it was cut off, the last value may be incomplete";
   } else if (json_) {
     read_json_row(row);
   } else {
@@ -161,9 +161,9 @@ bool OrderFile::read_csv_row(OrderRow& row) {
   }
   if (fields_among(names) >= 3) {
     other_header_ = row.line;
-    row.fault = "is another header: its rows belong into a file of their own";
+    row.fault = "is another header: put its rows into a separate file";
   } else if (other_header_ != 0) {
-    row.fault = "stands under the other header on line " + std::to_string(other_header_);
+    row.fault = "is below the other header on line " + std::to_string(other_header_);
   } else if (values->size() != header_.columns.size()) {
     row.fault =
         "has " + std::to_string(values->size()) + " fields, the header " + std::to_string(header_.columns.size());
@@ -194,8 +194,8 @@ std::optional<std::vector<std::string>> OrderFile::csv_values(OrderRow& row) {
   if (values) return values;
   row.text.resize(end_of_first_line);
   const bool formula = row.text.find("=\"") != std::string::npos;
-  row.fault = formula ? "has a formula of a spreadsheet, =\"...\": export the value alone"
-                      : "quotes are not closed, or stand in the middle of a field";
+  row.fault = formula ? "has a spreadsheet formula, =\"...\": export only the value"
+                      : "quotes are not closed, or are in the middle of a field";
   lines_.put_back(std::move(further));
   return std::nullopt;
 }

@@ -33,15 +33,15 @@ inline void add_order_options(CLI::App& command, BonusCommitRequest& request) {
       return text.empty() ? std::string() : stages::mchid_fault(text);
     });
   };
-  takes_order_text(add("--card-id", request.card_id, "WECHATPAY_CARD_ID", "the membership card's template id"), "path");
-  add_mchid("--mchid", request.mchid, "WECHATPAY_MCHID", "the direct merchant's id");
-  add_mchid("--sub-mchid", request.sub_mchid, "WECHATPAY_SUB_MCHID", "the sub-merchant's id");
+  takes_order_text(add("--card-id", request.card_id, "WECHATPAY_CARD_ID", "membership card template id"), "path");
+  add_mchid("--mchid", request.mchid, "WECHATPAY_MCHID", "merchant id of a direct merchant");
+  add_mchid("--sub-mchid", request.sub_mchid, "WECHATPAY_SUB_MCHID", "merchant id of a sub-merchant");
   const std::map<std::string, MerchantMode> modes = {
       {"both", MerchantMode::both}, {"direct", MerchantMode::direct}, {"partner", MerchantMode::partner}};
   takes_one_of(
       command.add_option_function<std::string>(
           "--merchant-mode", [modes, &request](const std::string& mode) { request.merchant_mode = modes.at(mode); },
-          "which merchant ids an order has: both, direct (mchid alone) or partner (sub_mchid alone)"),
+          "which merchant ids an order has: both, direct (only mchid) or partner (only sub_mchid)"),
       {"both", "direct", "partner"})
       ->envname("WECHATPAY_MERCHANT_MODE")
       ->default_str("both")

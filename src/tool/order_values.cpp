@@ -252,7 +252,7 @@ std::string fault_of_characters(std::string_view field, std::string_view value) 
     full_width_digits = full_width_digits || (point.value >= 0xFF10 && point.value <= 0xFF19);
   });
   const std::string shown = shown_value(value);
-  if (unseen_inside) return "holds characters that nobody sees: \"" + shown + "\"";
+  if (unseen_inside) return "has invisible characters: \"" + shown + "\"";
   if (full_width_digits) return "has full-width digits: " + shown + "; write 0 to 9";
   if (full_width) return "has full-width characters: " + shown + "; write them in ASCII";
   if ((field == "mchid" || field == "sub_mchid") && !all_of(value, digits)) {
@@ -319,14 +319,14 @@ std::string fault_of_value(std::string_view field, std::string_view value) {
   if (all_of(value, digits)) return "";
   const std::string shown = shown_value(value);
   if (!is_utf8(value)) return "is not UTF-8: " + shown + "; " + utf8_advice;
-  if (without_blanks(value) != value) return "has blanks at its ends: \"" + shown + "\"";
-  if (is_null(value)) return "is " + shown + ", which stands for no value; leave it empty, or give the value";
-  if (is_spreadsheet_error(value)) return "is an error of a spreadsheet: " + shown;
+  if (without_blanks(value) != value) return "begins or ends with blanks: \"" + shown + "\"";
+  if (is_null(value)) return "is " + shown + ", which means no value; leave it empty, or give the value";
+  if (is_spreadsheet_error(value)) return "is a spreadsheet error: " + shown;
   if (const std::string_view mark = mark_at(value); !mark.empty()) {
     const bool formula = mark == "=" || mark == "\uFF1D";
-    return formula ? "is a formula of a spreadsheet, beginning with =: " + shown + "; export the value alone"
+    return formula ? "is a spreadsheet formula, beginning with =: " + shown + "; export only the value"
                    : "has a mark " + std::string(mark) +
-                         " before or behind it, as spreadsheets and bills put there: " + shown + "; remove it";
+                         " before or after it, as spreadsheets and bills add: " + shown + "; remove it";
   }
   switch (number_form(value)) {
     case NumberForm::scientific: return "has lost digits in a spreadsheet: " + shown + "; export the column as text";

@@ -130,14 +130,15 @@ int look_at_health(const std::string& url, bool json) {
   Findings findings(json);
   try {
     const auto administration = outbox::open_administration(url);
-    findings.good("connection", "stands, and may write");
+    findings.good("connection", "established, and writable");
     const outbox::Health health = administration->health();
     findings.good("server", health.server);
     const auto offset = health.clock_offset_seconds;
-    const std::string seconds = std::to_string(offset) + " s against this machine's";
+    const std::string seconds = std::to_string(offset) + " s from this machine's";
     if (offset > 60 || offset < -60) {
-      findings.doubtful("its clock",
-                        seconds + ": the outbox goes by the database's clock alone, WeChat Pay by this one");
+      findings.doubtful(
+          "its clock",
+          seconds + ": the outbox uses the database's clock, and requests to WeChat Pay use this machine's");
     } else {
       findings.good("its clock", seconds);
     }
@@ -150,7 +151,8 @@ int look_at_health(const std::string& url, bool json) {
     if (!missing.empty()) findings.bad("rights", "missing: " + missing);
     const auto open_for = std::to_string(health.oldest_transaction_seconds) + " s";
     if (health.oldest_transaction_seconds > 300) {
-      findings.doubtful("oldest transaction", "open for " + open_for + ": it holds back the clearing of settled rows");
+      findings.doubtful("oldest transaction",
+                        "open for " + open_for + ": meanwhile the database cannot clean up settled rows");
     } else {
       findings.good("oldest transaction", "open for " + open_for);
     }
@@ -176,7 +178,7 @@ int act(const Options& options, const std::string& url) {
   if (!options.kind.empty()) which.kind = options.kind;
   if (options.action == "install" || options.action == "upgrade") {
     administration->install();
-    std::cout << "the outbox's tables are of version " << administration->status().version << "\n";
+    std::cout << "the outbox tables have version " << administration->status().version << "\n";
   } else if (options.action == "status") {
     print_status(administration->status(), options.json);
   } else if (options.action == "dead") {
@@ -206,8 +208,9 @@ int run(const Options& options) {
     return output_is_written() ? status : static_cast<int>(ExitStatus::usage);
   } catch (const outbox::DatabaseError& error) {
     const bool no_tables = error.state() == "42P01" || error.state() == "1146";
-    return refuse(
-        std::string("database: ").append(error.what()).append(no_tables ? "; `outbox install` makes the tables" : ""));
+    return refuse(std::string("database: ")
+                      .append(error.what())
+                      .append(no_tables ? "; create the tables with `outbox install`" : ""));
   }
 }
 
@@ -221,23 +224,24 @@ std::string outbox_actions() {
 
 void add_outbox(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
-  CLI::App& command = *app.add_subcommand(
-      "outbox", "Makes the outbox's tables in the merchant's own database, shows what is there, and puts it right.");
+  CLI::App& command = *app.add_subcommand("outbox", "Creates and manages the outbox tables in your database.");
   command.footer(
-      "install and upgrade make the tables (--sql prints the statements instead). status counts what is due, waiting, "
-      "claimed and dead; dead lists what WeChat Pay has refused. retry commits dead rows again, discard deletes them. "
-      "prune deletes what was credited long ago. resume ends a halt, and makes waiting rows due now, when an outage is "
-      "over. doctor looks at connection, tables, rights and clock.");
-  takes_one_of(command.add_option("ACTION", options->action, "what to do"), actions())->required();
-  command.add_flag("--sql", options->sql, "print the statements, and change nothing");
-  command.add_flag("--json", options->json, "print what was found as JSON, on standard output");
-  takes_one_of(command.add_option("--kind", options->kind, "dead rows of this kind"),
+      "install and upgrade create the tables (--sql prints the statements instead). status counts due, waiting, "
+      "claimed and dead rows; dead lists the dead rows. retry commits dead rows again, discard deletes them. "
+      "prune deletes old credited rows. resume, after an outage, ends the halt and makes all waiting rows due. "
+      "doctor checks connection, tables, rights and clock.");
+  takes_one_of(command.add_option("ACTION", options->action, "action"), actions())->required();
+  command.add_flag("--sql", options->sql, "print the statements without running them");
+  command.add_flag("--json", options->json, "print the result as JSON on standard output");
+  takes_one_of(command.add_option("--kind", options->kind, "only dead rows of this kind"),
                {"invalid", "refused", "exhausted", "conflict", "poison"})
       ->type_name("KIND");
-  takes_whole_number(command.add_option("--id", options->id, "the dead row with this id"), 1, INT64_MAX)
+  takes_whole_number(command.add_option("--id", options->id, "only the dead row with this id"), 1, INT64_MAX)
       ->type_name("NUMBER");
   command.add_flag("--all", options->all, "all dead rows");
-  takes_whole_number(command.add_option("--days", options->days, "what was credited more days ago"), 0, 36500)
+  takes_whole_number(command.add_option("--days", options->days,
+                                        "for prune: delete rows that were credited more than this many days ago"),
+                     0, 36500)
       ->capture_default_str();
   options->database.add_to(command);
   command.callback([options, &command, &status] {

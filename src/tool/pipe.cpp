@@ -41,23 +41,21 @@ int run(const Options& options) {
 void add_pipe(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
   CLI::App& command = *app.add_subcommand(
-      "pipe", "Commits orders from standard input, for a message broker's consumer, and tells what became of each.");
+      "pipe", "Commits orders from a message broker: reads them from standard input, and writes a result for each.");
   command.footer(
-      "Each line of standard input is an object of JSON: an order's members, and `id`, a string or a whole number that "
-      "the answer repeats. Each line of standard output is an answer, in the order in which the calls end: "
-      "{\"id\":...,\"result\":\"credited\"}, `dead` (a repetition would end likewise: put the message aside), or "
-      "`later` (deliver the message again after `pause_seconds`). Acknowledge a message when its answer is there. At "
-      "the "
-      "end of the input, or after SIGTERM, it waits for the calls under way and answers them; a second signal ends it "
-      "at "
-      "once. What was not answered is to be delivered again, which is safe.");
+      "Each line of standard input is a JSON object: the members of an order, and `id`, a string or a whole number. "
+      "Each line of standard output is the result for one `id`, in the order in which the calls end: "
+      "{\"id\":...,\"result\":\"credited\"}, `dead` (a retry would fail again: move the message to a dead-letter "
+      "queue), or `later` (deliver the message again after `pause_seconds`). Acknowledge a message only after its "
+      "result. At the end of the input, or after SIGTERM, it waits for the calls in progress and writes their results; "
+      "a second signal ends it at once. A message without a result can safely be delivered again.");
   takes_whole_number(command.add_option("--max-in-flight", options->run.max_in_flight,
-                                        "so many orders at a time; no further line is read before one is answered"),
+                                        "maximum number of orders in progress; at this limit no further line is read"),
                      1, 1000)
       ->capture_default_str();
-  takes_number(command.add_option("--rate", options->run.rate,
-                                  "at most so many requests a second; WeChat Pay limits each merchant"),
-               0.001, 1000000)
+  takes_number(
+      command.add_option("--rate", options->run.rate, "maximum requests per second; WeChat Pay limits each merchant"),
+      0.001, 1000000)
       ->type_name("NUMBER");
   add_order_options(command, options->run.defaults);
   options->connection.add_to(command);

@@ -121,7 +121,7 @@ void PipeRun::note(const CommitResult& result) {
     case Meaning::permission_missing: breaker_.answered(Clock::now()); break;
     case Meaning::failed:
       if (breaker_.failed(Clock::now())) {
-        std::cerr << "20 failures in a row: one order alone is tried until one succeeds. The last one: "
+        std::cerr << "20 failures in a row: from now on only one order at a time until one succeeds. The last failure: "
                   << label_with_outcome(result.error()) << "\n";
       }
       break;
@@ -154,7 +154,7 @@ void PipeRun::write() {
       output_ << json_text(line) << "\n";
     }
     const bool written = static_cast<bool>(output_.flush());
-    if (!written) end("nobody reads standard output any more: what was to be read there is lost");
+    if (!written) end("standard output cannot be written: the last results are lost");
     lock.lock();
     in_flight_ -= answers.size();
     changed_.notify_all();

@@ -73,9 +73,9 @@ std::string RelayProgress::line(const outbox::Metrics& metrics, std::chrono::ste
   std::string text = with_commas(credited) + " credited";
   if (metrics.settled.dead > 0) text += ", " + with_commas(metrics.settled.dead) + " dead";
   text += "  " + with_commas(static_cast<std::uint64_t>(std::llround(rate))) + "/s  ";
-  text += with_commas(metrics.in_flight) + " under way";
+  text += with_commas(metrics.in_flight) + " in progress";
   if (metrics.database_failing_since) {
-    text += "  the database fails";
+    text += "  database errors";
   } else if (metrics.rate_limited) {
     text += "  halted after a 429";
   } else if (!metrics.breaker_closed) {

@@ -128,12 +128,12 @@ int run(const Options& options) {
     monitoring->server =
         MetricsServer::start(*listening_address(options.metrics), monitoring->metrics, health_limit(options));
     if (monitoring->server == nullptr) {
-      screen.say("--metrics: cannot listen there: the port is taken, or the host is not this machine's");
+      screen.say("--metrics: cannot listen there: the port is in use, or the address is not this machine's");
       return ExitStatus::usage;
     }
     screen.say("metrics: " + monitoring->server->origin() + "/metrics, health: /healthz");
   }
-  screen.say("committing what is due for merchant " + credentials->mchid());
+  screen.say("committing due orders of merchant " + credentials->mchid());
   std::atomic<bool> ended{false};
   std::thread watcher([&] { watch(relay, screen, ended, interruption); });
   const outbox::RelayEnd end = relay.run();
@@ -147,36 +147,37 @@ int run(const Options& options) {
 void add_relay(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
   CLI::App& command = *app.add_subcommand(
-      "relay", "Commits the orders that stand in the merchant's own database, on any number of machines.");
+      "relay", "Commits the orders in the outbox table of your database, on any number of machines.");
   command.footer(
-      "The merchant inserts a row into wechatpay_bonus_outbox in the transaction that credits the points; `outbox "
-      "install` makes that table. Relays claim what is due, commit it, and move it to wechatpay_bonus_outbox_done, or "
-      "to wechatpay_bonus_outbox_dead where WeChat Pay refuses the order. Killed at any moment, nothing is lost: what "
-      "was under way is committed again when its lease has ended. SIGTERM ends a relay when what is under way has "
-      "ended; a second one at once.");
-  takes_whole_number(command.add_option("--max-in-flight", options->max_in_flight, "so many commits at a time"), 1,
-                     1000)
+      "Your program inserts a row into wechatpay_bonus_outbox in the transaction that credits the points; `outbox "
+      "install` creates that table. Relays claim due rows and commit them. They move credited rows to "
+      "wechatpay_bonus_outbox_done, and rows that WeChat Pay refuses to wechatpay_bonus_outbox_dead. If a relay is "
+      "killed, nothing is lost: its rows are committed again when their lease has expired. After SIGTERM a relay waits "
+      "for its commits in progress, then ends; a second SIGTERM ends it at once.");
+  takes_whole_number(
+      command.add_option("--max-in-flight", options->max_in_flight, "maximum number of commits in progress"), 1, 1000)
       ->capture_default_str();
-  takes_number(command.add_option("--rate", options->rate,
-                                  "at most so many orders a second, by all relays of the merchant together"),
-               0.001, 1000000)
+  takes_number(
+      command.add_option("--rate", options->rate, "maximum orders per second of all relays of the merchant together"),
+      0.001, 1000000)
       ->type_name("NUMBER");
   takes_whole_number(
       command.add_option("--lease", options->lease,
-                         "for so many seconds a claimed row is this relay's; a commit has a third of it"),
+                         "how long a claim lasts, in seconds; the deadline of a commit is a third of it"),
       3, 720)
       ->capture_default_str();
-  command.add_flag("--never-give-up", options->never_give_up,
-                   "try orders again for ever; else one is dead after 3 days and 12 failures, while others succeed");
+  command.add_flag(
+      "--never-give-up", options->never_give_up,
+      "retry orders forever; otherwise an order is dead after 3 days and 12 failures, while others succeed");
   takes_one_of(command.add_option("--merchant-mode", options->merchant_mode,
-                                  "which merchant ids an order has: both, direct (mchid alone) or partner (sub_mchid "
-                                  "alone); unless given, those that its row has"),
+                                  "which merchant ids an order has: both, direct (only mchid) or partner (only "
+                                  "sub_mchid); default: those that its row has"),
                {"both", "direct", "partner"})
       ->envname("WECHATPAY_MERCHANT_MODE")
       ->type_name("MODE");
   command
       .add_option("--metrics", options->metrics,
-                  "serve metrics for Prometheus there, and /healthz: a port of 127.0.0.1, or another address")
+                  "serve Prometheus metrics and /healthz on this port of 127.0.0.1, or on this address")
       ->check(
           [](const std::string& text) {
             return listening_address(text) ? std::string() : "must be a port, or an IP address, a colon and a port";

@@ -43,7 +43,7 @@ struct Options {
 
 SandboxFault fault_of(const std::string& option, const std::string& text) {
   const auto fault = parse_fault(text);
-  if (!fault) throw CLI::ValidationError(option, "must be one of the faults that `sandbox --help` lists");
+  if (!fault) throw CLI::ValidationError(option, "must be one of the faults listed by `sandbox --help`");
   return *fault;
 }
 
@@ -102,7 +102,7 @@ std::shared_ptr<SandboxPage> start_page(const Options& given) {
 }
 
 std::string words_on(const SandboxPage* page) {
-  return page == nullptr ? "" : "\nEach request, and buttons for faults, in a browser: " + page->url() + "\n";
+  return page == nullptr ? "" : "\nBrowser page with each request and buttons for faults: " + page->url() + "\n";
 }
 
 int run(const Options& given) {
@@ -160,8 +160,8 @@ int run(const Options& given) {
             << "APIv3 key             " << wechat_pay.api_v3_key() << "\n\n"
             << "For wechatpay-bonus-commit in another terminal:\n\n"
             << environment(**sandbox, backup.get()) << words_on(options.page.get())
-            << "\nA signed request, good once, for five minutes:\n\n"
-            << curl_command(**sandbox) << "\nOne line for each request follows. Ctrl-C ends.\n"
+            << "\nA signed request, valid once, for five minutes:\n\n"
+            << curl_command(**sandbox) << "\nOne line per request follows. Press Ctrl-C to end.\n"
             << std::endl;
 
   while (!interrupted_within(interruption, -1)) {
@@ -174,27 +174,27 @@ int run(const Options& given) {
 
 void add_sandbox(CLI::App& app, int& status) {
   auto options = std::make_shared<Options>();
-  CLI::App& command = *app.add_subcommand("sandbox", "WeChat Pay on your own machine, for programs in any language.");
+  CLI::App& command =
+      *app.add_subcommand("sandbox", "Simulates WeChat Pay on this machine, for programs in any language.");
   constexpr std::uint16_t highest_port = 65535;
-  takes_whole_number(
-      command.add_option("--port", options->port, "where to listen on 127.0.0.1; 0: any port that is free"), 0,
-      highest_port)
+  takes_whole_number(command.add_option("--port", options->port, "port on 127.0.0.1; 0: any free port"), 0,
+                     highest_port)
       ->type_name("NUMBER")
       ->capture_default_str();
   takes_whole_number(command.add_option("--backup-port", options->backup_port,
-                                        "listen there, too, as WeChat Pay's backup host, without faults"),
+                                        "second port, which simulates WeChat Pay's backup host and has no faults"),
                      0, highest_port)
       ->type_name("NUMBER");
   takes_whole_number(
       command.add_option("--page-port", options->page_port,
-                         "where the page for a browser listens on 127.0.0.1; 0: any port that is free (default: 8480, "
-                         "or any if that is taken)"),
+                         "port of the browser page on 127.0.0.1; 0: any free port (default: 8480, or any free port if "
+                         "that is taken)"),
       0, highest_port)
       ->type_name("NUMBER");
-  command.add_flag("--no-page", options->no_page, "serve no page")->excludes("--page-port");
+  command.add_flag("--no-page", options->no_page, "do not serve the browser page")->excludes("--page-port");
   takes_file_name(command.add_option("--folder", options->folder,
-                                     "where to put the keys and certificates (default: a temporary folder, removed at "
-                                     "the end)"))
+                                     "folder for keys and certificates (default: a temporary folder, removed at the "
+                                     "end)"))
       ->type_name("FOLDER");
   const std::map<std::string, MerchantStage> stages = {{"public-key", MerchantStage::public_key},
                                                        {"switching", MerchantStage::switching},
@@ -202,31 +202,30 @@ void add_sandbox(CLI::App& app, int& status) {
   takes_one_of(
       command.add_option_function<std::string>(
           "--stage", [stages, options](const std::string& stage) { options->stage = stages.at(stage); },
-          "which keys the merchant has, and so which one signs: public-key (the default), switching (both: the one "
-          "that a request announces, the certificate's without), or certificates"),
+          "which of WeChat Pay's keys the merchant uses, and so which one signs the answers: public-key (the default), "
+          "certificates, or switching (both: the one that the request names in Wechatpay-Serial; without that header, "
+          "the platform certificate's)"),
       {"public-key", "switching", "certificates"})
       ->type_name("STAGE");
-  command
-      .add_option("--tls-name", options->tls_names,
-                  "a further host name for its TLS certificate; may be given several times")
+  command.add_option("--tls-name", options->tls_names, "additional host name in its TLS certificate; may be repeated")
       ->type_name("NAME");
-  takes_file_name(command.add_option("--script", options->script, "faults for the first commits, one line each"))
+  takes_file_name(
+      command.add_option("--script", options->script, "file with the faults of the first commits, one per line"))
       ->type_name("FILE");
-  command.add_option("--fault", options->faults, "a fault that commits get at random; may be given several times")
+  command.add_option("--fault", options->faults, "fault to apply to commits at random; may be repeated")
       ->type_name("FAULT");
-  takes_number(command.add_option("--fault-rate", options->fault_rate, "how many of them"), 0, 1)
+  takes_number(command.add_option("--fault-rate", options->fault_rate, "share of commits that get a fault"), 0, 1)
       ->needs("--fault")
       ->type_name("RATE")
       ->capture_default_str();
-  takes_whole_number(command.add_option("--fault-seed", options->fault_seed, "for another random order"), 0,
+  takes_whole_number(command.add_option("--fault-seed", options->fault_seed, "seed of the random choice"), 0,
                      std::numeric_limits<std::uint64_t>::max())
       ->needs("--fault")
       ->type_name("NUMBER")
       ->capture_default_str();
   command.footer(
-      "An HTTPS server that verifies every request as WeChat Pay would and signs its answers, or fails if it is told "
-      "to. It "
-      "prints its keys' files and a curl command to begin with. Ctrl-C ends it.\n\n" +
+      "The sandbox is an HTTPS server. It verifies requests as WeChat Pay would, signs its answers, and can simulate "
+      "faults. It prints the names of its key files and a curl command to start with. Ctrl-C ends it.\n\n" +
       list_of_faults());
   command.callback([options, &status] { status = run(*options); });
 }

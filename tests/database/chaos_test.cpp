@@ -275,7 +275,7 @@ TEST_P(Chaos, TheToolMakesShowsAndMendsTheOutbox) {
   const std::string statements = tool("install --sql").output;
   EXPECT_TRUE(contains(statements, "CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox ("));
   connect(empty)->execute(statements);
-  EXPECT_EQ(tool("install").output, "the outbox's tables are of version 1\n");
+  EXPECT_EQ(tool("install").output, "the outbox tables have version 1\n");
   EXPECT_EQ(tool("upgrade").status, 0);
   connect(empty)->execute(
       "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, bonus_value) VALUES "

@@ -40,7 +40,7 @@ end
 [ "$(served killed.csv)" -le 1064 ] || fail "$(served killed.csv) requests for 1000 orders, 64 at a time"
 
 for signal in INT TERM HUP; do
-  echo "-- interrupted by SIG$signal: what is under way ends, and nothing at all is repeated"
+  echo "-- interrupted by SIG$signal: commits in progress end, and nothing at all is repeated"
   orders $signal.csv 1000
   start
   "$tool" backfill $signal.csv 2> $signal.err &
@@ -52,7 +52,7 @@ for signal in INT TERM HUP; do
   wait $backfill || status=$?
   [ $status = 130 ] || fail "exit status $status: $(< $signal.err)"
   grep -q '^[0-9]* credited, 0 failed' $signal.err || fail "$(< $signal.err)"
-  grep -q '^Interrupted. Start it again in the same way' $signal.err || fail "$(< $signal.err)"
+  grep -q '^Interrupted. Run the same command again' $signal.err || fail "$(< $signal.err)"
   if [ ! -e "$signal.csv.journal" ] || [ -e "$signal.csv.failed" ]; then fail "$(ls)"; fi
   expect 2 "$tool" backfill $signal.csv --origin https://127.0.0.1:1
   says err 'is about https://127.0.0.1:[0-9]*, not https://127.0.0.1:1:.*--journal'
@@ -71,7 +71,7 @@ sed -i '3s/30$/0/' mixed.csv
 expect 3 "$tool" backfill mixed.csv --max-in-flight 1
 says err '^line 3: bonus_value must be 1 or more'
 says err '^out_trade_no mixed.csv-1: API error (outcome: refused)'
-says err '^1 credited, 2 failed, 1 row that is no order$'
+says err '^1 credited, 2 failed, 1 invalid row$'
 says err '1 x 400 SYSTEM_ERROR (refused), first on line 2$'
 says err '1 x connection closed (unknown), first on line 5$'
 [ "$(cut -d '"' -f 1 mixed.csv.failed)" = "$(sed '1s/$/,error/; 2,$s/$/,/; 4d' mixed.csv)" ] || fail "$(< mixed.csv.failed)"
@@ -81,13 +81,13 @@ done
 grep -q '^478515832665,478515832665,mixed.csv-1,.*,30,"refused: ' mixed.csv.failed || fail "$(< mixed.csv.failed)"
 grep -q '^478515832665,478515832665,mixed.csv-4,.*,30,"unknown: ' mixed.csv.failed || fail "$(< mixed.csv.failed)"
 expect 1 "$tool" backfill mixed.csv
-says err '^1 credited, 0 failed, 1 row that is no order, 1 credited by earlier runs, 1 refused by earlier runs (--again'
+says err '^1 credited, 0 failed, 1 invalid row, 1 credited by earlier runs, 1 refused by earlier runs (--again'
 [ "$(grep -c 'mixed.csv-[12],' mixed.csv.failed)" = 2 ] || fail "$(< mixed.csv.failed)"
 [ "$(wc -l < mixed.csv.failed)" = 3 ] || fail "$(< mixed.csv.failed)"
 sed -i 's/,0,/,30,/' mixed.csv.failed
 cp mixed.csv.failed corrected.csv
 expect 1 "$tool" backfill corrected.csv --max-in-flight 1
-says err '^line [23]: was not an order before: correct it, then empty its error'
+says err '^line [23]: was rejected by an earlier run: correct the row, then clear its error field'
 sed -i 's/,"not an order: .*/,/' mixed.csv.failed
 expect 0 "$tool" backfill mixed.csv.failed
 says err '^2 credited, 0 failed$'
@@ -103,15 +103,15 @@ serial_no=$(openssl x509 -in "$WECHATPAY_CERT_FILE" -noout -serial)
 expect 4 env -u WECHATPAY_CERT_FILE "$tool" backfill stopped.csv \
   --key-file other.pem --signing-mchid 1900000001 --serial-no "${serial_no#*=}"
 says err '^out_trade_no stopped.csv-.*401.*private key'
-says err '^Stopped: every further order would fail likewise: 401 SIGN_ERROR (refused)$'
+says err '^Stopped: every further order would fail in the same way: 401 SIGN_ERROR (refused)$'
 says err '^  [0-9]* x 401 SIGN_ERROR (refused), first on line 2$'
-says err '^stopped.csv.failed has what failed until then'
+says err '^stopped.csv.failed has the rows that failed so far'
 grep -q ',"refused: .*401' stopped.csv.failed || fail "$(< stopped.csv.failed)"
 [ "$(grep -c '^401' log)" -le 64 ] || fail "$(grep -c '^401' log) requests with a wrong key"
 expect 4 env -u WECHATPAY_CA_FILE "$tool" backfill stopped.csv
 says err '^out_trade_no .*--ca-file'
-says err '^Stopped: every further order would fail likewise: TLS verification'
-says err '^Not all of the file was done. Start it again'
+says err '^Stopped: every further order would fail in the same way: TLS verification'
+says err '^Part of the file was not processed. Run the same command again'
 expect 0 "$tool" backfill stopped.csv
 says err '^500 credited, 0 failed$'
 [ ! -e stopped.csv.failed ] || fail "what failed was committed since"
@@ -162,18 +162,18 @@ says err '^0 credited, 0 failed, 6 credited by earlier runs$'
 expect 2 "$tool" backfill piped.csv --failed piped.csv
 says err 'must be different files'
 expect 2 "$tool" backfill piped.csv --journal script
-says err 'script is no journal'
+says err 'script is not a journal'
 expect 2 "$tool" backfill none.csv
 says err '^none.csv: cannot be opened'
 expect 2 "$tool" backfill none.csv --json
 says out '"message": "none.csv: cannot be opened'
 expect 2 "$tool" backfill piped.csv --failed ./piped.csv
 expect 2 "$tool" backfill piped.csv --failed script
-says err 'script is there already, and not from this journal'
+says err 'script exists and was not written by a backfill with this journal'
 orders bad.csv 1
 sed -i '2s/30$/0/' bad.csv
 expect 4 "$tool" backfill bad.csv --failed none/failed
-says err '^the file given as --failed (not shown here, since it may be a secret) cannot be written: what failed is in the journal'
+says err '^the file given as --failed (not shown here, since it may be a secret) cannot be written: the failed rows are in the journal'
 
 echo "-- a bar on a terminal"
 orders shown.csv 3

@@ -86,7 +86,7 @@ TEST_F(BackfillTest, StopsAtOnceOnAFaultOfTheSetUpAndSettlesNothing) {
     transport_->then(failure(remedy));
     EXPECT_EQ(run(orders(50)), ExitStatus::not_sent);
     EXPECT_EQ(transport_->requests().size(), before + 1);
-    EXPECT_TRUE(said("Stopped: every further order would fail likewise: other (not sent)")) << said_;
+    EXPECT_TRUE(said("Stopped: every further order would fail in the same way: other (not sent)")) << said_;
   }
   transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
   EXPECT_EQ(run(orders(50)), ExitStatus::success);
@@ -142,16 +142,15 @@ TEST_F(BackfillTest, TellsOfFewRowsOfOneCause) {
   EXPECT_EQ(run(content + "1,2,3,4\n"), ExitStatus::refused);
   EXPECT_EQ(times(said_, "bonus_value must be a whole number"), 3U) << said_;
   EXPECT_TRUE(said("line 32: has 4 fields")) << said_;
-  EXPECT_TRUE(said("0 credited, 0 failed, 31 rows that are no orders\n")) << said_;
+  EXPECT_TRUE(said("0 credited, 0 failed, 31 invalid rows\n")) << said_;
 }
 
 TEST_F(BackfillTest, LeavesWhatFailedUntilThenWhereItStops) {
   options_.stop_after = 2;
   transport_->otherwise([](const HttpRequest&) { return failure(Remedy::retry_later); });
   run(orders(5));
-  EXPECT_TRUE(said("failed has what failed until then, ready to be fed in again")) << said_;
-  EXPECT_TRUE(said("Not all of the file was done. Start it again in the same way, and it goes on where it was."))
-      << said_;
+  EXPECT_TRUE(said("failed has the rows that failed so far: fix the causes, then run backfill on it.")) << said_;
+  EXPECT_TRUE(said("Part of the file was not processed. Run the same command again to resume.")) << said_;
   EXPECT_EQ(times(failed(), "\n"), 3U) << failed();
   EXPECT_TRUE(contains(failed(), "order-2,4,5,6,\"not sent: a long explanation")) << failed();
 
@@ -165,7 +164,7 @@ TEST_F(BackfillTest, PromisesNothingWithoutAJournal) {
   options_.stop_after = 1;
   transport_->otherwise([](const HttpRequest&) { return failure(Remedy::retry_later); });
   run(orders(5));
-  EXPECT_TRUE(said("There is no journal: started again, it commits all orders again")) << said_;
+  EXPECT_TRUE(said("There is no journal: the next run commits all orders again")) << said_;
   EXPECT_FALSE(said("goes on where it was")) << said_;
 }
 
@@ -174,8 +173,8 @@ TEST_F(BackfillTest, HoldsBackWhatASpreadsheetMayHaveRounded) {
   const std::string content = orders(1) + "1,2,1217752501201410000000000000,4,5,6\n";
   EXPECT_EQ(run(content), ExitStatus::refused);
   EXPECT_TRUE(said("line 3: out_trade_no may have been rounded")) << said_;
-  EXPECT_TRUE(said("1 credited, 0 failed, 1 in doubt (--allow-rounded commits them)")) << said_;
-  EXPECT_TRUE(contains(failed(), "--allow-rounded commits it all the same")) << failed();
+  EXPECT_TRUE(said("1 credited, 0 failed, 1 held back as possibly rounded (--allow-rounded commits them)")) << said_;
+  EXPECT_TRUE(contains(failed(), "--allow-rounded commits it anyway")) << failed();
   EXPECT_FALSE(contains(failed(), "not an order")) << failed();
   options_.allow_rounded = true;
   EXPECT_EQ(run(content), ExitStatus::success);
@@ -186,13 +185,13 @@ TEST_F(BackfillTest, CommitsNoRowOfWhatFailedThatIsNoOrder) {
   transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
   const std::string cut = "1,2,order-2,4,5,3";
   EXPECT_EQ(run(orders(1) + "1,2,order-1,4,5,31\n" + cut), ExitStatus::refused);
-  EXPECT_TRUE(contains(failed(), "\n1,2,order-1,4,5,31,\"not an order: out_trade_no order-1 stands on")) << failed();
+  EXPECT_TRUE(contains(failed(), "\n1,2,order-1,4,5,31,\"not an order: out_trade_no order-1 is on")) << failed();
   EXPECT_TRUE(contains(failed(), "\n" + cut + ",\"not an order: the last line does not end with")) << failed();
   for (int again = 0; again < 2; ++again) {
     options_.journal = "";
     EXPECT_EQ(run(failed()), ExitStatus::refused);
     EXPECT_EQ(transport_->requests().size(), 1U);
-    EXPECT_TRUE(said("0 credited, 0 failed, 2 rows that are no orders")) << said_;
+    EXPECT_TRUE(said("0 credited, 0 failed, 2 invalid rows")) << said_;
   }
 }
 
@@ -256,7 +255,7 @@ TEST_F(BackfillTest, SaysThatNotAllWasDoneWhereTheFileOfFailuresCannotBeWritten)
   options_.failed = folder_.path("none/failed");
   refuse();
   EXPECT_EQ(run(orders(1)), ExitStatus::not_sent);
-  EXPECT_TRUE(said(" cannot be written: what failed is in the journal")) << said_;
+  EXPECT_TRUE(said(" cannot be written: the failed rows are in the journal")) << said_;
 }
 
 TEST_F(BackfillTest, CountsFailuresFromTheLastCreditOn) {

@@ -61,7 +61,7 @@ expect 2 "$tool" backfill orders.csv --dry-run
 # shellcheck disable=SC2016  # the back-quotes are in the text
 says err '`check FILE`'
 expect 2 "$tool" commit "${order[@]}" --bonus-value 30 secret-word
-says err '^argument 14 belongs to no option'
+says err '^argument 14 is not an option'
 grep -q secret-word <<< "$err" && fail "quoted: $err"
 
 echo "-- a key in the place of its file's name is not quoted, wherever it stands"
@@ -73,11 +73,11 @@ not_quoted() { # COMMAND...: fails with 2, and quotes no line of the key
 for option in cert-file key-file p12-file passphrase-file public-key-file public-key-id platform-cert-file ca-file \
   proxy origin signing-mchid serial-no code merchant-mode bonus-value; do
   not_quoted "$tool" commit "${order[@]}" --bonus-value 30 --json --$option "$key"
-  says err 'is a key or a certificate itself: give the name of its file'
+  says err 'is the content of a key or certificate: give the name of its file'
   variable=${option//-/_}
   case $option in code | bonus-value) not_quoted env "WECHATPAY_${variable^^}=$key" "$tool" commit --json ;;
     *) not_quoted env "WECHATPAY_${variable^^}=$key" "$tool" commit "${order[@]}" --bonus-value 30 --json ;; esac
-  says err "^WECHATPAY_${variable^^} is a key or a certificate itself"
+  says err "^WECHATPAY_${variable^^} is the content of a key or certificate"
 done
 for option in journal failed; do not_quoted "$tool" backfill orders.csv --$option "$key"; done
 not_quoted "$tool" backfill "$key"
@@ -113,9 +113,9 @@ for option in card-id code out-trade-no; do
 done
 hidden 2 '^--bonus-value: must be a whole number$' "$tool" commit "${order[@]}" --bonus-value Hunter2
 hidden 2 '^--merchant-mode: must be one of both, direct, partner$' "${commit[@]}" --merchant-mode Hunter2
-hidden 2 '^argument 14 belongs to no option' "$tool" commit "${order[@]}" --bonus-value 1 -pHunter2
-hidden 2 '^argument 1 belongs to no option' "$tool" -pHunter2
-hidden 2 '^--json: cannot take the value' "${commit[@]}" --json=Hunter2
+hidden 2 '^argument 14 is not an option' "$tool" commit "${order[@]}" --bonus-value 1 -pHunter2
+hidden 2 '^argument 1 is not an option' "$tool" -pHunter2
+hidden 2 '^--json: the value is not valid' "${commit[@]}" --json=Hunter2
 hidden 2 '--origin must be https://host' "${commit[@]}" --origin Hunter2
 hidden 2 '--origin must be https://host' "${commit[@]}" --origin https://user:Hunter2@host
 hidden 4 'proxy' "${commit[@]}" --proxy Hunter2.invalid
@@ -130,7 +130,7 @@ hidden 2 '^--fault: must be one of the faults' "$tool" sandbox --fault Hunter2
 hidden 2 '^SHELL: must be one of bash, zsh, fish$' "$tool" completion Hunter2
 for command in "outbox status" relay; do
   # shellcheck disable=SC2086  # several words
-  hidden 2 '^--database: has a password, which every list of processes would show' \
+  hidden 2 '^--database: contains a password, which other users can see in the process list' \
     "$tool" $command --database postgresql://user:Hunter2@127.0.0.1:1/name
   # shellcheck disable=SC2086
   hidden 2 '^--database: must begin with postgresql://' "$tool" $command --database Hunter2
@@ -143,7 +143,7 @@ hidden 2 '^the database is missing' "$tool" outbox status
 expect 2 "$tool" outbox retry --database postgresql:///name
 says err 'needs one of --kind, --id and --all$'
 echo Hunter2-secret > "$folder/pass.txt"
-hidden 2 'its first line is no header of orders$' "$tool" check "$folder/pass.txt" --json
+hidden 2 'its first line is not a header of orders$' "$tool" check "$folder/pass.txt" --json
 rm "$folder/pass.txt"
 for json in '' --json; do
   hidden 1 '--origin must be https://host' "$tool" doctor --origin https://user:Hunter2@host $json
@@ -163,15 +163,15 @@ expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --p12-file "$folder/files
 expect 2 env -u WECHATPAY_CERT_FILE "$tool" commit "${order[@]}" --bonus-value 30
 says err 'both --signing-mchid and --serial-no'
 expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --serial-no AB --signing-mchid 999
-says err ' --serial-no is in the certificate: leave it out, or leave out --cert-file$'
+says err ' --serial-no is read from the certificate: remove it, or remove --cert-file$'
 expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --signing-mchid $mchid
-says err ' --signing-mchid is in the certificate'
+says err ' --signing-mchid is read from the certificate'
 p12=(env -u WECHATPAY_CERT_FILE -u WECHATPAY_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30
   --p12-file "$folder/files/apiclient_cert.p12")
 expect 2 "${p12[@]}" --signing-mchid $mchid --serial-no AB
-says err ' --serial-no is in the certificate'
+says err ' --serial-no is read from the certificate'
 expect 2 "${p12[@]}" --signing-mchid $mchid --passphrase-file "$folder/passphrase"
-says err ' --signing-mchid is the passphrase'
+says err ' --signing-mchid is used as the passphrase'
 # passphrase CONTENT WORDS: what the error says of such a file
 passphrase() {
   printf '%b' "$1" > "$folder/passphrase"
@@ -185,12 +185,12 @@ passphrase '\n1900000001\n' 'empty first line'
 passphrase '' 'cannot be read, or is empty'
 cp "$WECHATPAY_KEY_FILE" "$folder/passphrase"
 expect 2 "${p12[@]}" --passphrase-file "$folder/passphrase"
-says err 'is a key or a certificate: it is to hold the passphrase'
+says err 'is a key or a certificate: give the file that contains the passphrase'
 printf '%s\n' $mchid > "$folder/passphrase"
 for mode in 640 604 600; do
   chmod $mode "$folder/passphrase"
   expect 0 "${p12[@]}" --passphrase-file "$folder/passphrase"
-  [ $mode = 600 ] || says err '^warning: the file of --passphrase-file can be read by others than its owner'
+  [ $mode = 600 ] || says err '^warning: the file of --passphrase-file can be read by other users'
   [ $mode != 600 ] || [ -z "$err" ] || fail "$err"
 done
 expect 0 "${p12[@]}" --passphrase-file <(echo $mchid)
@@ -205,12 +205,12 @@ rm "$folder/fifo"
 expect 2 "${p12[@]}" --passphrase-file secret-word
 grep -q secret-word <<< "$err" && fail "quoted: $err"
 expect 2 env -u WECHATPAY_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30
-says err 'who asks is missing'
+says err 'the merchant.s credentials are missing'
 expect 2 env -u WECHATPAY_PUBLIC_KEY_ID "$tool" commit "${order[@]}" --bonus-value 30
-says err 'belong together'
+says err 'must be given together'
 expect 2 env -u WECHATPAY_PUBLIC_KEY_ID -u WECHATPAY_PUBLIC_KEY_FILE -u WECHATPAY_PLATFORM_CERT_FILE \
   "$tool" commit "${order[@]}" --bonus-value 30
-says err 'whom to believe is missing'
+says err 'WeChat Pay.s key is missing'
 expect 0 env -u WECHATPAY_PUBLIC_KEY_ID -u WECHATPAY_PUBLIC_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30 \
   --platform-cert-file "$(echo "$folder"/files/wechatpay_*.pem)"
 
@@ -219,8 +219,8 @@ printf 'card_id,code,out_trade_no,mchid,sub_mchid,bonus_value\n1,2,3,4,5,6\n1,2,
   > "$folder/orders.csv"
 expect 1 "$tool" check "$folder/orders.csv"
 says out '^line 4: bonus_value must be 1 or more (given: 0)$'
-says out '^line 5: out_trade_no 3 stands on line 2 with bonus_value 6, here with 7'
-says out '^1 order, 1 repeated, 2 rows that are no orders$'
+says out '^line 5: out_trade_no 3 is on line 2 with bonus_value 6, here with 7'
+says out '^1 order, 1 repeated, 2 invalid rows$'
 expect 1 "$tool" check --json "$folder/orders.csv"
 says out '{"line":4,"fault":"bonus_value must be 1 or more (given: 0)"}'
 says out '"bad_rows": 2,'
@@ -228,7 +228,7 @@ says out '"bad_rows": 2,'
 { head -n 1 "$folder/orders.csv" && echo 1,2,1217752501201410000000000000,4,5,6; } > "$folder/rounded.csv"
 expect 1 "$tool" check "$folder/rounded.csv"
 says out '^line 2: warning: out_trade_no may have been rounded to 15 digits'
-says out '^1 order, 0 repeated, 0 rows that are no orders, 1 order in doubt$'
+says out '^1 order, 0 repeated, 0 invalid rows, 1 possibly rounded order$'
 rm "$folder/rounded.csv"
 expect 0 "$tool" check - <<< '{"card_id":"1","code":"2","out_trade_no":"3","mchid":"4","sub_mchid":"5","bonus_value":6}'
 expect 2 "$tool" check "$folder/none"
@@ -265,12 +265,12 @@ grep -q secret <<< "$out" && fail "quoted: $out"
 openssl genrsa -out "$folder/other.pem" 2048 2> /dev/null
 expect 1 "$tool" doctor --key-file "$folder/other.pem"
 says out "^BAD   merchant's key  *$folder/other.pem does not belong to $WECHATPAY_CERT_FILE"
-says out 'The hosts are looked at when'
+says out 'The hosts are checked once'
 openssl x509 -in "$WECHATPAY_CERT_FILE" -noout -pubkey > "$folder/own.pem"
 for offline in '' --offline; do
   expect 1 "$tool" doctor --public-key-file "$folder/own.pem" $offline
   says out "^BAD   platform keys  *PUB_KEY_ID_.* is the merchant's own public key"
-  says out '^Wrong: 1;'
+  says out '^Problems: 1;'
 done
 expect 1 "$tool" doctor --public-key-file "$WECHATPAY_CERT_FILE"
 says out '^BAD   platform keys '
@@ -301,7 +301,7 @@ says out '^BAD   signed answer '
 expect 1 "$tool" doctor
 says out '^BAD   permission .*403'
 expect 0 "$tool" doctor
-says out '^ok    signed request  *understood: refused with 400'
+says out '^ok    signed request  *accepted: refused with 400'
 says out '^ok    signed answer  *verified$'
 expect 1 "$tool" doctor --public-key-id PUB_KEY_ID_0100000000000000000000000000
 says out '^  ?   signed request  *answered 400'
@@ -311,7 +311,7 @@ expect 1 "$tool" doctor --public-key-file "$folder/wrong_pub.pem"
 says out '^BAD   signed answer .*signature mismatch'
 expect 1 "$tool" doctor
 says out '^  ?   signed request .*500'
-says out '^Nothing wrong was found, but not everything could be looked at.$'
+says out '^No problem found, but not every step could be checked.$'
 expect 1 "$tool" doctor
 says out '^  ?   signed request .*429.*too many requests'
 expect 1 "$tool" doctor

@@ -196,9 +196,9 @@ std::string message_of(const Findings& findings, const std::string& step) {
 
 TEST(Doctor, SaysWhetherThereWereTooManyRequestsOrNoService) {
   for (const auto& [status, says] :
-       {std::pair(429, "too many requests at the moment"), std::pair(408, "WeChat Pay does not serve at the moment"),
-        std::pair(499, "WeChat Pay does not serve at the moment"),
-        std::pair(500, "WeChat Pay does not serve at the moment")}) {
+       {std::pair(429, "too many requests at the moment"), std::pair(408, "WeChat Pay is not available at the moment"),
+        std::pair(499, "WeChat Pay is not available at the moment"),
+        std::pair(500, "WeChat Pay is not available at the moment")}) {
     Findings findings(true);
     Error error = answer(status, "SOME_CODE", false);
     error.tries[0].transfer.name_lookup = error.tries[0].transfer.connect = error.tries[0].transfer.tls = some;

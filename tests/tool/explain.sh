@@ -24,7 +24,7 @@ echo "-- arguments"
 explained 0 "$authorization" "$body"
 says out '^The signature matches\.$'
 says out "^  $timestamp\\\\n$"
-says out '^The message that is to be signed, [0-9]* bytes:$'
+says out '^The message to be signed, [0-9]* bytes:$'
 url=$origin$path explained 0 "$authorization" "$body"
 explained 1 "$authorization" '{}'
 says out '^Key and scheme are right, but another message was signed'
@@ -71,7 +71,7 @@ expect 1 "$tool" explain "$folder/ended"
 says out 'The signature matches the body without the line break at its end'
 explained 1 "$another" "$body
 "
-says out '^The message that is to be signed, '$((${#message} + 2))' bytes'
+says out '^The message to be signed, '$((${#message} + 2))' bytes'
 url=$origin$path explained 1 "$(signed "$WECHATPAY_KEY_FILE" "${message/\/v3/$origin/v3}")" "$body
 "
 says out '^The client signed the URL with its host[^.]*\.$'

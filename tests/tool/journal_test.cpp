@@ -124,7 +124,7 @@ TEST_F(JournalTest, OfALaterLayoutIsLeftAlone) {
   ASSERT_EQ(sqlite3_open(file_.c_str(), &database), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(database, "PRAGMA user_version = 2", nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(database);
-  EXPECT_TRUE(contains(refusal(file_, "here"), "by a later version"));
+  EXPECT_TRUE(contains(refusal(file_, "here"), "by a newer version"));
 }
 
 /// Executes `sql` on the database `file`; the first column of what it selects, a line for each row.
@@ -226,7 +226,7 @@ TEST_F(JournalTest, FindsAnOrderThatStandsTwiceInTheFile) {
   EXPECT_EQ(look_up(journal, order(3, "a", 30)), Journal::Lookup::repeated);
   OrderRow other = order(4, "a", 40);
   EXPECT_EQ(journal.look_up(other), Journal::Lookup::fault);
-  EXPECT_EQ(other.fault, "out_trade_no a stands on line 2 with bonus_value 30, here with 40: which one is right?");
+  EXPECT_EQ(other.fault, "out_trade_no a is on line 2 with bonus_value 30, here with 40: which one is right?");
   OrderRow member = order(5, "a", 40);
   member.request.code = "3";
   EXPECT_EQ(journal.look_up(member), Journal::Lookup::commit);
@@ -334,16 +334,16 @@ TEST_F(JournalTest, IsRefusedWhereAnotherProcessUsesIt) {
 
 TEST_F(JournalTest, LeavesFilesAloneThatAreNoJournals) {
   const std::string text = folder_.write("text", std::string(5000, 'x'));
-  EXPECT_TRUE(contains(refusal(text, "here"), "is no journal")) << refusal(text, "here");
+  EXPECT_TRUE(contains(refusal(text, "here"), "is not a journal")) << refusal(text, "here");
   EXPECT_EQ(read_text(text), std::string(5000, 'x'));
 
   sqlite3* database = nullptr;
   ASSERT_EQ(sqlite3_open(file_.c_str(), &database), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(database, "CREATE TABLE somebody (s)", nullptr, nullptr, nullptr), SQLITE_OK);
   sqlite3_close(database);
-  EXPECT_TRUE(contains(refusal(file_, "here"), "but no journal"));
+  EXPECT_TRUE(contains(refusal(file_, "here"), "but not a journal"));
 
-  EXPECT_TRUE(contains(refusal("/none/journal", "here"), "--journal puts it elsewhere"));
+  EXPECT_TRUE(contains(refusal("/none/journal", "here"), "choose another file with --journal"));
 }
 
 }  // namespace

@@ -120,7 +120,7 @@ TEST_F(OrderFileTest, SaysWhatIsWrongWithARowAndGoesOn) {
                           "out_trade_no has lost digits in a spreadsheet: 1.21775E+27",
                           "code is not UTF-8: \\xD6\\xD0; save as UTF-8 (CSV UTF-8), or: iconv -f GB18030 -t UTF-8",
                           "mchid is missing; --merchant-mode partner fits",
-                          "out_trade_no has blanks at its ends: \"3 \"",
+                          "out_trade_no begins or ends with blanks: \"3 \"",
                           ""};
   ASSERT_EQ(all.size(), std::size(faults));
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -150,14 +150,14 @@ TEST_F(OrderFileTest, SaysWhatIsWrongWithAnObject) {
                           "bonus_value must be a whole number, not \"1\"",
                           "bonus_value must be 1 or more",
                           "out_trade_no must be a string",
-                          "out_trade_no is NULL, which stands for no value",
+                          "out_trade_no is NULL, which means no value",
                           "out_trade_no must not be empty (is it outTradeNo?)",
                           "is not UTF-8: save as UTF-8",
-                          "is not JSON: it has a comma behind its object",
-                          "has none of an order's members, but: orders",
+                          "is not JSON: it has a comma after its object",
+                          "has no member of an order, only: orders",
                           "merchant_mode must be both, direct or partner, not all",
-                          "is not an object of JSON",
-                          "is not an object of JSON"};
+                          "is not a JSON object",
+                          "is not a JSON object"};
   ASSERT_EQ(all.size(), std::size(faults));
   for (std::size_t i = 0; i < all.size(); ++i) EXPECT_TRUE(contains(all[i].fault, faults[i])) << all[i].fault;
 }
@@ -169,18 +169,19 @@ TEST_F(OrderFileTest, FindsWhatSpreadsheetsAndDumpsDoToValuesOfAnyColumn) {
       {header + "1,2,'1217,4,5,6\n", "out_trade_no has a mark '"},
       {header + "1,2,`1217,`4,5,6\n", "out_trade_no has a mark `"},
       {header + "1,2,3,`4,5,6\n", "mchid has a mark `"},
-      {header + "1,2,\"=\"\"1217\"\"\",4,5,6\n", "out_trade_no is a formula"},
-      {header + "1,2,=\"1217\",4,5,6\n", "has a formula of a spreadsheet"},
+      {header + "1,2,\"=\"\"1217\"\"\",4,5,6\n", "out_trade_no is a spreadsheet formula"},
+      {header + "1,2,=\"1217\",4,5,6\n", "has a spreadsheet formula"},
       {header + "1,2,3,1230000109.0,5,6\n", "mchid has a decimal point"},
       {semicolons + "1;2;3;1230000109,0;5;6\n", "mchid has a decimal point or comma: 1230000109,0"},
       {semicolons + "1;2;3;4;5;30,0\n", "bonus_value must be a whole number, not 30,0: it has a decimal point"},
       {semicolons + "1;2;1,21775E+27;4;5;6\n", "out_trade_no has lost digits"},
       {header + "1,2,3,4,5,\"1,000\"\n", "bonus_value must be a whole number, not 1,000"},
-      {header + "1,2,NULL,4,5,6\n", "out_trade_no is NULL, which stands for no value"},
-      {header + "1,2,3,4,5,\\N\n", "bonus_value must be a whole number, not \\N: it is \\N, which stands for no"},
-      {header + "#N/A,2,3,4,5,6\n", "card_id is an error of a spreadsheet"},
-      {header + "1,2,3\xC2\xA0,4,5,6\n", "out_trade_no has blanks at its ends: \"3\\xC2\\xA0\""},
-      {header + "1,2,3,4,5,6\xC2\xA0\n", "bonus_value must be a whole number, not 6\\xC2\\xA0: it has blanks"},
+      {header + "1,2,NULL,4,5,6\n", "out_trade_no is NULL, which means no value"},
+      {header + "1,2,3,4,5,\\N\n", "bonus_value must be a whole number, not \\N: it is \\N, which means no"},
+      {header + "#N/A,2,3,4,5,6\n", "card_id is a spreadsheet error"},
+      {header + "1,2,3\xC2\xA0,4,5,6\n", "out_trade_no begins or ends with blanks: \"3\\xC2\\xA0\""},
+      {header + "1,2,3,4,5,6\xC2\xA0\n",
+       "bonus_value must be a whole number, not 6\\xC2\\xA0: it begins or ends with blanks"},
       {header + "\xBB\xE1\xD4\xB1,2,3,4,5,6\n", "card_id is not UTF-8"},
       {header + "1,2,3,\xEF\xBC\x91,5,6\n", "mchid has full-width digits"},
       {header + std::string("1,2,3\0,4,5,6\n", 13), "holds NUL bytes"},
@@ -230,7 +231,7 @@ TEST_F(OrderFileTest, PassesOverItsHeaderInTheMiddleAndTakesNoRowUnderAnotherOne
   ASSERT_EQ(all.size(), 5U);
   EXPECT_EQ(all[0].fault + all[1].fault + all[4].fault, "");
   EXPECT_TRUE(contains(all[2].fault, "is another header"));
-  EXPECT_EQ(all[3].fault, "stands under the other header on line 5");
+  EXPECT_EQ(all[3].fault, "is below the other header on line 5");
 }
 
 TEST_F(OrderFileTest, WarnsOfNumbersThatASpreadsheetMayHaveRounded) {
@@ -304,7 +305,7 @@ TEST_F(OrderFileTest, TakesWhatARowLeavesOutFromTheDefaults) {
 
 TEST_F(OrderFileTest, QuotesNoFirstLineThatIsNoHeader) {
   const std::string refused = refusal("hunter2-SECRET\nmore\n");
-  EXPECT_TRUE(contains(refused, "; its first line is no header of orders")) << refused;
+  EXPECT_TRUE(contains(refused, "; its first line is not a header of orders")) << refused;
   EXPECT_FALSE(contains(refused, "hunter2")) << refused;
 }
 
@@ -329,14 +330,14 @@ TEST_F(OrderFileTest, RefusesAHeaderThatCannotWork) {
   EXPECT_TRUE(contains(refusal("card_id\xEF\xBC\x8C"
                                "code\n"),
                        "\"\xEF\xBC\x8C\" separates them"));
-  EXPECT_TRUE(contains(refusal("card_id,code\r1,2\r"), "lines end with CR alone"));
+  EXPECT_TRUE(contains(refusal("card_id,code\r1,2\r"), "lines end with CR only"));
   EXPECT_TRUE(contains(refusal("card_id,code,out_trade_no,mchid,sub_mchid,bonus_value,note\r1,2,3,4,5,6,\r"),
-                       "lines end with CR alone"));
+                       "lines end with CR only"));
   EXPECT_TRUE(contains(refusal("\xBF\xA8\xBA\xC5,card_id,mchid\n"), "it is not UTF-8: save as UTF-8"));
   EXPECT_TRUE(contains(refusal("sep=|\ncard_id|code|out_trade_no|mchid|sub_mchid|bonus_value\n"), "announces \"|\""));
   EXPECT_TRUE(contains(refusal("sep=;\n"), "has no header"));
   EXPECT_TRUE(contains(refusal("code,code,card_id,out_trade_no,mchid,sub_mchid,bonus_value\n"), "code is there twice"));
-  EXPECT_TRUE(contains(refusal("\"card_id,code\n"), "quotes of its header"));
+  EXPECT_TRUE(contains(refusal("\"card_id,code\n"), "quotes in its header"));
 }
 
 TEST_F(OrderFileTest, RefusesAColumnOrMemberThatIsNearlyAFieldWhateverTheDefaults) {
@@ -414,11 +415,11 @@ TEST_F(OrderFileTest, NamesWhatALineThatIsNoJsonIs) {
                           "Infinity",
                           "None",
                           "single quotes",
-                          "comma behind its object",
+                          "comma after its object",
                           "comment",
                           "comment",
                           "comment",
-                          "\";\" behind its object",
+                          "\";\" after its object",
                           "True",
                           "undefined",
                           "comma before its last",
@@ -433,10 +434,10 @@ TEST_F(OrderFileTest, NamesWhatALineThatIsNoJsonIs) {
 TEST_F(OrderFileTest, RefusesWhatIsNoFileOfOrders) {
   EXPECT_TRUE(contains(refusal(""), "is empty"));
   EXPECT_TRUE(contains(refusal("\xEF\xBB\xBF"), "is empty"));
-  EXPECT_TRUE(contains(refusal(" [{}]"), "is an array of JSON"));
+  EXPECT_TRUE(contains(refusal(" [{}]"), "is a JSON array"));
   for (const char* pretty : {"{\n  \"card_id\": \"1\"\n}\n", "\xEF\xBB\xBF{\n",
                              "{\"card_id\": \"1\",\n\"code\": \"2\"}\n", "{ \"orders\": [\n"}) {
-    EXPECT_TRUE(contains(refusal(pretty), "one object a line: jq -c .")) << pretty;
+    EXPECT_TRUE(contains(refusal(pretty), "one object per line: jq -c .")) << pretty;
   }
   EXPECT_TRUE(contains(refusal("\xD0\xCF\x11\xE0"), "a workbook"));
   EXPECT_TRUE(contains(refusal("<html>"), "is HTML"));
@@ -557,7 +558,8 @@ TEST_F(OrderFileTest, KeepsEachByteOfAnObjectThatIsNoOrder) {
 
 TEST_F(OrderFileTest, TakesNoRowThatWasNoOrderBeforeItsErrorIsEmptied) {
   const std::string reason = std::string(not_an_order) + "which one is right?";
-  const std::string advice = "was not an order before: correct it, then empty its error (which one is right?)";
+  const std::string advice =
+      "was rejected by an earlier run: correct the row, then clear its error field (which one is right?)";
   const std::string object =
       "{\"card_id\":\"1\",\"code\":\"2\",\"out_trade_no\":\"3\",\"mchid\":\"4\",\"sub_mchid\":\"5\",\"bonus_value\":6}";
   for (const auto& [head, row] : {std::pair<std::string, std::string>{header, "1,2,3,4,5,6"}, {"", object}}) {

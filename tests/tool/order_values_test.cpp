@@ -86,7 +86,7 @@ TEST(OrderValues, AreFoundToBeNullInAnySpelling) {
                             "\xE6\x97\xA0" /* 无 */,
                             "?",
                             "Not Available"}) {
-    EXPECT_TRUE(contains(fault(value), "stands for no value")) << value << ": " << fault(value);
+    EXPECT_TRUE(contains(fault(value), "means no value")) << value << ": " << fault(value);
   }
 }
 
@@ -102,7 +102,7 @@ TEST(OrderValues, AreFoundToBeNullAsProgramsPrintIt) {
        {"-1.#IND",  "1.#INF",       "-1.#QNAN",     "-nan(ind)",           "nan(snan)", "{}",     "[]",
         "()",       "<>",           "DBNull.Value", "System.DBNull.Value", "pd.NA",     "np.nan", "pd.NaT",
         "math.nan", "float('nan')", "%!s(<nil>)",   "%!d(<nil>)",          "~",         "\\\\N",  "\\N"}) {
-    EXPECT_TRUE(contains(fault(value), "stands for no value")) << value << ": " << fault(value);
+    EXPECT_TRUE(contains(fault(value), "means no value")) << value << ": " << fault(value);
   }
 }
 
@@ -146,7 +146,7 @@ TEST(OrderValues, AreFoundToBeASpreadsheetsError) {
                             "Err:502",
                             "Fehler:508",
                             "\xE9\x94\x99\xE8\xAF\xAF:502" /* 错误 */}) {
-    EXPECT_TRUE(contains(fault(value), "is an error of a spreadsheet")) << value << ": " << fault(value);
+    EXPECT_TRUE(contains(fault(value), "is a spreadsheet error")) << value << ": " << fault(value);
   }
 }
 
@@ -166,11 +166,11 @@ TEST(OrderValues, AreFoundToCarryAMark) {
                             "1217"}) {
     EXPECT_TRUE(contains(fault(value), "has a mark ")) << value << ": " << fault(value);
   }
-  EXPECT_TRUE(contains(fault("'1217"), "has a mark ' before or behind it"));
+  EXPECT_TRUE(contains(fault("'1217"), "has a mark ' before or after it"));
   for (const char* value : {"=\"1217\"", "=1217", "=T(\"1217\")",
                             "\xEF\xBC\x9D"
                             "1217"}) {
-    EXPECT_TRUE(contains(fault(value), "is a formula")) << value << ": " << fault(value);
+    EXPECT_TRUE(contains(fault(value), "is a spreadsheet formula")) << value << ": " << fault(value);
   }
 }
 
@@ -231,8 +231,8 @@ TEST(OrderValues, AreFoundToHaveADecimalPointOrSeparators) {
 }
 
 TEST(OrderValues, AreShownEscapedWhereTheyHoldWhatNobodySees) {
-  EXPECT_EQ(fault("3 "), "has blanks at its ends: \"3 \"");
-  EXPECT_EQ(fault("3\xC2\xA0"), "has blanks at its ends: \"3\\xC2\\xA0\"");
+  EXPECT_EQ(fault("3 "), "begins or ends with blanks: \"3 \"");
+  EXPECT_EQ(fault("3\xC2\xA0"), "begins or ends with blanks: \"3\\xC2\\xA0\"");
   for (const char* value : {"\t3",
                             "\xC2\xA0"
                             "3",
@@ -248,11 +248,11 @@ TEST(OrderValues, AreShownEscapedWhereTheyHoldWhatNobodySees) {
                             "\xC2\xAD"
                             "3",
                             " ", "\xC2\xA0"}) {
-    EXPECT_TRUE(contains(fault(value), "has blanks at its ends")) << fault(value);
+    EXPECT_TRUE(contains(fault(value), "begins or ends with blanks")) << fault(value);
   }
   EXPECT_EQ(fault("3\xE2\x80\x8B"
                   "4"),
-            "holds characters that nobody sees: \"3\\xE2\\x80\\x8B4\"");
+            "has invisible characters: \"3\\xE2\\x80\\x8B4\"");
   EXPECT_TRUE(is_blank(" \t\xC2\xA0\xE3\x80\x80"));
   EXPECT_FALSE(is_blank("\xFF"));
   EXPECT_EQ(without_blanks("\xEF\xBB\xBF a b\xC2\xA0"), "a b");

@@ -20,7 +20,7 @@ read_log
 expect 0 "$tool" pipe --max-in-flight 2 < mixed
 says err '^4 credited, 2 dead, 0 later$'
 [ "$(ids credited out)" = "$(seq 4)" ] || fail "$out"
-says out '^{"id":null,"result":"dead","error":{.*"line 4: is not an object of JSON'
+says out '^{"id":null,"result":"dead","error":{.*"line 4: is not a JSON object'
 says out '^{"id":"消息","result":"dead","error":{.*"line 6: code '
 end
 

@@ -63,8 +63,8 @@ TEST(PipeMessage, NamesWhatIsWrongWithItsOrderAndKeepsItsId) {
   for (const char* field : {"line 3: ", "out_trade_no ", "mchid ", "bonus_value "}) {
     EXPECT_TRUE(contains(message.fault, field)) << field << message.fault;
   }
-  EXPECT_TRUE(contains(read_pipe_message(line("nonsense", 4), {}).fault, "line 4: is not an object of JSON"));
-  EXPECT_TRUE(contains(read_pipe_message(line(R"({"id":1,"name":"2"})"), {}).fault, "none of an order's members"));
+  EXPECT_TRUE(contains(read_pipe_message(line("nonsense", 4), {}).fault, "line 4: is not a JSON object"));
+  EXPECT_TRUE(contains(read_pipe_message(line(R"({"id":1,"name":"2"})"), {}).fault, "has no member of an order"));
   LineReader::Line longer = line(order(R"("a,b,c")").substr(0, 40), 5);
   longer.too_long = true;
   EXPECT_EQ(read_pipe_message(longer, {}).fault, "line 5: is longer than 64 KiB");

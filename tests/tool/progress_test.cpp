@@ -60,25 +60,27 @@ TEST(RelayProgress, ShowsWhatIsCreditedAndTheRateOfTheLastTenSeconds) {
   outbox::Metrics metrics;
   metrics.breaker_closed = true;
   const Clock::time_point start{std::chrono::seconds(1000)};
-  EXPECT_EQ(progress.line(metrics, start, 80), "0 credited  0/s  0 under way");
+  EXPECT_EQ(progress.line(metrics, start, 80), "0 credited  0/s  0 in progress");
   metrics.settled.done = 1000;
   metrics.settled.dead = 3;
   metrics.in_flight = 16;
-  EXPECT_EQ(progress.line(metrics, start + std::chrono::seconds(2), 80), "1,000 credited, 3 dead  500/s  16 under way");
+  EXPECT_EQ(progress.line(metrics, start + std::chrono::seconds(2), 80),
+            "1,000 credited, 3 dead  500/s  16 in progress");
   EXPECT_EQ(progress.line(metrics, start + std::chrono::seconds(10), 80),
-            "1,000 credited, 3 dead  100/s  16 under way");
-  EXPECT_EQ(progress.line(metrics, start + std::chrono::seconds(13), 80), "1,000 credited, 3 dead  0/s  16 under way");
+            "1,000 credited, 3 dead  100/s  16 in progress");
+  EXPECT_EQ(progress.line(metrics, start + std::chrono::seconds(13), 80),
+            "1,000 credited, 3 dead  0/s  16 in progress");
   EXPECT_EQ(progress.line(metrics, start + std::chrono::seconds(13), 15), "1,000 credited");
 }
 
 TEST(RelayProgress, SaysWhatHoldsTheRelayBack) {
   outbox::Metrics metrics;
   const auto line = [&metrics] { return RelayProgress().line(metrics, Clock::time_point(), 80); };
-  EXPECT_EQ(line(), "0 credited  0/s  0 under way  one call at a time until one succeeds");
+  EXPECT_EQ(line(), "0 credited  0/s  0 in progress  one call at a time until one succeeds");
   metrics.rate_limited = true;
-  EXPECT_EQ(line(), "0 credited  0/s  0 under way  halted after a 429");
+  EXPECT_EQ(line(), "0 credited  0/s  0 in progress  halted after a 429");
   metrics.database_failing_since = Clock::time_point();
-  EXPECT_EQ(line(), "0 credited  0/s  0 under way  the database fails");
+  EXPECT_EQ(line(), "0 credited  0/s  0 in progress  database errors");
 }
 
 TEST(Numbers, AreWrittenForPeople) {

@@ -73,7 +73,7 @@ TEST(SandboxFaults, AreNotReadFromOtherText) {
 TEST(SandboxFaults, AreListedWithTheirMeanings) {
   EXPECT_TRUE(
       contains(list_of_faults(), "\n  drop-after            commits, and closes the connection without an answer\n"));
-  EXPECT_TRUE(contains(list_of_faults(), "\n  delay:MILLISECONDS    that answer, after a pause\n"));
+  EXPECT_TRUE(contains(list_of_faults(), "\n  delay:MILLISECONDS    that answer, after a delay\n"));
 }
 
 TEST(SandboxFault, RefusesAStatusThatWouldPassForSuccessOrIsNone) {
