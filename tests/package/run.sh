@@ -216,7 +216,8 @@ if command -v dpkg > /dev/null && [ "$(id -u)" = 0 ]; then
   flags_of wechatpay_bonus_commit
   compile pkg_config_debian g++ -std=c++17
   quietly wechatpay-bonus-commit sandbox --help
-  for file in man/man1/wechatpay-bonus-commit.1.gz bash-completion/completions/wechatpay-bonus-commit \
+  for file in man/man1/wechatpay-bonus-commit{,-outbox,-pipe,-relay}.1.gz \
+      bash-completion/completions/wechatpay-bonus-commit \
       zsh/vendor-completions/_wechatpay-bonus-commit fish/vendor_completions.d/wechatpay-bonus-commit.fish; do
     [ -s "/usr/share/$file" ] || fail "not installed: $file"
   done

@@ -3,7 +3,7 @@
 #   commands.sh TOOL
 set -euo pipefail
 tool=$1
-manual=$(dirname "${BASH_SOURCE[0]}")/../../src/tool/wechatpay-bonus-commit.1
+manual=$(dirname "${BASH_SOURCE[0]}")/../../src/tool/wechatpay-bonus-commit
 source "$(dirname "${BASH_SOURCE[0]}")/with_sandbox.sh"
 order=(--card-id 478515832665 --code 478515832665 --out-trade-no 1217 --mchid 1230000109 --sub-mchid 1900000109)
 
@@ -338,7 +338,7 @@ lost 4 "$tool" backfill "$folder/lost.csv" --json
 lost 2 "$tool" completion bash
 rm "$folder"/lost.csv*
 
-echo "-- completion, and the manual page has all that it offers"
+echo "-- completion, and the manual pages have all that it offers"
 expect 0 "$tool" completion bash
 source /dev/stdin <<< "$out"
 complete_words() { # WORD...: what bash would offer for the last one
@@ -362,9 +362,15 @@ expect 0 "$tool" completion fish
 says out '-l max-in-flight'
 expect 2 "$tool" completion tcsh
 for command in commit backfill pipe check doctor explain outbox relay sandbox completion; do
-  grep -q "^\.SS $command" "$manual" || fail "the manual page has no $command"
+  grep -q "^\.SS $command" "$manual.1" || fail "the manual page has no $command"
+  pages=("$manual.1")
+  # These commands have their own page, which refers to other pages for common options.
+  case $command in
+    outbox | pipe) pages+=("$manual-$command.1") ;;
+    relay) pages+=("$manual-relay.1" "$manual-outbox.1") ;;
+  esac
   for option in $(complete_words wechatpay-bonus-commit $command -); do
-    grep -q -e "^\.BI\? ${option//-/\\\\-}\b" "$manual" || fail "the manual page has no $option of $command"
+    grep -q -e "^\.BI\? ${option//-/\\\\-}\b" "${pages[@]}" || fail "the manual pages have no $option of $command"
   done
 done
 echo "the commands work"
