@@ -112,10 +112,10 @@ std::vector<std::string> missing_fields(const std::vector<std::string>& columns,
   require("out_trade_no", "");
   const bool one_mode = !has(columns, "merchant_mode");
   if (one_mode && defaults.mchid.empty() && defaults.merchant_mode != MerchantMode::partner) {
-    require("mchid", "or --mchid for all rows, or --merchant-mode partner for sub_mchid alone");
+    require("mchid", "or --mchid for all rows, or --merchant-mode partner if rows have only sub_mchid");
   }
   if (one_mode && defaults.sub_mchid.empty() && defaults.merchant_mode != MerchantMode::direct) {
-    require("sub_mchid", "or --sub-mchid for all rows, or --merchant-mode direct for mchid alone");
+    require("sub_mchid", "or --sub-mchid for all rows, or --merchant-mode direct if rows have only mchid");
   }
   require("bonus_value", "");
   return missing;

@@ -32,7 +32,7 @@ class Sandbox:
             text += line
             if line.startswith("One line"):
                 break
-        self.page = re.search(r"in a browser: (\S+)", text)[1]
+        self.page = re.search(r"Browser page[^:]*: (\S+)", text)[1]
         self.origin = re.search(r"^base URL +(\S+)", text, re.M)[1]
         self.ca = re.search(r"^certificate authority +(\S+)", text, re.M)[1]
         self.environment.update(re.findall(r"(WECHATPAY_\w+)='([^']*)'", text))
