@@ -15,6 +15,9 @@ class Breaker {
 
   bool closed() const { return closed_; }
 
+  /// Whether it is open since calls fail: not only since none was made yet.
+  bool failing() const { return !closed_ && pause_ != first_pause; }
+
   /// Whether calls have succeeded for long, and the latest failure stands alone: then it says something about its
   /// order. While WeChat Pay recovers from an outage, it does not.
   bool others_succeed(Clock::time_point now) const {

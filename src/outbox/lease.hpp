@@ -4,13 +4,15 @@
 
 #include <chrono>
 
+#include "src/outbox/boot_clock.hpp"
+
 namespace wechatpay::bonus_commit::outbox {
 
 /// Counted from before its statement was sent, so it ends here before it ends in the database. Its length is three
 /// deadlines of a call.
 class Lease {
  public:
-  using Clock = std::chrono::steady_clock;
+  using Clock = BootClock;
 
   Lease(Clock::time_point begin, std::chrono::milliseconds length) : begin_(begin), length_(length) {}
 

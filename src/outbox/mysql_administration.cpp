@@ -77,12 +77,6 @@ CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_about (
 constexpr const char* chosen =
     "($1 = '' OR kind = $1) AND ($2 = '' OR id = CAST($2 AS SIGNED)) AND id > CAST($3 AS SIGNED)";
 
-std::vector<std::string> parameters_of(const DeadRows& which) {
-  return {which.kind.value_or(""), which.id ? std::to_string(*which.id) : "", std::to_string(which.after)};
-}
-
-std::uint64_t count_in(const Table& table) { return static_cast<std::uint64_t>(number_of(table.at(0).at(0))); }
-
 }  // namespace
 
 std::string mysql_schema() {
@@ -132,6 +126,9 @@ FROM wechatpay_bonus_outbox_pace WHERE halted_until > NOW(6) ORDER BY halted_unt
     status.halted_seconds = number_of(halts.front().at(0));
     status.why_halted = halts.front().at(1);
   }
+  const Table pace = session_->query(
+      "SELECT TIMESTAMPDIFF(SECOND, MAX(next_at), NOW(6)) FROM wechatpay_bonus_outbox_pace HAVING COUNT(*) > 0");
+  if (!pace.empty()) status.rate_used_seconds = number_of(pace.front().at(0));
   return status;
 }
 
@@ -233,7 +230,11 @@ Health MysqlAdministration::health() {
       {"DELETE on wechatpay_bonus_outbox_done", "DELETE FROM wechatpay_bonus_outbox_done WHERE 1 = 0"},
       {"INSERT on wechatpay_bonus_outbox_dead",
        "INSERT INTO wechatpay_bonus_outbox_dead SELECT * FROM wechatpay_bonus_outbox_dead WHERE 1 = 0"},
-      {"UPDATE on wechatpay_bonus_outbox_pace", "UPDATE wechatpay_bonus_outbox_pace SET why = why WHERE 1 = 0"}};
+      {"INSERT on wechatpay_bonus_outbox_pace",
+       "INSERT INTO wechatpay_bonus_outbox_pace SELECT * FROM wechatpay_bonus_outbox_pace WHERE 1 = 0"},
+      {"UPDATE on wechatpay_bonus_outbox_pace", "UPDATE wechatpay_bonus_outbox_pace SET why = why WHERE 1 = 0"},
+      {"INSERT on wechatpay_bonus_outbox_about",
+       "INSERT INTO wechatpay_bonus_outbox_about SELECT * FROM wechatpay_bonus_outbox_about WHERE 1 = 0"}};
   for (const auto& [right, statement] : statements) {
     try {
       session_->query(statement);

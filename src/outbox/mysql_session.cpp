@@ -123,6 +123,7 @@ MysqlSession::MysqlSession(const std::string& url, std::chrono::seconds longest)
                          socket.empty() ? nullptr : socket.c_str(), CLIENT_MULTI_STATEMENTS) == nullptr) {
     fail();
   }
+  socket_.set(static_cast<int>(mysql_get_socket(connection_.get())));
   run("SET SESSION sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES', time_zone = "
       "'+00:00', autocommit = 1");
   run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
@@ -182,7 +183,8 @@ void MysqlSession::fail() const {
   for (std::size_t at = 0; !password_.empty() && (at = message.find(password_, at)) != std::string::npos; at += 10) {
     message.replace(at, password_.size(), "[password]");
   }
-  throw DatabaseError(message, std::to_string(number), passes(number), refuses_rows(mysql_sqlstate(connection_.get())));
+  throw DatabaseError(shown(message), std::to_string(number), passes(number),
+                      refuses_rows(mysql_sqlstate(connection_.get())));
 }
 
 }  // namespace wechatpay::bonus_commit::outbox

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "src/outbox/session.hpp"
+#include "src/outbox/session_socket.hpp"
 
 namespace wechatpay::bonus_commit::outbox {
 
@@ -21,6 +22,7 @@ class MysqlSession : public Session {
 
   Table query(const std::string& statement, const std::vector<std::string>& parameters = {}) override;
   void execute(const std::string& statements) override;
+  void interrupt() override { socket_.shut(); }
 
  private:
   [[noreturn]] void fail() const;
@@ -28,6 +30,7 @@ class MysqlSession : public Session {
 
   std::string password_;
   std::unique_ptr<MYSQL, decltype(&mysql_close)> connection_;
+  SessionSocket socket_;
 };
 
 }  // namespace wechatpay::bonus_commit::outbox

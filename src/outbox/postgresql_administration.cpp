@@ -86,12 +86,6 @@ END $$;
 constexpr const char* chosen =
     "($1 = '' OR kind = $1) AND ($2 = '' OR id = nullif($2, '')::bigint) AND id > $3::bigint";
 
-std::vector<std::string> parameters_of(const DeadRows& which) {
-  return {which.kind.value_or(""), which.id ? std::to_string(*which.id) : "", std::to_string(which.after)};
-}
-
-std::uint64_t count_in(const Table& table) { return static_cast<std::uint64_t>(number_of(table.at(0).at(0))); }
-
 }  // namespace
 
 std::string postgresql_schema() {
@@ -144,6 +138,9 @@ FROM wechatpay_bonus_outbox_pace WHERE halted_until > now() ORDER BY halted_unti
     status.halted_seconds = number_of(halts.front().at(0));
     status.why_halted = halts.front().at(1);
   }
+  const Table pace = session_->query(R"(SELECT extract(epoch FROM now() - max(next_at))::bigint
+FROM wechatpay_bonus_outbox_pace WHERE isfinite(next_at) HAVING count(*) > 0)");
+  if (!pace.empty()) status.rate_used_seconds = number_of(pace.front().at(0));
   return status;
 }
 
@@ -237,11 +234,11 @@ Health PostgresqlAdministration::health() {
   health.server = server.at(0).at(0);
   health.clock_offset_seconds = number_of(server.at(0).at(1)) - static_cast<std::int64_t>(std::time(nullptr));
   const Table missing = session_->query(R"(SELECT t.privilege || ' on ' || t.name
-FROM (SELECT 'wechatpay_bonus_outbox' || suffix AS name, privilege FROM
-  unnest(ARRAY['', '_done', '_dead', '_pace', '_about']) AS suffix,
-  unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege) AS t
+FROM (SELECT 'wechatpay_bonus_outbox' || suffix AS name, unnest(privileges) AS privilege FROM (VALUES
+  ('', ARRAY['SELECT', 'UPDATE', 'DELETE']), ('_done', ARRAY['SELECT', 'INSERT', 'UPDATE']),
+  ('_dead', ARRAY['SELECT', 'INSERT']), ('_pace', ARRAY['SELECT', 'INSERT', 'UPDATE']),
+  ('_about', ARRAY['SELECT', 'INSERT'])) AS needed (suffix, privileges)) AS t
 WHERE to_regclass(t.name) IS NOT NULL AND NOT has_table_privilege(to_regclass(t.name), t.privilege)
-  AND NOT (t.privilege = 'DELETE' AND t.name ~ '(_pace|_about)$') AND NOT (t.privilege = 'UPDATE' AND t.name ~ '_about$')
 ORDER BY 1)");
   for (const auto& line : missing) health.missing_rights.push_back(line.at(0));
   health.oldest_transaction_seconds = number_of(

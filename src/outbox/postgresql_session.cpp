@@ -71,6 +71,7 @@ PostgresqlSession::PostgresqlSession(const std::string& url, std::chrono::second
     : longest_(longest), password_(password_of(url)), connection_(connect_to(url)) {
   if (PQstatus(connection_.get()) != CONNECTION_OK) fail(nullptr);
   if (PQsetnonblocking(connection_.get(), 1) != 0) fail(nullptr);
+  socket_.set(PQsocket(connection_.get()));
   PQsetNoticeProcessor(
       connection_.get(), [](void*, const char*) {}, nullptr);
 }
@@ -164,7 +165,7 @@ void PostgresqlSession::fail(const PGresult* result) {
   while (!message.empty() && message.back() == '\n') message.pop_back();
   std::replace(message.begin(), message.end(), '\n', ' ');
   const std::string known = state == nullptr ? "" : state;
-  throw DatabaseError(without_password(std::move(message)), known, passes(known), refuses_rows(known));
+  throw DatabaseError(shown(without_password(std::move(message))), shown(known), passes(known), refuses_rows(known));
 }
 
 std::string PostgresqlSession::without_password(std::string message) const {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "src/outbox/session.hpp"
+#include "src/outbox/session_socket.hpp"
 
 namespace wechatpay::bonus_commit::outbox {
 
@@ -20,6 +21,7 @@ class PostgresqlSession : public Session {
 
   Table query(const std::string& statement, const std::vector<std::string>& parameters = {}) override;
   void execute(const std::string& statements) override;
+  void interrupt() override { socket_.shut(); }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -35,6 +37,7 @@ class PostgresqlSession : public Session {
   std::chrono::seconds longest_;
   std::string password_;
   std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
+  SessionSocket socket_;
 };
 
 /// An array of texts as a parameter.

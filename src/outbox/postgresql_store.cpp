@@ -109,7 +109,8 @@ void check_encoding(Session& session) {
   const std::string encoding = session.query("SELECT current_setting('server_encoding')").at(0).at(0);
   if (encoding == "UTF8") return;
   throw DatabaseError(
-      "the database has the encoding " + encoding + ", and the outbox needs UTF8: make a database for it", "", false);
+      "the database has the encoding " + shown(encoding) + ", and the outbox needs UTF8: make a database for it", "",
+      false);
 }
 
 std::map<std::string, std::string> PostgresqlStore::about() {

@@ -21,6 +21,7 @@ class PostgresqlStore : public Store {
   Settled settle(const std::vector<Settlement>& settlements) override;
   void halt(const std::string& merchant, std::chrono::milliseconds time, const std::string& why) override;
   std::string last_resume() override;
+  void interrupt() override { session_->interrupt(); }
 
  private:
   std::map<std::string, std::string> about();

@@ -19,15 +19,32 @@ std::string merchant_of(const BonusCommitRequest& order) { return order.mchid + 
 
 }  // namespace
 
-Relay::Relay(RelayOptions options, OpenStore open_store, const BonusCommitClient& client, Say say)
-    : options_(std::move(options)), open_store_(std::move(open_store)), client_(client), say_(std::move(say)) {
-  metrics_.moved_at = Clock::now();
+Relay::Relay(RelayOptions options, OpenStore open_store, const BonusCommitClient& client, Say say, RelayTime time)
+    : options_(std::move(options)),
+      open_store_(std::move(open_store)),
+      client_(client),
+      say_(std::move(say)),
+      time_(std::move(time)) {
+  metrics_.moved_at = metrics_.asked_at = now();
+  metrics_.has_rate = options_.pace.per_second > 0;
   published_ = metrics_;
 }
 
 void Relay::request_stop() {
   stop_requested_ = true;
   results_->wake();
+}
+
+void Relay::cut_statement() {
+  const std::lock_guard<std::mutex> lock(store_mutex_);
+  if (stop_requested_ && !stop_noticed_ && store_ != nullptr) store_->interrupt();
+}
+
+void Relay::set_store(std::unique_ptr<Store> store) {
+  {
+    const std::lock_guard<std::mutex> lock(store_mutex_);
+    store_.swap(store);
+  }  // what was there before may take some time to end
 }
 
 Metrics Relay::metrics() const {
@@ -37,10 +54,11 @@ Metrics Relay::metrics() const {
 
 /// What others see of it.
 void Relay::publish() {
-  const auto now = Clock::now();
+  const auto now = this->now();
   metrics_.in_flight = in_flight_;
   metrics_.breaker_closed = breaker_.closed();
-  metrics_.rate_limited = now < halted_until_;
+  metrics_.calls_fail = breaker_.failing();
+  metrics_.rate_limited = now < rate_limited_until_;
   metrics_.merchants_held = static_cast<std::size_t>(std::count_if(
       merchants_held_.begin(), merchants_held_.end(), [now](const auto& merchant) { return now < merchant.second; }));
   const std::lock_guard<std::mutex> lock(published_mutex_);
@@ -56,7 +74,7 @@ RelayEnd Relay::run() {
     publish();
     if (finished()) break;
     report(false);
-    results_->wait_until(next_moment());
+    time_.wait(*results_, next_moment());
   }
   report(true);
   const bool all_written = pending_.empty() && held_.empty();
@@ -65,8 +83,12 @@ RelayEnd Relay::run() {
 
 void Relay::begin_to_end(RelayEnd end, const std::string& why) {
   if (end_) return;
+  {
+    const std::lock_guard<std::mutex> lock(store_mutex_);
+    stop_noticed_ = true;
+  }
   end_ = end;
-  give_up_at_ = Clock::now() + Lease::deadline(options_.lease) + std::chrono::seconds(5);
+  give_up_at_ = now() + Lease::deadline(options_.lease) + std::chrono::seconds(5);
   hand_back_queue();
   say_("ending: " + why + "; " + std::to_string(in_flight_) + " calls under way are waited for");
 }
@@ -74,11 +96,11 @@ void Relay::begin_to_end(RelayEnd end, const std::string& why) {
 bool Relay::finished() const {
   if (!end_) return false;
   if (*end_ == RelayEnd::database_refused && in_flight_ == 0) return true;
-  return (in_flight_ == 0 && pending_.empty()) || Clock::now() >= give_up_at_;
+  return (in_flight_ == 0 && pending_.empty()) || now() >= give_up_at_;
 }
 
 Relay::Clock::time_point Relay::next_moment() const {
-  const auto now = Clock::now();
+  const auto now = this->now();
   auto moment = now + std::chrono::seconds(1);
   if (claimable() > 0) moment = std::min(moment, std::max(claim_at_, database_at_));
   if (!pending_.empty()) moment = std::min(moment, std::max(settle_at_, database_at_));
@@ -99,16 +121,16 @@ void Relay::take_results() {
 void Relay::take_result(const Held& held, const CommitResult& result) {
   if (result) {
     metrics_.credit_delays.add(held.row.age +
-                               std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - held.claimed_at));
+                               std::chrono::duration_cast<std::chrono::milliseconds>(now() - held.claimed_at));
   }
   note_meaning(held, result);
-  add(settlement_of(held.row, held.token, result, options_.giving_up, breaker_.others_succeed(Clock::now()),
+  add(settlement_of(held.row, held.token, result, options_.giving_up, breaker_.others_succeed(now()),
                     random_fraction()),
       order_key(held.row.order));
 }
 
 void Relay::note_meaning(const Held& held, const CommitResult& result) {
-  const auto now = Clock::now();
+  const auto now = this->now();
   const Meaning meaning = meaning_of(result);
   const bool was_closed = breaker_.closed();
   const std::string merchant = merchant_of(held.row.order);
@@ -131,6 +153,7 @@ void Relay::note_meaning(const Held& held, const CommitResult& result) {
   }
   if (const auto halt = halt_after(result)) {
     halted_until_ = std::max(halted_until_, now + *halt);
+    rate_limited_until_ = std::max(rate_limited_until_, halted_until_);
     new_halt_ = std::max(*halt, new_halt_.value_or(*halt));
     hand_back_queue();
   }
@@ -154,18 +177,18 @@ void Relay::note_meaning(const Held& held, const CommitResult& result) {
 }
 
 void Relay::note_failure() {
-  if (!breaker_.failed(Clock::now())) return;
+  if (!breaker_.failed(now())) return;
   say_("20 failures in a row: from now on one call at a time, until one succeeds");
   hand_back_queue();
 }
 
 bool Relay::holds(const std::string& merchant) const {
   const auto held = merchants_held_.find(merchant);
-  return held != merchants_held_.end() && Clock::now() < held->second;
+  return held != merchants_held_.end() && now() < held->second;
 }
 
 void Relay::add(Settlement settlement, std::string called_order) {
-  if (pending_.empty()) settle_at_ = Clock::now() + settle_pause;
+  if (pending_.empty()) settle_at_ = now() + settle_pause;
   pending_.push_back({std::move(settlement), std::move(called_order)});
 }
 
@@ -201,15 +224,15 @@ void Relay::start_calls() {
 }
 
 bool Relay::may_start(const Held& held) const {
-  const auto now = Clock::now();
+  const auto now = this->now();
   if (suspects_held_ > 0 && !pending_.empty()) return false;  // what was handed back is written first
-  return in_flight_ < options_.max_in_flight && now >= halted_until_ && held.lease.has_room(now) &&
+  return in_flight_ < options_.max_in_flight && now >= halted_until_ && held.lease.has_room(time_.lease_now()) &&
          (!is_suspect(held.row) || in_flight_ == 0) && breaker_.admits(now, in_flight_);
 }
 
 void Relay::start(std::uint64_t call) {
   Held& held = held_.at(call);
-  const auto now = Clock::now();
+  const auto now = this->now();
   const auto merchant = merchants_held_.find(merchant_of(held.row.order));
   std::optional<std::chrono::milliseconds> not_now;
   std::string why;
@@ -256,11 +279,11 @@ void Relay::count(const Settled& settled, std::uint64_t lost) {
   }
   lost_ += lost;
   metrics_.leases_lost += lost;
-  if (settled.done + settled.dead > 0) metrics_.moved_at = Clock::now();
+  if (settled.done + settled.dead > 0) metrics_.moved_at = now();
 }
 
 void Relay::report(bool last) {
-  const auto now = Clock::now();
+  const auto now = this->now();
   if (now < report_at_ && !last) return;
   report_at_ = now + report_pause;
   const std::uint64_t rows = settled_.done + settled_.dead + settled_.back + lost_;

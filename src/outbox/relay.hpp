@@ -37,6 +37,15 @@ struct RelayOptions {
   GivingUp giving_up{};
 };
 
+/// A relay's clocks, and how it waits. Tests give others.
+struct RelayTime {
+  std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
+  std::function<Lease::Clock::time_point()> lease_now = Lease::Clock::now;
+  /// Waits for a result, at most until then.
+  std::function<void(ResultQueue&, std::chrono::steady_clock::time_point)> wait =
+      [](ResultQueue& results, std::chrono::steady_clock::time_point moment) { results.wait_until(moment); };
+};
+
 enum class RelayEnd {
   stopped,           ///< asked for; every row is settled or handed back
   setup_wrong,       ///< every order would meet the same; all rows are handed back
@@ -51,13 +60,17 @@ class Relay {
   using Say = std::function<void(const std::string&)>;        ///< gets a line for the log
 
   /// `client` must outlive this; its deadline is to be a third of the lease.
-  Relay(RelayOptions options, OpenStore open_store, const BonusCommitClient& client, Say say);
+  Relay(RelayOptions options, OpenStore open_store, const BonusCommitClient& client, Say say, RelayTime time = {});
 
   /// Works until it is stopped, or cannot go on.
   RelayEnd run();
 
   /// Has run() claim nothing more, hand back what has not started, and end when what is under way has. Thread-safe.
   void request_stop();
+
+  /// Cuts the connection where run() has not noticed the stop yet, since a statement takes long. Call it some time
+  /// after request_stop(). Thread-safe.
+  void cut_statement();
 
   /// What it has done so far; nothing is observed of the outbox. Thread-safe.
   Metrics metrics() const;
@@ -93,10 +106,13 @@ class Relay {
   void look_for_resume();
   void claim();
   std::size_t claimable() const;
-  void take_rows(std::vector<Row> rows, const std::string& token, Clock::time_point begin);
+  void take_rows(std::vector<Row> rows, const std::string& token, Lease::Clock::time_point begin);
   void leave_suspect_alone();
   void hand_back_queue();
   void database_failed(const DatabaseError& error);
+
+  Clock::time_point now() const { return time_.now(); }
+  void set_store(std::unique_ptr<Store> store);
 
   Held release(std::uint64_t call);
   void start_calls();
@@ -117,14 +133,19 @@ class Relay {
   const OpenStore open_store_;
   const BonusCommitClient& client_;
   const Say say_;
+  const RelayTime time_;
   const std::shared_ptr<ResultQueue> results_ = std::make_shared<ResultQueue>();
   std::atomic<bool> stop_requested_{false};
   mutable std::mutex published_mutex_;
   Metrics published_;  ///< guarded by it
 
-  // The rest is run()'s thread's.
+  // run()'s thread changes them under the mutex, and others read them under it.
+  std::mutex store_mutex_;
   std::unique_ptr<Store> store_;  ///< null: not connected
-  bool can_settle_ = false;       ///< a settlement was written since it connected
+  bool stop_noticed_ = false;     ///< what is under way in the database has begun after the stop
+
+  // The rest is run()'s thread's.
+  bool can_settle_ = false;  ///< a settlement was written since it connected
   std::map<std::uint64_t, Held> held_;
   std::deque<std::uint64_t> queue_;  ///< of what is held, what has not started
   std::size_t suspects_held_ = 0;
@@ -137,6 +158,7 @@ class Relay {
   std::map<std::string, Clock::time_point> merchants_held_;  ///< until when, after a refused permission or id
   std::string last_resume_;                                  ///< as the database said
   Clock::time_point halted_until_ = Clock::time_point::min();
+  Clock::time_point rate_limited_until_ = Clock::time_point::min();  ///< the same, kept when the database has it
   std::optional<std::chrono::milliseconds> new_halt_;  ///< to be written; from then on the database stops claims
 
   Clock::time_point settle_at_ = Clock::time_point::max();

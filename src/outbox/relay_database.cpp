@@ -20,12 +20,11 @@ constexpr std::int64_t low_margin = 5000000;  // microseconds
 }  // namespace
 
 void Relay::use_database() {
-  if (Clock::now() < database_at_) return;
+  if (now() < database_at_) return;
   try {
     if (store_ == nullptr) {
-      auto store = open_store_();
-      store->open(options_.owner);
-      store_ = std::move(store);
+      set_store(open_store_());
+      store_->open(options_.owner);
       look_for_resume();
     }
     // Each step may take as long as a statement may: a stop does not wait for those that it makes needless.
@@ -52,20 +51,20 @@ void Relay::use_database() {
 }
 
 void Relay::database_failed(const DatabaseError& error) {
-  store_.reset();
+  set_store(nullptr);
   can_settle_ = false;
   ++metrics_.database_errors[error.state()];
-  if (!metrics_.database_failing_since) metrics_.database_failing_since = Clock::now();
+  if (!metrics_.database_failing_since) metrics_.database_failing_since = now();
   const std::string state = error.state().empty() ? "" : " (" + error.state() + ")";
   const std::string fault = "database: " + std::string(error.what()) + state;
   if (!error.passing()) {
     say_(fault);
     begin_to_end(RelayEnd::database_refused, "the database does not let it work");
     end_ = RelayEnd::database_refused;
-    database_at_ = Clock::now() + longest_database_pause;
+    database_at_ = now() + longest_database_pause;
     return;
   }
-  const auto now = Clock::now();
+  const auto now = this->now();
   if (fault != database_fault_ || now >= fault_said_at_ + fault_pause) {
     say_(fault + "; trying again");
     fault_said_at_ = now;
@@ -76,7 +75,7 @@ void Relay::database_failed(const DatabaseError& error) {
 }
 
 void Relay::settle() {
-  while (!pending_.empty() && (end_ || Clock::now() >= settle_at_ || pending_.size() >= largest_settlement)) {
+  while (!pending_.empty() && (end_ || now() >= settle_at_ || pending_.size() >= largest_settlement)) {
     const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(std::min(pending_.size(), largest_settlement));
     std::vector<Settlement> some;
     std::set<std::string> called;
@@ -141,7 +140,7 @@ void Relay::forget(const std::set<std::string>& written_orders) {
 
 /// All rows that are held, when it is time for the first of them. What has not started and is lost is dropped.
 void Relay::renew() {
-  const auto begin = Clock::now();
+  const auto begin = time_.lease_now();
   const bool due = std::any_of(held_.begin(), held_.end(),
                                [begin](const auto& held) { return begin >= held.second.lease.renewal(); });
   if (!due) return;
@@ -164,7 +163,7 @@ void Relay::renew() {
 
 /// How many rows there is room for; 0: none now.
 std::size_t Relay::claimable() const {
-  const auto now = Clock::now();
+  const auto now = this->now();
   if (end_ || suspects_held_ > 0 || now < halted_until_ || pending_.size() >= largest_settlement) return 0;
   // A database that takes claims and no results, since its disk is full, is to cost one call, and not a batch.
   if (!can_settle_ && !(held_.empty() && pending_.empty())) return 0;
@@ -175,7 +174,8 @@ std::size_t Relay::claimable() const {
 }
 
 void Relay::claim() {
-  const auto begin = Clock::now();
+  const auto begin = now();
+  const auto lease_begin = time_.lease_now();
   if (begin < claim_at_) return;
   Claim claim;
   claim.most = claimable();
@@ -193,12 +193,14 @@ void Relay::claim() {
   claim.low = low_;
   std::vector<Row> rows = store_->claim(claim);
   metrics_.claims += rows.size();
-  if (!rows.empty() && breaker_.closed()) metrics_.moved_at = Clock::now();
+  metrics_.asked_at = now();
+  if (!rows.empty()) rate_limited_until_ = Clock::time_point::min();  // an operator may have ended the halt
+  if (!rows.empty() && breaker_.closed()) metrics_.moved_at = now();
   low_ = rows.size() < claim.most ? 0 : std::max<std::int64_t>(0, rows.back().due - low_margin);
   const auto pause = polling_.after(claim.most, rows.size(), random_fraction());
-  claim_at_ = Clock::now() + (rows.empty() ? options_.pace.pause(pause) : pause);
+  claim_at_ = now() + (rows.empty() ? options_.pace.pause(pause) : pause);
   if (!merchants_held_.empty()) look_for_resume();
-  take_rows(std::move(rows), claim.token, begin);
+  take_rows(std::move(rows), claim.token, lease_begin);
 }
 
 /// An operator who resumes has merchants called again that are held.
@@ -208,7 +210,8 @@ void Relay::look_for_resume() {
   last_resume_ = std::move(resume);
 }
 
-void Relay::take_rows(std::vector<Row> rows, const std::string& token, Clock::time_point begin) {
+void Relay::take_rows(std::vector<Row> rows, const std::string& token, Lease::Clock::time_point begin) {
+  const auto claimed_at = now();
   for (Row& row : rows) {
     if (auto dead = dead_before_call(row, token)) {
       add(*std::move(dead));
@@ -216,7 +219,7 @@ void Relay::take_rows(std::vector<Row> rows, const std::string& token, Clock::ti
     }
     const std::uint64_t call = ++last_call_;
     if (is_suspect(row)) ++suspects_held_;
-    held_.emplace(call, Held{std::move(row), token, Lease(begin, options_.lease), begin});
+    held_.emplace(call, Held{std::move(row), token, Lease(begin, options_.lease), claimed_at});
     queue_.push_back(call);
   }
   leave_suspect_alone();

@@ -50,6 +50,10 @@ class Session {
 
   /// Runs several statements without parameters, each ended by a semicolon.
   virtual void execute(const std::string& statements) = 0;
+
+  /// Cuts the connection: a statement that waits for the server fails at once, and so does each later one. Whether it
+  /// was done stays open. Thread-safe, the only member that is.
+  virtual void interrupt() = 0;
 };
 
 /// What is wrong with a database's URL; empty where nothing is. Quotes nothing of it.

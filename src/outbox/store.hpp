@@ -79,6 +79,9 @@ class Store {
 
   /// When an operator last ended halts; empty: never.
   virtual std::string last_resume() = 0;
+
+  /// Has the statement that is under way, and each later one, fail at once: as Session::interrupt(). Thread-safe.
+  virtual void interrupt() {}
 };
 
 struct Status {
@@ -94,6 +97,8 @@ struct Status {
   std::map<std::string, std::uint64_t> dead{};  ///< by kind
   std::int64_t halted_seconds = 0;              ///< for how long the merchant is still halted
   std::string why_halted{};
+  /// Since when the shared rate was last used up: 0 or less, it is now; nothing: no relay has been here.
+  std::optional<std::int64_t> rate_used_seconds{};
 };
 
 struct DeadRow {
@@ -117,7 +122,7 @@ struct DeadRows {
 /// What `doctor` looks at.
 struct Health {
   std::string server{};
-  std::vector<std::string> missing_rights{};
+  std::vector<std::string> missing_rights{};    ///< of those that a relay needs; an operator needs more
   std::int64_t clock_offset_seconds = 0;        ///< the database's clock minus this machine's
   std::int64_t oldest_transaction_seconds = 0;  ///< how long the oldest transaction has been open
 };

@@ -1,5 +1,7 @@
 #include "src/outbox/tables.hpp"
 
+#include <wechatpay/bonus_commit/stages/text.hpp>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -25,7 +27,7 @@ BonusCommitRequest order_of(const std::vector<std::string>& columns) {
   throw DatabaseError(std::string("the outbox is of another ")
                           .append(what)
                           .append(": ")
-                          .append(found)
+                          .append(shown(found))
                           .append(", and not of ")
                           .append(ours)
                           .append("; give each an outbox of its own, in a schema or database of its own, or, after a "
@@ -46,6 +48,14 @@ std::set<std::string> parts_of(const std::string& host) {
 }
 
 }  // namespace
+
+std::string shown(const std::string& text) { return stages::printable(text, 500); }
+
+std::vector<std::string> parameters_of(const DeadRows& which) {
+  return {which.kind.value_or(""), which.id ? std::to_string(*which.id) : "", std::to_string(which.after)};
+}
+
+std::uint64_t count_in(const Table& table) { return static_cast<std::uint64_t>(number_of(table.at(0).at(0))); }
 
 std::int64_t number_of(const std::string& text) {
   std::int64_t number = 0;
@@ -73,8 +83,9 @@ std::string host_of(std::vector<std::string> origins) {
 bool is_current(const std::string& version) {
   const std::int64_t number = number_of(version);
   if (number > schema_version) {
-    throw DatabaseError("the outbox's tables are of version " + version + ", which is newer than this program knows (" +
-                            std::to_string(schema_version) + "): install a newer wechatpay-bonus-commit",
+    throw DatabaseError("the outbox's tables are of version " + shown(version) +
+                            ", which is newer than this program knows (" + std::to_string(schema_version) +
+                            "): install a newer wechatpay-bonus-commit",
                         "", false);
   }
   return number == schema_version;
@@ -83,8 +94,8 @@ bool is_current(const std::string& version) {
 void check_version(const std::string& version) {
   if (version.empty()) throw DatabaseError("there is no outbox here: run `outbox install` first", "", false);
   if (!is_current(version) && number_of(version) < oldest_version) {
-    throw DatabaseError("the outbox's tables are of version " + version + ", which is too old: run `outbox upgrade`",
-                        "", false);
+    throw DatabaseError(
+        "the outbox's tables are of version " + shown(version) + ", which is too old: run `outbox upgrade`", "", false);
   }
 }
 

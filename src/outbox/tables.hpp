@@ -30,6 +30,16 @@ DeadRow dead_row_of(const std::vector<std::string>& columns);
 /// Whether an SQLSTATE is of a class that refuses rows: too long, out of range, constraints, triggers.
 bool refuses_rows(std::string_view sqlstate);
 
+/// What a database says, for a message or a log: one line, of characters that can be seen.
+std::string shown(const std::string& text);
+
+/// What a statement's condition for dead rows is given: the kind or an empty text, the id or an empty text, and the id
+/// that they are above.
+std::vector<std::string> parameters_of(const DeadRows& which);
+
+/// The number in the first column of the first line.
+std::uint64_t count_in(const Table& table);
+
 /// A number that a database wrote; 0 where it wrote none.
 std::int64_t number_of(const std::string& text);
 

@@ -12,6 +12,7 @@
 #include "doctor_verdicts.hpp"
 #include "json_output.hpp"
 #include "src/outbox/store.hpp"
+#include "src/outbox/tables.hpp"
 
 namespace wechatpay::bonus_commit::tool {
 
@@ -89,9 +90,9 @@ void print_status(const outbox::Status& status, bool json) {
             << (status.due > 0 ? std::to_string(status.oldest_due_seconds) + " s" : "") << "\nwaiting "
             << status.waiting << "\nclaimed " << status.claimed << "\ncredited in the last hour "
             << status.done_in_last_hour << "\n";
-  for (const auto& [kind, count] : status.dead) std::cout << "dead, " << kind << " " << count << "\n";
+  for (const auto& [kind, count] : status.dead) std::cout << "dead, " << outbox::shown(kind) << " " << count << "\n";
   if (status.halted_seconds > 0) {
-    std::cout << "halted for " << status.halted_seconds << " s: " << status.why_halted << "\n";
+    std::cout << "halted for " << status.halted_seconds << " s: " << outbox::shown(status.why_halted) << "\n";
   }
 }
 
@@ -132,7 +133,7 @@ int look_at_health(const std::string& url, bool json) {
     const auto administration = outbox::open_administration(url);
     findings.good("connection", "established, and writable");
     const outbox::Health health = administration->health();
-    findings.good("server", health.server);
+    findings.good("server", outbox::shown(health.server));
     const auto offset = health.clock_offset_seconds;
     const std::string seconds = std::to_string(offset) + " s from this machine's";
     if (offset > 60 || offset < -60) {
@@ -144,7 +145,7 @@ int look_at_health(const std::string& url, bool json) {
     }
     const outbox::Status status = administration->status();
     findings.good("tables", "version " + std::to_string(status.version) +
-                                (status.merchant.empty() ? "" : ", of merchant " + status.merchant));
+                                (status.merchant.empty() ? "" : ", of merchant " + outbox::shown(status.merchant)));
     std::string missing;
     for (const std::string& right : health.missing_rights) missing += (missing.empty() ? "" : ", ") + right;
     if (missing.empty()) findings.good("rights", "all that a relay needs");
@@ -157,7 +158,8 @@ int look_at_health(const std::string& url, bool json) {
       findings.good("oldest transaction", "open for " + open_for);
     }
     if (status.halted_seconds > 0) {
-      findings.doubtful("halt", "for " + std::to_string(status.halted_seconds) + " s: " + status.why_halted);
+      findings.doubtful("halt",
+                        "for " + std::to_string(status.halted_seconds) + " s: " + outbox::shown(status.why_halted));
     }
   } catch (const outbox::DatabaseError& error) {
     findings.bad("database", error.what());

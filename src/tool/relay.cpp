@@ -69,6 +69,7 @@ void watch(outbox::Relay& relay, Screen& screen, const std::atomic<bool>& ended,
   constexpr int pause = 200;  // milliseconds
   RelayProgress progress;
   bool stopping = false;
+  std::chrono::steady_clock::time_point cut_at;
   const auto show = [&](bool last) {
     const int width = Screen::width();
     if (width == 0) return;
@@ -77,9 +78,11 @@ void watch(outbox::Relay& relay, Screen& screen, const std::atomic<bool>& ended,
   while (!ended) {
     show(false);
     if (stopping) {
+      if (std::chrono::steady_clock::now() >= cut_at) relay.cut_statement();
       std::this_thread::sleep_for(std::chrono::milliseconds(pause));
     } else if (interrupted_within(interruption, pause)) {
       stopping = true;
+      cut_at = std::chrono::steady_clock::now() + std::chrono::seconds(2);
       relay.request_stop();
     }
   }

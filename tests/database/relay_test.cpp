@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <mutex>
 #include <numeric>
 #include <thread>
@@ -49,6 +50,8 @@ class Running {
     const std::lock_guard<std::mutex> lock(mutex_);
     return log_;
   }
+  void request_stop() { relay_.request_stop(); }
+  void cut_statement() { relay_.cut_statement(); }
   Metrics metrics() const { return relay_.metrics(); }
   bool said(const std::string& text) const { return contains(log(), text); }
 
@@ -544,6 +547,26 @@ TEST_P(RelayTest, A429HaltsAllWorkersOfTheMerchant) {
   ASSERT_TRUE(becomes([&] { return administration->status().halted_seconds > 100; })) << relay->log();
   EXPECT_EQ(calls, 1);
   EXPECT_TRUE(store()->claim(claim_of(5)).empty());
+  EXPECT_TRUE(becomes([&] { return relay->metrics().rate_limited; })) << "also while only the database knows";
+}
+
+TEST_P(RelayTest, ARateThatOthersUseUpIsSeenAndARelayThatWaitsForItIsHealthy) {
+  insert(5);
+  options_.pace.per_second = 0.001;
+  const auto first = start();
+  ASSERT_TRUE(becomes([this] { return done() == 2; })) << first->log();
+  const auto second = start();  // the burst is gone: it makes no call in the next quarter of an hour
+  const auto administration = open_administration(url_);
+  const auto begin = second->metrics().asked_at;
+  ASSERT_TRUE(becomes([&] { return second->metrics().asked_at > begin; })) << second->log();
+  Metrics metrics = second->metrics();
+  metrics.observed = Observation{Metrics::Clock::now(), administration->status(), {}};
+  metrics.observed->status.oldest_due_seconds = 500;
+  ASSERT_TRUE(metrics.observed->status.rate_used_seconds);
+  EXPECT_LT(*metrics.observed->status.rate_used_seconds, -500);
+  metrics.moved_at -= std::chrono::seconds(500);
+  EXPECT_EQ(health_fault(metrics, metrics.moved_at, Metrics::Clock::now(), std::chrono::minutes(2)), "");
+  EXPECT_EQ(done(), 2);
 }
 
 TEST_P(RelayTest, ResumeEndsAHaltForTheRelayThatMetItToo) {
@@ -562,6 +585,7 @@ TEST_P(RelayTest, ResumeEndsAHaltForTheRelayThatMetItToo) {
   administration->resume();
   ASSERT_TRUE(becomes_empty()) << relay->log();
   EXPECT_EQ(done(), 5);
+  EXPECT_FALSE(relay->metrics().rate_limited);
 }
 
 TEST_F(PostgresqlRelayTest, MoreRelaysThanConnectionsDoTheWorkAllTheSame) {
@@ -611,6 +635,56 @@ TEST_F(PostgresqlRelayTest, AStopWhileItConnectsClaimsNothing) {
   asked = &relay;
   EXPECT_EQ(relay.run(), RelayEnd::stopped);
   EXPECT_EQ(claims, 0);
+}
+
+/// Its claims last until they are interrupted.
+class StoreThatHangs : public Store {
+ public:
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool claiming = false;
+    bool interrupted = false;
+  };
+
+  explicit StoreThatHangs(State& state) : state_(state) {}
+
+  void open(const Owner&) override {}
+  std::vector<Row> claim(const Claim&) override {
+    std::unique_lock<std::mutex> lock(state_.mutex);
+    state_.claiming = true;
+    state_.changed.notify_all();
+    state_.changed.wait(lock, [this] { return state_.interrupted; });
+    throw DatabaseError("the connection was cut", "", true);
+  }
+  std::vector<HeldRow> renew(const std::vector<HeldRow>&, std::chrono::milliseconds) override { return {}; }
+  Settled settle(const std::vector<Settlement>&) override { return {}; }
+  void halt(const std::string&, std::chrono::milliseconds, const std::string&) override {}
+  std::string last_resume() override { return ""; }
+  void interrupt() override {
+    const std::lock_guard<std::mutex> lock(state_.mutex);
+    state_.interrupted = true;
+    state_.changed.notify_all();
+  }
+
+ private:
+  State& state_;
+};
+
+TEST_F(PostgresqlRelayTest, AStatementThatHangsHoldsUpNoStop) {
+  StoreThatHangs::State state;
+  const auto relay = start_with([&state] { return std::make_unique<StoreThatHangs>(state); });
+  std::unique_lock<std::mutex> lock(state.mutex);
+  state.changed.wait(lock, [&state] { return state.claiming; });
+  lock.unlock();
+  relay->cut_statement();
+  lock.lock();
+  EXPECT_FALSE(state.interrupted) << "nobody has asked for the end";
+  lock.unlock();
+  relay->request_stop();
+  relay->cut_statement();
+  EXPECT_EQ(relay->wait(), RelayEnd::stopped);
+  EXPECT_TRUE(relay->said("the connection was cut")) << relay->log();
 }
 
 TEST_F(PostgresqlRelayTest, SaysAFaultOfTheDatabaseOnceAndAnotherOneAtOnce) {

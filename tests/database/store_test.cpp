@@ -228,6 +228,70 @@ TEST_F(PostgresqlOutboxTest, TheMerchantNeedsTheRightToInsertAlone) {
   EXPECT_TRUE(open_administration(url_)->health().missing_rights.empty());
 }
 
+TEST_P(OutboxTest, ARelayNeedsTheRightsThatDoctorLooksForAndNoOthers) {
+  const bool postgresql = server_.name() == "PostgreSQL";
+  const std::string role = "relay_of_" + database_;
+  const std::string user = postgresql ? role : "'" + role + "'@'localhost'";
+  execute(postgresql ? "CREATE ROLE " + role + " LOGIN;" : "CREATE USER " + user + ";");
+  const std::vector<std::pair<std::string, std::string>> rights = {
+      {"SELECT, UPDATE, DELETE", ""},
+      {postgresql ? "SELECT, INSERT, UPDATE" : "SELECT, INSERT, DELETE", "_done"},
+      {"SELECT, INSERT", "_dead"},
+      {"SELECT, INSERT, UPDATE", "_pace"},
+      {"SELECT, INSERT", "_about"}};
+  for (const auto& [some, table] : rights) {
+    execute("GRANT " + some + " ON wechatpay_bonus_outbox" + table + " TO " + user + ";");
+  }
+  const std::string url = server_.url(database_, role);
+  EXPECT_EQ(open_administration(url)->health().missing_rights, std::vector<std::string>());
+  insert(5);
+  const auto store = this->store(url);
+  Claim paced = claim_of(4);
+  paced.pace.per_second = 100;
+  const auto rows = store->claim(paced);
+  ASSERT_EQ(rows.size(), 4U);
+  EXPECT_EQ(store->renew({{rows[0].id, "token"}}, std::chrono::seconds(90)).size(), 1U);
+  store->settle({settlement_of(rows[0], "token", Fate::done), settlement_of(rows[1], "token", Fate::dead),
+                 settlement_of(rows[2], "token", Fate::wait), settlement_of(rows[3], "token", Fate::hand_back)});
+  EXPECT_EQ(done() + dead(), 2);
+  EXPECT_EQ(store->claim(claim_of(1)).size(), 1U);
+  store->halt(owner.merchant, std::chrono::hours(1), "429");
+  EXPECT_EQ(store->last_resume(), "");
+  EXPECT_EQ(open_administration(url)->status().due, 2U);
+
+  execute("REVOKE INSERT ON wechatpay_bonus_outbox_dead FROM " + user + ";");
+  EXPECT_EQ(open_administration(url)->health().missing_rights,
+            std::vector<std::string>{"INSERT on wechatpay_bonus_outbox_dead"});
+  execute((postgresql ? "DROP OWNED BY " + role + "; DROP ROLE " : "DROP USER ") + user + ";");
+}
+
+TEST_P(OutboxTest, WhatTheServerSaysIsShownWithoutCharactersThatATerminalHeeds) {
+  const bool postgresql = server_.name() == "PostgreSQL";
+  const std::string hostile = "a\x1B[31m red\r\nline";
+  const std::string error = error_of([&] {
+    connect(url_)->execute(postgresql ? "DO $$ BEGIN RAISE EXCEPTION '" + hostile + "'; END $$;"
+                                      : "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '" + hostile + "';");
+  });
+  EXPECT_TRUE(contains(error, "1B[31m red")) << error;  // MariaDB has its own way to write it
+  EXPECT_EQ(error.find_first_of("\x1B\r\n"), std::string::npos) << error;
+  execute("INSERT INTO wechatpay_bonus_outbox_about VALUES ('merchant', '" + hostile + "'), ('host', 'x');");
+  const std::string refused = error_of([this] { open_store(url_)->open(owner); });
+  EXPECT_TRUE(contains(refused, "another merchant: a\\x1B[31m red\\x0D\\x0Aline,")) << refused;
+}
+
+TEST_P(OutboxTest, AStatementThatWaitsForTheServerEndsWhenAnotherThreadCutsItsConnection) {
+  const auto session = connect(url_, std::chrono::hours(1));
+  std::string error;
+  std::thread waiting([&] {
+    const bool postgresql = server_.name() == "PostgreSQL";
+    error = error_of([&] { session->query(postgresql ? "SELECT pg_sleep(3000)" : "SELECT SLEEP(3000)"); });
+  });
+  session->interrupt();  // before or after it is sent
+  waiting.join();
+  EXPECT_NE(error, "");
+  EXPECT_NE(error_of([&] { session->query("SELECT 1"); }), "");
+}
+
 TEST_F(PostgresqlOutboxTest, HostileValuesAreDataAndAreCut) {
   const std::string hostile = "'); DROP TABLE wechatpay_bonus_outbox; --\\\"{}";
   connect(url_)->query(

@@ -214,12 +214,14 @@ TEST(Breaker, ProbesWithOneCallAtTheStartAndAfterTwentyFailures) {
   Clock::time_point now{std::chrono::hours(1)};
   EXPECT_TRUE(breaker.admits(now, 0));
   EXPECT_FALSE(breaker.admits(now, 1));
+  EXPECT_FALSE(breaker.failing()) << "no call was made yet";
   breaker.answered(now);
   EXPECT_TRUE(breaker.admits(now, 63));
   for (int i = 1; i < 20; ++i) EXPECT_FALSE(breaker.failed(now));
   EXPECT_TRUE(breaker.closed());
   EXPECT_TRUE(breaker.failed(now));
   EXPECT_FALSE(breaker.closed());
+  EXPECT_TRUE(breaker.failing());
   EXPECT_FALSE(breaker.failed(now)) << "a call that began before";
   for (const int pause : {1, 2, 4, 8, 16, 32, 60, 60}) {
     EXPECT_FALSE(breaker.admits(now + seconds(pause) - milliseconds(1), 0)) << pause;
@@ -266,13 +268,20 @@ TEST(Breaker, AFailureIsItsOrdersOnlyAloneAndTenMinutesAfterAnOutage) {
 }
 
 TEST(Lease, HasRoomForACallUntilADeadlineBeforeItsEndAndIsRenewedAtAThird) {
-  const Clock::time_point begin{};
+  const Lease::Clock::time_point begin{};
   const Lease lease(begin, seconds(90));
   EXPECT_EQ(Lease::deadline(seconds(90)), seconds(30));
   EXPECT_EQ(lease.renewal(), begin + seconds(30));
   EXPECT_TRUE(lease.has_room(begin + seconds(60)));
   EXPECT_FALSE(lease.has_room(begin + seconds(60) + milliseconds(1)));
   EXPECT_FALSE(lease.has_room(begin + std::chrono::hours(1)));
+}
+
+TEST(Lease, IsJudgedByAClockThatGoesOnWhileTheMachineSleeps) {
+  const auto steady = std::chrono::steady_clock::now().time_since_epoch();
+  const auto first = Lease::Clock::now();
+  EXPECT_GE(first.time_since_epoch() + milliseconds(1), steady) << "it counts what the other one leaves out";
+  EXPECT_GE(Lease::Clock::now(), first);
 }
 
 TEST(Polling, GoesOnAtOnceAfterAFullBatchAndElseSlowsDownToTwoSeconds) {

@@ -156,6 +156,37 @@ TEST(OutboxHealth, IsProgressOrNothingToDo) {
   }
 }
 
+TEST(OutboxHealth, IsAskingWhereOtherRelaysClaimAllThatTheSharedRateAllows) {
+  struct Case {
+    const char* what;
+    bool has_rate;
+    bool calls_fail;
+    int asked;                         ///< seconds after the start
+    std::optional<std::int64_t> used;  ///< seconds before that
+    bool healthy;
+  };
+  const std::vector<Case> cases = {
+      {"the rate is used up for the next half hour", true, false, 1000, -2000, true},
+      {"rows were claimed at the rate a moment ago", true, false, 1000, 120, true},
+      {"it asked a moment ago", true, false, 880, -2000, true},
+      {"it asks no more", true, false, 879, -2000, false},
+      {"nobody claims, and the rate would let it", true, false, 1000, 121, false},
+      {"no relay was ever there", true, false, 1000, std::nullopt, false},
+      {"its calls fail", true, true, 1000, -2000, false},
+      {"it has no rate", false, false, 1000, -2000, false},
+  };
+  for (const Case& one : cases) {
+    Metrics metrics;
+    metrics.moved_at = start;
+    metrics.has_rate = one.has_rate;
+    metrics.calls_fail = one.calls_fail;
+    metrics.asked_at = start + seconds(one.asked);
+    metrics.observed = observed(start + seconds(1000), 4, 5000);
+    metrics.observed->status.rate_used_seconds = one.used;
+    EXPECT_EQ(health_fault(metrics, start, start + seconds(1000), seconds(120)).empty(), one.healthy) << one.what;
+  }
+}
+
 TEST(OutboxHealth, SaysThatCallsFail) {
   Metrics metrics;
   metrics.moved_at = start;

@@ -1,0 +1,35 @@
+// How one thread ends another's wait for a database.
+#ifndef WECHATPAY_SRC_OUTBOX_SESSION_SOCKET_HPP
+#define WECHATPAY_SRC_OUTBOX_SESSION_SOCKET_HPP
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace wechatpay::bonus_commit::outbox {
+
+/// A descriptor of its own for a connection's socket, so that the client library may close its own at any time.
+class SessionSocket {
+ public:
+  SessionSocket() = default;
+  SessionSocket(const SessionSocket&) = delete;
+  SessionSocket& operator=(const SessionSocket&) = delete;
+  ~SessionSocket() {
+    if (copy_ >= 0) ::close(copy_);
+  }
+
+  /// Before another thread knows of it.
+  void set(int socket) { copy_ = ::fcntl(socket, F_DUPFD_CLOEXEC, 0); }
+
+  /// Thread-safe.
+  void shut() const {
+    if (copy_ >= 0) ::shutdown(copy_, SHUT_RDWR);
+  }
+
+ private:
+  int copy_ = -1;
+};
+
+}  // namespace wechatpay::bonus_commit::outbox
+
+#endif

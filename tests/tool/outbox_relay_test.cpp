@@ -1,0 +1,226 @@
+// A relay in virtual time: its clocks, its database and WeChat Pay are the test's, and nothing waits.
+#include "src/outbox/relay.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/support/support.hpp"
+#include "wechatpay/bonus_commit/testing/client_fixture.hpp"
+
+namespace wechatpay::bonus_commit::outbox {
+
+using namespace testing;
+
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+/// Since the start. One thread's.
+struct World {
+  milliseconds now{0};
+  milliseconds slept{0};  ///< of this, what the machine was asleep
+};
+
+struct StoredRow {
+  Row row;
+  milliseconds due{0};
+  std::string claim;
+};
+
+/// The outbox, in memory.
+struct Tables {
+  std::vector<StoredRow> rows;
+  std::uint64_t done = 0;
+  std::uint64_t dead = 0;
+  int claims = 0;
+  int renewals = 0;
+};
+
+class MemoryStore : public Store {
+ public:
+  MemoryStore(World& world, Tables& tables) : world_(world), tables_(tables) {}
+
+  void open(const Owner&) override {}
+
+  std::vector<Row> claim(const Claim& claim) override {
+    ++tables_.claims;
+    std::vector<Row> claimed;
+    for (StoredRow& stored : tables_.rows) {
+      if (claimed.size() == claim.most) break;
+      if (stored.due > world_.now) continue;
+      stored.due = world_.now + claim.lease;
+      stored.claim = claim.token;
+      ++stored.row.claims;
+      claimed.push_back(stored.row);
+      claimed.back().age += std::chrono::duration_cast<seconds>(world_.now);
+    }
+    return claimed;
+  }
+
+  std::vector<HeldRow> renew(const std::vector<HeldRow>& rows, milliseconds lease) override {
+    ++tables_.renewals;
+    std::vector<HeldRow> held;
+    for (const HeldRow& row : rows) {
+      const auto stored = find(row.id, row.token);
+      if (stored == tables_.rows.end()) continue;
+      stored->due = world_.now + lease;
+      held.push_back(row);
+    }
+    return held;
+  }
+
+  Settled settle(const std::vector<Settlement>& settlements) override {
+    Settled settled;
+    for (const Settlement& one : settlements) {
+      const auto stored = find(one.id, one.token);
+      if (stored == tables_.rows.end()) continue;
+      if (one.fate == Fate::done || one.fate == Fate::dead) {
+        ++(one.fate == Fate::done ? settled.done : settled.dead);
+        tables_.rows.erase(stored);
+        continue;
+      }
+      ++settled.back;
+      stored->claim.clear();
+      stored->due = world_.now + one.pause;
+      ++(one.fate == Fate::wait ? stored->row.attempts : stored->row.claims);
+      if (one.fate == Fate::hand_back) stored->row.claims -= 2;
+    }
+    tables_.done += settled.done;
+    tables_.dead += settled.dead;
+    return settled;
+  }
+
+  void halt(const std::string&, milliseconds, const std::string&) override {}
+  std::string last_resume() override { return ""; }
+
+ private:
+  std::vector<StoredRow>::iterator find(std::int64_t id, const std::string& token) {
+    return std::find_if(tables_.rows.begin(), tables_.rows.end(),
+                        [&](const StoredRow& one) { return one.row.id == id && one.claim == token; });
+  }
+
+  World& world_;
+  Tables& tables_;
+};
+
+class OutboxRelay : public ::testing::Test {
+ protected:
+  void insert(int count, const StoredRow& like = {}) {
+    for (int i = 0; i < count; ++i) {
+      StoredRow& stored = tables_.rows.emplace_back(like);
+      stored.row.id = ++last_id_;
+      stored.row.order.card_id = stored.row.order.code = "478515832665";
+      stored.row.order.out_trade_no = "order-" + std::to_string(last_id_);
+      stored.row.order.mchid = "1230000109";
+      stored.row.order.sub_mchid = "1900000109";
+      stored.row.order.bonus_value = 30;
+    }
+  }
+
+  std::chrono::steady_clock::time_point steady_now() const {
+    return std::chrono::steady_clock::time_point(hours(1) + world_.now - world_.slept);
+  }
+
+  /// Runs a relay until it is so; `each_round` sees each moment.
+  RelayEnd run_until(const std::function<bool()>& so) {
+    ClientOptions client_options;
+    client_options.retry.max_tries = 1;
+    client_options.steady_clock = [this] { return steady_now(); };
+    const ClientFixture fixture(client_options);
+    fixture.transport().otherwise([&](const HttpRequest& request) { return answer_(fixture, request); });
+    Relay* running = nullptr;
+    RelayTime time;
+    time.now = [this] { return steady_now(); };
+    time.lease_now = [this] { return Lease::Clock::time_point(hours(1) + world_.now); };
+    time.wait = [&](ResultQueue&, std::chrono::steady_clock::time_point moment) {
+      if (so()) running->request_stop();
+      const auto pause = std::chrono::duration_cast<milliseconds>(moment - steady_now()) + milliseconds(1);
+      world_.now += std::max(pause, milliseconds(1));
+    };
+    RelayOptions options;
+    options.max_in_flight = 16;
+    Relay relay(
+        options, [this] { return std::make_unique<MemoryStore>(world_, tables_); }, fixture.client(),
+        [this](const std::string& line) { log_ += line + "\n"; }, time);
+    running = &relay;
+    return relay.run();
+  }
+
+  using Answer = std::function<Result<HttpResponse>(const ClientFixture&, const HttpRequest&)>;
+
+  World world_;
+  Tables tables_;
+  std::string log_;
+  Answer answer_ = [](const ClientFixture& fixture, const HttpRequest& request) {
+    return fixture.wechat_pay().answer(request);
+  };
+
+ private:
+  std::int64_t last_id_ = 0;
+};
+
+TEST_F(OutboxRelay, AnOutageOfSixHoursCostsAProbeAMinuteAndNoOrder) {
+  insert(100);
+  StoredRow old;
+  old.row.age = hours(240);
+  old.row.attempts = old.row.claims = 20;
+  insert(100, old);
+  insert(50);
+  std::for_each(tables_.rows.end() - 50, tables_.rows.end(), [](StoredRow& one) { one.due = minutes(30); });
+  int calls_during_outage = 0;
+  milliseconds first_success{0};
+  const auto outage_begins = minutes(20);  // long enough that calls are known to succeed
+  const auto outage_ends = outage_begins + hours(6);
+  answer_ = [&](const ClientFixture& fixture, const HttpRequest& request) -> Result<HttpResponse> {
+    if (world_.now >= outage_begins && world_.now < outage_ends) {
+      ++calls_during_outage;
+      return HttpResponse{503, {}, ""};
+    }
+    if (world_.now >= outage_ends && first_success == milliseconds(0)) first_success = world_.now;
+    return fixture.wechat_pay().answer(request);
+  };
+  // Half of the rows come during the outage.
+  for (std::size_t i = 0; i < 200; i += 2) tables_.rows[i].due = outage_begins + minutes(static_cast<int>(i));
+  EXPECT_EQ(run_until([this] { return tables_.rows.empty() || world_.now > hours(9); }), RelayEnd::stopped) << log_;
+  EXPECT_EQ(tables_.done, 250U);
+  EXPECT_EQ(tables_.dead, 0U);
+  EXPECT_GE(calls_during_outage, 20 + 5 * 60) << "it looks each minute";
+  EXPECT_LE(calls_during_outage, 2 * 16 + 20 + 7 * 60) << "one call alone";
+  EXPECT_LE(first_success, outage_ends + minutes(2)) << log_;
+  EXPECT_LE(world_.now, outage_ends + minutes(75)) << "the longest backoff is 72 minutes";
+  EXPECT_TRUE(contains(log_, "20 failures in a row")) << log_;
+}
+
+TEST_F(OutboxRelay, AMachineThatSleptCallsNoRowBeforeItKnowsThatItIsItsOwn) {
+  insert(1);
+  ASSERT_EQ(run_until([this] { return tables_.rows.empty(); }), RelayEnd::stopped) << log_;
+  insert(20);
+  int calls = 0;
+  int calls_without_lease = 0;
+  int renewals = -1;
+  answer_ = [&](const ClientFixture& fixture, const HttpRequest& request) -> Result<HttpResponse> {
+    ++calls;
+    if (renewals == tables_.renewals) ++calls_without_lease;
+    if (calls == 5) {  // it holds more by now
+      world_.now += hours(1);
+      world_.slept += hours(1);
+      renewals = tables_.renewals;
+    }
+    return fixture.wechat_pay().answer(request);
+  };
+  EXPECT_EQ(run_until([this] { return tables_.rows.empty() || world_.now > hours(3); }), RelayEnd::stopped) << log_;
+  EXPECT_EQ(tables_.done, 21U) << log_;
+  EXPECT_EQ(calls_without_lease, 0) << "its leases ended while it slept";
+  EXPECT_GT(tables_.renewals, renewals);
+}
+
+}  // namespace
+
+}  // namespace wechatpay::bonus_commit::outbox
