@@ -24,7 +24,8 @@ constexpr const char* tables = R"(CREATE TABLE IF NOT EXISTS wechatpay_bonus_out
   claims int NOT NULL DEFAULT 0,
   created_at timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
   last_error text NULL,
-  KEY wechatpay_bonus_outbox_due (due_at, id)
+  KEY wechatpay_bonus_outbox_due (due_at, id),
+  KEY wechatpay_bonus_outbox_fair (mchid, sub_mchid, due_at, id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_done (

@@ -141,6 +141,7 @@ MysqlSession::MysqlSession(const std::string& url, std::chrono::seconds longest)
 }
 
 Table MysqlSession::query(const std::string& statement, const std::vector<std::string>& parameters) {
+  if (parameters.empty()) return run(statement);  // a dollar sign in it is a value's
   std::string made;
   std::size_t begin = 0;
   for (std::size_t mark = statement.find('$'); mark != std::string::npos; mark = statement.find('$', begin)) {

@@ -16,8 +16,12 @@ std::string interval(std::chrono::microseconds time) {
   return "INTERVAL " + std::to_string(time.count()) + " MICROSECOND";
 }
 
-std::string above(std::int64_t low) {
-  return low > 0 ? " AND due_at >= FROM_UNIXTIME(" + std::to_string(low) + " / 1000000)" : "";
+/// Which rows a claim may take.
+std::string due_of(const Claim& claim) {
+  std::string due = "due_at <= NOW(6)";
+  if (claim.low > 0) due += " AND due_at >= FROM_UNIXTIME(" + std::to_string(claim.low) + " / 1000000)";
+  if (claim.delay.count() > 0) due += " AND LEAST(created_at, due_at) <= NOW(6) - " + interval(claim.delay);
+  return due;
 }
 
 std::string literal(const std::string& text) {
@@ -94,27 +98,59 @@ bool MysqlStore::may_claim(const Claim& claim) {
                       " THEN GREATEST(next_at, NOW(6)) ELSE NOW(6) END + " + interval(claim.pace.time_of(claim.most)) +
                       " WHERE name = $1 AND halted_until <= NOW(6) AND (next_at <= NOW(6) + " +
                       interval(claim.pace.room_for(claim.most)) + " OR next_at > " + farthest +
-                      ") AND EXISTS (SELECT 1 FROM wechatpay_bonus_outbox WHERE due_at <= NOW(6)" + above(claim.low) +
-                      ")",
+                      ") AND EXISTS (SELECT 1 FROM wechatpay_bonus_outbox WHERE " + due_of(claim) + ")",
                   {claim.merchant});
   return session_->query("SELECT ROW_COUNT()").at(0).at(0) == "1";
 }
 
-/// By compare-and-swap: it takes no gap locks, and works where there is no SKIP LOCKED. Workers that meet take
-/// different parts of what is due.
+std::vector<Merchant> MysqlStore::merchants_due(const Claim& /*claim*/) {
+  // Where there is a delay, it may be that only rows of a merchant are due which wait for its end: its turn then takes
+  // nothing.
+  std::vector<Merchant> merchants;
+  for (const auto& line : session_->query("SELECT mchid, sub_mchid, MIN(due_at) AS oldest FROM wechatpay_bonus_outbox "
+                                          "GROUP BY mchid, sub_mchid HAVING oldest <= NOW(6)")) {
+    merchants.push_back({line.at(0), line.at(1)});
+  }
+  return merchants;
+}
+
+/// The rows to be claimed, with the times at which they were due. Workers that meet take different parts of what is
+/// due.
+std::map<std::string, std::string> MysqlStore::candidates(const Claim& claim) {
+  const auto select = [&claim](const std::string& where, std::size_t turn, std::size_t share) {
+    return "(SELECT id, CAST(UNIX_TIMESTAMP(due_at) * 1000000 AS SIGNED), " + std::to_string(turn) +
+           " FROM wechatpay_bonus_outbox WHERE " + where + due_of(claim) + " ORDER BY due_at, id LIMIT " +
+           std::to_string(4 * share) + ")";
+  };
+  std::vector<std::string> parameters;
+  std::string statement;
+  for (std::size_t i = 0; i < claim.turns.size(); ++i) {
+    const Turn& turn = claim.turns[i];
+    parameters.insert(parameters.end(), {turn.merchant.mchid, turn.merchant.sub_mchid});
+    const std::string where =
+        "mchid = $" + std::to_string(2 * i + 1) + " AND sub_mchid = $" + std::to_string(2 * i + 2) + " AND ";
+    statement.append(i > 0 ? " UNION ALL " : "").append(select(where, i, turn.share));
+  }
+  std::map<std::string, Table> found;  // by turn
+  for (auto& line : session_->query(claim.turns.empty() ? select("", 0, claim.most) : statement, parameters)) {
+    found[line.at(2)].push_back(std::move(line));
+  }
+  std::map<std::string, std::string> due;
+  for (const auto& [turn, lines] : found) {
+    const std::size_t share = claim.turns.empty() ? claim.most : claim.turns[std::stoul(turn)].share;
+    const std::size_t parts = (lines.size() + share - 1) / share;
+    const auto part = std::min(parts - 1, static_cast<std::size_t>(random_fraction() * static_cast<double>(parts)));
+    const std::size_t begin = part * share;
+    for (std::size_t i = begin; i < std::min(begin + share, lines.size()); ++i) due[lines[i].at(0)] = lines[i].at(1);
+  }
+  return due;
+}
+
+/// By compare-and-swap: it takes no gap locks, and works where there is no SKIP LOCKED.
 std::vector<Row> MysqlStore::claim(const Claim& claim) {
   if (!may_claim(claim)) return {};
-  const Table candidates = session_->query(
-      "SELECT id, CAST(UNIX_TIMESTAMP(due_at) * 1000000 AS SIGNED) FROM wechatpay_bonus_outbox WHERE due_at <= NOW(6)" +
-      above(claim.low) + " ORDER BY due_at, id LIMIT " + std::to_string(4 * claim.most));
-  if (candidates.empty()) return {};
-  const std::size_t parts = (candidates.size() + claim.most - 1) / claim.most;
-  const auto part = std::min(parts - 1, static_cast<std::size_t>(random_fraction() * static_cast<double>(parts)));
-  const std::size_t begin = part * claim.most;
-  std::map<std::string, std::string> due;
-  for (std::size_t i = begin; i < std::min(begin + claim.most, candidates.size()); ++i) {
-    due[candidates[i].at(0)] = candidates[i].at(1);
-  }
+  std::map<std::string, std::string> due = candidates(claim);
+  if (due.empty()) return {};
   const std::string ids = joined(due, ",", [](const auto& one) { return one.first; });
   repeated(*session_, [&] {
     return session_->query("UPDATE wechatpay_bonus_outbox SET due_at = NOW(6) + " + interval(claim.lease) +

@@ -70,6 +70,10 @@ DO $$ BEGIN
   IF to_regclass('wechatpay_bonus_outbox_due') IS NULL THEN
     CREATE INDEX wechatpay_bonus_outbox_due ON wechatpay_bonus_outbox (due_at, id);
   END IF;
+  IF to_regclass('wechatpay_bonus_outbox_fair') IS NULL THEN
+    CREATE INDEX wechatpay_bonus_outbox_fair ON wechatpay_bonus_outbox
+      (left(mchid, 64), left(sub_mchid, 64), due_at, id);
+  END IF;
   IF to_regclass('wechatpay_bonus_outbox_done_at') IS NULL THEN
     CREATE INDEX wechatpay_bonus_outbox_done_at ON wechatpay_bonus_outbox_done (done_at);
   END IF;

@@ -1,6 +1,7 @@
 #include "src/outbox/postgresql_store.hpp"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <tuple>
 #include <utility>
@@ -17,8 +18,32 @@ namespace {
 constexpr const char* claim_begin = R"(picked AS MATERIALIZED (
   SELECT id, due_at FROM wechatpay_bonus_outbox
   WHERE )";
+constexpr const char* claim_oldest = R"(
+  ORDER BY due_at, id LIMIT $2::bigint FOR UPDATE SKIP LOCKED))";
+
+// The index wechatpay_bonus_outbox_fair has these expressions, since no index takes a text of any length.
+constexpr const char* claim_in_turns_begin = R"(picked AS MATERIALIZED (
+  SELECT p.id, p.due_at
+  FROM unnest($5::text[], $6::text[], $7::bigint[]) AS turn (mchid, sub_mchid, share) CROSS JOIN LATERAL (
+    SELECT id, due_at FROM wechatpay_bonus_outbox
+    WHERE left(mchid, 64) = turn.mchid AND left(sub_mchid, 64) = turn.sub_mchid AND )";
+constexpr const char* claim_in_turns = R"(
+    ORDER BY due_at, id LIMIT turn.share FOR UPDATE SKIP LOCKED) p
+  LIMIT $2::bigint))";
+
+constexpr const char* merchants_begin = R"(WITH RECURSIVE merchants AS (
+  (SELECT left(mchid, 64) AS mchid, left(sub_mchid, 64) AS sub_mchid FROM wechatpay_bonus_outbox
+   ORDER BY left(mchid, 64), left(sub_mchid, 64) LIMIT 1)
+  UNION ALL
+  SELECT following.mchid, following.sub_mchid FROM merchants m CROSS JOIN LATERAL (
+    SELECT left(o.mchid, 64) AS mchid, left(o.sub_mchid, 64) AS sub_mchid FROM wechatpay_bonus_outbox o
+    WHERE (left(o.mchid, 64), left(o.sub_mchid, 64)) > (m.mchid, m.sub_mchid)
+    ORDER BY left(o.mchid, 64), left(o.sub_mchid, 64) LIMIT 1) following)
+SELECT m.mchid, m.sub_mchid FROM merchants m WHERE EXISTS (
+  SELECT 1 FROM wechatpay_bonus_outbox
+  WHERE left(mchid, 64) = m.mchid AND left(sub_mchid, 64) = m.sub_mchid AND )";
+
 constexpr const char* claim_end = R"(
-  ORDER BY due_at, id LIMIT $2::bigint FOR UPDATE SKIP LOCKED)
 UPDATE wechatpay_bonus_outbox o
 SET due_at = now() + $3::bigint * interval '1 ms', claim = $4, claims = least(claims, 2147483646) + 1
 FROM picked WHERE o.id = picked.id
@@ -33,15 +58,29 @@ RETURNING o.id, left(o.card_id, 64), left(o.code, 64), left(o.out_trade_no, 64),
 constexpr const char* not_halted = R"(NOT EXISTS (
     SELECT 1 FROM wechatpay_bonus_outbox_pace WHERE name = $1 AND halted_until > now()))";
 
-// $5 is the time of the rows that are asked for, $6 that of those that a burst has more, $7 a time that lies so far
-// ahead that the database's clock must have been set back since.
-constexpr const char* take_pace = R"(pace AS (
-  UPDATE wechatpay_bonus_outbox_pace
-  SET next_at = CASE WHEN next_at <= now() + $7::bigint * interval '1 us' THEN greatest(next_at, now()) ELSE now() END
-    + $5::bigint * interval '1 us'
-  WHERE name = $1 AND halted_until <= now()
-    AND (next_at <= now() + $6::bigint * interval '1 us' OR next_at > now() + $7::bigint * interval '1 us')
-    AND EXISTS (SELECT 1 FROM wechatpay_bonus_outbox WHERE )";
+// The first time is that of the rows that are asked for, the second that of those that a burst has more, the third one
+// lies so far ahead that the database's clock must have been set back since.
+std::string take_pace(const Pace& pace, std::size_t most, const std::string& due) {
+  const auto interval = [](std::chrono::microseconds time) {
+    return std::to_string(time.count()) + " * interval '1 us'";
+  };
+  const std::string farthest = "now() + " + interval(pace.farthest());
+  return "pace AS (\n  UPDATE wechatpay_bonus_outbox_pace\n  SET next_at = CASE WHEN next_at <= " + farthest +
+         " THEN greatest(next_at, now()) ELSE now() END + " + interval(pace.time_of(most)) +
+         "\n  WHERE name = $1 AND halted_until <= now() AND (next_at <= now() + " + interval(pace.room_for(most)) +
+         " OR next_at > " + farthest + ")\n    AND EXISTS (SELECT 1 FROM wechatpay_bonus_outbox WHERE " + due +
+         ")\n  RETURNING 1),\n";
+}
+
+/// Which rows a claim may take.
+std::string due_of(const Claim& claim) {
+  std::string due = "due_at <= now()";
+  if (claim.low > 0) due += " AND due_at >= to_timestamp(" + std::to_string(claim.low) + "::bigint / 1000000.0)";
+  if (claim.delay.count() > 0) {
+    due += " AND least(created_at, due_at) <= now() - " + std::to_string(claim.delay.count()) + " * interval '1 ms'";
+  }
+  return due;
+}
 
 constexpr const char* settle_statement = R"(WITH told AS (
   SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[],
@@ -101,6 +140,19 @@ std::string column(const std::vector<Settlement>& settlements, Member member) {
   return array_of(texts);
 }
 
+/// As arrays: the ids of the merchants, and their shares.
+std::array<std::string, 3> columns_of(const std::vector<Turn>& turns) {
+  std::vector<std::string> mchids;
+  std::vector<std::string> sub_mchids;
+  std::vector<std::string> shares;
+  for (const Turn& turn : turns) {
+    mchids.push_back(turn.merchant.mchid);
+    sub_mchids.push_back(turn.merchant.sub_mchid);
+    shares.push_back(std::to_string(turn.share));
+  }
+  return {array_of(mchids), array_of(sub_mchids), array_of(shares)};
+}
+
 std::string milliseconds(std::chrono::milliseconds time) { return std::to_string(time.count()); }
 
 }  // namespace
@@ -140,22 +192,29 @@ std::vector<Row> PostgresqlStore::claim(const Claim& claim) {
   std::vector<std::string> parameters = {claim.merchant, std::to_string(claim.most), milliseconds(claim.lease),
                                          claim.token};
   const bool paced = claim.pace.per_second > 0;
-  std::string due = "due_at <= now()";
-  if (claim.low > 0) due += " AND due_at >= to_timestamp(" + std::to_string(claim.low) + "::bigint / 1000000.0)";
-  std::string statement = "WITH ";
-  if (paced) {
-    statement.append(take_pace).append(due).append(")\n  RETURNING 1),\n");
-    for (const auto time : {claim.pace.time_of(claim.most), claim.pace.room_for(claim.most), claim.pace.farthest()}) {
-      parameters.push_back(std::to_string(time.count()));
-    }
+  const bool in_turns = !claim.turns.empty();
+  if (in_turns) {
+    for (auto& column : columns_of(claim.turns)) parameters.push_back(std::move(column));
   }
-  statement.append(claim_begin).append(due).append(" AND ");
-  statement.append(paced ? "EXISTS (SELECT 1 FROM pace)" : not_halted).append(claim_end);
+  const std::string due = due_of(claim);
+  std::string statement = "WITH ";
+  if (paced) statement += take_pace(claim.pace, claim.most, due);
+  statement.append(in_turns ? claim_in_turns_begin : claim_begin).append(due).append(" AND ");
+  statement.append(paced ? "EXISTS (SELECT 1 FROM pace)" : not_halted);
+  statement.append(in_turns ? claim_in_turns : claim_oldest).append(claim_end);
   std::vector<Row> rows;
   for (const auto& line : session_->query(statement, parameters)) rows.push_back(row_of(line));
   std::sort(rows.begin(), rows.end(),
             [](const Row& a, const Row& b) { return std::tie(a.due, a.id) < std::tie(b.due, b.id); });
   return rows;
+}
+
+std::vector<Merchant> PostgresqlStore::merchants_due(const Claim& claim) {
+  std::vector<Merchant> merchants;
+  for (const auto& line : session_->query(merchants_begin + due_of(claim) + ")")) {
+    merchants.push_back({line.at(0), line.at(1)});
+  }
+  return merchants;
 }
 
 std::vector<HeldRow> PostgresqlStore::renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) {

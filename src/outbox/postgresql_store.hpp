@@ -17,6 +17,7 @@ class PostgresqlStore : public Store {
 
   void open(const Owner& owner) override;
   std::vector<Row> claim(const Claim& claim) override;
+  std::vector<Merchant> merchants_due(const Claim& claim) override;
   std::vector<HeldRow> renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) override;
   Settled settle(const std::vector<Settlement>& settlements) override;
   void halt(const std::string& merchant, std::chrono::milliseconds time, const std::string& why) override;

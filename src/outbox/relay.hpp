@@ -35,6 +35,8 @@ struct RelayOptions {
   std::chrono::milliseconds lease = std::chrono::seconds(90);  ///< a call's deadline is a third of it
   std::optional<MerchantMode> mode{};                          ///< nothing: the ids that a row has
   GivingUp giving_up{};
+  bool fair = false;                   ///< merchants take turns
+  std::chrono::milliseconds delay{0};  ///< how long a row waits before its first commit
 };
 
 /// A relay's clocks, and how it waits. Tests give others.
@@ -106,6 +108,7 @@ class Relay {
   void look_for_resume();
   void claim();
   std::size_t claimable() const;
+  std::vector<Row> claim_rows(Claim& claim);
   void take_rows(std::vector<Row> rows, const std::string& token, Lease::Clock::time_point begin);
   void leave_suspect_alone();
   void hand_back_queue();
@@ -168,6 +171,7 @@ class Relay {
   std::string database_fault_;  ///< what was said of it; empty: it answers
   Clock::time_point fault_said_at_ = Clock::time_point::min();
   std::int64_t low_ = 0;
+  Merchant last_merchant_;  ///< whose turn was the last one
   Clock::time_point full_scan_at_ = Clock::time_point::min();
 
   std::optional<RelayEnd> end_;  ///< it is ending, so

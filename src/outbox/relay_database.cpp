@@ -191,16 +191,28 @@ void Relay::claim() {
     full_scan_at_ = begin + full_scan_pause;
   }
   claim.low = low_;
-  std::vector<Row> rows = store_->claim(claim);
+  claim.delay = options_.delay;
+  std::vector<Row> rows = claim_rows(claim);
   metrics_.claims += rows.size();
   metrics_.asked_at = now();
   if (!rows.empty()) rate_limited_until_ = Clock::time_point::min();  // an operator may have ended the halt
   if (!rows.empty() && breaker_.closed()) metrics_.moved_at = now();
-  low_ = rows.size() < claim.most ? 0 : std::max<std::int64_t>(0, rows.back().due - low_margin);
-  const auto pause = polling_.after(claim.most, rows.size(), random_fraction());
+  low_ = options_.fair || rows.size() < claim.most ? 0 : std::max<std::int64_t>(0, rows.back().due - low_margin);
+  // Where merchants take turns, some have fewer rows than their share: there may be more of others.
+  const std::size_t wanted = options_.fair && !rows.empty() ? rows.size() : claim.most;
+  const auto pause = polling_.after(wanted, rows.size(), random_fraction());
   claim_at_ = now() + (rows.empty() ? options_.pace.pause(pause) : pause);
   if (!merchants_held_.empty()) look_for_resume();
   take_rows(std::move(rows), claim.token, lease_begin);
+}
+
+std::vector<Row> Relay::claim_rows(Claim& claim) {
+  if (!options_.fair) return store_->claim(claim);
+  claim.turns = turns_of(store_->merchants_due(claim), last_merchant_, claim.most);
+  if (claim.turns.empty()) return {};
+  std::vector<Row> rows = store_->claim(claim);
+  if (!rows.empty()) last_merchant_ = claim.turns.back().merchant;
+  return rows;
 }
 
 /// An operator who resumes has merchants called again that are held.

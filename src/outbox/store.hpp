@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "src/outbox/fairness.hpp"
 #include "src/outbox/polling.hpp"
 #include "src/outbox/row.hpp"
 #include "src/outbox/session.hpp"
@@ -38,6 +39,8 @@ struct Claim {
   std::int64_t low = 0;  ///< only rows that are due since then, microseconds since 1970; 0: all that are due
   std::string merchant{};
   Pace pace{};
+  std::chrono::milliseconds delay{0};  ///< only rows that were inserted so long ago
+  std::vector<Turn> turns{};           ///< empty: the oldest rows, whose ever they are
 };
 
 /// A row and the token under which it was claimed.
@@ -67,6 +70,9 @@ class Store {
 
   /// Claims rows that are due, the oldest first. None are where the merchant is halted, or its pace gives no room.
   virtual std::vector<Row> claim(const Claim& claim) = 0;
+
+  /// The merchants that have rows which are due.
+  virtual std::vector<Merchant> merchants_due(const Claim& claim) = 0;
 
   /// Lengthens the leases; returns the rows that still have their token.
   virtual std::vector<HeldRow> renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) = 0;

@@ -31,6 +31,8 @@ struct Options {
   double rate = 0;
   unsigned lease = 90;
   bool never_give_up = false;
+  bool fair = false;
+  unsigned delay = 0;
   std::string merchant_mode;
   std::string metrics;  ///< empty: none
 };
@@ -43,6 +45,8 @@ outbox::RelayOptions relay_options(const Options& options, const std::string& me
   made.pace.per_second = options.rate;
   made.lease = std::chrono::seconds(options.lease);
   made.giving_up.ever = !options.never_give_up;
+  made.fair = options.fair;
+  made.delay = std::chrono::seconds(options.delay);
   for (const MerchantMode mode : {MerchantMode::both, MerchantMode::direct, MerchantMode::partner}) {
     if (options.merchant_mode == to_string(mode)) made.mode = mode;
   }
@@ -59,9 +63,10 @@ int status_of(outbox::RelayEnd end) {
   return ExitStatus::unknown;
 }
 
-/// How long a relay may make no progress: each of its calls may take a third of the lease.
+/// How long a relay may make no progress: each of its calls may take a third of the lease, and rows are due while they
+/// wait for the end of the delay.
 std::chrono::seconds health_limit(const Options& options) {
-  return std::max(std::chrono::seconds(120), std::chrono::seconds(options.lease));
+  return std::max(std::chrono::seconds(120), std::chrono::seconds(options.lease)) + std::chrono::seconds(options.delay);
 }
 
 /// Stops the relay at an interruption, and shows meanwhile how far it is, until it has ended.
@@ -172,6 +177,13 @@ void add_relay(CLI::App& app, int& status) {
   command.add_flag(
       "--never-give-up", options->never_give_up,
       "retry orders forever; otherwise an order is dead after 3 days and 12 failures, while others succeed");
+  command.add_flag("--fair", options->fair,
+                   "merchants take turns: one with many rows does not delay the others; for service providers");
+  takes_whole_number(
+      command.add_option("--delay", options->delay,
+                         "how long a row waits before its first commit, in seconds: longer than a replica lags behind"),
+      0, 3600)
+      ->capture_default_str();
   takes_one_of(command.add_option("--merchant-mode", options->merchant_mode,
                                   "which merchant ids an order has: both, direct (only mchid) or partner (only "
                                   "sub_mchid); default: those that its row has"),

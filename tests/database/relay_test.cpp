@@ -134,6 +134,32 @@ TEST_P(RelayTest, CommitsWhatIsThereAndWhatComes) {
   EXPECT_TRUE(relay->said("43 credited") || relay->said(" credited")) << relay->log();
 }
 
+TEST_P(RelayTest, MerchantsTakeTurnsSoThatOneWithManyRowsHoldsUpNoOther) {
+  options_.fair = true;
+  insert(300, "many");
+  insert(10, "few");
+  execute("UPDATE wechatpay_bonus_outbox SET sub_mchid = '1900000777' WHERE out_trade_no LIKE 'few%';");
+  const auto relay = start();
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  expect_done_as_committed(310);
+  const auto committed = sandbox_->wechat_pay().committed();
+  const auto last = std::find_if(committed.rbegin(), committed.rend(),
+                                 [](const CommittedOrder& one) { return one.request.sub_mchid == "1900000777"; });
+  EXPECT_LE(committed.rend() - last, 80) << "they were inserted behind 300 others";
+}
+
+TEST_P(RelayTest, ARowWaitsForTheEndOfTheDelay) {
+  options_.delay = std::chrono::hours(1);
+  insert(3, "young");
+  insert(3, "old");
+  execute(
+      "UPDATE wechatpay_bonus_outbox SET created_at = now() - interval '61' minute WHERE out_trade_no LIKE 'old%';");
+  const auto relay = start();
+  ASSERT_TRUE(becomes([this] { return done() == 3; })) << relay->log();
+  EXPECT_EQ(relay->stop(), RelayEnd::stopped);
+  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE out_trade_no LIKE 'young%' AND claims = 0"), 3);
+}
+
 TEST_P(RelayTest, AnOrderThatIsRefusedIsDeadAndTheOthersAreDone) {
   insert(10);
   execute("UPDATE wechatpay_bonus_outbox SET bonus_value = 0 WHERE out_trade_no = 'order-3';");
@@ -615,6 +641,7 @@ class StoreAtTheEnd : public Store {
     ++claims_;
     return {};
   }
+  std::vector<Merchant> merchants_due(const Claim&) override { return {}; }
   std::vector<HeldRow> renew(const std::vector<HeldRow>&, std::chrono::milliseconds) override { return {}; }
   Settled settle(const std::vector<Settlement>&) override { return {}; }
   void halt(const std::string&, std::chrono::milliseconds, const std::string&) override {}
@@ -657,6 +684,7 @@ class StoreThatHangs : public Store {
     state_.changed.wait(lock, [this] { return state_.interrupted; });
     throw DatabaseError("the connection was cut", "", true);
   }
+  std::vector<Merchant> merchants_due(const Claim&) override { return {}; }
   std::vector<HeldRow> renew(const std::vector<HeldRow>&, std::chrono::milliseconds) override { return {}; }
   Settled settle(const std::vector<Settlement>&) override { return {}; }
   void halt(const std::string&, std::chrono::milliseconds, const std::string&) override {}

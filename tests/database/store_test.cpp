@@ -101,7 +101,7 @@ TEST_P(OutboxTest, ASettlementOfEachFateIsWrittenOnceHoweverOftenItIsRepeated) {
       settlement_of(rows[0], "token", Fate::done), settlement_of(rows[1], "token", Fate::dead),
       settlement_of(rows[2], "token", Fate::wait), settlement_of(rows[3], "token", Fate::hand_back)};
   settlements[0].request_id = "0AF1\"\\'{},";
-  settlements[1].message = "a \"quoted\" \\ message, {with} 'braces'";
+  settlements[1].message = "a \"quoted\" \\ message, {with} 'braces' $ $9";
   settlements[2].pause = settlements[3].pause = std::chrono::hours(1);
   settlements[2].message = "timeout";
   for (int i = 0; i < 3; ++i) {
@@ -111,7 +111,7 @@ TEST_P(OutboxTest, ASettlementOfEachFateIsWrittenOnceHoweverOftenItIsRepeated) {
     EXPECT_EQ(settled.back, i == 0 ? 2U : 0U);
   }
   EXPECT_EQ(value("SELECT request_id FROM wechatpay_bonus_outbox_done"), "0AF1\"\\'{},");
-  EXPECT_EQ(value("SELECT message FROM wechatpay_bonus_outbox_dead"), "a \"quoted\" \\ message, {with} 'braces'");
+  EXPECT_EQ(value("SELECT message FROM wechatpay_bonus_outbox_dead"), "a \"quoted\" \\ message, {with} 'braces' $ $9");
   EXPECT_EQ(value("SELECT attempts || ' ' || claims || ' ' || last_error FROM wechatpay_bonus_outbox "
                   "WHERE out_trade_no = 'order-3'"),
             "1 1 timeout");
@@ -180,6 +180,62 @@ TEST_P(OutboxTest, AClaimThatMayTakeNoneOfTheDueRowsTakesNothingOfTheRate) {
                   .count();
   EXPECT_TRUE(store->claim(claim).empty());
   EXPECT_EQ(value("SELECT next_at FROM wechatpay_bonus_outbox_pace"), before);
+}
+
+/// One turn for each, by `sub_mchid`.
+std::vector<Turn> turns(const std::vector<std::pair<std::string, std::size_t>>& shares) {
+  std::vector<Turn> made;
+  for (const auto& [sub_mchid, share] : shares) made.push_back({{"1230000109", sub_mchid}, share});
+  return made;
+}
+
+TEST_P(OutboxTest, AClaimInTurnsTakesTheOldestRowsOfEachMerchantAndNoMoreThanItsShare) {
+  insert(50, "many");
+  insert(3, "few");
+  insert(3, "later");
+  execute(
+      "UPDATE wechatpay_bonus_outbox SET sub_mchid = '$1' WHERE out_trade_no LIKE 'few%';"
+      "UPDATE wechatpay_bonus_outbox SET sub_mchid = '7', due_at = now() + interval '1' hour WHERE out_trade_no LIKE "
+      "'later%';");
+  const auto store = this->store();
+  std::vector<std::string> due;
+  for (const Merchant& merchant : store->merchants_due(claim_of(8))) due.push_back(merchant.sub_mchid);
+  std::sort(due.begin(), due.end());
+  EXPECT_EQ(due, (std::vector<std::string>{"$1", "1900000109"}));
+  Claim claim = claim_of(8);
+  claim.turns = turns({{"$1", 4}, {"7", 4}, {"1900000109", 4}});
+  std::map<std::string, int> claimed;
+  for (const Row& row : store->claim(claim)) ++claimed[row.order.sub_mchid];
+  if (server_.name() == "PostgreSQL") {
+    EXPECT_EQ(claimed, (std::map<std::string, int>{{"$1", 3}, {"1900000109", 4}}));
+  } else {  // any of the oldest rows, so that workers meet less
+    EXPECT_GE(claimed["$1"], 1);
+    EXPECT_EQ(claimed["1900000109"], 4);
+  }
+  claim.turns = turns({{"1900000109", 8}});
+  claim.pace.per_second = 100;
+  EXPECT_EQ(store->claim(claim).size(), 8U);
+  store->halt(owner.merchant, std::chrono::hours(1), "429");
+  EXPECT_TRUE(store->claim(claim).empty());
+  claim.pace = {};
+  EXPECT_TRUE(store->claim(claim).empty());
+}
+
+TEST_P(OutboxTest, ARowIsClaimedWhenItWasInsertedAsLongAgoAsTheDelayIs) {
+  insert(3);
+  execute(
+      "UPDATE wechatpay_bonus_outbox SET created_at = now() - interval '3' minute WHERE out_trade_no <> 'order-1';"
+      "UPDATE wechatpay_bonus_outbox SET due_at = now() + interval '1' minute WHERE out_trade_no = 'order-2';");
+  const auto store = this->store();
+  Claim claim = claim_of(10);
+  claim.delay = std::chrono::minutes(4);
+  claim.pace.per_second = 100;
+  EXPECT_TRUE(store->claim(claim).empty());
+  claim.delay = std::chrono::minutes(2);
+  claim.turns = turns({{"1900000109", 10}});
+  const auto rows = store->claim(claim);
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].order.out_trade_no, "order-3") << "and it is due";
 }
 
 TEST_P(OutboxTest, AHaltIsForAllWorkersAndEndsByResume) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "src/outbox/breaker.hpp"
+#include "src/outbox/fairness.hpp"
 #include "src/outbox/lease.hpp"
 #include "src/outbox/meaning.hpp"
 #include "src/outbox/polling.hpp"
@@ -294,6 +295,27 @@ TEST(Polling, GoesOnAtOnceAfterAFullBatchAndElseSlowsDownToTwoSeconds) {
   EXPECT_EQ(polling.after(10, 0, 0), milliseconds(1500));
   EXPECT_EQ(polling.after(10, 0, 1), milliseconds(2500));
   EXPECT_EQ(polling.after(10, 1, 0.5), milliseconds(200));
+}
+
+TEST(Turns, GiveEachMerchantTheSameShareAndBeginBehindTheLastOne) {
+  const auto turns = [](const std::vector<std::string>& merchants, const std::string& last, std::size_t most) {
+    std::vector<Merchant> some;
+    for (const std::string& merchant : merchants) some.push_back({"1", merchant});
+    std::string made;
+    for (const Turn& turn : turns_of(some, {"1", last}, most)) {
+      made += turn.merchant.sub_mchid + std::to_string(turn.share) + " ";
+    }
+    return made;
+  };
+  EXPECT_EQ(turns({}, "", 5), "");
+  EXPECT_EQ(turns({"a"}, "", 0), "");
+  EXPECT_EQ(turns({"a"}, "", 5), "a5 ");
+  EXPECT_EQ(turns({"c", "a", "b"}, "", 7), "a3 b2 c2 ");
+  EXPECT_EQ(turns({"c", "a", "b"}, "a", 7), "b3 c2 a2 ");
+  EXPECT_EQ(turns({"a", "b", "c"}, "c", 1), "a1 ");
+  EXPECT_EQ(turns({"a", "b", "c"}, "a", 1), "b1 ");
+  EXPECT_EQ(turns({"a", "c"}, "b", 1), "c1 ") << "the last one has no more rows";
+  EXPECT_EQ(turns({"a", "b", "c"}, "b", 2), "c1 a1 ");
 }
 
 TEST(Pace, AClaimTakesHalfASecondsRowsAndWaitsForHalfOfThem) {

@@ -64,6 +64,8 @@ class MemoryStore : public Store {
     return claimed;
   }
 
+  std::vector<Merchant> merchants_due(const Claim&) override { return {}; }
+
   std::vector<HeldRow> renew(const std::vector<HeldRow>& rows, milliseconds lease) override {
     ++tables_.renewals;
     std::vector<HeldRow> held;

@@ -1,0 +1,47 @@
+// Whose rows a claim takes where merchants take turns. Pure.
+#ifndef WECHATPAY_SRC_OUTBOX_FAIRNESS_HPP
+#define WECHATPAY_SRC_OUTBOX_FAIRNESS_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace wechatpay::bonus_commit::outbox {
+
+/// The merchant that an order is for.
+struct Merchant {
+  std::string mchid{};
+  std::string sub_mchid{};
+
+  friend bool operator<(const Merchant& a, const Merchant& b) {
+    return std::tie(a.mchid, a.sub_mchid) < std::tie(b.mchid, b.sub_mchid);
+  }
+};
+
+/// How many rows of a merchant a claim may take.
+struct Turn {
+  Merchant merchant{};
+  std::size_t share = 0;
+};
+
+/// The turns of one claim of at most `most` rows: the same share for each merchant, in the order of their ids, from the
+/// one that follows `last` on. The rest goes to the first ones. Where there are more merchants than rows, the others
+/// have their turn in the next claim.
+inline std::vector<Turn> turns_of(std::vector<Merchant> merchants, const Merchant& last, std::size_t most) {
+  std::vector<Turn> turns;
+  if (merchants.empty() || most == 0) return turns;
+  std::sort(merchants.begin(), merchants.end());
+  std::rotate(merchants.begin(), std::upper_bound(merchants.begin(), merchants.end(), last), merchants.end());
+  const std::size_t count = std::min(merchants.size(), most);
+  for (std::size_t i = 0; i < count; ++i) {
+    turns.push_back({std::move(merchants[i]), most / count + (i < most % count ? 1 : 0)});
+  }
+  return turns;
+}
+
+}  // namespace wechatpay::bonus_commit::outbox
+
+#endif
