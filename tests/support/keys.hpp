@@ -13,7 +13,7 @@ using namespace testing;
 
 inline constexpr const char* test_mchid = "1900000001";
 inline constexpr const char* test_serial_no = "0A8B07E79B8269FEC3D5D3E6AB8ED163A6A380DB";
-inline constexpr const char* test_public_key_id = "PUB_KEY_ID_0114232134912410000000000000";
+inline constexpr const char* test_public_key_id = "PUB_KEY_ID_0114232134912410000000000000000000";
 
 inline EVP_PKEY* test_key() {
   static const PkeyHandle read = read_key(merchant_test_key);

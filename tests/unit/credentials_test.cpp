@@ -198,7 +198,7 @@ TEST(Credentials, WantTheMerchantIdInDigitsAndNameWhatWasGiven) {
       {"", "it is empty"},
       {"wxd678efh567hg6787", "looks like an appid"},
       {serial, "looks like a certificate's serial number"},
-      {"PUB_KEY_ID_0114232134912410000000000000", "a public key's id"},
+      {"PUB_KEY_ID_0114232134912410000000000000000000", "a public key's id"},
       {"１900000001", "the full-width digit U+FF11"},
       {"1900000001\u200B", "U+200B, which cannot be seen"},
       {"1900000001 ", "holds a blank"},

@@ -56,7 +56,7 @@ TEST(Verification, AcceptsWeChatPaysPublishedExample) {
   const auto example = nlohmann::json::parse(read_text(vectors / "vectors.json"))["verify"][0];
   const auto body = example["body"].get<std::string>();
   PlatformKeys keys;
-  const std::string id = "PUB_KEY_ID_0114232134912410000000000000";
+  const std::string id = "PUB_KEY_ID_0114232134912410000000000000000000";
   ASSERT_TRUE(keys.add_public_key(id, read_text(vectors / example["public_key_file"].get<std::string>())));
   HttpResponse response{200,
                         {{"wechatpay-timestamp", std::to_string(example["timestamp"].get<std::int64_t>())},
