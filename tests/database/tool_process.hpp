@@ -17,8 +17,8 @@ namespace wechatpay::bonus_commit {
 /// Killed with the test, if it has not ended before. What it says goes into a file.
 class ToolProcess {
  public:
-  ToolProcess(std::vector<std::string> arguments, const std::string& log) {
-    arguments.insert(arguments.begin(), WECHATPAY_TOOL);
+  ToolProcess(std::vector<std::string> arguments, const std::string& log, const std::string& program = WECHATPAY_TOOL) {
+    arguments.insert(arguments.begin(), program);
     std::vector<char*> words;
     for (std::string& argument : arguments) words.push_back(argument.data());
     words.push_back(nullptr);
