@@ -286,6 +286,7 @@ class PageTest(unittest.TestCase):
             self.assertLessEqual(self.browser.run("return document.documentElement.scrollWidth"), 360, tab)
         self.browser.click("#list button")
         self.assertIn("全部请求", self.text("#back"))
+        self.assertRegex(self.text("#detail .when"), r"^\d{4}/\d{1,2}/\d{1,2} \d{2}:\d{2}:\d{2} · ")
         self.assertLessEqual(self.browser.run("return document.getElementById('detail').scrollWidth"), 360)
         self.browser.click("#back")
         self.wait_for_rows(1)

@@ -51,6 +51,10 @@ function clock(milliseconds) {
   return new Date(milliseconds).toLocaleTimeString("en-GB");
 }
 
+function dateAndTime(milliseconds) {
+  return new Date(milliseconds).toLocaleString(language === "zh" ? "zh-CN" : "en-GB", {hourCycle: "h23"});
+}
+
 // The order's number if the body has one, else the path.
 function subject(one) {
   const body = parsed(one.body);
@@ -148,7 +152,7 @@ function showDetail() {
       back,
       element("h2", "", element("span", `badge ${kind}`, String(one.status || "—")), subject(one)),
       element("p", "path", `${one.method} ${one.path}`),
-      element("p", "when", `${new Date(one.time).toLocaleString()} · ${one.host}`),
+      element("p", "when", `${dateAndTime(one.time)} · ${one.host}`),
       callout,
       element("h3", "", words().line), signedLines(one),
       element("h3", "", words().headers), element("div", "box", headerList(one.headers)),
