@@ -38,8 +38,8 @@ string(CONCAT CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SUGGESTS "libcpp-httplib-dev, nlohmann-json3-dev, pkg-config")
 set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "\
 This package has the C++ library: its headers, the static library, what
-find_package() and pkg-config read, and a stand-in for WeChat Pay for tests,
-whose sandbox server needs libcpp-httplib-dev.")
+find_package() and pkg-config read, and testing support that simulates WeChat
+Pay; its sandbox server needs libcpp-httplib-dev.")
 
 if(TARGET wechatpay_bonus_commit_tool)
   wechatpay_bonus_commit_debian_package(tool wechatpay-bonus-commit)
@@ -48,9 +48,9 @@ if(TARGET wechatpay_bonus_commit_tool)
   set(CPACK_DEBIAN_TOOL_PACKAGE_SECTION utils)
   set(CPACK_DEBIAN_TOOL_PACKAGE_SHLIBDEPS ON)
   set(CPACK_COMPONENT_TOOL_DESCRIPTION "\
-This package has the command-line tool: it commits one order or a file of
-them, goes on with the file after an interruption, looks at credentials step
-by step, and serves a sandbox.")
+This package has the command-line tool: it commits one order, a file of
+orders, orders from a message broker, or orders from a database table. It also
+checks credentials and serves a sandbox that simulates WeChat Pay.")
 endif()
 
 include(CPack)

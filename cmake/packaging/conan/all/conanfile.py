@@ -10,7 +10,7 @@ required_conan_version = ">=2.1"
 
 class WechatpayBonusCommitConan(ConanFile):
     name = "wechatpay-bonus-commit"
-    description = "Marks the bonus points that WeChat Pay shows after a payment as credited"
+    description = "Marks the points shown on WeChat Pay's payment result page as credited"
     license = "MIT"
     url = "https://github.com/conan-io/conan-center-index"
     homepage = "https://github.com/OWNER/wechatpay-bonus-commit"
