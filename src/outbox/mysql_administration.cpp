@@ -92,9 +92,14 @@ std::string MysqlAdministration::schema() const { return mysql_schema(); }
 void MysqlAdministration::install() {
   if (!session_->query("SHOW TABLES LIKE 'wechatpay_bonus_outbox_about'").empty()) {
     const Table version = session_->query("SELECT value FROM wechatpay_bonus_outbox_about WHERE `key` = 'schema'");
-    if (!version.empty() && is_current(version.at(0).at(0))) return;
+    if (!version.empty()) is_current(version.at(0).at(0));  // no newer one
   }
   session_->execute("SET SESSION lock_wait_timeout = 3;" + schema());
+  if (session_->query("SHOW INDEX FROM wechatpay_bonus_outbox WHERE Key_name = 'wechatpay_bonus_outbox_fair'")
+          .empty()) {
+    session_->execute(
+        "ALTER TABLE wechatpay_bonus_outbox ADD KEY wechatpay_bonus_outbox_fair (mchid, sub_mchid, due_at, id)");
+  }
 }
 
 Status MysqlAdministration::status() {
