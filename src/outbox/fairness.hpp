@@ -29,7 +29,7 @@ struct Turn {
 
 /// The turns of one claim of at most `most` rows: the same share for each merchant, in the order of their ids, from the
 /// one that follows `last` on. The rest goes to the first ones. Where there are more merchants than rows, the others
-/// have their turn in the next claim.
+/// have their turn in the next claim: next_last() says whom that one follows.
 inline std::vector<Turn> turns_of(std::vector<Merchant> merchants, const Merchant& last, std::size_t most) {
   std::vector<Turn> turns;
   if (merchants.empty() || most == 0) return turns;
@@ -40,6 +40,11 @@ inline std::vector<Turn> turns_of(std::vector<Merchant> merchants, const Merchan
     turns.push_back({std::move(merchants[i]), most / count + (i < most % count ? 1 : 0)});
   }
   return turns;
+}
+
+/// Behind the last one that had a turn; where all had one, behind the first, so that the rest goes to others.
+inline const Merchant& next_last(const std::vector<Turn>& turns, std::size_t merchants) {
+  return turns.size() == merchants ? turns.front().merchant : turns.back().merchant;
 }
 
 }  // namespace wechatpay::bonus_commit::outbox

@@ -138,12 +138,13 @@ std::string health_fault(const Metrics& metrics, Metrics::Clock::time_point star
   }
   const auto observed_at = metrics.observed ? metrics.observed->time : start;
   if (now - observed_at > limit) return "the outbox could not be looked at for " + seconds_since(observed_at);
-  if (!metrics.observed || metrics.observed->status.oldest_due_seconds <= limit.count()) return "";
+  if (!metrics.observed) return "";
+  if (std::chrono::seconds(metrics.observed->status.oldest_due_seconds) <= limit + metrics.delay) return "";
   if (now - metrics.moved_at <= limit) return "";
-  // It asks, and the rate's rows are claimed: by others, or by this one before long.
+  // It asks, and others claim what the rate allows.
   const auto rate_used = metrics.observed->status.rate_used_seconds;
   const bool waits_for_rate = metrics.has_rate && !metrics.calls_fail && rate_used && *rate_used <= limit.count();
-  if (waits_for_rate && now - metrics.asked_at <= limit) return "";
+  if (waits_for_rate && now - metrics.waited_for_rate_at <= limit) return "";
   return std::to_string(metrics.observed->status.due) + " rows are due, the oldest for " +
          std::to_string(metrics.observed->status.oldest_due_seconds) + " s, and for " +
          seconds_since(metrics.moved_at) + " none was claimed or settled" +

@@ -45,12 +45,13 @@ struct Metrics {
 
   std::size_t in_flight = 0;
   bool breaker_closed = false;
-  bool calls_fail = false;         ///< the breaker is open, and not only since no call was made yet
-  bool has_rate = false;           ///< one that all relays of the merchant share
-  bool rate_limited = false;       ///< after a 429
-  std::size_t merchants_held = 0;  ///< after a refused permission
-  Clock::time_point moved_at{};    ///< the last progress; at first the start. A claim for a probe is none
-  Clock::time_point asked_at{};    ///< when the database last answered a claim, with rows or without
+  bool calls_fail = false;                 ///< the breaker is open, and not only since no call was made yet
+  bool has_rate = false;                   ///< one that all relays of the merchant share
+  std::chrono::milliseconds delay{0};      ///< how long a row waits before its first commit; it is due meanwhile
+  bool rate_limited = false;               ///< after a 429
+  std::size_t merchants_held = 0;          ///< after a refused permission
+  Clock::time_point moved_at{};            ///< the last progress; at first the start. A claim for a probe is none
+  Clock::time_point waited_for_rate_at{};  ///< when a claim last took none since the rate gave no room
   std::optional<Clock::time_point> database_failing_since{};
   std::optional<Observation> observed{};  ///< nothing: not yet
 };

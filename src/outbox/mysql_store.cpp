@@ -103,12 +103,17 @@ bool MysqlStore::may_claim(const Claim& claim) {
   return session_->query("SELECT ROW_COUNT()").at(0).at(0) == "1";
 }
 
-std::vector<Merchant> MysqlStore::merchants_due(const Claim& /*claim*/) {
-  // Where there is a delay, it may be that only rows of a merchant are due which wait for its end: its turn then takes
-  // nothing.
+std::vector<Merchant> MysqlStore::merchants_due(const Claim& claim) {
+  std::string statement =
+      "SELECT mchid, sub_mchid FROM (SELECT mchid, sub_mchid, MIN(due_at) AS oldest FROM wechatpay_bonus_outbox GROUP "
+      "BY mchid, sub_mchid) m WHERE oldest <= NOW(6)";
+  if (claim.delay.count() > 0) {  // the LIMIT keeps it a look into the index, merchant by merchant
+    statement.append(
+        " AND (SELECT 1 FROM wechatpay_bonus_outbox o WHERE o.mchid = m.mchid AND o.sub_mchid = m.sub_mchid AND ");
+    statement.append(due_of(claim)).append(" LIMIT 1) = 1");
+  }
   std::vector<Merchant> merchants;
-  for (const auto& line : session_->query("SELECT mchid, sub_mchid, MIN(due_at) AS oldest FROM wechatpay_bonus_outbox "
-                                          "GROUP BY mchid, sub_mchid HAVING oldest <= NOW(6)")) {
+  for (const auto& line : session_->query(statement)) {
     merchants.push_back({line.at(0), line.at(1)});
   }
   return merchants;
@@ -146,9 +151,23 @@ std::map<std::string, std::string> MysqlStore::candidates(const Claim& claim) {
   return due;
 }
 
-/// By compare-and-swap: it takes no gap locks, and works where there is no SKIP LOCKED.
 std::vector<Row> MysqlStore::claim(const Claim& claim) {
-  if (!may_claim(claim)) return {};
+  const bool paced = claim.pace.per_second > 0;
+  const bool may_claim = this->may_claim(claim);
+  waits_for_rate_ = paced && !may_claim;
+  if (!may_claim) return {};
+  std::vector<Row> rows = take(claim);
+  if (paced && rows.size() < claim.most) {
+    session_->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = next_at - " +
+                        interval(claim.pace.time_of(claim.most - rows.size())) +
+                        " WHERE name = $1 AND next_at > NOW(6)",
+                    {claim.merchant});
+  }
+  return rows;
+}
+
+/// By compare-and-swap: it takes no gap locks, and works where there is no SKIP LOCKED.
+std::vector<Row> MysqlStore::take(const Claim& claim) {
   std::map<std::string, std::string> due = candidates(claim);
   if (due.empty()) return {};
   const std::string ids = joined(due, ",", [](const auto& one) { return one.first; });

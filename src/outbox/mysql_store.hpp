@@ -18,6 +18,7 @@ class MysqlStore : public Store {
 
   void open(const Owner& owner) override;
   std::vector<Row> claim(const Claim& claim) override;
+  bool waits_for_rate() const override { return waits_for_rate_; }
   std::vector<Merchant> merchants_due(const Claim& claim) override;
   std::vector<HeldRow> renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) override;
   Settled settle(const std::vector<Settlement>& settlements) override;
@@ -28,10 +29,12 @@ class MysqlStore : public Store {
  private:
   std::map<std::string, std::string> about();
   bool may_claim(const Claim& claim);
+  std::vector<Row> take(const Claim& claim);
   std::map<std::string, std::string> candidates(const Claim& claim);
   Settled write(const std::vector<const Settlement*>& live);
 
   const std::unique_ptr<Session> session_;
+  bool waits_for_rate_ = false;
 };
 
 class MysqlAdministration : public Administration {

@@ -58,19 +58,7 @@ RETURNING o.id, left(o.card_id, 64), left(o.code, 64), left(o.out_trade_no, 64),
 constexpr const char* not_halted = R"(NOT EXISTS (
     SELECT 1 FROM wechatpay_bonus_outbox_pace WHERE name = $1 AND halted_until > now()))";
 
-// The first time is that of the rows that are asked for, the second that of those that a burst has more, the third one
-// lies so far ahead that the database's clock must have been set back since.
-std::string take_pace(const Pace& pace, std::size_t most, const std::string& due) {
-  const auto interval = [](std::chrono::microseconds time) {
-    return std::to_string(time.count()) + " * interval '1 us'";
-  };
-  const std::string farthest = "now() + " + interval(pace.farthest());
-  return "pace AS (\n  UPDATE wechatpay_bonus_outbox_pace\n  SET next_at = CASE WHEN next_at <= " + farthest +
-         " THEN greatest(next_at, now()) ELSE now() END + " + interval(pace.time_of(most)) +
-         "\n  WHERE name = $1 AND halted_until <= now() AND (next_at <= now() + " + interval(pace.room_for(most)) +
-         " OR next_at > " + farthest + ")\n    AND EXISTS (SELECT 1 FROM wechatpay_bonus_outbox WHERE " + due +
-         ")\n  RETURNING 1),\n";
-}
+std::string interval(std::chrono::microseconds time) { return std::to_string(time.count()) + " * interval '1 us'"; }
 
 /// Which rows a claim may take.
 std::string due_of(const Claim& claim) {
@@ -188,20 +176,44 @@ void PostgresqlStore::open(const Owner& owner) {
                   {owner.merchant});
 }
 
+/// Takes the time of all rows that are asked for, where a burst has room for them. A time that lies too far ahead is
+/// from before the database's clock was set back.
+bool PostgresqlStore::take_pace(const Claim& claim) {
+  const Pace& pace = claim.pace;
+  const std::string farthest = "now() + " + interval(pace.farthest());
+  return !session_
+              ->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = CASE WHEN next_at <= " + farthest +
+                          " THEN greatest(next_at, now()) ELSE now() END + " + interval(pace.time_of(claim.most)) +
+                          " WHERE name = $1 AND halted_until <= now() AND (next_at <= now() + " +
+                          interval(pace.room_for(claim.most)) + " OR next_at > " + farthest +
+                          ") AND EXISTS (SELECT 1 FROM wechatpay_bonus_outbox WHERE " + due_of(claim) + ") RETURNING 1",
+                      {claim.merchant})
+              .empty();
+}
+
 std::vector<Row> PostgresqlStore::claim(const Claim& claim) {
+  const bool paced = claim.pace.per_second > 0;
+  waits_for_rate_ = paced && !take_pace(claim);
+  if (waits_for_rate_) return {};
+  std::vector<Row> rows = take(claim);
+  if (paced && rows.size() < claim.most) {
+    session_->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = next_at - " +
+                        interval(claim.pace.time_of(claim.most - rows.size())) + " WHERE name = $1 AND next_at > now()",
+                    {claim.merchant});
+  }
+  return rows;
+}
+
+std::vector<Row> PostgresqlStore::take(const Claim& claim) {
   std::vector<std::string> parameters = {claim.merchant, std::to_string(claim.most), milliseconds(claim.lease),
                                          claim.token};
-  const bool paced = claim.pace.per_second > 0;
   const bool in_turns = !claim.turns.empty();
   if (in_turns) {
     for (auto& column : columns_of(claim.turns)) parameters.push_back(std::move(column));
   }
-  const std::string due = due_of(claim);
   std::string statement = "WITH ";
-  if (paced) statement += take_pace(claim.pace, claim.most, due);
-  statement.append(in_turns ? claim_in_turns_begin : claim_begin).append(due).append(" AND ");
-  statement.append(paced ? "EXISTS (SELECT 1 FROM pace)" : not_halted);
-  statement.append(in_turns ? claim_in_turns : claim_oldest).append(claim_end);
+  statement.append(in_turns ? claim_in_turns_begin : claim_begin).append(due_of(claim)).append(" AND ");
+  statement.append(not_halted).append(in_turns ? claim_in_turns : claim_oldest).append(claim_end);
   std::vector<Row> rows;
   for (const auto& line : session_->query(statement, parameters)) rows.push_back(row_of(line));
   std::sort(rows.begin(), rows.end(),

@@ -17,6 +17,7 @@ class PostgresqlStore : public Store {
 
   void open(const Owner& owner) override;
   std::vector<Row> claim(const Claim& claim) override;
+  bool waits_for_rate() const override { return waits_for_rate_; }
   std::vector<Merchant> merchants_due(const Claim& claim) override;
   std::vector<HeldRow> renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) override;
   Settled settle(const std::vector<Settlement>& settlements) override;
@@ -26,8 +27,11 @@ class PostgresqlStore : public Store {
 
  private:
   std::map<std::string, std::string> about();
+  bool take_pace(const Claim& claim);
+  std::vector<Row> take(const Claim& claim);
 
   const std::unique_ptr<Session> session_;
+  bool waits_for_rate_ = false;
 };
 
 class PostgresqlAdministration : public Administration {

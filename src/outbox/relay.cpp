@@ -25,8 +25,9 @@ Relay::Relay(RelayOptions options, OpenStore open_store, const BonusCommitClient
       client_(client),
       say_(std::move(say)),
       time_(std::move(time)) {
-  metrics_.moved_at = metrics_.asked_at = now();
+  metrics_.moved_at = now();
   metrics_.has_rate = options_.pace.per_second > 0;
+  metrics_.delay = options_.delay;
   published_ = metrics_;
 }
 
@@ -70,7 +71,7 @@ RelayEnd Relay::run() {
     if (stop_requested_ && !end_) begin_to_end(RelayEnd::stopped, "asked to");
     take_results();
     use_database();
-    start_calls();
+    if (!stop_requested_) start_calls();
     publish();
     if (finished()) break;
     report(false);

@@ -171,7 +171,7 @@ class Relay {
   std::string database_fault_;  ///< what was said of it; empty: it answers
   Clock::time_point fault_said_at_ = Clock::time_point::min();
   std::int64_t low_ = 0;
-  Merchant last_merchant_;  ///< whose turn was the last one
+  std::optional<Merchant> last_merchant_;  ///< whom the next turns follow
   Clock::time_point full_scan_at_ = Clock::time_point::min();
 
   std::optional<RelayEnd> end_;  ///< it is ending, so

@@ -194,7 +194,7 @@ void Relay::claim() {
   claim.delay = options_.delay;
   std::vector<Row> rows = claim_rows(claim);
   metrics_.claims += rows.size();
-  metrics_.asked_at = now();
+  if (store_->waits_for_rate()) metrics_.waited_for_rate_at = now();
   if (!rows.empty()) rate_limited_until_ = Clock::time_point::min();  // an operator may have ended the halt
   if (!rows.empty() && breaker_.closed()) metrics_.moved_at = now();
   low_ = options_.fair || rows.size() < claim.most ? 0 : std::max<std::int64_t>(0, rows.back().due - low_margin);
@@ -208,10 +208,15 @@ void Relay::claim() {
 
 std::vector<Row> Relay::claim_rows(Claim& claim) {
   if (!options_.fair) return store_->claim(claim);
-  claim.turns = turns_of(store_->merchants_due(claim), last_merchant_, claim.most);
-  if (claim.turns.empty()) return {};
+  const std::vector<Merchant> due = store_->merchants_due(claim);
+  if (due.empty()) return {};
+  if (!last_merchant_) {  // workers that start together begin with different ones
+    last_merchant_ = due[static_cast<std::size_t>(random_fraction() * static_cast<double>(due.size())) % due.size()];
+  }
+  claim.turns = turns_of(due, *last_merchant_, claim.most);
   std::vector<Row> rows = store_->claim(claim);
-  if (!rows.empty()) last_merchant_ = claim.turns.back().merchant;
+  // A merchant has had its turn also where its rows are locked.
+  if (!store_->waits_for_rate()) last_merchant_ = next_last(claim.turns, due.size());
   return rows;
 }
 

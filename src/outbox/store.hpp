@@ -71,6 +71,9 @@ class Store {
   /// Claims rows that are due, the oldest first. None are where the merchant is halted, or its pace gives no room.
   virtual std::vector<Row> claim(const Claim& claim) = 0;
 
+  /// Whether the last claim took none since its pace gave no room.
+  virtual bool waits_for_rate() const = 0;
+
   /// The merchants that have rows which are due.
   virtual std::vector<Merchant> merchants_due(const Claim& claim) = 0;
 

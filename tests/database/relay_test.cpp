@@ -148,6 +148,20 @@ TEST_P(RelayTest, MerchantsTakeTurnsSoThatOneWithManyRowsHoldsUpNoOther) {
   EXPECT_LE(committed.rend() - last, 80) << "they were inserted behind 300 others";
 }
 
+TEST_F(PostgresqlRelayTest, WhereAnotherTransactionHoldsAllRowsItIsNotTheRateThatARelayWaitsFor) {
+  insert(5);
+  options_.pace.per_second = 100;
+  const auto other = connect(url_);
+  other->execute("BEGIN; UPDATE wechatpay_bonus_outbox SET bonus_value = 31;");
+  store();
+  const std::string before = value("SELECT next_at FROM wechatpay_bonus_outbox_pace");
+  const auto relay = start();
+  ASSERT_TRUE(becomes([&] { return value("SELECT next_at FROM wechatpay_bonus_outbox_pace") != before; })) << "it asks";
+  EXPECT_EQ(relay->metrics().waited_for_rate_at, Metrics::Clock::time_point{}) << relay->log();
+  other->execute("ROLLBACK;");
+  EXPECT_TRUE(becomes_empty()) << relay->log();
+}
+
 TEST_P(RelayTest, ARowWaitsForTheEndOfTheDelay) {
   options_.delay = std::chrono::hours(1);
   insert(3, "young");
@@ -583,8 +597,8 @@ TEST_P(RelayTest, ARateThatOthersUseUpIsSeenAndARelayThatWaitsForItIsHealthy) {
   ASSERT_TRUE(becomes([this] { return done() == 2; })) << first->log();
   const auto second = start();  // the burst is gone: it makes no call in the next quarter of an hour
   const auto administration = open_administration(url_);
-  const auto begin = second->metrics().asked_at;
-  ASSERT_TRUE(becomes([&] { return second->metrics().asked_at > begin; })) << second->log();
+  const auto begin = second->metrics().waited_for_rate_at;
+  ASSERT_TRUE(becomes([&] { return second->metrics().waited_for_rate_at > begin; })) << second->log();
   Metrics metrics = second->metrics();
   metrics.observed = Observation{Metrics::Clock::now(), administration->status(), {}};
   metrics.observed->status.oldest_due_seconds = 500;
@@ -641,6 +655,7 @@ class StoreAtTheEnd : public Store {
     ++claims_;
     return {};
   }
+  bool waits_for_rate() const override { return false; }
   std::vector<Merchant> merchants_due(const Claim&) override { return {}; }
   std::vector<HeldRow> renew(const std::vector<HeldRow>&, std::chrono::milliseconds) override { return {}; }
   Settled settle(const std::vector<Settlement>&) override { return {}; }
@@ -684,6 +699,7 @@ class StoreThatHangs : public Store {
     state_.changed.wait(lock, [this] { return state_.interrupted; });
     throw DatabaseError("the connection was cut", "", true);
   }
+  bool waits_for_rate() const override { return false; }
   std::vector<Merchant> merchants_due(const Claim&) override { return {}; }
   std::vector<HeldRow> renew(const std::vector<HeldRow>&, std::chrono::milliseconds) override { return {}; }
   Settled settle(const std::vector<Settlement>&) override { return {}; }

@@ -46,6 +46,15 @@ TEST_P(OutboxTest, ASecondInstallationWaitsForNoTransactionAndHoldsNoneUp) {
   merchant->execute("COMMIT;");
 }
 
+TEST_P(OutboxTest, AnInstallationMakesTheIndexOfMerchantsWhereTheTablesAreOlderThanIt) {
+  const std::string drop = server_.name() == "PostgreSQL"
+                               ? "DROP INDEX wechatpay_bonus_outbox_fair;"
+                               : "DROP INDEX wechatpay_bonus_outbox_fair ON wechatpay_bonus_outbox;";
+  execute(drop);
+  open_administration(url_)->install();
+  EXPECT_EQ(error_of([&] { execute(drop); }), "");
+}
+
 TEST_F(PostgresqlOutboxTest, AnIndexThatIsMissingIsMadeWhereItsLockIsToBeHadSoon) {
   execute("DROP INDEX wechatpay_bonus_outbox_due; DELETE FROM wechatpay_bonus_outbox_about;");
   const auto merchant = connect(url_);
@@ -221,6 +230,43 @@ TEST_P(OutboxTest, AClaimInTurnsTakesTheOldestRowsOfEachMerchantAndNoMoreThanIts
   EXPECT_TRUE(store->claim(claim).empty());
 }
 
+TEST_P(OutboxTest, AClaimInTurnsTakesOfTheRateWhatItClaims) {
+  insert(1000, "many");
+  insert(1, "few");
+  execute("UPDATE wechatpay_bonus_outbox SET sub_mchid = '7' WHERE out_trade_no LIKE 'few%';");
+  const auto store = this->store();
+  Claim claim = claim_of(50);
+  claim.pace.per_second = 2;
+  claim.turns = turns({{"nobody", 50}});
+  EXPECT_TRUE(store->claim(claim).empty());
+  EXPECT_FALSE(store->waits_for_rate());
+  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox_pace WHERE next_at <= now() + interval '1' second"), 1);
+  execute("UPDATE wechatpay_bonus_outbox_pace SET next_at = now() - interval '1' second;");
+  claim.turns = turns({{"7", 25}, {"1900000109", 25}});
+  EXPECT_EQ(store->claim(claim).size(), 26U);
+  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox_pace WHERE next_at BETWEEN now() + interval '1' second "
+                   "AND now() + interval '14' second"),
+            1)
+      << "half a second for each row";
+  EXPECT_TRUE(store->claim(claim).empty());
+  EXPECT_TRUE(store->waits_for_rate());
+  EXPECT_TRUE(store->claim(claim_of(1)).size() == 1 && !store->waits_for_rate());
+}
+
+TEST_P(OutboxTest, AMerchantIsDueWhereOneOfItsRowsHasWaitedForTheDelay) {
+  insert(3, "young");
+  insert(3, "old");
+  execute(
+      "UPDATE wechatpay_bonus_outbox SET sub_mchid = '7', created_at = now() - interval '1' hour WHERE out_trade_no "
+      "LIKE 'old%';");
+  Claim claim = claim_of(1);
+  EXPECT_EQ(store()->merchants_due(claim).size(), 2U);
+  claim.delay = std::chrono::minutes(2);
+  const auto due = store()->merchants_due(claim);
+  ASSERT_EQ(due.size(), 1U);
+  EXPECT_EQ(due[0].sub_mchid, "7");
+}
+
 TEST_P(OutboxTest, ARowIsClaimedWhenItWasInsertedAsLongAgoAsTheDelayIs) {
   insert(3);
   execute(
@@ -300,7 +346,7 @@ TEST_P(OutboxTest, ARelayNeedsTheRightsThatDoctorLooksForAndNoOthers) {
   }
   const std::string url = server_.url(database_, role);
   EXPECT_EQ(open_administration(url)->health().missing_rights, std::vector<std::string>());
-  insert(5);
+  insert(4);
   const auto store = this->store(url);
   Claim paced = claim_of(4);
   paced.pace.per_second = 100;
@@ -313,7 +359,7 @@ TEST_P(OutboxTest, ARelayNeedsTheRightsThatDoctorLooksForAndNoOthers) {
   EXPECT_EQ(store->claim(claim_of(1)).size(), 1U);
   store->halt(owner.merchant, std::chrono::hours(1), "429");
   EXPECT_EQ(store->last_resume(), "");
-  EXPECT_EQ(open_administration(url)->status().due, 2U);
+  EXPECT_EQ(open_administration(url)->status().due, 1U);
 
   execute("REVOKE INSERT ON wechatpay_bonus_outbox_dead FROM " + user + ";");
   EXPECT_EQ(open_administration(url)->health().missing_rights,

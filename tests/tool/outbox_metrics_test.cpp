@@ -180,11 +180,25 @@ TEST(OutboxHealth, IsAskingWhereOtherRelaysClaimAllThatTheSharedRateAllows) {
     metrics.moved_at = start;
     metrics.has_rate = one.has_rate;
     metrics.calls_fail = one.calls_fail;
-    metrics.asked_at = start + seconds(one.asked);
+    metrics.waited_for_rate_at = start + seconds(one.asked);
     metrics.observed = observed(start + seconds(1000), 4, 5000);
     metrics.observed->status.rate_used_seconds = one.used;
     EXPECT_EQ(health_fault(metrics, start, start + seconds(1000), seconds(120)).empty(), one.healthy) << one.what;
   }
+}
+
+TEST(OutboxHealth, CountsTheAgeOfDueRowsAloneFromTheEndOfTheDelay) {
+  Metrics metrics;
+  metrics.delay = seconds(300);
+  metrics.moved_at = start;
+  const auto fault = [&metrics](int now) { return health_fault(metrics, start, start + seconds(now), seconds(120)); };
+  EXPECT_TRUE(contains(fault(121), "could not be looked at"));
+  metrics.observed = observed(start + seconds(121), 4, 420);
+  EXPECT_EQ(fault(121), "");
+  metrics.observed->status.oldest_due_seconds = 421;
+  EXPECT_TRUE(contains(fault(121), "none was claimed or settled"));
+  metrics.database_failing_since = start;
+  EXPECT_TRUE(contains(fault(121), "the database has failed"));
 }
 
 TEST(OutboxHealth, SaysThatCallsFail) {

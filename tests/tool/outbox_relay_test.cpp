@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,7 @@ struct StoredRow {
   Row row;
   milliseconds due{0};
   std::string claim;
+  bool locked = false;  ///< by somebody who changes it: a claim passes it by
 };
 
 /// The outbox, in memory.
@@ -41,6 +44,8 @@ struct Tables {
   std::uint64_t dead = 0;
   int claims = 0;
   int renewals = 0;
+  bool refuses_rate = false;
+  std::function<void()> during_claim = [] {};
 };
 
 class MemoryStore : public Store {
@@ -51,10 +56,17 @@ class MemoryStore : public Store {
 
   std::vector<Row> claim(const Claim& claim) override {
     ++tables_.claims;
+    tables_.during_claim();
     std::vector<Row> claimed;
+    std::map<Merchant, std::size_t> shares;
+    for (const Turn& turn : claim.turns) shares[turn.merchant] = turn.share;
     for (StoredRow& stored : tables_.rows) {
       if (claimed.size() == claim.most) break;
-      if (stored.due > world_.now) continue;
+      if (stored.due > world_.now || stored.locked) continue;
+      if (!claim.turns.empty() && shares[merchant_of(stored)]-- == 0) {
+        shares[merchant_of(stored)] = 0;
+        continue;
+      }
       stored.due = world_.now + claim.lease;
       stored.claim = claim.token;
       ++stored.row.claims;
@@ -64,7 +76,15 @@ class MemoryStore : public Store {
     return claimed;
   }
 
-  std::vector<Merchant> merchants_due(const Claim&) override { return {}; }
+  bool waits_for_rate() const override { return tables_.refuses_rate; }
+
+  std::vector<Merchant> merchants_due(const Claim&) override {
+    std::set<Merchant> due;
+    for (const StoredRow& stored : tables_.rows) {
+      if (stored.due <= world_.now) due.insert(merchant_of(stored));
+    }
+    return {due.begin(), due.end()};
+  }
 
   std::vector<HeldRow> renew(const std::vector<HeldRow>& rows, milliseconds lease) override {
     ++tables_.renewals;
@@ -103,6 +123,8 @@ class MemoryStore : public Store {
   std::string last_resume() override { return ""; }
 
  private:
+  static Merchant merchant_of(const StoredRow& stored) { return {stored.row.order.mchid, stored.row.order.sub_mchid}; }
+
   std::vector<StoredRow>::iterator find(std::int64_t id, const std::string& token) {
     return std::find_if(tables_.rows.begin(), tables_.rows.end(),
                         [&](const StoredRow& one) { return one.row.id == id && one.claim == token; });
@@ -121,7 +143,7 @@ class OutboxRelay : public ::testing::Test {
       stored.row.order.card_id = stored.row.order.code = "478515832665";
       stored.row.order.out_trade_no = "order-" + std::to_string(last_id_);
       stored.row.order.mchid = "1230000109";
-      stored.row.order.sub_mchid = "1900000109";
+      if (stored.row.order.sub_mchid.empty()) stored.row.order.sub_mchid = "1900000109";
       stored.row.order.bonus_value = 30;
     }
   }
@@ -137,21 +159,19 @@ class OutboxRelay : public ::testing::Test {
     client_options.steady_clock = [this] { return steady_now(); };
     const ClientFixture fixture(client_options);
     fixture.transport().otherwise([&](const HttpRequest& request) { return answer_(fixture, request); });
-    Relay* running = nullptr;
     RelayTime time;
     time.now = [this] { return steady_now(); };
     time.lease_now = [this] { return Lease::Clock::time_point(hours(1) + world_.now); };
     time.wait = [&](ResultQueue&, std::chrono::steady_clock::time_point moment) {
-      if (so()) running->request_stop();
+      running_metrics_ = running_->metrics();
+      if (so()) running_->request_stop();
       const auto pause = std::chrono::duration_cast<milliseconds>(moment - steady_now()) + milliseconds(1);
       world_.now += std::max(pause, milliseconds(1));
     };
-    RelayOptions options;
-    options.max_in_flight = 16;
     Relay relay(
-        options, [this] { return std::make_unique<MemoryStore>(world_, tables_); }, fixture.client(),
+        options_, [this] { return std::make_unique<MemoryStore>(world_, tables_); }, fixture.client(),
         [this](const std::string& line) { log_ += line + "\n"; }, time);
-    running = &relay;
+    running_ = &relay;
     return relay.run();
   }
 
@@ -159,6 +179,13 @@ class OutboxRelay : public ::testing::Test {
 
   World world_;
   Tables tables_;
+  RelayOptions options_ = [] {
+    RelayOptions options;
+    options.max_in_flight = 16;
+    return options;
+  }();
+  Relay* running_ = nullptr;
+  Metrics running_metrics_;  ///< as they were last
   std::string log_;
   Answer answer_ = [](const ClientFixture& fixture, const HttpRequest& request) {
     return fixture.wechat_pay().answer(request);
@@ -221,6 +248,63 @@ TEST_F(OutboxRelay, AMachineThatSleptCallsNoRowBeforeItKnowsThatItIsItsOwn) {
   EXPECT_EQ(tables_.done, 21U) << log_;
   EXPECT_EQ(calls_without_lease, 0) << "its leases ended while it slept";
   EXPECT_GT(tables_.renewals, renewals);
+}
+
+TEST_F(OutboxRelay, AMerchantWhoseRowsAreLockedHoldsUpNoOther) {
+  options_.fair = true;
+  options_.pace.per_second = 1;  // one row for each claim
+  StoredRow locked;
+  locked.locked = true;
+  for (const char* const merchant : {"1900000101", "1900000102"}) {
+    locked.row.order.sub_mchid = merchant;
+    insert(3, locked);
+  }
+  insert(20);
+  EXPECT_EQ(run_until([this] { return tables_.rows.size() == 6 || world_.now > hours(1); }), RelayEnd::stopped) << log_;
+  EXPECT_EQ(tables_.done, 20U);
+  EXPECT_LT(world_.now, minutes(4));
+}
+
+TEST_F(OutboxRelay, WaitsForTheRateOnlyWhereTheRateGivesNoRoom) {
+  options_.pace.per_second = 1;
+  options_.delay = seconds(5);
+  StoredRow locked;
+  locked.locked = true;
+  insert(3, locked);
+  run_until([this] { return world_.now > minutes(5); });
+  EXPECT_EQ(running_metrics_.waited_for_rate_at, Metrics::Clock::time_point{});
+  EXPECT_EQ(running_metrics_.delay, options_.delay);
+  tables_.refuses_rate = true;
+  const auto begin = steady_now();
+  run_until([this] { return world_.now > minutes(10); });
+  EXPECT_GT(running_metrics_.waited_for_rate_at, begin);
+}
+
+TEST_F(OutboxRelay, MoreMerchantsThanRowsOfAClaimAllHaveTheirTurn) {
+  options_.fair = true;
+  options_.max_in_flight = 2;
+  StoredRow row;
+  for (int merchant = 0; merchant < 40; ++merchant) {
+    row.row.order.sub_mchid = std::to_string(1900000200 + merchant);
+    insert(merchant == 0 ? 400 : 2, row);
+  }
+  EXPECT_EQ(run_until([this] { return tables_.rows.empty() || world_.now > hours(1); }), RelayEnd::stopped) << log_;
+  EXPECT_EQ(tables_.done, 478U);
+}
+
+TEST_F(OutboxRelay, StartsNoCallOfAClaimDuringWhichItIsStopped) {
+  insert(1);
+  ASSERT_EQ(run_until([this] { return tables_.rows.empty(); }), RelayEnd::stopped) << log_;
+  insert(20);
+  int calls = 0;
+  answer_ = [&](const ClientFixture& fixture, const HttpRequest& request) {
+    ++calls;
+    return fixture.wechat_pay().answer(request);
+  };
+  tables_.during_claim = [this] { running_->request_stop(); };
+  EXPECT_EQ(run_until([] { return false; }), RelayEnd::stopped) << log_;
+  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(tables_.rows.size(), 20U);
 }
 
 }  // namespace
