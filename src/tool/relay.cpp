@@ -63,10 +63,9 @@ int status_of(outbox::RelayEnd end) {
   return ExitStatus::unknown;
 }
 
-/// How long a relay may make no progress: each of its calls may take a third of the lease, and rows are due while they
-/// wait for the end of the delay.
+/// How long a relay may make no progress: each of its calls may take a third of the lease.
 std::chrono::seconds health_limit(const Options& options) {
-  return std::max(std::chrono::seconds(120), std::chrono::seconds(options.lease)) + std::chrono::seconds(options.delay);
+  return std::max(std::chrono::seconds(120), std::chrono::seconds(options.lease));
 }
 
 /// Stops the relay at an interruption, and shows meanwhile how far it is, until it has ended.
@@ -121,6 +120,10 @@ int run(const Options& options) {
   client_options.rate_limit.per_second = options.rate;
   client_options.rate_limit.longest_pause = std::chrono::seconds(1);  // the outbox halts all relays, until `resume`
   client_options.deadline = outbox::Lease::deadline(std::chrono::seconds(options.lease));
+  // Its calls end with their leases also where the machine sleeps.
+  client_options.steady_clock = [] {
+    return std::chrono::steady_clock::time_point(outbox::BootClock::now().time_since_epoch());
+  };
   const auto client = options.connection.client(*credentials, std::move(client_options), options.max_in_flight);
   if (!client) return refuse(client.error());
 
@@ -181,8 +184,9 @@ void add_relay(CLI::App& app, int& status) {
                    "merchants take turns: one with many rows does not delay the others; for service providers");
   takes_whole_number(
       command.add_option("--delay", options->delay,
-                         "how long a row waits before its first commit, in seconds: longer than a replica lags behind"),
-      0, 3600)
+                         "how long a row waits before its first commit, in seconds (at most 300): longer than a "
+                         "replica lags behind"),
+      0, 300)
       ->capture_default_str();
   takes_one_of(command.add_option("--merchant-mode", options->merchant_mode,
                                   "which merchant ids an order has: both, direct (only mchid) or partner (only "
