@@ -107,10 +107,10 @@ std::vector<Merchant> MysqlStore::merchants_due(const Claim& claim) {
   std::string statement =
       "SELECT mchid, sub_mchid FROM (SELECT mchid, sub_mchid, MIN(due_at) AS oldest FROM wechatpay_bonus_outbox GROUP "
       "BY mchid, sub_mchid) m WHERE oldest <= NOW(6)";
-  if (claim.delay.count() > 0) {  // the LIMIT keeps it a look into the index, merchant by merchant
+  if (claim.delay.count() > 0) {  // the ORDER BY has the planner look into the index, merchant by merchant
     statement.append(
         " AND (SELECT 1 FROM wechatpay_bonus_outbox o WHERE o.mchid = m.mchid AND o.sub_mchid = m.sub_mchid AND ");
-    statement.append(due_of(claim)).append(" LIMIT 1) = 1");
+    statement.append(due_of(claim)).append(" ORDER BY due_at, id LIMIT 1) = 1");
   }
   std::vector<Merchant> merchants;
   for (const auto& line : session_->query(statement)) {

@@ -72,7 +72,7 @@ DO $$ BEGIN
   END IF;
   IF to_regclass('wechatpay_bonus_outbox_fair') IS NULL THEN
     CREATE INDEX wechatpay_bonus_outbox_fair ON wechatpay_bonus_outbox
-      (left(mchid, 64), left(sub_mchid, 64), due_at, id);
+      ((left(mchid, 64) COLLATE "C"), (left(sub_mchid, 64) COLLATE "C"), due_at, id);
   END IF;
   IF to_regclass('wechatpay_bonus_outbox_done_at') IS NULL THEN
     CREATE INDEX wechatpay_bonus_outbox_done_at ON wechatpay_bonus_outbox_done (done_at);

@@ -26,22 +26,25 @@ constexpr const char* claim_in_turns_begin = R"(picked AS MATERIALIZED (
   SELECT p.id, p.due_at
   FROM unnest($5::text[], $6::text[], $7::bigint[]) AS turn (mchid, sub_mchid, share) CROSS JOIN LATERAL (
     SELECT id, due_at FROM wechatpay_bonus_outbox
-    WHERE left(mchid, 64) = turn.mchid AND left(sub_mchid, 64) = turn.sub_mchid AND )";
+    WHERE left(mchid, 64) COLLATE "C" = turn.mchid AND left(sub_mchid, 64) COLLATE "C" = turn.sub_mchid AND )";
 constexpr const char* claim_in_turns = R"(
     ORDER BY due_at, id LIMIT turn.share FOR UPDATE SKIP LOCKED) p
   LIMIT $2::bigint))";
 
+// The ORDER BY of the last subquery has the planner look into the index, merchant by merchant.
 constexpr const char* merchants_begin = R"(WITH RECURSIVE merchants AS (
-  (SELECT left(mchid, 64) AS mchid, left(sub_mchid, 64) AS sub_mchid FROM wechatpay_bonus_outbox
-   ORDER BY left(mchid, 64), left(sub_mchid, 64) LIMIT 1)
+  (SELECT left(mchid, 64) COLLATE "C" AS mchid, left(sub_mchid, 64) COLLATE "C" AS sub_mchid
+   FROM wechatpay_bonus_outbox
+   ORDER BY left(mchid, 64) COLLATE "C", left(sub_mchid, 64) COLLATE "C" LIMIT 1)
   UNION ALL
   SELECT following.mchid, following.sub_mchid FROM merchants m CROSS JOIN LATERAL (
-    SELECT left(o.mchid, 64) AS mchid, left(o.sub_mchid, 64) AS sub_mchid FROM wechatpay_bonus_outbox o
-    WHERE (left(o.mchid, 64), left(o.sub_mchid, 64)) > (m.mchid, m.sub_mchid)
-    ORDER BY left(o.mchid, 64), left(o.sub_mchid, 64) LIMIT 1) following)
-SELECT m.mchid, m.sub_mchid FROM merchants m WHERE EXISTS (
-  SELECT 1 FROM wechatpay_bonus_outbox
-  WHERE left(mchid, 64) = m.mchid AND left(sub_mchid, 64) = m.sub_mchid AND )";
+    SELECT left(o.mchid, 64) COLLATE "C" AS mchid, left(o.sub_mchid, 64) COLLATE "C" AS sub_mchid
+    FROM wechatpay_bonus_outbox o
+    WHERE (left(o.mchid, 64) COLLATE "C", left(o.sub_mchid, 64) COLLATE "C") > (m.mchid, m.sub_mchid)
+    ORDER BY left(o.mchid, 64) COLLATE "C", left(o.sub_mchid, 64) COLLATE "C" LIMIT 1) following)
+SELECT m.mchid, m.sub_mchid FROM merchants m WHERE (
+  SELECT true FROM wechatpay_bonus_outbox
+  WHERE left(mchid, 64) COLLATE "C" = m.mchid AND left(sub_mchid, 64) COLLATE "C" = m.sub_mchid AND )";
 
 constexpr const char* claim_end = R"(
 UPDATE wechatpay_bonus_outbox o
@@ -223,7 +226,7 @@ std::vector<Row> PostgresqlStore::take(const Claim& claim) {
 
 std::vector<Merchant> PostgresqlStore::merchants_due(const Claim& claim) {
   std::vector<Merchant> merchants;
-  for (const auto& line : session_->query(merchants_begin + due_of(claim) + ")")) {
+  for (const auto& line : session_->query(merchants_begin + due_of(claim) + " ORDER BY due_at, id LIMIT 1)")) {
     merchants.push_back({line.at(0), line.at(1)});
   }
   return merchants;
