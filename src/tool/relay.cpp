@@ -184,8 +184,7 @@ void add_relay(CLI::App& app, int& status) {
                    "merchants take turns: one with many rows does not delay the others; for service providers");
   takes_whole_number(
       command.add_option("--delay", options->delay,
-                         "how long a row waits before its first commit, in seconds (at most 300): longer than a "
-                         "replica lags behind"),
+                         "how long a row waits before its first commit, in seconds: longer than a replica lags behind"),
       0, 300)
       ->capture_default_str();
   takes_one_of(command.add_option("--merchant-mode", options->merchant_mode,

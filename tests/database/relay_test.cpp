@@ -148,6 +148,21 @@ TEST_P(RelayTest, MerchantsTakeTurnsSoThatOneWithManyRowsHoldsUpNoOther) {
   EXPECT_LE(committed.rend() - last, 80) << "they were inserted behind 300 others";
 }
 
+TEST_P(RelayTest, AMerchantWhoseRowsWaitForTheEndOfTheDelayHoldsUpNoOther) {
+  options_.fair = true;
+  options_.delay = std::chrono::minutes(5);
+  options_.pace.per_second = 100;
+  insert(20, "young");
+  insert(20, "old");
+  execute(
+      "UPDATE wechatpay_bonus_outbox SET sub_mchid = '1900000777', created_at = now() - interval '6' minute WHERE "
+      "out_trade_no LIKE 'old%';");
+  const auto relay = start();
+  ASSERT_TRUE(becomes([this] { return done() == 20; })) << relay->log();
+  EXPECT_EQ(relay->stop(), RelayEnd::stopped);
+  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE out_trade_no LIKE 'young%' AND claims = 0"), 20);
+}
+
 TEST_F(PostgresqlRelayTest, WhereAnotherTransactionHoldsAllRowsItIsNotTheRateThatARelayWaitsFor) {
   insert(5);
   options_.pace.per_second = 100;
