@@ -29,6 +29,7 @@ class MysqlStore : public Store {
  private:
   std::map<std::string, std::string> about();
   bool may_claim(const Claim& claim);
+  void give_back(const Claim& claim, std::size_t rows);
   std::vector<Row> take(const Claim& claim);
   std::map<std::string, std::string> candidates(const Claim& claim);
   Settled write(const std::vector<const Settlement*>& live);

@@ -194,16 +194,22 @@ bool PostgresqlStore::take_pace(const Claim& claim) {
               .empty();
 }
 
+/// Where that fails, the rows that were claimed are used all the same, and others wait for a moment.
+void PostgresqlStore::give_back(const Claim& claim, std::size_t rows) {
+  try {
+    session_->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = next_at - " + interval(claim.pace.time_of(rows)) +
+                        " WHERE name = $1 AND next_at > now()",
+                    {claim.merchant});
+  } catch (const DatabaseError&) {  // the next statement meets the same
+  }
+}
+
 std::vector<Row> PostgresqlStore::claim(const Claim& claim) {
   const bool paced = claim.pace.per_second > 0;
   waits_for_rate_ = paced && !take_pace(claim);
   if (waits_for_rate_) return {};
   std::vector<Row> rows = take(claim);
-  if (paced && rows.size() < claim.most) {
-    session_->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = next_at - " +
-                        interval(claim.pace.time_of(claim.most - rows.size())) + " WHERE name = $1 AND next_at > now()",
-                    {claim.merchant});
-  }
+  if (paced && rows.size() < claim.most) give_back(claim, claim.most - rows.size());
   return rows;
 }
 

@@ -28,6 +28,7 @@ class PostgresqlStore : public Store {
  private:
   std::map<std::string, std::string> about();
   bool take_pace(const Claim& claim);
+  void give_back(const Claim& claim, std::size_t rows);
   std::vector<Row> take(const Claim& claim);
 
   const std::unique_ptr<Session> session_;

@@ -309,6 +309,7 @@ TEST(Polling, GoesOnAtOnceAfterAFullBatchAndElseSlowsDownToTwoSeconds) {
 TEST(Turns, GiveEachMerchantTheSameShareAndBeginBehindTheLastOne) {
   const auto turns = [](const std::vector<std::string>& merchants, const std::string& last, std::size_t most) {
     std::vector<Merchant> some;
+    some.reserve(merchants.size());
     for (const std::string& merchant : merchants) some.push_back({"1", merchant});
     std::string made;
     for (const Turn& turn : turns_of(some, {"1", last}, most)) {
@@ -328,7 +329,7 @@ TEST(Turns, GiveEachMerchantTheSameShareAndBeginBehindTheLastOne) {
 }
 
 TEST(Turns, GiveTheRestToEachMerchantInItsTurn) {
-  for (const std::size_t most : {1, 2, 4, 5, 7}) {
+  for (const std::size_t most : {1U, 2U, 4U, 5U, 7U}) {
     std::map<std::string, std::size_t> rows;
     Merchant last{"1", "b"};
     for (int claim = 0; claim < 3; ++claim) {
