@@ -194,6 +194,7 @@ TEST_P(OutboxTest, AClaimThatMayTakeNoneOfTheDueRowsTakesNothingOfTheRate) {
 /// One turn for each, by `sub_mchid`.
 std::vector<Turn> turns(const std::vector<std::pair<std::string, std::size_t>>& shares) {
   std::vector<Turn> made;
+  made.reserve(shares.size());
   for (const auto& [sub_mchid, share] : shares) made.push_back({{"1230000109", sub_mchid}, share});
   return made;
 }
@@ -342,7 +343,9 @@ TEST_P(OutboxTest, ARelayNeedsTheRightsThatDoctorLooksForAndNoOthers) {
       {"SELECT, INSERT, UPDATE", "_pace"},
       {"SELECT, INSERT", "_about"}};
   for (const auto& [some, table] : rights) {
-    execute("GRANT " + some + " ON wechatpay_bonus_outbox" + table + " TO " + user + ";");
+    std::string grant = "GRANT ";
+    grant.append(some).append(" ON wechatpay_bonus_outbox").append(table).append(" TO ").append(user).append(";");
+    execute(grant);
   }
   const std::string url = server_.url(database_, role);
   EXPECT_EQ(open_administration(url)->health().missing_rights, std::vector<std::string>());
