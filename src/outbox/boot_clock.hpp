@@ -1,4 +1,4 @@
-// A steady clock that goes on while the machine sleeps.
+// A steady clock that keeps running while the machine sleeps.
 #ifndef WECHATPAY_SRC_OUTBOX_BOOT_CLOCK_HPP
 #define WECHATPAY_SRC_OUTBOX_BOOT_CLOCK_HPP
 
@@ -7,8 +7,8 @@
 
 namespace wechatpay::bonus_commit::outbox {
 
-/// A machine that sleeps past a lease must notice it, and std::chrono::steady_clock stands still meanwhile on Linux.
-/// Where there is no such clock, it is std::chrono::steady_clock.
+/// On Linux, std::chrono::steady_clock stops while the machine sleeps, so a worker could not notice that its leases
+/// ended meanwhile. On systems without such a clock, this is std::chrono::steady_clock.
 struct BootClock {
   using duration = std::chrono::nanoseconds;
   using rep = duration::rep;

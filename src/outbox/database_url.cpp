@@ -17,7 +17,8 @@ std::string_view behind_scheme(std::string_view url) {
   return {};
 }
 
-/// Whether each host's port is a number. A password without the host behind it stands where a port does.
+/// Whether the port of each host is a number. In a URL with a password but no host after it, the password is in the
+/// port's place.
 bool ports_are_numbers(std::string_view hosts) {
   while (!hosts.empty()) {
     const std::string_view host = hosts.substr(0, hosts.find(','));
@@ -39,7 +40,7 @@ std::string fault_of_url(const std::string& url) {
   if (rest.empty()) {
     return "must begin with postgresql:// or mysql:// (it is not shown here, since it may hold a password)";
   }
-  // A client would take a part of such a password for the host, the port or the database, and name it in its errors.
+  // A client would read a part of such a password as host, port or database name, and quote it in its errors.
   const std::string_view authority = rest.substr(0, rest.find('/'));
   const std::size_t at = authority.find('@');
   const std::size_t user_ends = at == std::string_view::npos ? 0 : at;
@@ -58,7 +59,7 @@ bool has_password(const std::string& url) {
   const std::size_t query = rest.find('?');
   if (query == std::string_view::npos) return false;
   const std::string_view options = rest.substr(query);
-  // A percent sign in an option's name may hide the word.
+  // The option's name may contain the word in percent-encoded form.
   for (std::size_t begin = 0; begin != std::string_view::npos; begin = options.find('&', begin + 1)) {
     const std::string_view name = options.substr(begin + 1, options.find_first_of("=&", begin + 1) - begin - 1);
     if (name.find("password") != std::string_view::npos || name.find('%') != std::string_view::npos) return true;

@@ -1,4 +1,4 @@
-// Whose rows a claim takes where merchants take turns. Pure.
+// Which merchants' rows a claim takes when merchants take turns. Pure functions.
 #ifndef WECHATPAY_SRC_OUTBOX_FAIRNESS_HPP
 #define WECHATPAY_SRC_OUTBOX_FAIRNESS_HPP
 
@@ -11,7 +11,7 @@
 
 namespace wechatpay::bonus_commit::outbox {
 
-/// The merchant that an order is for.
+/// The merchant of an order.
 struct Merchant {
   std::string mchid{};
   std::string sub_mchid{};
@@ -27,9 +27,9 @@ struct Turn {
   std::size_t share = 0;
 };
 
-/// The turns of one claim of at most `most` rows: the same share for each merchant, in the order of their ids, from the
-/// one that follows `last` on. The rest goes to the first ones. Where there are more merchants than rows, the others
-/// have their turn in the next claim: next_last() says whom that one follows.
+/// Divides one claim of at most `most` rows among the merchants. Each merchant gets the same share; the first ones get
+/// the remainder. Merchants are in the order of their ids, starting after `last`. If there are more merchants than
+/// rows, the others have their turn in later claims: pass the result of next_last() as `last` there.
 inline std::vector<Turn> turns_of(std::vector<Merchant> merchants, const Merchant& last, std::size_t most) {
   std::vector<Turn> turns;
   if (merchants.empty() || most == 0) return turns;
@@ -42,7 +42,8 @@ inline std::vector<Turn> turns_of(std::vector<Merchant> merchants, const Merchan
   return turns;
 }
 
-/// Behind the last one that had a turn; where all had one, behind the first, so that the rest goes to others.
+/// The merchant after which the next claim starts: the last one that had a turn. If all merchants had a turn, the first
+/// one, so that others get the remainder next time.
 inline const Merchant& next_last(const std::vector<Turn>& turns, std::size_t merchants) {
   return turns.size() == merchants ? turns.front().merchant : turns.back().merchant;
 }

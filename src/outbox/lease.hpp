@@ -1,4 +1,4 @@
-// For how long a claimed row is this worker's.
+// How long a claimed row belongs to this worker.
 #ifndef WECHATPAY_SRC_OUTBOX_LEASE_HPP
 #define WECHATPAY_SRC_OUTBOX_LEASE_HPP
 
@@ -8,8 +8,8 @@
 
 namespace wechatpay::bonus_commit::outbox {
 
-/// Counted from before its statement was sent, so it ends here before it ends in the database. Its length is three
-/// deadlines of a call.
+/// It is counted from before the claim's statement was sent, so it ends here before it ends in the database. Its length
+/// is three times the deadline of a call.
 class Lease {
  public:
   using Clock = BootClock;
@@ -18,10 +18,10 @@ class Lease {
 
   static std::chrono::milliseconds deadline(std::chrono::milliseconds length) { return length / 3; }
 
-  /// Whether a call that starts now ends within it.
+  /// Whether a call that starts now ends before the lease does.
   bool has_room(Clock::time_point now) const { return now - begin_ <= length_ - deadline(length_); }
 
-  /// When it is to be renewed.
+  /// When the lease is to be renewed.
   Clock::time_point renewal() const { return begin_ + length_ / 3; }
 
  private:

@@ -12,7 +12,7 @@ Meaning meaning_of(const CommitResult& result) {
   if (result) return Meaning::credited;
   const Error& error = result.error();
   if (concerns_all_orders(error)) {
-    // One row with another's merchant id must not stop the rest.
+    // One row with another merchant's id must not stop all other rows.
     const bool of_the_order = error.outcome == Outcome::refused && error.verified() && error.http_status() != 401;
     return of_the_order ? Meaning::setup_doubtful : Meaning::setup_wrong;
   }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::chrono::seconds longest_validity{60};
 
-/// A database may say anything in place of a SQLSTATE.
+/// A label's value for an error state: a database may return any text in place of a SQLSTATE.
 std::string label_value(const std::string& text) {
   std::string plain;
   for (const char c : text.substr(0, 16)) {
@@ -45,7 +45,7 @@ class Text {
   std::string text_;
 };
 
-/// One sample for each label, however many keys look alike as one.
+/// One sample for each label. Keys that give the same label are added up.
 void add_samples(Text& text, std::string_view name, const std::map<std::string, std::uint64_t>& counts) {
   std::map<std::string, std::uint64_t> by_label;
   for (const auto& [key, count] : counts) by_label[label_value(key)] += count;
@@ -141,7 +141,7 @@ std::string health_fault(const Metrics& metrics, Metrics::Clock::time_point star
   if (!metrics.observed) return "";
   if (std::chrono::seconds(metrics.observed->status.oldest_due_seconds) <= limit + metrics.delay) return "";
   if (now - metrics.moved_at <= limit) return "";
-  // It asks, and others claim what the rate allows.
+  // This relay asks for rows, and other relays use up the shared rate.
   const auto rate_used = metrics.observed->status.rate_used_seconds;
   const bool waits_for_rate = metrics.has_rate && !metrics.calls_fail && rate_used && *rate_used <= limit.count();
   if (waits_for_rate && now - metrics.waited_for_rate_at <= limit) return "";

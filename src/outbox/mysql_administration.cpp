@@ -9,7 +9,7 @@ namespace wechatpay::bonus_commit::outbox {
 
 namespace {
 
-// TIMESTAMP, and not DATETIME: a session of any time zone then writes the same moment.
+// TIMESTAMP rather than DATETIME: sessions with different time zones then write the same moment.
 constexpr const char* tables = R"(CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox (
   id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
   card_id varchar(255) NOT NULL,
@@ -92,7 +92,7 @@ std::string MysqlAdministration::schema() const { return mysql_schema(); }
 void MysqlAdministration::install() {
   if (!session_->query("SHOW TABLES LIKE 'wechatpay_bonus_outbox_about'").empty()) {
     const Table version = session_->query("SELECT value FROM wechatpay_bonus_outbox_about WHERE `key` = 'schema'");
-    if (!version.empty()) is_current(version.at(0).at(0));  // no newer one
+    if (!version.empty()) is_current(version.at(0).at(0));  // throws if the tables are of a newer version
   }
   session_->execute("SET SESSION lock_wait_timeout = 3;" + schema());
   if (session_->query("SHOW INDEX FROM wechatpay_bonus_outbox WHERE Key_name = 'wechatpay_bonus_outbox_fair'")
@@ -152,7 +152,7 @@ std::vector<DeadRow> MysqlAdministration::dead(const DeadRows& which, std::size_
   return rows;
 }
 
-/// In short transactions. Rows that die meanwhile are not among them.
+/// Uses short transactions. Rows that die during the call are not included.
 std::uint64_t MysqlAdministration::take_dead(DeadRows which, bool commit_again) {
   const Table last = session_->query("SELECT COALESCE(MAX(id), 0) FROM wechatpay_bonus_outbox_dead");
   std::uint64_t all = 0;
@@ -185,7 +185,7 @@ std::uint64_t MysqlAdministration::retry(const DeadRows& which) { return take_de
 
 std::uint64_t MysqlAdministration::discard(const DeadRows& which) { return take_dead(which, false); }
 
-/// A statement that changes some rows at a time, until it finds none.
+/// Runs a statement that changes some rows at a time, until it finds no more.
 std::uint64_t MysqlAdministration::repeat(const std::string& statement) {
   std::uint64_t all = 0;
   for (std::uint64_t some = 1; some > 0; all += some) {
@@ -202,12 +202,12 @@ std::uint64_t MysqlAdministration::prune(std::chrono::hours age) {
 
 std::uint64_t MysqlAdministration::resume() {
   session_->query("UPDATE wechatpay_bonus_outbox_pace SET halted_until = NOW(6), why = '' WHERE halted_until > NOW(6)");
-  // Before the rows are due: a worker that claims one then knows that no merchant is to be held back.
+  // Written before the rows become due: a worker that claims one of them then knows that no merchant is held any more.
   session_->query("REPLACE INTO wechatpay_bonus_outbox_about (`key`, value) VALUES ('resumed', SYSDATE(6))");
   const std::string waiting = "claim IS NULL AND due_at > NOW(6) AND (attempts > 0 OR last_error IS NOT NULL)";
   std::uint64_t all = 0;
   std::string last = "0";
-  while (true) {  // each row once: workers may put rows back meanwhile
+  while (true) {  // visits each row once: workers may put rows back meanwhile
     const Table found = session_->query(
         "SELECT COUNT(*), MAX(id) FROM (SELECT id FROM wechatpay_bonus_outbox WHERE id > CAST($1 AS SIGNED) AND " +
             waiting + " ORDER BY id LIMIT 5000) AS found",
@@ -257,7 +257,7 @@ Health MysqlAdministration::health() {
                       .at(0)
                       .at(0));
   } catch (const DatabaseError& error) {
-    if (error.passing()) throw;  // else without the right PROCESS it is not to be known
+    if (error.passing()) throw;  // otherwise unknown: the PROCESS right is missing
   }
   return health;
 }

@@ -39,7 +39,7 @@ std::string decoded(std::string_view text) {
   return made;
 }
 
-/// mysql://user:password@host:port/database?socket=/path&ssl-ca=/file. Its errors quote nothing of it.
+/// A URL mysql://user:password@host:port/database?socket=/path&ssl-ca=/file. Errors quote no part of it.
 Address address_of(const std::string& url) {
   Address address;
   std::string_view rest = std::string_view(url).substr(url.find("://") + 3);
@@ -83,7 +83,7 @@ Address address_of(const std::string& url) {
   return address;
 }
 
-/// Those that no later try mends: rights, passwords, names, syntax.
+/// Errors that a later try cannot fix: rights, passwords, names, syntax.
 bool passes(unsigned number) {
   constexpr std::array<unsigned, 11> lasting = {1044, 1045, 1049, 1054, 1064, 1142, 1143, 1146, 1227, 1370, 1698};
   return std::find(lasting.begin(), lasting.end(), number) == lasting.end();
@@ -141,7 +141,7 @@ MysqlSession::MysqlSession(const std::string& url, std::chrono::seconds longest)
 }
 
 Table MysqlSession::query(const std::string& statement, const std::vector<std::string>& parameters) {
-  if (parameters.empty()) return run(statement);  // a dollar sign in it is a value's
+  if (parameters.empty()) return run(statement);  // here a dollar sign in the statement is part of a value
   std::string made;
   std::size_t begin = 0;
   for (std::size_t mark = statement.find('$'); mark != std::string::npos; mark = statement.find('$', begin)) {

@@ -1,4 +1,4 @@
-// A connection to MySQL or MariaDB, by MariaDB Connector/C.
+// A connection to MySQL or MariaDB, using MariaDB Connector/C.
 #ifndef WECHATPAY_SRC_OUTBOX_MYSQL_SESSION_HPP
 #define WECHATPAY_SRC_OUTBOX_MYSQL_SESSION_HPP
 
@@ -14,8 +14,8 @@
 
 namespace wechatpay::bonus_commit::outbox {
 
-/// Its statements are in standard SQL's quoting, at READ COMMITTED, at UTC, each in a transaction of its own unless
-/// START TRANSACTION goes before. A server that only reads is refused, and so is binlog_format=STATEMENT.
+/// Uses standard SQL quoting, READ COMMITTED and UTC. Each statement is its own transaction, unless START TRANSACTION
+/// precedes it. Refuses a read-only server and binlog_format=STATEMENT.
 class MysqlSession : public Session {
  public:
   MysqlSession(const std::string& url, std::chrono::seconds longest);

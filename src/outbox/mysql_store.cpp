@@ -16,7 +16,7 @@ std::string interval(std::chrono::microseconds time) {
   return "INTERVAL " + std::to_string(time.count()) + " MICROSECOND";
 }
 
-/// Which rows a claim may take.
+/// The condition for the rows that a claim may take.
 std::string due_of(const Claim& claim) {
   std::string due = "due_at <= NOW(6)";
   if (claim.low > 0) due += " AND due_at >= FROM_UNIXTIME(" + std::to_string(claim.low) + " / 1000000)";
@@ -30,7 +30,7 @@ std::string literal(const std::string& text) {
   return made + "'";
 }
 
-/// What `part` makes of each one, with `between` between them.
+/// Concatenates `part(one)` for each element, separated by `between`.
 template <typename Range, typename Part>
 std::string joined(const Range& range, const char* between, Part part) {
   std::string all;
@@ -38,7 +38,8 @@ std::string joined(const Range& range, const char* between, Part part) {
   return all;
 }
 
-/// That a row is one of these, and still under this claim. The ids by themselves are what the index serves.
+/// The condition that a row is one of `rows` and still has their claim. The plain list of ids lets the server use the
+/// index.
 template <typename Range>
 std::string held(const Range& rows) {
   return std::string("id IN (")
@@ -49,7 +50,8 @@ std::string held(const Range& rows) {
       .append(")");
 }
 
-/// Repeats what meets a deadlock, or waits for a lock for too long. Undoes what the server refuses.
+/// Runs it again after a deadlock or a lock wait timeout, up to 5 times in all. Rolls back if the server refuses the
+/// rows.
 template <typename Run>
 auto repeated(Session& session, const Run& run) {
   for (int tries = 1;; ++tries) {
@@ -107,7 +109,7 @@ std::vector<Merchant> MysqlStore::merchants_due(const Claim& claim) {
   std::string statement =
       "SELECT mchid, sub_mchid FROM (SELECT mchid, sub_mchid, MIN(due_at) AS oldest FROM wechatpay_bonus_outbox GROUP "
       "BY mchid, sub_mchid) m WHERE oldest <= NOW(6)";
-  if (claim.delay.count() > 0) {  // the ORDER BY has the planner look into the index, merchant by merchant
+  if (claim.delay.count() > 0) {  // the ORDER BY makes the planner search the index for each merchant
     statement.append(
         " AND (SELECT 1 FROM wechatpay_bonus_outbox o WHERE o.mchid = m.mchid AND o.sub_mchid = m.sub_mchid AND ");
     statement.append(due_of(claim)).append(" ORDER BY due_at, id LIMIT 1) = 1");
@@ -119,8 +121,7 @@ std::vector<Merchant> MysqlStore::merchants_due(const Claim& claim) {
   return merchants;
 }
 
-/// The rows to be claimed, with the times at which they were due. Workers that meet take different parts of what is
-/// due.
+/// The rows to claim, with the times at which they were due. Concurrent workers take different parts of the due rows.
 std::map<std::string, std::string> MysqlStore::candidates(const Claim& claim) {
   const auto select = [&claim](const std::string& where, std::size_t turn, std::size_t share) {
     return "(SELECT id, CAST(UNIX_TIMESTAMP(due_at) * 1000000 AS SIGNED), " + std::to_string(turn) +
@@ -151,13 +152,14 @@ std::map<std::string, std::string> MysqlStore::candidates(const Claim& claim) {
   return due;
 }
 
-/// Where that fails, the rows that were claimed are used all the same, and others wait for a moment.
+/// Gives the unused part of the rate back. If this fails, the claimed rows are still used, and other workers wait a
+/// moment longer.
 void MysqlStore::give_back(const Claim& claim, std::size_t rows) {
   try {
     session_->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = next_at - " + interval(claim.pace.time_of(rows)) +
                         " WHERE name = $1 AND next_at > NOW(6)",
                     {claim.merchant});
-  } catch (const DatabaseError&) {  // the next statement meets the same
+  } catch (const DatabaseError&) {  // a lasting fault shows again in the next statement
   }
 }
 
@@ -171,7 +173,7 @@ std::vector<Row> MysqlStore::claim(const Claim& claim) {
   return rows;
 }
 
-/// By compare-and-swap: it takes no gap locks, and works where there is no SKIP LOCKED.
+/// Claims by compare-and-swap. This takes no gap locks, and works on servers without SKIP LOCKED.
 std::vector<Row> MysqlStore::take(const Claim& claim) {
   std::map<std::string, std::string> due = candidates(claim);
   if (due.empty()) return {};
@@ -231,7 +233,7 @@ Settled MysqlStore::settle(const std::vector<Settlement>& settlements) {
   });
 }
 
-/// The rows are locked.
+/// The rows must be locked already.
 Settled MysqlStore::write(const std::vector<const Settlement*>& live) {
   std::vector<const Settlement*> done;
   std::vector<const Settlement*> dead;

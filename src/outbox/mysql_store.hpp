@@ -59,7 +59,7 @@ class MysqlAdministration : public Administration {
   const std::unique_ptr<Session> session_;
 };
 
-/// The statements that make the tables.
+/// The statements that create the tables.
 std::string mysql_schema();
 
 }  // namespace wechatpay::bonus_commit::outbox

@@ -30,7 +30,7 @@ void Observer::run() {
   }
 }
 
-/// A look that fails leaves the one before, which grows old: health and metrics show that.
+/// If an observation fails, the previous one is kept. Health and metrics show that it gets old.
 void Observer::look() {
   try {
     Observation observation;

@@ -1,4 +1,4 @@
-// Looks at the outbox now and then, while a relay works.
+// Reads the state of the outbox regularly while a relay works.
 #ifndef WECHATPAY_SRC_OUTBOX_OBSERVER_HPP
 #define WECHATPAY_SRC_OUTBOX_OBSERVER_HPP
 
@@ -14,19 +14,19 @@
 
 namespace wechatpay::bonus_commit::outbox {
 
-/// Has a thread, and for each look a connection of its own: a relay that hangs, or a pool that is small, does not
-/// suffer from it.
+/// Has its own thread, and opens a new connection for each observation. It therefore works while the relay hangs, and
+/// does not occupy a connection of a small pool.
 class Observer {
  public:
   using Open = std::function<std::unique_ptr<Administration>()>;  ///< throws DatabaseError
 
-  /// The first look is at once.
+  /// Makes the first observation immediately.
   explicit Observer(Open open, std::chrono::milliseconds pause = std::chrono::seconds(15));
   Observer(const Observer&) = delete;
   Observer& operator=(const Observer&) = delete;
   ~Observer();
 
-  /// The last look that succeeded. Thread-safe.
+  /// The latest observation that succeeded. Thread-safe.
   std::optional<Observation> latest() const;
 
  private:

@@ -12,7 +12,7 @@ namespace wechatpay::bonus_commit::outbox {
 
 namespace {
 
-/// An operator's query counts rows, of which there may be many millions.
+/// The time limit of an operator's queries, which count rows: there may be many millions.
 constexpr std::chrono::seconds longest_count{300};
 
 bool is_postgresql(const std::string& url) { return url.rfind("postgres", 0) == 0; }

@@ -1,4 +1,4 @@
-// How long a worker waits before it asks for rows again.
+// How long a worker waits before it polls for rows again.
 #ifndef WECHATPAY_SRC_OUTBOX_POLLING_HPP
 #define WECHATPAY_SRC_OUTBOX_POLLING_HPP
 
@@ -9,8 +9,8 @@
 
 namespace wechatpay::bonus_commit::outbox {
 
-/// The pause after a claim: none after a full batch; else 200 ms, half as long again after each claim that found
-/// nothing, to 2 s; 25 % more or less.
+/// The pause after a claim. None after a full batch. Otherwise 200 ms, increased by half after each claim that found
+/// nothing, up to 2 s. Each pause varies by plus or minus 25 %.
 class Polling {
  public:
   std::chrono::milliseconds after(std::size_t wanted, std::size_t found, double random) {
@@ -28,31 +28,32 @@ class Polling {
   std::chrono::milliseconds pause_ = first;
 };
 
-/// A rate that all workers of a merchant share, as a claim uses it.
+/// A rate that all workers of a merchant share, as used by a claim.
 struct Pace {
   double per_second = 0;  ///< 0: no limit
 
-  /// How many rows a claim may take: half a second's, so that what one poll misses the next one makes up for.
+  /// How many rows a claim may take: the rows of half a second, so that the next poll can make up for one that came
+  /// late.
   std::size_t most_at_once() const {
     return per_second > 0 ? std::max<std::size_t>(1, static_cast<std::size_t>(per_second / 2)) : SIZE_MAX;
   }
 
-  /// How many rows may be claimed at once after a rest.
+  /// How many rows may be claimed at once after an idle time.
   std::size_t burst() const { return 2 * most_at_once(); }
 
-  /// What so many rows take at this rate.
+  /// The time that this many rows take at this rate.
   std::chrono::microseconds time_of(std::size_t rows) const {
     return std::chrono::microseconds(static_cast<std::int64_t>(static_cast<double>(rows) / per_second * 1e6));
   }
 
-  /// How far ahead the last row's time may lie where so many are to be claimed at once.
+  /// How far in the future the time of the last row may be before `rows` more are claimed at once.
   std::chrono::microseconds room_for(std::size_t rows) const { return time_of(burst() - std::min(rows, burst())); }
 
-  /// No claim has left a time that lies further ahead.
+  /// An upper limit for the times that claims leave: a time further in the future is not valid.
   std::chrono::microseconds farthest() const { return time_of(burst()) + std::chrono::minutes(1); }
 
-  /// How long a worker waits that was given nothing, and that would wait `polling` without a rate: at least until half
-  /// a claim's rows have their time.
+  /// How long a worker waits after it got no rows. `polling`: the pause without a rate. The result is at least the time
+  /// of half a claim's rows.
   std::chrono::milliseconds pause(std::chrono::milliseconds polling) const {
     if (!(per_second > 0)) return polling;
     const auto half = std::chrono::duration_cast<std::chrono::milliseconds>(time_of(most_at_once()) / 2);

@@ -86,7 +86,7 @@ DO $$ BEGIN
 END $$;
 )";
 
-/// `$1` is the kind or empty, `$2` the id or empty, `$3` the id that they are above.
+/// The condition for dead rows. `$1` is the kind or empty, `$2` the id or empty. `$3`: only ids above this one.
 constexpr const char* chosen =
     "($1 = '' OR kind = $1) AND ($2 = '' OR id = nullif($2, '')::bigint) AND id > $3::bigint";
 
@@ -105,9 +105,10 @@ void PostgresqlAdministration::install() {
   check_encoding(*session_);
   if (session_->query("SELECT to_regclass('wechatpay_bonus_outbox_about') IS NOT NULL").at(0).at(0) == "t") {
     const Table version = session_->query("SELECT value FROM wechatpay_bonus_outbox_about WHERE key = 'schema'");
-    if (!version.empty()) is_current(version.at(0).at(0));  // no newer one
+    if (!version.empty()) is_current(version.at(0).at(0));  // throws if the tables are of a newer version
   }
-  // Two installations at a time would meet in the catalogue. Who waits for a table's lock holds up all who come behind.
+  // Two concurrent installations would conflict in the catalogue. The lock timeout is short: a session that waits for a
+  // table's lock blocks all later ones.
   session_->execute(
       "BEGIN; SELECT pg_advisory_xact_lock(hashtext('wechatpay_bonus_outbox')); SET LOCAL lock_timeout = '3s';\n" +
       schema() + "COMMIT;");
@@ -164,7 +165,7 @@ std::vector<DeadRow> PostgresqlAdministration::dead(const DeadRows& which, std::
   return rows;
 }
 
-/// In short transactions. Rows that die meanwhile are not among them.
+/// Uses short transactions. Rows that die during the call are not included.
 std::uint64_t PostgresqlAdministration::take_dead(DeadRows which, const std::string& and_then) {
   const std::string statement =
       std::string("WITH part AS (SELECT id FROM wechatpay_bonus_outbox_dead WHERE ")
@@ -211,13 +212,13 @@ SELECT count(*) FROM gone)",
 std::uint64_t PostgresqlAdministration::resume() {
   session_->query(
       "UPDATE wechatpay_bonus_outbox_pace SET halted_until = '-infinity', why = '' WHERE halted_until > now()");
-  // Before the rows are due: a worker that claims one then knows that no merchant is to be held back.
+  // Written before the rows become due: a worker that claims one of them then knows that no merchant is held any more.
   session_->query(
       "INSERT INTO wechatpay_bonus_outbox_about (key, value) VALUES ('resumed', clock_timestamp()::text) "
       "ON CONFLICT (key) DO UPDATE SET value = excluded.value");
   std::uint64_t all = 0;
   std::string last = "0";
-  while (true) {  // each row once: workers may put rows back meanwhile
+  while (true) {  // visits each row once: workers may put rows back meanwhile
     const Table made_due = session_->query(R"(WITH waiting AS (
   SELECT id FROM wechatpay_bonus_outbox
   WHERE id > $1::bigint AND claim IS NULL AND due_at > now() AND (attempts > 0 OR last_error IS NOT NULL)

@@ -15,7 +15,7 @@ namespace wechatpay::bonus_commit::outbox {
 
 namespace {
 
-/// A client's own limit is above the server's, which so has the first word.
+/// The statement timeout is below the client's own limit, so the server reports a timeout first.
 std::string begin_transaction(std::chrono::seconds longest) {
   return "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '" + std::to_string(longest.count() - 5) +
          "s'; SET LOCAL lock_timeout = '5s'";
@@ -37,7 +37,7 @@ std::string password_of(const std::string& url) {
 }
 
 std::unique_ptr<PGconn, decltype(&PQfinish)> connect_to(const std::string& url) {
-  // What stands before dbname are defaults, what stands behind it is not the URL's to change.
+  // The options before dbname are defaults, which the URL may change. The URL cannot change those after dbname.
   const std::array<std::pair<const char*, const char*>, 10> options = {{{"connect_timeout", "5"},
                                                                         {"keepalives_idle", "10"},
                                                                         {"keepalives_interval", "5"},
@@ -54,7 +54,7 @@ std::unique_ptr<PGconn, decltype(&PQfinish)> connect_to(const std::string& url) 
   return {PQconnectdbParams(names.data(), values.data(), 1), PQfinish};
 }
 
-/// The classes of SQLSTATE that no later try mends: rights, passwords, names, and what a server does not have.
+/// The SQLSTATE classes that a later try cannot fix: rights, passwords, names, and features that the server lacks.
 bool passes(std::string_view state) {
   constexpr std::array<std::string_view, 5> lasting = {"28", "3D", "3F", "42", "0A"};
   return std::find(lasting.begin(), lasting.end(), state.substr(0, 2)) == lasting.end();
@@ -110,7 +110,7 @@ void PostgresqlSession::send(bool queued) {
   if (!queued) fail(nullptr);
 }
 
-/// The last result of what was sent.
+/// The last result of the statements that were sent.
 PostgresqlSession::Result PostgresqlSession::finish(Clock::time_point deadline) {
   PGconn* const connection = connection_.get();
   for (int unsent = PQflush(connection); unsent != 0; unsent = PQflush(connection)) {
@@ -159,7 +159,7 @@ void PostgresqlSession::wait(short events, Clock::time_point deadline) {
 
 void PostgresqlSession::fail(const PGresult* result) {
   const char* const state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  // The primary message alone: details may quote rows.
+  // Only the primary message: the details may quote rows.
   const char* const primary = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
   std::string message = primary != nullptr ? primary : PQerrorMessage(connection_.get());
   while (!message.empty() && message.back() == '\n') message.pop_back();

@@ -1,4 +1,4 @@
-// A connection to PostgreSQL, by libpq.
+// A connection to PostgreSQL, using libpq.
 #ifndef WECHATPAY_SRC_OUTBOX_POSTGRESQL_SESSION_HPP
 #define WECHATPAY_SRC_OUTBOX_POSTGRESQL_SESSION_HPP
 
@@ -14,7 +14,7 @@
 
 namespace wechatpay::bonus_commit::outbox {
 
-/// Relies on no state of the connection between transactions, so that a pooler may stand between.
+/// Needs no session state between transactions, so it works through a connection pooler.
 class PostgresqlSession : public Session {
  public:
   PostgresqlSession(const std::string& url, std::chrono::seconds longest);
@@ -40,7 +40,7 @@ class PostgresqlSession : public Session {
   SessionSocket socket_;
 };
 
-/// An array of texts as a parameter.
+/// An array of texts, as a parameter.
 std::string array_of(const std::vector<std::string>& texts);
 
 }  // namespace wechatpay::bonus_commit::outbox

@@ -13,15 +13,15 @@ namespace wechatpay::bonus_commit::outbox {
 
 namespace {
 
-// MATERIALIZED: else the planner may run the subquery with the LIMIT again. now(), and not clock_timestamp(), which no
-// index serves. Texts are cut: a row may hold megabytes, and is refused all the same.
+// MATERIALIZED: otherwise the planner may run the subquery with the LIMIT again. now() rather than clock_timestamp(),
+// which cannot use an index. Texts are cut: a row may hold megabytes, and the check refuses it anyway.
 constexpr const char* claim_begin = R"(picked AS MATERIALIZED (
   SELECT id, due_at FROM wechatpay_bonus_outbox
   WHERE )";
 constexpr const char* claim_oldest = R"(
   ORDER BY due_at, id LIMIT $2::bigint FOR UPDATE SKIP LOCKED))";
 
-// The index wechatpay_bonus_outbox_fair has these expressions, since no index takes a text of any length.
+// The expressions are those of the index wechatpay_bonus_outbox_fair: an index cannot hold a text of any length.
 constexpr const char* claim_in_turns_begin = R"(picked AS MATERIALIZED (
   SELECT p.id, p.due_at
   FROM unnest($5::text[], $6::text[], $7::bigint[]) AS turn (mchid, sub_mchid, share) CROSS JOIN LATERAL (
@@ -31,7 +31,7 @@ constexpr const char* claim_in_turns = R"(
     ORDER BY due_at, id LIMIT turn.share FOR UPDATE SKIP LOCKED) p
   LIMIT $2::bigint))";
 
-// The ORDER BY of the last subquery has the planner look into the index, merchant by merchant.
+// The ORDER BY of the last subquery makes the planner search the index for each merchant.
 constexpr const char* merchants_begin = R"(WITH RECURSIVE merchants AS (
   (SELECT left(mchid, 64) COLLATE "C" AS mchid, left(sub_mchid, 64) COLLATE "C" AS sub_mchid
    FROM wechatpay_bonus_outbox
@@ -63,7 +63,7 @@ constexpr const char* not_halted = R"(NOT EXISTS (
 
 std::string interval(std::chrono::microseconds time) { return std::to_string(time.count()) + " * interval '1 us'"; }
 
-/// Which rows a claim may take.
+/// The condition for the rows that a claim may take.
 std::string due_of(const Claim& claim) {
   std::string due = "due_at <= now()";
   if (claim.low > 0) due += " AND due_at >= to_timestamp(" + std::to_string(claim.low) + "::bigint / 1000000.0)";
@@ -122,7 +122,7 @@ std::string word_of(Fate fate) {
   return "back";
 }
 
-/// One column of all settlements.
+/// One member of all settlements, as an array.
 template <typename Member>
 std::string column(const std::vector<Settlement>& settlements, Member member) {
   std::vector<std::string> texts;
@@ -131,7 +131,7 @@ std::string column(const std::vector<Settlement>& settlements, Member member) {
   return array_of(texts);
 }
 
-/// As arrays: the ids of the merchants, and their shares.
+/// The turns as arrays: the two ids of the merchants, and their shares.
 std::array<std::string, 3> columns_of(const std::vector<Turn>& turns) {
   std::vector<std::string> mchids;
   std::vector<std::string> sub_mchids;
@@ -179,8 +179,8 @@ void PostgresqlStore::open(const Owner& owner) {
                   {owner.merchant});
 }
 
-/// Takes the time of all rows that are asked for, where a burst has room for them. A time that lies too far ahead is
-/// from before the database's clock was set back.
+/// Reserves the time of all rows that are asked for, if the burst limit allows it. A time too far in the future was
+/// written before the database's clock was set back, and is replaced.
 bool PostgresqlStore::take_pace(const Claim& claim) {
   const Pace& pace = claim.pace;
   const std::string farthest = "now() + " + interval(pace.farthest());
@@ -194,13 +194,14 @@ bool PostgresqlStore::take_pace(const Claim& claim) {
               .empty();
 }
 
-/// Where that fails, the rows that were claimed are used all the same, and others wait for a moment.
+/// Gives the unused part of the rate back. If this fails, the claimed rows are still used, and other workers wait a
+/// moment longer.
 void PostgresqlStore::give_back(const Claim& claim, std::size_t rows) {
   try {
     session_->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = next_at - " + interval(claim.pace.time_of(rows)) +
                         " WHERE name = $1 AND next_at > now()",
                     {claim.merchant});
-  } catch (const DatabaseError&) {  // the next statement meets the same
+  } catch (const DatabaseError&) {  // a lasting fault shows again in the next statement
   }
 }
 

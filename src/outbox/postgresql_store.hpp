@@ -55,10 +55,10 @@ class PostgresqlAdministration : public Administration {
   const std::unique_ptr<Session> session_;
 };
 
-/// Throws where the database cannot write what WeChat Pay answers.
+/// Throws if the database's encoding cannot store what WeChat Pay answers.
 void check_encoding(Session& session);
 
-/// The statements that make the tables.
+/// The statements that create the tables.
 std::string postgresql_schema();
 
 }  // namespace wechatpay::bonus_commit::outbox

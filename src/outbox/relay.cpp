@@ -45,7 +45,7 @@ void Relay::set_store(std::unique_ptr<Store> store) {
   {
     const std::lock_guard<std::mutex> lock(store_mutex_);
     store_.swap(store);
-  }  // what was there before may take some time to end
+  }  // the previous store is closed without the lock: this may take some time
 }
 
 Metrics Relay::metrics() const {
@@ -53,7 +53,7 @@ Metrics Relay::metrics() const {
   return published_;
 }
 
-/// What others see of it.
+/// Copies the metrics, so that other threads can read them.
 void Relay::publish() {
   const auto now = this->now();
   metrics_.in_flight = in_flight_;
@@ -141,7 +141,8 @@ void Relay::note_meaning(const Held& held, const CommitResult& result) {
     case Meaning::permission_missing: breaker_.answered(now); break;
     case Meaning::failed: note_failure(); break;
     case Meaning::setup_doubtful:
-      // It is an answer, and says something about one merchant's rows; of these it counts once while they are held.
+      // WeChat Pay answered, and the answer concerns the rows of one merchant. It counts as one failure while that
+      // merchant is held.
       if (breaker_.closed() && !holds(merchant)) note_failure();
       break;
     case Meaning::invalid:
@@ -226,7 +227,7 @@ void Relay::start_calls() {
 
 bool Relay::may_start(const Held& held) const {
   const auto now = this->now();
-  if (suspects_held_ > 0 && !pending_.empty()) return false;  // what was handed back is written first
+  if (suspects_held_ > 0 && !pending_.empty()) return false;  // rows that are handed back must be written first
   return in_flight_ < options_.max_in_flight && now >= halted_until_ && held.lease.has_room(time_.lease_now()) &&
          (!is_suspect(held.row) || in_flight_ == 0) && breaker_.admits(now, in_flight_);
 }
@@ -259,7 +260,8 @@ void Relay::start(std::uint64_t call) {
                        [results = results_, call](CommitResult result) { results->push(call, std::move(result)); });
 }
 
-/// An order that the check refuses only for the mode that is set is none of the dead: the option is wrong.
+/// If the check refuses an order only because of the configured mode, the row is not dead: the option is wrong, and the
+/// relay stops.
 bool Relay::refuses_mode(const Row& row) {
   if (!options_.mode || !fits_another_mode(row.order, *options_.mode)) return false;
   begin_to_end(RelayEnd::setup_wrong, std::string("row ")

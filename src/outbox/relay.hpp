@@ -1,4 +1,4 @@
-// A worker: claims rows of the outbox, commits them through a client, and settles them.
+// A worker: claims rows of the outbox, commits them with a client, and settles them.
 #ifndef WECHATPAY_SRC_OUTBOX_RELAY_HPP
 #define WECHATPAY_SRC_OUTBOX_RELAY_HPP
 
@@ -32,49 +32,50 @@ struct RelayOptions {
   Owner owner{};
   std::size_t max_in_flight = 64;
   Pace pace{};
-  std::chrono::milliseconds lease = std::chrono::seconds(90);  ///< a call's deadline is a third of it
-  std::optional<MerchantMode> mode{};                          ///< nothing: the ids that a row has
+  std::chrono::milliseconds lease = std::chrono::seconds(90);  ///< three times the deadline of a call
+  std::optional<MerchantMode> mode{};  ///< nothing: the mode follows from the merchant ids of each row
   GivingUp giving_up{};
   bool fair = false;                   ///< merchants take turns
   std::chrono::milliseconds delay{0};  ///< how long a row waits before its first commit
 };
 
-/// A relay's clocks, and how it waits. Tests give others.
+/// The clocks of a relay, and how it waits. Tests replace them.
 struct RelayTime {
   std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
   std::function<Lease::Clock::time_point()> lease_now = Lease::Clock::now;
-  /// Waits for a result, at most until then.
+  /// Waits for a result, but no longer than until the given time.
   std::function<void(ResultQueue&, std::chrono::steady_clock::time_point)> wait =
       [](ResultQueue& results, std::chrono::steady_clock::time_point moment) { results.wait_until(moment); };
 };
 
 enum class RelayEnd {
-  stopped,           ///< asked for; every row is settled or handed back
-  setup_wrong,       ///< every order would meet the same; all rows are handed back
-  database_refused,  ///< tables, rights or owner are wrong
-  unsettled,         ///< some results could not be written; their calls are repeated when their leases have ended
+  stopped,           ///< stopped on request; every row is settled or handed back
+  setup_wrong,       ///< every order would fail in the same way; all rows are handed back
+  database_refused,  ///< wrong tables, rights or owner
+  unsettled,         ///< some results could not be written: their calls are repeated after their leases have ended
 };
 
-/// run() is one thread's, the only one that uses the database.
+/// run() must be called by one thread, the only one that uses the database.
 class Relay {
  public:
   using OpenStore = std::function<std::unique_ptr<Store>()>;  ///< throws DatabaseError
-  using Say = std::function<void(const std::string&)>;        ///< gets a line for the log
+  using Say = std::function<void(const std::string&)>;        ///< receives one line for the log
 
-  /// `client` must outlive this; its deadline is to be a third of the lease.
+  /// `client` must outlive this object. Its deadline must be a third of the lease.
   Relay(RelayOptions options, OpenStore open_store, const BonusCommitClient& client, Say say, RelayTime time = {});
 
-  /// Works until it is stopped, or cannot go on.
+  /// Works until it is stopped or cannot continue.
   RelayEnd run();
 
-  /// Has run() claim nothing more, hand back what has not started, and end when what is under way has. Thread-safe.
+  /// Makes run() claim nothing more, hand back rows whose calls have not started, and return when all calls have ended.
+  /// Thread-safe.
   void request_stop();
 
-  /// Cuts the connection where run() has not noticed the stop yet, since a statement takes long. Call it some time
-  /// after request_stop(). Thread-safe.
+  /// Cuts the connection if run() has not noticed the stop yet because a statement takes long. Call it some time after
+  /// request_stop(). Thread-safe.
   void cut_statement();
 
-  /// What it has done so far; nothing is observed of the outbox. Thread-safe.
+  /// What the relay has done so far, without an observation of the outbox. Thread-safe.
   Metrics metrics() const;
 
  private:
@@ -90,7 +91,7 @@ class Relay {
 
   struct Decided {
     Settlement settlement;
-    std::string called_order;  ///< empty where no call was made
+    std::string called_order;  ///< empty if no call was made
   };
 
   void take_results();
@@ -140,47 +141,47 @@ class Relay {
   const std::shared_ptr<ResultQueue> results_ = std::make_shared<ResultQueue>();
   std::atomic<bool> stop_requested_{false};
   mutable std::mutex published_mutex_;
-  Metrics published_;  ///< guarded by it
+  Metrics published_;  ///< guarded by published_mutex_
 
-  // run()'s thread changes them under the mutex, and others read them under it.
+  // The next members are changed by run()'s thread under the mutex. Other threads read them under the mutex.
   std::mutex store_mutex_;
   std::unique_ptr<Store> store_;  ///< null: not connected
-  bool stop_noticed_ = false;     ///< what is under way in the database has begun after the stop
+  bool stop_noticed_ = false;     ///< any statement in progress began after the stop request
 
-  // The rest is run()'s thread's.
-  bool can_settle_ = false;  ///< a settlement was written since it connected
+  // The rest is used by run()'s thread only.
+  bool can_settle_ = false;  ///< a result was written since the last connect
   std::map<std::uint64_t, Held> held_;
-  std::deque<std::uint64_t> queue_;  ///< of what is held, what has not started
+  std::deque<std::uint64_t> queue_;  ///< the held rows whose calls have not started
   std::size_t suspects_held_ = 0;
   std::size_t in_flight_ = 0;
-  std::set<std::string> orders_called_;  ///< their results are not written yet
-  std::vector<Decided> pending_;         ///< not written yet
+  std::set<std::string> orders_called_;  ///< orders with a call whose result is not written yet
+  std::vector<Decided> pending_;         ///< results that are not written yet
   std::uint64_t last_call_ = 0;
   Breaker breaker_;
   Polling polling_;
-  std::map<std::string, Clock::time_point> merchants_held_;  ///< until when, after a refused permission or id
-  std::string last_resume_;                                  ///< as the database said
+  std::map<std::string, Clock::time_point> merchants_held_;  ///< until when each is held, after a refusal
+  std::string last_resume_;                                  ///< the last value read from the database
   Clock::time_point halted_until_ = Clock::time_point::min();
-  Clock::time_point rate_limited_until_ = Clock::time_point::min();  ///< the same, kept when the database has it
-  std::optional<std::chrono::milliseconds> new_halt_;  ///< to be written; from then on the database stops claims
+  Clock::time_point rate_limited_until_ = Clock::time_point::min();  ///< halted_until_, kept when the database has it
+  std::optional<std::chrono::milliseconds> new_halt_;  ///< to be written to the database, which then stops claims
 
   Clock::time_point settle_at_ = Clock::time_point::max();
   Clock::time_point claim_at_ = Clock::time_point::min();
   Clock::time_point database_at_ = Clock::time_point::min();
   std::chrono::milliseconds database_pause_{500};
-  std::string database_fault_;  ///< what was said of it; empty: it answers
+  std::string database_fault_;  ///< the last fault that was logged; empty: the database answers
   Clock::time_point fault_said_at_ = Clock::time_point::min();
   std::int64_t low_ = 0;
-  std::optional<Merchant> last_merchant_;  ///< whom the next turns follow
+  std::optional<Merchant> last_merchant_;  ///< the merchant that precedes the next turns
   Clock::time_point full_scan_at_ = Clock::time_point::min();
 
-  std::optional<RelayEnd> end_;  ///< it is ending, so
+  std::optional<RelayEnd> end_;  ///< how the relay is ending; nothing: it is not
   Clock::time_point give_up_at_ = Clock::time_point::max();
 
   Metrics metrics_;
   Settled settled_;  ///< since the last report
   std::uint64_t lost_ = 0;
-  std::set<std::string> causes_told_;  ///< since calls last began to succeed
+  std::set<std::string> causes_told_;  ///< causes already logged since calls last began to succeed
   Clock::time_point report_at_ = Clock::time_point::min();
 };
 

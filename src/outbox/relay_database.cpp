@@ -1,4 +1,4 @@
-// What the relay does with the database.
+// The database operations of the relay.
 #include <wechatpay/bonus_commit/client_options.hpp>
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t largest_settlement = 500;
 constexpr std::chrono::milliseconds longest_database_pause{30000};
-constexpr std::chrono::minutes fault_pause{1};  // between lines about a fault that lasts
+constexpr std::chrono::minutes fault_pause{1};  // between log lines about a lasting fault
 constexpr std::chrono::seconds full_scan_pause{5};
 constexpr std::int64_t low_margin = 5000000;  // microseconds
 
@@ -27,7 +27,7 @@ void Relay::use_database() {
       store_->open(options_.owner);
       look_for_resume();
     }
-    // Each step may take as long as a statement may: a stop does not wait for those that it makes needless.
+    // Each step may take as long as a statement may. After a stop request, steps that are no longer needed are skipped.
     const auto ends = [this] { return stop_requested_ && !end_; };
     if (ends()) return;
     settle();
@@ -91,7 +91,7 @@ void Relay::settle() {
   }
 }
 
-/// Where the database refuses some, the others are written all the same.
+/// Writes the results. If the database refuses some of them, the others are still written.
 Settled Relay::write(const std::vector<Settlement>& settlements) {
   try {
     return store_->settle(settlements);
@@ -105,7 +105,8 @@ Settled Relay::write(const std::vector<Settlement>& settlements) {
   return {first.done + second.done, first.dead + second.dead, first.back + second.back};
 }
 
-/// The row waits, so that nobody takes it for one that kills its workers. Where that is refused, too, its lease ends.
+/// Makes the row wait, so that it is not mistaken for a row that crashes its workers. If the database refuses this too,
+/// the row's lease expires.
 Settled Relay::write_refused(const Settlement& refused, const DatabaseError& error) {
   if (causes_told_.insert("settlement " + error.state()).second) {
     say_("row " + std::to_string(refused.id) + ": the database refuses to write its result, it waits for an hour: " +
@@ -125,7 +126,7 @@ Settled Relay::write_refused(const Settlement& refused, const DatabaseError& err
   }
 }
 
-/// Another row of an order whose result is written now is claimed anew, since its claim has not seen that.
+/// Hands back other rows of the orders whose results have just been written: their claims were made before that.
 void Relay::forget(const std::set<std::string>& written_orders) {
   for (const std::string& order : written_orders) orders_called_.erase(order);
   const auto repeats = [&](std::uint64_t call) {
@@ -138,7 +139,7 @@ void Relay::forget(const std::set<std::string>& written_orders) {
   queue_.erase(first, queue_.end());
 }
 
-/// All rows that are held, when it is time for the first of them. What has not started and is lost is dropped.
+/// Renews the leases of all held rows when the first one is due. Lost rows whose calls have not started are dropped.
 void Relay::renew() {
   const auto begin = time_.lease_now();
   const bool due = std::any_of(held_.begin(), held_.end(),
@@ -151,7 +152,7 @@ void Relay::renew() {
   for (const HeldRow& row : renewed) ours.emplace(row.id, row.token);
   std::set<std::uint64_t> lost;
   for (auto& [call, held] : held_) {
-    held.lease = Lease(begin, options_.lease);  // a lost one that has started is not asked about again
+    held.lease = Lease(begin, options_.lease);  // so that a lost row with a started call is not checked again at once
     if (!held.started && ours.count({held.row.id, held.token}) == 0) lost.insert(call);
   }
   count({}, lost.size());
@@ -161,11 +162,11 @@ void Relay::renew() {
       queue_.end());
 }
 
-/// How many rows there is room for; 0: none now.
+/// How many rows may be claimed now; 0: none.
 std::size_t Relay::claimable() const {
   const auto now = this->now();
   if (end_ || suspects_held_ > 0 || now < halted_until_ || pending_.size() >= largest_settlement) return 0;
-  // A database that takes claims and no results, since its disk is full, is to cost one call, and not a batch.
+  // A database with a full disk may accept claims but no results. This must cost one call only, not a whole batch.
   if (!can_settle_ && !(held_.empty() && pending_.empty())) return 0;
   if (!breaker_.closed()) return held_.empty() && now >= breaker_.next_probe() ? 1 : 0;
   if (queue_.size() >= options_.max_in_flight) return 0;
@@ -198,7 +199,7 @@ void Relay::claim() {
   if (!rows.empty()) rate_limited_until_ = Clock::time_point::min();  // an operator may have ended the halt
   if (!rows.empty() && breaker_.closed()) metrics_.moved_at = now();
   low_ = options_.fair || rows.size() < claim.most ? 0 : std::max<std::int64_t>(0, rows.back().due - low_margin);
-  // Where merchants take turns, some have fewer rows than their share: there may be more of others.
+  // When merchants take turns, some have fewer rows than their share, so other merchants may have more due rows.
   const std::size_t wanted = options_.fair && !rows.empty() ? rows.size() : claim.most;
   const auto pause = polling_.after(wanted, rows.size(), random_fraction());
   claim_at_ = now() + (rows.empty() ? options_.pace.pause(pause) : pause);
@@ -210,17 +211,17 @@ std::vector<Row> Relay::claim_rows(Claim& claim) {
   if (!options_.fair) return store_->claim(claim);
   const std::vector<Merchant> due = store_->merchants_due(claim);
   if (due.empty()) return {};
-  if (!last_merchant_) {  // workers that start together begin with different ones
+  if (!last_merchant_) {  // so that workers that start together begin with different merchants
     last_merchant_ = due[static_cast<std::size_t>(random_fraction() * static_cast<double>(due.size())) % due.size()];
   }
   claim.turns = turns_of(due, *last_merchant_, claim.most);
   std::vector<Row> rows = store_->claim(claim);
-  // A merchant has had its turn also where its rows are locked.
+  // A merchant also counts as served if all its due rows were locked.
   if (!store_->waits_for_rate()) last_merchant_ = next_last(claim.turns, due.size());
   return rows;
 }
 
-/// An operator who resumes has merchants called again that are held.
+/// If an operator has resumed, merchants that are held are called again.
 void Relay::look_for_resume() {
   std::string resume = store_->last_resume();
   if (resume != last_resume_) merchants_held_.clear();
@@ -242,7 +243,7 @@ void Relay::take_rows(std::vector<Row> rows, const std::string& token, Lease::Cl
   leave_suspect_alone();
 }
 
-/// Where a suspect waits to be started, everything else that waits is handed back, so that it does not suffer with it.
+/// If a suspect row is queued, hands back all other queued rows, so that a crash does not affect them.
 void Relay::leave_suspect_alone() {
   const auto suspect =
       std::find_if(queue_.begin(), queue_.end(), [this](std::uint64_t call) { return is_suspect(held_.at(call).row); });

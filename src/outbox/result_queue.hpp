@@ -1,4 +1,4 @@
-// Results of calls on their way from the transport's thread to the relay's.
+// Passes the results of calls from the transport's thread to the relay's thread.
 #ifndef WECHATPAY_SRC_OUTBOX_RESULT_QUEUE_HPP
 #define WECHATPAY_SRC_OUTBOX_RESULT_QUEUE_HPP
 
@@ -24,7 +24,7 @@ class ResultQueue {
     changed_.notify_one();
   }
 
-  /// Ends one wait.
+  /// Ends one wait().
   void wake() {
     const std::lock_guard<std::mutex> lock(mutex_);
     woken_ = true;
@@ -36,7 +36,7 @@ class ResultQueue {
     return std::exchange(results_, {});
   }
 
-  /// Waits for a result or wake(), at most until then.
+  /// Waits for a result or wake(), but no longer than until the given time.
   void wait_until(std::chrono::steady_clock::time_point moment) {
     std::unique_lock<std::mutex> lock(mutex_);
     changed_.wait_until(lock, moment, [this] { return woken_ || !results_.empty(); });

@@ -1,4 +1,4 @@
-// How one thread ends another's wait for a database.
+// Lets one thread end another thread's wait for a database.
 #ifndef WECHATPAY_SRC_OUTBOX_SESSION_SOCKET_HPP
 #define WECHATPAY_SRC_OUTBOX_SESSION_SOCKET_HPP
 
@@ -8,7 +8,8 @@
 
 namespace wechatpay::bonus_commit::outbox {
 
-/// A descriptor of its own for a connection's socket, so that the client library may close its own at any time.
+/// A duplicate of a connection's socket descriptor, so that the client library may close its own descriptor at any
+/// time.
 class SessionSocket {
  public:
   SessionSocket() = default;
@@ -18,7 +19,7 @@ class SessionSocket {
     if (copy_ >= 0) ::close(copy_);
   }
 
-  /// Before another thread knows of it.
+  /// Call it before another thread uses this object.
   void set(int socket) { copy_ = ::fcntl(socket, F_DUPFD_CLOEXEC, 0); }
 
   /// Thread-safe.

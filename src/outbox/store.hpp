@@ -1,4 +1,4 @@
-// The outbox as a worker uses it, and as an operator does. One implementation for each kind of database.
+// The outbox for workers (Store) and for operators (Administration). Each kind of database has one implementation.
 #ifndef WECHATPAY_SRC_OUTBOX_STORE_HPP
 #define WECHATPAY_SRC_OUTBOX_STORE_HPP
 
@@ -18,29 +18,29 @@
 
 namespace wechatpay::bonus_commit::outbox {
 
-/// The version of the tables that this code makes, and the oldest one that it works with: the one before, once there is
-/// one.
+/// The version of the tables that this code creates, and the oldest version that it works with: the previous one, once
+/// there is one.
 inline constexpr int schema_version = 1;
 inline constexpr int oldest_version = 1;
 
-/// Whose outbox it is: another merchant's or another host's is refused.
+/// The owner of the outbox. An outbox of another merchant or another host is refused.
 struct Owner {
   std::string merchant{};
   std::string host{};  ///< as host_of() writes it
 };
 
-/// Where requests go, for the tables: sorted, with commas between, so that the order does not matter.
+/// The hosts of the origins, for the tables: sorted and separated by commas, so that the order does not matter.
 std::string host_of(std::vector<std::string> origins);
 
 struct Claim {
   std::string token{};
   std::size_t most = 1;
   std::chrono::milliseconds lease{90000};
-  std::int64_t low = 0;  ///< only rows that are due since then, microseconds since 1970; 0: all that are due
+  std::int64_t low = 0;  ///< only rows due since then, in microseconds since 1970; 0: all due rows
   std::string merchant{};
   Pace pace{};
-  std::chrono::milliseconds delay{0};  ///< only rows that were inserted so long ago
-  std::vector<Turn> turns{};           ///< empty: the oldest rows, whose ever they are
+  std::chrono::milliseconds delay{0};  ///< only rows inserted at least this long ago
+  std::vector<Turn> turns{};           ///< empty: the oldest rows of all merchants
 };
 
 /// A row and the token under which it was claimed.
@@ -49,14 +49,14 @@ struct HeldRow {
   std::string token{};
 };
 
-/// How many rows were settled, of each fate.
+/// The number of rows settled, for each fate.
 struct Settled {
   std::uint64_t done = 0;
   std::uint64_t dead = 0;
   std::uint64_t back = 0;
 };
 
-/// What a worker asks of the outbox. Each member throws DatabaseError.
+/// The outbox operations of a worker. Each member throws DatabaseError.
 class Store {
  public:
   Store() = default;
@@ -64,32 +64,32 @@ class Store {
   Store& operator=(const Store&) = delete;
   virtual ~Store() = default;
 
-  /// Throws where the tables are of another version, or another owner's: another merchant's, or with no host in common.
-  /// The first worker makes its owner theirs.
+  /// Throws if the tables have another version or another owner: another merchant, or no host in common. The first
+  /// worker writes its owner to the tables.
   virtual void open(const Owner& owner) = 0;
 
-  /// Claims rows that are due, the oldest first. None are where the merchant is halted, or its pace gives no room.
+  /// Claims due rows, the oldest first. Claims none if the merchant is halted or the rate does not allow it.
   virtual std::vector<Row> claim(const Claim& claim) = 0;
 
-  /// Whether the last claim took none since its pace gave no room.
+  /// Whether the last claim took no rows because of the rate.
   virtual bool waits_for_rate() const = 0;
 
-  /// The merchants that have rows which are due.
+  /// The merchants that have due rows.
   virtual std::vector<Merchant> merchants_due(const Claim& claim) = 0;
 
-  /// Lengthens the leases; returns the rows that still have their token.
+  /// Renews the leases. Returns the rows that still have their token.
   virtual std::vector<HeldRow> renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) = 0;
 
-  /// All of it or nothing. Repeated, it changes nothing.
+  /// Writes all settlements or none. Calling it again with the same settlements changes nothing.
   virtual Settled settle(const std::vector<Settlement>& settlements) = 0;
 
-  /// Has no worker of the merchant claim for so long.
+  /// Stops the claims of all workers of the merchant for this long.
   virtual void halt(const std::string& merchant, std::chrono::milliseconds time, const std::string& why) = 0;
 
   /// When an operator last ended halts; empty: never.
   virtual std::string last_resume() = 0;
 
-  /// Has the statement that is under way, and each later one, fail at once: as Session::interrupt(). Thread-safe.
+  /// Makes the statement in progress and each later one fail at once, as Session::interrupt() does. Thread-safe.
   virtual void interrupt() {}
 };
 
@@ -100,13 +100,14 @@ struct Status {
   std::uint64_t due = 0;
   std::uint64_t waiting = 0;
   std::uint64_t claimed = 0;
-  std::int64_t oldest_due_seconds = 0;        ///< since when the oldest due row is due
-  std::int64_t oldest_unsettled_seconds = 0;  ///< the age of the oldest row that is not settled
+  std::int64_t oldest_due_seconds = 0;        ///< how long the oldest due row has been due
+  std::int64_t oldest_unsettled_seconds = 0;  ///< the age of the oldest unsettled row
   std::uint64_t done_in_last_hour = 0;
   std::map<std::string, std::uint64_t> dead{};  ///< by kind
-  std::int64_t halted_seconds = 0;              ///< for how long the merchant is still halted
+  std::int64_t halted_seconds = 0;              ///< how long the merchant is still halted
   std::string why_halted{};
-  /// Since when the shared rate was last used up: 0 or less, it is now; nothing: no relay has been here.
+  /// How long ago the shared rate was last used up. 0 or less: it is used up now. Nothing: no relay has used this
+  /// outbox.
   std::optional<std::int64_t> rate_used_seconds{};
 };
 
@@ -121,22 +122,22 @@ struct DeadRow {
   std::string request_id{};
 };
 
-/// Which dead rows: of a kind, with an id, or all; of them, those with an id above `after`.
+/// Selects dead rows: of a kind, with an id, or all; of these, only ids above `after`.
 struct DeadRows {
   std::optional<std::string> kind{};
   std::optional<std::int64_t> id{};
   std::int64_t after = 0;
 };
 
-/// What `doctor` looks at.
+/// What `doctor` checks.
 struct Health {
   std::string server{};
-  std::vector<std::string> missing_rights{};    ///< of those that a relay needs; an operator needs more
+  std::vector<std::string> missing_rights{};    ///< of the rights that a relay needs; an operator needs more
   std::int64_t clock_offset_seconds = 0;        ///< the database's clock minus this machine's
   std::int64_t oldest_transaction_seconds = 0;  ///< how long the oldest transaction has been open
 };
 
-/// What an operator asks of the outbox. Each member throws DatabaseError.
+/// The outbox operations of an operator. Each member throws DatabaseError.
 class Administration {
  public:
   Administration() = default;
@@ -144,16 +145,16 @@ class Administration {
   Administration& operator=(const Administration&) = delete;
   virtual ~Administration() = default;
 
-  /// The statements that make the tables, and leave alone those that are there.
+  /// The statements that create the tables. Existing tables are not changed.
   virtual std::string schema() const = 0;
   virtual void install() = 0;
 
   virtual Status status() = 0;
   virtual std::vector<DeadRow> dead(const DeadRows& which, std::size_t most) = 0;
-  virtual std::uint64_t retry(const DeadRows& which) = 0;    ///< they become new rows; returns how many
-  virtual std::uint64_t discard(const DeadRows& which) = 0;  ///< they are deleted; returns how many
-  virtual std::uint64_t prune(std::chrono::hours age) = 0;   ///< deletes done rows that are older; returns how many
-  virtual std::uint64_t resume() = 0;  ///< ends halts, and makes waiting rows due; returns how many rows
+  virtual std::uint64_t retry(const DeadRows& which) = 0;    ///< makes them new rows; returns how many
+  virtual std::uint64_t discard(const DeadRows& which) = 0;  ///< deletes them; returns how many
+  virtual std::uint64_t prune(std::chrono::hours age) = 0;   ///< deletes done rows older than `age`; returns how many
+  virtual std::uint64_t resume() = 0;  ///< ends halts and makes waiting rows due; returns the number of rows
   virtual Health health() = 0;
 };
 
@@ -161,7 +162,7 @@ class Administration {
 std::unique_ptr<Store> open_store(const std::string& url);
 std::unique_ptr<Administration> open_administration(const std::string& url);
 
-/// The statements for a database with such a URL.
+/// The statements that create the tables, for the kind of database in the URL.
 std::string schema_for(const std::string& url);
 
 }  // namespace wechatpay::bonus_commit::outbox

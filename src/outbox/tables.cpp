@@ -35,7 +35,7 @@ BonusCommitRequest order_of(const std::vector<std::string>& columns) {
                       "", false);
 }
 
-/// A count that can be reckoned with, whatever a merchant has inserted.
+/// A row's count, limited to a range that is safe for arithmetic: a merchant may insert any value.
 int count_of(const std::string& text) {
   return static_cast<int>(std::clamp<std::int64_t>(number_of(text), 0, 1000000000));
 }
