@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::string_view begin_of_key = "-----BEGIN";
 
-/// The name of a variable of the environment that holds a key itself; empty where none of ours does.
+/// The name of an environment variable that contains a key itself; empty if none of the tool's variables does.
 std::string variable_with_key() {
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string_view text = *variable;
@@ -52,7 +52,7 @@ std::vector<std::string> options_of(const CLI::App& command) {
 
 std::string meant(const std::string& name) { return name.empty() ? "" : "; did you mean " + name + "?"; }
 
-/// Why nothing takes `argument`. What is no option may be a secret, and is told by its place.
+/// Why `argument` is not accepted. A word that is not an option may be a secret, so its position is shown instead.
 std::string explain_left_over(const CLI::App& app, const std::string& argument,
                               const std::vector<std::string>& arguments) {
   const auto commands = app.get_subcommands();
@@ -70,7 +70,7 @@ std::string explain_left_over(const CLI::App& app, const std::string& argument,
   return command.get_name() + " has no option " + option + meant(similar_name(option, options_of(command)));
 }
 
-/// All options of `command` that it needs and did not get.
+/// The required options of `command` that are missing.
 std::string missing_options(const CLI::App& command) {
   std::string missing;
   std::size_t count = 0;
@@ -82,14 +82,14 @@ std::string missing_options(const CLI::App& command) {
   return count == 0 ? "" : missing + (count == 1 ? " is required" : " are required");
 }
 
-/// CLI11's message about a value that it cannot convert, without the value.
+/// CLI11's message about a value that it cannot convert, with the value removed.
 std::string without_value(const std::string& message) {
   constexpr std::string_view begin = "Could not convert: ";
   if (message.compare(0, begin.size(), begin) != 0) return "the value of an option is not valid";
   return message.substr(begin.size(), message.find(" = ") - begin.size()) + ": the value is not valid";
 }
 
-/// 0.001 as it is written, without zeros behind it.
+/// A number as text without trailing zeros: 0.001.
 std::string as_text(double number) {
   std::ostringstream text;
   text << std::setprecision(10) << number;

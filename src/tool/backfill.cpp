@@ -32,13 +32,13 @@ struct Options {
   bool json = false;
 };
 
-/// Whether both names are of one file, by whatever path.
+/// Whether both names refer to the same file, by any path.
 bool same_file(const std::string& a, const std::string& b) {
   std::error_code not_there;
   return a == b || fs::equivalent(a, b, not_there);
 }
 
-/// Why the files cannot be what they are to be; empty where they can.
+/// What is wrong with the combination of files; empty if nothing is.
 std::string fault_of_files(const Options& options) {
   const BackfillOptions& run = options.run;
   if (same_file(run.failed, options.file) || same_file(run.journal, options.file) ||
@@ -87,7 +87,7 @@ int run(const Options& given) {
   client_options.rate_limit.per_second = run.rate;
   auto client = options.connection.client(std::move(client_options), run.max_in_flight);
   if (!client) return refuse(client.error());
-  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // who reads of it may go away; the journal stays
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // the reader of the output may exit; the journal stays complete
   const int interruption = catch_interruptions();
   auto file = OrderFile::open(options.file, options.defaults, interruption);
   if (!file && interrupted_within(interruption, 0)) {

@@ -1,4 +1,4 @@
-// When a file of orders has failed too often to go on.
+// Decides when a file of orders has failed too often to continue.
 #ifndef WECHATPAY_SRC_TOOL_BACKFILL_DECISIONS_HPP
 #define WECHATPAY_SRC_TOOL_BACKFILL_DECISIONS_HPP
 
@@ -9,16 +9,16 @@
 
 namespace wechatpay::bonus_commit::tool {
 
-/// Counts failures in a row.
+/// Counts consecutive failures.
 class FailuresInARow {
  public:
-  /// `most` of them are too many; 0: never. Of refused permissions, which most likely concern all orders of a merchant,
-  /// ten are.
+  /// `most`: this many failures are too many; 0: no limit. For missing permissions the limit is ten at most, because
+  /// they most likely concern all orders of a merchant.
   explicit FailuresInARow(std::uint64_t most) : most_(most) {}
 
   void credited() { failures_ = permissions_ = 0; }
 
-  /// Whether there are too many with `error`.
+  /// Whether there are too many failures, including `error`.
   bool too_many_with(const Error& error) {
     ++failures_;
     permissions_ = error.remedy == Remedy::ask_wechat_pay ? permissions_ + 1 : 0;

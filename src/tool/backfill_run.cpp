@@ -26,7 +26,7 @@ namespace {
 constexpr int most_rows_of_a_cause = 3;
 constexpr std::size_t most_causes = 20;
 
-/// What rows with this fault have in common: its words before the first value.
+/// The common part of faults of one kind: the text before the first value.
 std::string cause_of(const std::string& fault) {
   const std::size_t value = std::min(fault.find_first_of(":(\"0123456789"), fault.find(", not "));
   return fault.substr(0, value);
@@ -44,7 +44,7 @@ BackfillRun::BackfillRun(const BackfillOptions& options, OrderFile file, Journal
 int BackfillRun::run(const BonusCommitClient& client) {
   BatchOptions batch;
   batch.max_in_flight = options_.max_in_flight;
-  if (options_.rate > 0) {  // what waits for its moment is waited for at the end
+  if (options_.rate > 0) {  // orders that wait for the rate limit are awaited at the end
     const auto two_seconds = static_cast<std::size_t>(std::ceil(2 * options_.rate));
     batch.max_in_flight = std::min(batch.max_in_flight, two_seconds);
   }
@@ -124,7 +124,7 @@ bool BackfillRun::take(const BonusCommitRequest& request, const CommitResult& re
   return stopped_because_.empty();
 }
 
-/// Shows how far it is, and hands Ctrl-C on; in a thread of its own.
+/// Shows the progress and passes Ctrl-C on. Runs in its own thread.
 void BackfillRun::watch() {
   using Clock = std::chrono::steady_clock;
   Progress progress;
@@ -156,7 +156,7 @@ void BackfillRun::watch() {
   }
 }
 
-/// The first rows of each cause, as long as there are few causes.
+/// Prints the first rows of each cause, as long as there are few causes.
 void BackfillRun::tell_of_row(const OrderRow& row) {
   const std::string cause = cause_of(row.fault);
   if (rows_told_.count(cause) == 0 && rows_told_.size() >= most_causes) return;
@@ -166,8 +166,8 @@ void BackfillRun::tell_of_row(const OrderRow& row) {
               (told == most_rows_of_a_cause ? " (further rows like this are only counted)" : ""));
 }
 
-/// The first order of each cause, as long as there are few causes. WeChat Pay has one code for many, which its own
-/// words tell apart.
+/// Prints the first order of each cause, as long as there are few causes. WeChat Pay uses one code for many causes; its
+/// message tells them apart.
 void BackfillRun::tell_of_order(const std::string& out_trade_no, const Error& error) {
   if (orders_told_.size() >= most_causes) return;
   const std::string label = label_with_outcome(error);
@@ -207,7 +207,7 @@ void BackfillRun::report_counts() {
   screen_.say(counts);
 }
 
-/// What was not told in full before is told now.
+/// Prints what was not printed in full before.
 void BackfillRun::report_kinds() {
   journal_.for_each_kind_of_failure([this](const Journal::Failures& kind) {
     const bool told = std::any_of(orders_told_.begin(), orders_told_.end(),

@@ -1,4 +1,4 @@
-// One run of a backfill: from a file of orders through a client into a journal.
+// One run of a backfill: reads orders from a file, commits them with a client, and writes the results to a journal.
 #ifndef WECHATPAY_SRC_TOOL_BACKFILL_RUN_HPP
 #define WECHATPAY_SRC_TOOL_BACKFILL_RUN_HPP
 
@@ -20,8 +20,8 @@
 namespace wechatpay::bonus_commit::tool {
 
 struct BackfillOptions {
-  std::string journal;  ///< the file's name; empty: none
-  std::string failed;   ///< where to write what failed
+  std::string journal;  ///< the file's name; empty: no journal file
+  std::string failed;   ///< the file for orders and rows that failed
   std::size_t max_in_flight = 64;
   double rate = 0;  ///< requests a second; 0: no limit
   std::uint64_t stop_after = 100;
@@ -31,14 +31,14 @@ struct BackfillOptions {
 
 class BackfillRun {
  public:
-  /// `interruption`: a descriptor that is readable when the run is to end; -1: nothing ends it early. All of them must
-  /// outlive this.
+  /// `interruption`: a descriptor that becomes readable when the run is to end; -1: it is never interrupted. All
+  /// arguments must outlive this object.
   BackfillRun(const BackfillOptions& options, OrderFile file, Journal& journal, int interruption);
 
-  /// Commits what is to be committed, tells of it on standard error, and returns the exit status.
+  /// Commits the orders that need it, reports on standard error, and returns the exit status.
   int run(const BonusCommitClient& client);
 
-  /// How it went, for --json; after run().
+  /// The result of the run, for --json. Call it after run().
   nlohmann::ordered_json summary();
 
  private:
@@ -70,18 +70,18 @@ class BackfillRun {
   std::atomic<std::uint64_t> refused_before_{0};
   std::atomic<std::uint64_t> repeated_{0};
   std::atomic<std::uint64_t> bytes_{0};
-  // The next ones are the thread's that reads the file, and after it the one's that reports.
-  std::map<std::string, int> rows_told_;  ///< by cause
+  // The next members are used by the thread that reads the file, and after it ends by the thread that reports.
+  std::map<std::string, int> rows_told_;  ///< rows printed, by cause
   std::uint64_t last_line_ = 0;
   bool read_to_the_end_ = false;
-  // The rest is the thread's that takes results, and after it the one's that reports.
-  std::map<std::string, std::string> orders_told_;  ///< the labels, by cause
+  // The other members are used by the thread that takes results, and after it ends by the thread that reports.
+  std::map<std::string, std::string> orders_told_;  ///< labels of printed orders, by cause
   FailuresInARow failures_in_a_row_;
   std::string stopped_because_;
   int worst_ = 0;
   bool broken_ = false;
   bool interrupted_ = false;
-  std::uint64_t failed_rows_ = 0;  ///< in the file of what failed
+  std::uint64_t failed_rows_ = 0;  ///< in the file of failures
 };
 
 }  // namespace wechatpay::bonus_commit::tool

@@ -22,7 +22,7 @@ struct Options {
   bool json = false;
 };
 
-/// What was found, in words or as one document of JSON, each row as it comes.
+/// Prints what was found: as text, or as one JSON document; each row as soon as it is found.
 class Report {
  public:
   explicit Report(bool json) : json_(json) {
@@ -40,7 +40,7 @@ class Report {
     tell(row.line, "fault", row.fault);
   }
 
-  /// `error`: why the file was not read to its end; empty where it was.
+  /// `error`: why the file was not read to its end; empty if it was.
   void end(const std::string& error) {
     if (json_) {
       std::cout << (listed_ ? "\n  ]" : "]") << ",\n  \"orders\": " << orders_ << ",\n  \"repeated\": " << repeated_

@@ -1,5 +1,5 @@
-// The tool's commands. Each adds its arguments to the command line; if it is the one that is given, it runs when the
-// line has been parsed and leaves its exit status.
+// The tool's commands. Each function adds a command and its arguments to the command line. If that command is given, it
+// runs after parsing and sets the exit status.
 #ifndef WECHATPAY_SRC_TOOL_COMMANDS_HPP
 #define WECHATPAY_SRC_TOOL_COMMANDS_HPP
 
@@ -22,7 +22,7 @@ void add_explain(CLI::App& app, int& status);
 void add_sandbox(CLI::App& app, int& status);
 void add_completion(CLI::App& app, int& status);
 
-/// What `outbox` can do, with spaces between them.
+/// The actions of `outbox`, separated by spaces.
 std::string outbox_actions();
 
 }  // namespace wechatpay::bonus_commit::tool

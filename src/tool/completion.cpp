@@ -11,12 +11,12 @@ namespace wechatpay::bonus_commit::tool {
 
 namespace {
 
-/// Options whose argument is a file's name.
+/// Options whose argument is a file name.
 bool takes_file(const CLI::Option& option) {
   return option.get_type_name() == "FILE" || option.get_type_name() == "FOLDER";
 }
 
-/// As far as no shell takes one of its characters for something else.
+/// The first sentence of a help text, without characters that are special in a shell.
 std::string first_sentence(const std::string& text) {
   std::string sentence = text.substr(0, text.find_first_of(".:;[\n"));
   for (char& c : sentence) {
@@ -25,12 +25,12 @@ std::string first_sentence(const std::string& text) {
   return sentence;
 }
 
-/// The options of `command` that have a long name, which is the first one; positional arguments have none.
+/// The options of `command` that have a long name. Positional arguments have none.
 std::vector<const CLI::Option*> long_options_of(const CLI::App& command) {
   return command.get_options([](const CLI::Option* option) { return !option->get_lnames().empty(); });
 }
 
-/// All long options of `command` that `wanted` takes, with spaces between them.
+/// The long names of all options of `command` for which `wanted` returns true, separated by spaces.
 template <typename Predicate>
 std::string options_of(const CLI::App& command, Predicate wanted) {
   std::string all;
@@ -124,7 +124,7 @@ std::string zsh_script(const CLI::App& app) {
               : command->get_name() == "outbox"   ? " '*:action:(" + outbox_actions() + ")' ;;\n"
                                                   : " '*:file:_files' ;;\n";
   }
-  // Loaded from $fpath, it is called by the file's name; sourced, it makes itself known.
+  // zsh calls it by the file's name if it is loaded from $fpath. If it is sourced, it registers itself.
   script +=
       "  esac\n"
       "}\n"

@@ -56,7 +56,7 @@ void Connection::add_to(CLI::App& command) {
 
 namespace {
 
-/// An open file; closed at the end.
+/// An open file descriptor, closed by the destructor.
 class Descriptor {
  public:
   explicit Descriptor(int number) : number_(number) {}
@@ -71,8 +71,8 @@ class Descriptor {
   const int number_;
 };
 
-/// What can be read of the file up to `most` bytes or a line end. A FIFO that nobody writes is waited for 5 s; one that
-/// somebody has open, for as long as that takes.
+/// What can be read from the file, up to `most` bytes or the end of a line. It waits at most 5 s for a FIFO without a
+/// writer, and without limit for a FIFO that a writer has open.
 std::string read_line_of(const std::string& name, std::size_t most) {
   const Descriptor file(::open(name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   struct stat about {};
@@ -89,7 +89,7 @@ std::string read_line_of(const std::string& name, std::size_t most) {
       continue;
     }
     if (count < 0 && errno == EINTR) continue;
-    const bool written = count < 0 && errno == EAGAIN;  // somebody has it open
+    const bool written = count < 0 && errno == EAGAIN;  // a writer has it open
     if (!written && (!fifo || waited || count < 0 || !text.empty())) break;
     waited = !written;
     pollfd ready{file.number(), POLLIN, 0};
@@ -98,7 +98,7 @@ std::string read_line_of(const std::string& name, std::size_t most) {
   return text;
 }
 
-/// The first line of the file, as it is. A message quotes nothing of it, nor the file's name, which may be the
+/// The first line of the file, unchanged. Messages quote neither the line nor the file's name, which may be the
 /// passphrase itself.
 Result<std::string> read_passphrase(const std::string& name) {
   constexpr std::size_t most = 4096;
@@ -122,7 +122,7 @@ Result<std::string> read_passphrase(const std::string& name) {
   return text;
 }
 
-/// An option that would be passed over in silence beside the others; empty where there is none.
+/// Reports an option that the other options would silently override; empty if there is none.
 std::string superfluous_option(const Connection& given) {
   const std::string in_certificate = " is read from the certificate: remove it, or remove ";
   if (!given.p12_file.empty()) {
@@ -137,7 +137,7 @@ std::string superfluous_option(const Connection& given) {
   return "";
 }
 
-/// Names what nobody sees in a passphrase that did not fit.
+/// Adds a hint to an error if the passphrase begins or ends with a blank.
 Result<Credentials> with_hint(Result<Credentials> credentials, const std::string& passphrase) {
   if (credentials || passphrase.empty() || without_blanks(passphrase) == passphrase) return credentials;
   Error error = std::move(credentials).error();

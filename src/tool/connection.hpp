@@ -1,4 +1,4 @@
-// Who asks, whom to believe, and where requests go: the arguments that every command which sends has in common.
+// The merchant's credentials, WeChat Pay's keys and the origins: the arguments of every command that sends requests.
 #ifndef WECHATPAY_SRC_TOOL_CONNECTION_HPP
 #define WECHATPAY_SRC_TOOL_CONNECTION_HPP
 
@@ -29,15 +29,15 @@ struct Connection {
   void add_to(CLI::App& command);
 
   Result<Credentials> credentials() const;
-  std::string passphrase_file_warning() const;  ///< that others may read it; empty where they may not
+  std::string passphrase_file_warning() const;  ///< a warning if others may read the file; empty if they may not
   Result<PlatformKeys> platform_keys() const;
   Result<std::shared_ptr<CurlTransport>> transport(std::size_t max_connections = CurlOptions().max_connections) const;
 
-  /// All of it. `options` but for the origins, which are set here.
+  /// Creates a client from all arguments. `options` apply except for the origins, which are set here.
   Result<BonusCommitClient> client(ClientOptions options,
                                    std::size_t max_connections = CurlOptions().max_connections) const;
 
-  /// The rest, with credentials() that were read already: a key or passphrase from a pipe can be read once.
+  /// The same with credentials() that were already read: a key or passphrase from a pipe can be read only once.
   Result<BonusCommitClient> client(Credentials credentials, ClientOptions options, std::size_t max_connections) const;
 };
 

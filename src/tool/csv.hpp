@@ -9,7 +9,7 @@
 
 namespace wechatpay::bonus_commit::tool {
 
-/// The fields of a line; nothing where its quotes are not closed or stand in the wrong place.
+/// The fields of a line; nothing if its quotes are not closed or are in the wrong place.
 inline std::optional<std::vector<std::string>> split_csv(std::string_view text, char delimiter) {
   std::vector<std::string> found;
   while (true) {

@@ -41,7 +41,7 @@ char best_delimiter(std::string_view text) {
   return best;
 }
 
-/// What separates the columns, where that is none of the delimiters that are read; empty where it is not seen.
+/// The delimiter of the columns if it is not one of the supported ones; empty if none is found.
 std::string foreign_delimiter(const std::string& text) {
   for (std::string delimiter : {"||", "|", "\x01", "\x1F", "^", "~", ":", "#", "\uFF0C", "\uFF1B", "\u3001", " "}) {
     std::vector<std::string> columns;
@@ -72,7 +72,7 @@ constexpr std::pair<std::string_view, std::string_view> other_names[] = {
     {"bonus_value", "\u79EF\u5206\u503C"},
     {"merchant_mode", "\u5546\u6237\u6A21\u5F0F"}};
 
-/// The column that is another name of `field`; empty where there is none.
+/// The column whose name is a known synonym of `field`; empty if there is none.
 std::string other_name(std::string_view field, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     const std::string plain = plain_name(name);
@@ -91,14 +91,14 @@ std::vector<std::string> columns_not_read(const std::vector<std::string>& column
   return others;
 }
 
-/// The column that may be meant by `field`, under another name.
+/// The column that probably means `field` but has another name; empty if there is none.
 std::string column_like(const std::string& field, const std::vector<std::string>& columns) {
   const std::vector<std::string> others = columns_not_read(columns);
   const std::string other = other_name(field, others);
   return other.empty() ? similar_name(field, others) : other;
 }
 
-/// Each field that no column and no default gives, with what can be done about it.
+/// The fields that neither a column nor a default provides, each with advice.
 std::vector<std::string> missing_fields(const std::vector<std::string>& columns, const BonusCommitRequest& defaults) {
   std::vector<std::string> missing;
   const auto require = [&](const std::string& field, const std::string& help) {
@@ -140,7 +140,7 @@ std::string fault_of_near_name(const char* kind, const std::vector<std::string>&
     if (has(fields, field)) continue;
     std::string near = other_name(field, others);
     const std::string wanted = plain_name(field);
-    const std::size_t most_edits = wanted.size() < 8 ? 1 : 2;  // card_no is none of card_id
+    const std::size_t most_edits = wanted.size() < 8 ? 1 : 2;  // so that card_no is not taken for card_id
     for (const std::string& name : others) {
       if (near.empty() && name.size() <= 100 && edits_between(wanted, plain_name(name)) <= most_edits) near = name;
     }

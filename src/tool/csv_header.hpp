@@ -13,24 +13,25 @@
 namespace wechatpay::bonus_commit::tool {
 
 struct CsvHeader {
-  std::string text;  ///< as it stands in the file
+  std::string text;  ///< as in the file
   char delimiter = ',';
-  std::vector<std::string> columns;  ///< without blanks at their ends
-  std::size_t error_at = 0;          ///< the column `error`; their number, where there is none
+  std::vector<std::string> columns;  ///< without leading and trailing blanks
+  std::size_t error_at = 0;          ///< the index of the column `error`; the number of columns if there is none
 
-  /// Reads a header. The delimiter is `announced`, where that is not 0, else the one that fits best. Fails with all
-  /// columns that are missing: not there, and not in `defaults`; and with one that is nearly named like a field.
+  /// Reads a header. The delimiter is `announced` if that is not 0, otherwise the one that fits best. Fails if columns
+  /// are missing (neither in the header nor in `defaults`) and names all of them. Also fails if a column's name nearly
+  /// matches a field.
   static Result<CsvHeader> read(std::string text, char announced, const BonusCommitRequest& defaults);
 };
 
-/// The delimiter of a spreadsheet's first line, `sep=;`; 0 where it is none.
+/// The delimiter from a spreadsheet's first line `sep=;`; 0 if the line is not such a line.
 char announced_delimiter(std::string_view line);
 
-/// How many of an order's fields are among `columns`.
+/// The number of an order's fields among `columns`.
 std::size_t fields_among(const std::vector<std::string>& columns);
 
-/// Which of `others`, names of columns or members that nobody reads, is nearly one of the fields that are not among
-/// `fields`, and would be lost silently to what stands for those; empty where none is. `kind` says what they are.
+/// Reports a name in `others`, the columns or members that are not read, that nearly matches a field missing from
+/// `fields`: its values would be silently replaced by defaults. Empty if there is none. `kind`: what the names are.
 std::string fault_of_near_name(const char* kind, const std::vector<std::string>& fields,
                                const std::vector<std::string>& others);
 

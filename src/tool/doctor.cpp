@@ -42,7 +42,7 @@ void look_at_host(const Options& options, const std::string& origin, const Crede
     findings.bad("options", client.error().message);
     return;
   }
-  // Nobody's: WeChat Pay looks at the signature first, and then finds no such card.
+  // A card that does not exist. WeChat Pay checks the signature first, and then finds no such card.
   BonusCommitRequest request;
   request.card_id = "doctor";
   request.code = "doctor";
@@ -58,7 +58,7 @@ void look_at_host(const Options& options, const std::string& origin, const Crede
   judge_commit(*made, !options.connection.proxy.empty(), result, findings);
 }
 
-/// An origin may be a secret that stands in the wrong place, and is shown when it is known to be one.
+/// An origin may be a secret in the wrong place, so it is shown only after it is known to be an origin.
 void look_at_hosts(const Options& options, const Credentials& credentials, const PlatformKeys& keys,
                    Findings& findings) {
   const std::vector<std::string>& origins = options.connection.origins;

@@ -29,13 +29,14 @@ std::string as_date(std::chrono::system_clock::time_point time) {
 
 std::string milliseconds(std::chrono::microseconds time) { return std::to_string(time.count() / 1000) + " ms"; }
 
-/// True where an answer came.
+/// True if an answer was received.
 bool judge_way(const Try& made, bool through_proxy, const std::string& message, Findings& findings) {
   const TransferInfo& transfer = made.transfer;
   const TransportFault fault = made.transport_fault;
   const bool failed = fault != TransportFault::none;
   const bool tls_failed = fault == TransportFault::tls || fault == TransportFault::tls_verification;
-  // libcurl does not tell when a connection stood that fails in the tunnel or in TLS; its words do.
+  // libcurl does not report that a connection was established if the tunnel or TLS fails afterwards. Its messages show
+  // it.
   const bool in_tunnel = through_proxy && failed && message.find("CONNECT") != std::string::npos;
   const bool in_tls = tls_failed || (failed && message.find("SSL connection timeout") != std::string::npos);
   const bool connected = transfer.connect.count() > 0 || in_tunnel || in_tls;
@@ -55,7 +56,7 @@ bool judge_way(const Try& made, bool through_proxy, const std::string& message, 
   }
   findings.good(connection, transfer.connect.count() > 0 ? "after " + milliseconds(transfer.connect) : "established");
 
-  if (in_tunnel || fault == TransportFault::connect) {  // it stands, so it is the proxy that says no
+  if (in_tunnel || fault == TransportFault::connect) {  // connected, so it is the proxy that refuses
     findings.bad("proxy's tunnel", message);
     return false;
   }
@@ -90,7 +91,7 @@ void judge_clock(std::optional<std::chrono::seconds> offset, Findings& findings)
 
 bool is_for_now(int status) { return status == 408 || status == 429 || status == 499 || status >= 500; }
 
-/// What a refusal of WeChat Pay's says: the one that is wanted is that there is no such order.
+/// What WeChat Pay's refusal means. The expected refusal says that there is no such order.
 void judge_refusal(const Error& error, const std::string& said, Findings& findings) {
   if (error.remedy == Remedy::ask_wechat_pay || error.http_status() == 403) {
     findings.bad("permission", error.message);
@@ -105,7 +106,7 @@ void judge_refusal(const Error& error, const std::string& said, Findings& findin
   findings.good("signed answer", "verified");
 }
 
-/// What the answer says of our signature, and of its own.
+/// What the answer shows about the request's signature and about its own.
 void judge_answer(const CommitResult& result, Findings& findings) {
   if (result) {
     findings.good("signed request", "accepted, and answered 204: this host accepts any order, as a sandbox does");

@@ -1,4 +1,4 @@
-// What doctor concludes from files, the environment and one answer.
+// What `doctor` concludes from files, the environment and one answer.
 #ifndef WECHATPAY_SRC_TOOL_DOCTOR_VERDICTS_HPP
 #define WECHATPAY_SRC_TOOL_DOCTOR_VERDICTS_HPP
 
@@ -16,25 +16,25 @@
 
 namespace wechatpay::bonus_commit::tool {
 
-/// What was found at each step, printed as it comes or kept for --json.
+/// The findings of each step, printed immediately or kept for --json.
 class Findings {
  public:
   explicit Findings(bool json) : json_(json) {}
 
-  void begin_host(const std::string& origin);  ///< the next steps are about it
+  void begin_host(const std::string& origin);  ///< the next steps are about this host
 
   void good(std::string_view step, const std::string& what) { add("ok", step, what); }
   void doubtful(std::string_view step, const std::string& what) { add("look", step, what); }
   void bad(std::string_view step, const std::string& what) { add("BAD", step, what); }
   void open(std::string_view step, const std::string& what) { add("?", step, what); }
 
-  /// A step that could not be judged now, and should be looked at later.
+  /// A step without a clear result now, which should be checked later.
   void undecided(std::string_view step, const std::string& what);
 
   int bad_steps() const { return bad_; }
   int undecided_steps() const { return undecided_; }
 
-  /// The whole document.
+  /// The complete document.
   nlohmann::ordered_json as_json() const;
 
  private:
@@ -52,16 +52,16 @@ void judge_credentials(const Result<Credentials>& credentials, std::chrono::syst
 
 void judge_platform_keys(const Result<PlatformKeys>& keys, Findings& findings);
 
-/// Whether one of the platform keys is the merchant's own, under which no answer verifies; says so where it is.
+/// Whether one of the platform keys is the merchant's own key, with which no answer verifies. If so, it is reported.
 bool judge_own_key(const Credentials& credentials, const PlatformKeys& keys, Findings& findings);
 
-/// Variables that other programs heed, and this one does not; `is_set` tells of one. Their values may hold passwords,
-/// and are neither asked for nor shown.
+/// Reports variables that other programs use and this one ignores. `is_set`: whether a variable is set. Their values
+/// may contain passwords, so they are neither read nor shown.
 void judge_environment(const std::function<bool(const char*)>& is_set, bool has_proxy, bool has_ca_file,
                        Findings& findings);
 
-/// How far the try came, and what the answer says, if one came. `through_proxy`: it is the proxy whose name is looked
-/// up and that is connected to.
+/// How far the try got, and what the answer shows if there is one. `through_proxy`: the name lookup and the connection
+/// are those of the proxy.
 void judge_commit(const Try& made, bool through_proxy, const CommitResult& result, Findings& findings);
 
 }  // namespace wechatpay::bonus_commit::tool

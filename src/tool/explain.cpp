@@ -31,12 +31,12 @@ struct Options {
   std::string body;
   std::string body_file;
   std::string signed_message;
-  Connection connection;  ///< of which the files alone are given
+  Connection connection;  ///< only its files are given
   std::vector<std::string> other_keys;
   bool json = false;
 };
 
-/// All of a file, 4 MiB at most; "-" is standard input.
+/// The content of a file, at most 4 MiB; "-" is standard input.
 Result<std::string> read_file(const std::string& name, const char* option) {
   constexpr std::size_t most = 4U << 20U;
   std::ifstream file;
@@ -62,7 +62,7 @@ Result<std::vector<PemText>> read_keys(const std::vector<std::string>& files, co
   return keys;
 }
 
-/// The platform's keys, each under its serial.
+/// The platform keys, each with its serial.
 Result<std::vector<PemText>> read_platform_keys(const Connection& connection) {
   auto texts = read_keys(connection.platform_certificate_files, "--platform-cert-file");
   if (!texts) return texts;
@@ -79,7 +79,7 @@ Result<std::vector<PemText>> read_platform_keys(const Connection& connection) {
   return texts;
 }
 
-/// What was captured, as one text: the file, or the arguments in its form.
+/// The captured message as one text: the content of the file, or the arguments in the same form.
 Result<std::string> capture_of(const Options& given) {
   if (given.capture.empty()) {
     if (given.url.empty() || given.authorization.empty()) {
@@ -140,7 +140,7 @@ Result<SignatureVerdict> explain_capture(const Options& given) {
   return explain_request(*request, merchant.front(), *others);
 }
 
-/// The lines that are signed, with their ends made visible.
+/// The signed lines, with visible line ends.
 void print_message(const std::string& message) {
   std::cout << "\nThe message to be signed, " << message.size() << " bytes:\n\n";
   std::size_t begin = 0;

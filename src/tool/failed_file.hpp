@@ -1,4 +1,4 @@
-// What failed, in a file that can be fed in again.
+// The orders and rows that failed, in a file that can be used as input again.
 #ifndef WECHATPAY_SRC_TOOL_FAILED_FILE_HPP
 #define WECHATPAY_SRC_TOOL_FAILED_FILE_HPP
 
@@ -14,8 +14,8 @@
 
 namespace wechatpay::bonus_commit::tool {
 
-/// A file that takes its name's place only when it is complete. Its owner alone may read it: it holds what the file of
-/// orders holds.
+/// A file that replaces the file of its name only when it is complete. Only its owner may read it, because it contains
+/// orders.
 class FailedFile {
  public:
   explicit FailedFile(std::string name) : name_(std::move(name)), unfinished_(name_ + ".unfinished") {}
@@ -26,7 +26,8 @@ class FailedFile {
     ++lines_;
   }
 
-  /// Without a line there is no file, nor one of an earlier run. False where it cannot be written.
+  /// If no line was written, there is no file afterwards, and that of an earlier run is removed. Returns false if the
+  /// file cannot be written.
   bool finish() {
     std::error_code failure;
     if (lines_ == 0) {

@@ -12,7 +12,7 @@ namespace wechatpay::bonus_commit::tool {
 
 namespace {
 
-int signalled = -1;  // the end to write to
+int signalled = -1;  // the write end of the pipe
 volatile std::sig_atomic_t signals = 0;
 
 void note(int) {
@@ -35,7 +35,7 @@ int catch_interruptions() {
   sigaction(SIGTERM, &action, nullptr);
   struct sigaction hangup {};
   sigaction(SIGHUP, nullptr, &hangup);
-  if (hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);  // nohup
+  if (hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);  // not ignored, as it is under nohup
   return ends[0];
 }
 

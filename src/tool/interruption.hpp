@@ -1,14 +1,14 @@
-// Ctrl-C, SIGTERM and SIGHUP, as something to read.
+// Ctrl-C, SIGTERM and SIGHUP as a readable descriptor.
 #ifndef WECHATPAY_SRC_TOOL_INTERRUPTION_HPP
 #define WECHATPAY_SRC_TOOL_INTERRUPTION_HPP
 
 namespace wechatpay::bonus_commit::tool {
 
-/// From now on the first SIGINT, SIGTERM or SIGHUP makes the returned descriptor readable, for good, and a second one
-/// ends the process at once. -1 where there is no descriptor to be had.
+/// After this call, the first SIGINT, SIGTERM or SIGHUP makes the returned descriptor readable permanently. A second
+/// signal ends the process immediately. Returns -1 if no descriptor is available.
 int catch_interruptions();
 
-/// Whether that has happened; waits so long for it.
+/// Whether a signal has arrived. Waits at most this long for it.
 bool interrupted_within(int descriptor, int milliseconds);
 
 }  // namespace wechatpay::bonus_commit::tool

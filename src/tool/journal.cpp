@@ -12,9 +12,9 @@ using namespace stages;
 
 namespace {
 
-/// Of SQLite's header, so that a database of somebody else's is told from a journal.
+/// The application id in SQLite's header. It distinguishes a journal from other databases.
 constexpr int application_id = 0x57504243;  // "WPBC"
-constexpr int layout = 1;                   // of the tables
+constexpr int layout = 1;                   // version of the tables
 
 constexpr const char* tables = R"(
   CREATE TABLE about (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -40,8 +40,8 @@ std::string column(sqlite3_stmt* statement, int at) {
 
 Journal::Journal(const std::string& file, const std::string& about)
     : file_(file.empty() ? "the journal" : file_in_message(file, "--journal")) {
-  // It holds what the file of orders holds. SQLite gives the files beside it the same mode. What cannot be made here is
-  // told by SQLite.
+  // The journal contains orders, so only its owner may read it. SQLite gives the same mode to its auxiliary files. If
+  // the file cannot be created here, SQLite reports the error.
   if (const int made = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600); made >= 0) ::close(made);
   sqlite3* database = nullptr;
   const int opened = sqlite3_open_v2(file.c_str(), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, nullptr);
@@ -140,7 +140,7 @@ void Journal::record(const BonusCommitRequest& request, const CommitResult& resu
 
 void Journal::for_each_kind_of_failure(const std::function<void(const Failures&)>& take) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  // SQLite gives the other columns of the row that min() comes from.
+  // In SQLite, the other columns come from the row that min() selected.
   const Statement kinds = prepare(
       "SELECT label || ' (' || outcome || ')', count(*), min(line), message FROM orders "
       "WHERE run = ? AND outcome NOT IN ('credited', 'pending') GROUP BY 1 ORDER BY 2 DESC, 1");

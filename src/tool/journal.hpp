@@ -1,4 +1,4 @@
-// What became of each order of a file: an SQLite database that outlives the process.
+// The result of each order of a file: an SQLite database that outlives the process.
 #ifndef WECHATPAY_SRC_TOOL_JOURNAL_HPP
 #define WECHATPAY_SRC_TOOL_JOURNAL_HPP
 
@@ -18,55 +18,55 @@
 
 namespace wechatpay::bonus_commit::tool {
 
-/// The journal cannot be read or written; the message names it and says what to do.
+/// The journal cannot be read or written. The message names the journal and says what to do.
 class JournalError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// A result is in the journal before anything else is told of it, and there is no fsync for each: a process that is
-/// killed loses nothing, a power cut the latest results at most, whose orders are then committed once more, which is
-/// safe. When no run is under way, operators may read it: `sqlite3 FILE.journal "SELECT * FROM orders"`.
+/// A result is written to the journal before it is reported anywhere else. There is no fsync for each result: killing
+/// the process loses nothing. A power failure can lose the latest results; their orders are then committed again, which
+/// is safe. While no run is in progress, operators may read the journal: `sqlite3 FILE.journal "SELECT * FROM orders"`.
 /// Thread-safe. Members throw JournalError.
 class Journal {
  public:
-  /// Opens or makes `file`; empty: one that is gone afterwards. `about` says for whom and where to, since what was
-  /// settled in the sandbox is not settled at WeChat Pay: a journal about something else is refused, as is one that
-  /// another process works on.
+  /// Opens or creates `file`; empty: a temporary journal. `about` names the merchant and the destination, because an
+  /// order settled in the sandbox is not settled at WeChat Pay. A journal with another `about` is refused, and so is a
+  /// journal in use by another process.
   Journal(const std::string& file, const std::string& about);
 
   /// What is to be done with a row.
   enum class Lookup {
-    commit,    ///< it is not known to be settled
+    commit,    ///< not known to be settled
     settled,   ///< credited by an earlier run
-    refused,   ///< by an earlier run, for good
-    repeated,  ///< the same order stood in the file before, with the same points
-    fault,     ///< the row is in the journal with what is wrong with it
+    refused,   ///< permanently refused in an earlier run
+    repeated,  ///< the same order with the same points was earlier in the file
+    fault,     ///< the row is in the journal, with its fault
   };
 
-  /// Notes that `row` has been read. Its fault, where it has none and is no order to commit, is set. What was refused
-  /// is to be committed `again`, if that is asked for.
+  /// Records that `row` has been read. Sets its fault if the order was in the file, or credited, with other points.
+  /// `again`: also commits orders that were permanently refused.
   Lookup look_up(OrderRow& row, bool again = false);
 
-  /// Notes how the commit of an order ended. Settled is what would have no other result next time.
+  /// Records the result of a commit. `settled`: a repetition would have the same result.
   void record(const BonusCommitRequest& request, const CommitResult& result, bool settled);
 
-  /// Whether an earlier run, or this one, has written, or was about to write, what failed to `file`.
+  /// Whether this run or an earlier one has written its failures to `file`, or was about to.
   bool owns(const std::string& file);
   void own(const std::string& file);
 
-  /// One kind of failure among the rows of this run.
+  /// Failures of one kind among the rows of this run.
   struct Failures {
     std::string label;
     std::uint64_t count;
     std::uint64_t first_line;
-    std::string message;  ///< of the first
+    std::string message;  ///< the first one's
   };
   void for_each_kind_of_failure(const std::function<void(const Failures&)>& take);
 
-  /// The rows of this run that are not credited, in the order of the file, with why; and those of earlier runs behind
-  /// the line `last`, to which this one has not come. What is wrong with a row that is no order, and not merely in
-  /// doubt, begins with not_an_order.
+  /// The rows of this run that are not credited, in the order of the file, with the reason. They are followed by rows
+  /// of earlier runs after the line `last`, which this run did not reach. The reason begins with not_an_order if the
+  /// row is invalid and not merely in doubt.
   void for_each_failed_row(std::int64_t last,
                            const std::function<void(const std::string& text, const std::string& error)>& take);
 
@@ -85,7 +85,7 @@ class Journal {
   void bind(const Statement& statement, int at, std::int64_t number);
   void bind_order(const Statement& statement, const BonusCommitRequest& request);
   bool step(const Statement& statement);
-  void execute(const Statement& statement);  ///< one without rows, to be used again
+  void execute(const Statement& statement);  ///< a statement without result rows; it can be used again
   std::string text_of(const char* query);
   void require_about(const std::string& about);
   [[noreturn]] void fail() const;
@@ -97,7 +97,7 @@ class Journal {
   Statement note_;
   Statement note_fault_;
   Statement record_;
-  std::int64_t run_ = 0;  ///< which run this is
+  std::int64_t run_ = 0;  ///< the number of this run
 };
 
 }  // namespace wechatpay::bonus_commit::tool

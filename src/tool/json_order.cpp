@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* one_a_line = "write one object per line: jq -c . FILE converts the file";
 
-/// The object of `line`, its members' names as they came.
+/// The object in `line`, with the names of its members unchanged.
 json parse(const std::string& line, std::vector<std::string>& names) {
   const auto note_name = [&names](int depth, json::parse_event_t event, json& parsed) {
     if (event == json::parse_event_t::key && depth == 1) names.push_back(parsed.get<std::string>());
@@ -34,7 +34,7 @@ std::string fault_of_member(std::string_view name, const json& member) {
   return std::string(name) + " must be a string" + (member.is_number() ? ", since numbers lose digits" : "");
 }
 
-/// `line` without what stands in double quotes.
+/// `line` without the text in double quotes.
 std::string without_strings(std::string_view line) {
   std::string bare;
   bool quoted = false;
@@ -51,7 +51,7 @@ std::string without_strings(std::string_view line) {
   return bare;
 }
 
-/// The first word of `bare` that other languages have for a value, and JSON has not; empty where there is none.
+/// The first word of `bare` that is a value in other languages but not in JSON; empty if there is none.
 std::string foreign_word(const std::string& bare) {
   constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
   for (std::size_t at = bare.find_first_of(letters); at != std::string::npos;) {
@@ -65,7 +65,7 @@ std::string foreign_word(const std::string& bare) {
   return "";
 }
 
-/// What a line has that JSON has not; empty where that is not known.
+/// What in a line is not valid JSON; empty if it is not known.
 std::string foreign_to_json(std::string_view line) {
   const std::string bare = without_strings(without_blanks(line));
   if (bare.empty()) return "";
@@ -85,11 +85,11 @@ std::string foreign_to_json(std::string_view line) {
   return "";
 }
 
-/// The object of `line` without the member that json_with_error() has added.
+/// The object in `line` without the member that json_with_error() added.
 std::string without_last_error(const std::string& line) {
   const std::size_t at = line.rfind(",\"error\":\"");
   if (at == std::string::npos) return line;
-  // Not by operator+ with a literal, of which GCC 12 warns wrongly.
+  // Not operator+ with a literal: GCC 12 gives a false warning for it.
   std::string rest(line, 0, at);
   rest += '}';
   std::string member(1, '{');

@@ -1,4 +1,4 @@
-// One line of JSON Lines as an order.
+// Parses one line of JSON Lines as an order.
 #ifndef WECHATPAY_SRC_TOOL_JSON_ORDER_HPP
 #define WECHATPAY_SRC_TOOL_JSON_ORDER_HPP
 
@@ -10,18 +10,19 @@
 namespace wechatpay::bonus_commit::tool {
 
 struct JsonOrder {
-  std::string fault;                                             ///< empty, or why it is none
-  std::vector<std::pair<std::string_view, std::string>> values;  ///< of order_fields that are there and not null
+  std::string fault;                                             ///< empty, or why the line is not an order
+  std::vector<std::pair<std::string_view, std::string>> values;  ///< the order_fields that are present and not null
   std::vector<std::string> others;                               ///< the names of further members
-  std::string error;                                             ///< of an earlier run
+  std::string error;                                             ///< written by an earlier run
 };
 
 JsonOrder read_json_order(const std::string& line);
 
-/// Why the first line of a file, which begins with { or [, begins no JSON Lines; empty where it does.
+/// Why the first line of a file, which begins with { or [, is not JSON Lines; empty if it is.
 std::string fault_of_json_lines(const std::string& first_line);
 
-/// The object of `line` as it stands, with `error` as its last member; where it cannot be read, the line as it is.
+/// The object in `line`, otherwise unchanged, with `error` as its last member. A line that cannot be read is returned
+/// unchanged.
 std::string json_with_error(const std::string& line, const std::string& error);
 
 }  // namespace wechatpay::bonus_commit::tool

@@ -18,7 +18,7 @@ std::string word(std::string_view text) {
 
 namespace {
 
-/// As the library names it: "retry_later".
+/// The library's name for it: "retry_later".
 std::string_view remedy_word(Remedy remedy) {
   switch (remedy) {
     case Remedy::retry_later: return "retry_later";

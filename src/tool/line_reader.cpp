@@ -71,7 +71,7 @@ std::optional<LineReader::Line> LineReader::read_line() {
   return line;
 }
 
-/// More bytes into the empty buffer; false at the end.
+/// Reads more bytes into the empty buffer. False at the end of the file.
 bool LineReader::fill() {
   pollfd descriptors[] = {{descriptor_.number(), POLLIN, 0}, {wake_, POLLIN, 0}};
   ssize_t count = -1;

@@ -1,4 +1,4 @@
-// Lines of a file or of standard input.
+// Reads lines from a file or from standard input.
 #ifndef WECHATPAY_SRC_TOOL_LINE_READER_HPP
 #define WECHATPAY_SRC_TOOL_LINE_READER_HPP
 
@@ -13,33 +13,33 @@
 
 namespace wechatpay::bonus_commit::tool {
 
-/// Reads lines one after the other, in bounded memory. They end with LF or CR LF. Not thread-safe.
+/// Reads one line after another with bounded memory. Lines end with LF or CR LF. Not thread-safe.
 class LineReader {
  public:
-  static constexpr std::size_t longest_line = 65536;  ///< what is longer is cut there
+  static constexpr std::size_t longest_line = 65536;  ///< longer lines are cut here
 
   struct Line {
-    std::string text;          ///< without the line's end
+    std::string text;          ///< without the line end
     std::uint64_t number = 0;  ///< from 1
-    bool too_long = false;     ///< the rest was left out
-    bool ended = false;        ///< by a newline
+    bool too_long = false;     ///< the rest of the line was dropped
+    bool ended = false;        ///< a newline followed the text
   };
 
-  /// Opens `name`, "-" for standard input. Fails with an error that names the file. While next() waits for standard
-  /// input, something to read on the descriptor `wake` ends the file; -1: nothing does.
+  /// Opens `name`; "-" is standard input. Fails with an error that names the file. `wake`: a descriptor; while next()
+  /// waits for standard input, the file ends as soon as `wake` is readable. -1: none.
   static Result<LineReader> open(const std::string& name, int wake);
 
-  /// The next line; nothing at the end, or where reading fails: see error().
+  /// The next line. Nothing at the end, or if reading fails: see error().
   std::optional<Line> next();
 
-  /// `lines`, which next() gave last, are given again.
+  /// Makes next() return `lines` again; they must be the last lines that it returned.
   void put_back(std::deque<Line> lines);
 
-  const std::string& name() const noexcept { return name_; }    ///< for a message
+  const std::string& name() const noexcept { return name_; }    ///< for messages
   const std::string& error() const noexcept { return error_; }  ///< empty, or what went wrong
-  bool woken() const noexcept { return woken_; }                ///< ended by `wake`
+  bool woken() const noexcept { return woken_; }                ///< the input ended because of `wake`
   std::uint64_t bytes_read() const noexcept { return bytes_read_; }
-  std::uint64_t bytes_in_all() const noexcept { return bytes_in_all_; }  ///< 0 where that is not known
+  std::uint64_t bytes_in_all() const noexcept { return bytes_in_all_; }  ///< 0 if not known
 
  private:
   /// Closes a file, but not standard input.

@@ -1,4 +1,4 @@
-// wechatpay-bonus-commit: the library in an operator's hands.
+// wechatpay-bonus-commit: the command-line tool.
 #include <fcntl.h>
 #include <unistd.h>
 #include <wechatpay/bonus_commit/curl_transport.hpp>
@@ -21,7 +21,7 @@ using namespace wechatpay::bonus_commit::tool;
 
 namespace {
 
-/// Help in lines of 100 columns at most: CLI11 leaves that to the terminal, which breaks words.
+/// Wraps help at 100 columns. CLI11 leaves long lines to the terminal, which breaks them inside words.
 class WrappingFormatter : public CLI::Formatter {
  public:
   std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
@@ -34,7 +34,7 @@ class WrappingFormatter : public CLI::Formatter {
  private:
   static std::string wrap(std::string line) {
     const std::size_t width = 100;
-    const std::size_t gap = line.rfind("  ", 30);  // before what an option means
+    const std::size_t gap = line.rfind("  ", 30);  // precedes the description of an option
     const std::size_t text = line.find_first_not_of(' ', gap == std::string::npos ? 0 : gap);
     const std::size_t indent = std::min(line.size(), text);
     std::string wrapped;
@@ -48,7 +48,7 @@ class WrappingFormatter : public CLI::Formatter {
   }
 };
 
-/// Where 0, 1 or 2 is closed, the next file or socket would take its place.
+/// Opens the descriptors 0, 1 and 2 if they are closed. Otherwise the next file or socket would get such a number.
 void open_standard_descriptors() {
   int descriptor = 0;
   while (descriptor >= 0 && descriptor <= STDERR_FILENO) descriptor = ::open("/dev/null", O_RDWR);

@@ -59,13 +59,13 @@ struct MetricsServer::Server {
 
 bool MetricsServer::Server::listen(const ListeningAddress& address) {
   http.new_task_queue = [] { return new httplib::ThreadPool(4); };
-  // A connection that is kept, or says nothing, would hold a thread.
+  // A keep-alive or silent connection would occupy a thread.
   http.set_keep_alive_max_count(1);
   http.set_keep_alive_timeout(2);
   http.set_read_timeout(2);
   http.set_write_timeout(2);
   http.set_payload_max_length(1024);
-  http.set_socket_options([](socket_t socket) {  // not SO_REUSEPORT, by which a second relay would take its share
+  http.set_socket_options([](socket_t socket) {  // without SO_REUSEPORT, so that no second relay can listen here
     const int yes = 1;
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   });
@@ -89,7 +89,7 @@ void MetricsServer::Server::serve(Snapshot snapshot, std::chrono::seconds limit)
            });
 }
 
-/// False where cpp-httplib does not serve.
+/// False if cpp-httplib cannot serve.
 bool MetricsServer::Server::run() {
   thread = std::thread([this] {
     http.listen_after_bind();

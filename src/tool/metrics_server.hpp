@@ -1,4 +1,4 @@
-// A relay's metrics and its health over HTTP.
+// Serves a relay's metrics and health over HTTP.
 #ifndef WECHATPAY_SRC_TOOL_METRICS_SERVER_HPP
 #define WECHATPAY_SRC_TOOL_METRICS_SERVER_HPP
 
@@ -13,20 +13,20 @@
 namespace wechatpay::bonus_commit::tool {
 
 struct ListeningAddress {
-  std::string host{};  ///< an IP address, or localhost
-  int port = 0;        ///< 0: any that is free
+  std::string host{};  ///< an IP address or localhost
+  int port = 0;        ///< 0: any free port
 };
 
-/// From PORT, HOST:PORT or [HOST]:PORT; without a host, 127.0.0.1.
+/// Parses PORT, HOST:PORT or [HOST]:PORT. Without a host it is 127.0.0.1.
 std::optional<ListeningAddress> listening_address(const std::string& text);
 
-/// GET /metrics for Prometheus; GET /healthz is 200, or 503 and the reason where the relay makes no progress. Has at
-/// most five threads.
+/// GET /metrics is for Prometheus. GET /healthz answers 200, or 503 with the reason if the relay makes no progress.
+/// Uses at most five threads.
 class MetricsServer {
  public:
-  using Snapshot = std::function<outbox::Metrics()>;  ///< called on the threads of the server
+  using Snapshot = std::function<outbox::Metrics()>;  ///< called on the server's threads
 
-  /// `limit`: for how long the relay may make no progress. Null where it cannot listen there.
+  /// `limit`: how long the relay may go without progress. Null if the server cannot listen there.
   static std::unique_ptr<MetricsServer> start(const ListeningAddress& address, Snapshot snapshot,
                                               std::chrono::seconds limit);
   MetricsServer(const MetricsServer&) = delete;

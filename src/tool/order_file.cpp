@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t most_lines_of_a_row = 100;
 constexpr const char* byte_order_mark = "\xEF\xBB\xBF";
 
-/// What a file that is no text of orders is, by how it begins; empty where it may be one.
+/// The kind of a file that does not contain orders as text, by its first bytes; empty if it may contain orders.
 std::string kind_of_other_file(std::string_view begin) {
   constexpr std::pair<std::string_view, const char*> kinds[] = {
       {"PK\x03\x04", "is a workbook or an archive: save it as CSV in UTF-8"},
@@ -39,7 +39,7 @@ std::string kind_of_other_file(std::string_view begin) {
   return "";
 }
 
-/// What is wrong with the arguments that stand for what rows leave out; empty where nothing is.
+/// What is wrong with the arguments that are used for fields missing in rows; empty if nothing is.
 std::string fault_of_defaults(BonusCommitRequest defaults) {
   const std::pair<std::string_view, const char*> options[] = {
       {"card_id", "--card-id"}, {"mchid", "--mchid"}, {"sub_mchid", "--sub-mchid"}};
@@ -51,7 +51,7 @@ std::string fault_of_defaults(BonusCommitRequest defaults) {
   return "";
 }
 
-/// Why a row with this `error` of an earlier run is still refused; empty where it is not.
+/// Why a row with this `error` from an earlier run is still refused; empty if it is not.
 std::string fault_of_earlier_run(std::string_view error) {
   constexpr std::string_view advice = "was rejected by an earlier run: correct the row, then clear its error field";
   error = without_blanks(error);
@@ -61,7 +61,7 @@ std::string fault_of_earlier_run(std::string_view error) {
   return std::string(advice) + " (" + std::string(error) + ")";
 }
 
-/// Whether a line has nothing but blanks, delimiters and quotes.
+/// Whether a line contains only blanks, delimiters and quotes.
 bool holds_nothing(std::string text) {
   text.erase(std::remove_if(text.begin(), text.end(), [](char c) { return c == ',' || c == ';' || c == '"'; }),
              text.end());
@@ -124,13 +124,13 @@ std::optional<OrderRow> OrderFile::next() {
     row.text = std::move(line->text);
     row.request = defaults_;
     const bool is_row = read_row(row, *line);
-    if (lines_.woken()) break;  // perhaps in the middle of a row
+    if (lines_.woken()) break;  // possibly in the middle of a row
     if (is_row) return row;
   }
   return std::nullopt;
 }
 
-/// False for what is passed over.
+/// False for a row that is ignored.
 bool OrderFile::read_row(OrderRow& row, const LineReader::Line& line) {
   if (line.too_long) {
     row.fault = "the line is longer than 64 KiB; its end is omitted here";
@@ -177,7 +177,8 @@ bool OrderFile::read_csv_row(OrderRow& row) {
   return true;
 }
 
-/// The fields of a row, which may go on over further lines; nothing, and the row's fault, where quotes go wrong.
+/// The fields of a row, which may continue on further lines. If the quotes are wrong: nothing, and the row's fault is
+/// set.
 std::optional<std::vector<std::string>> OrderFile::csv_values(OrderRow& row) {
   const std::size_t end_of_first_line = row.text.size();
   auto values = split_csv(row.text, header_.delimiter);
@@ -209,7 +210,7 @@ void OrderFile::read_json_row(OrderRow& row) {
   if (row.fault.empty()) row.fault = fault_of_earlier_run(order.error);
 }
 
-/// Sets the field `name` of the row's order, or adds what is wrong with the value.
+/// Sets the field `name` of the row's order, or adds to the row's fault what is wrong with the value.
 void OrderFile::set_value(OrderRow& row, std::string_view name, const std::string& value) {
   if (is_blank(value) || !is_order_field(name)) return;
   const std::string fault = set_field(row.request, name, value);

@@ -1,4 +1,4 @@
-// A file of orders, row by row: CSV with a header, or JSON Lines.
+// Reads a file of orders, row by row: CSV with a header, or JSON Lines.
 #ifndef WECHATPAY_SRC_TOOL_ORDER_FILE_HPP
 #define WECHATPAY_SRC_TOOL_ORDER_FILE_HPP
 
@@ -17,45 +17,45 @@
 
 namespace wechatpay::bonus_commit::tool {
 
-/// One order of a file, or why it is none.
+/// One order of a file, or why the row is not an order.
 struct OrderRow {
-  std::uint64_t line = 0;  ///< of its first line, from 1
-  std::string text;        ///< as it stands in the file, without the line's end
+  std::uint64_t line = 0;  ///< the number of its first line, from 1
+  std::string text;        ///< as in the file, without the line end
   BonusCommitRequest request;
-  std::string fault;      ///< empty, or what is wrong with it
+  std::string fault;      ///< empty, or what is wrong with the row
   std::string warning;    ///< empty, or what may be wrong with an order that can be sent
-  bool in_doubt = false;  ///< its warning is its fault
+  bool in_doubt = false;  ///< the fault is only its warning
 };
 
-/// Reads orders one after the other, in bounded memory, from a file or from standard input.
+/// Reads orders one after another with bounded memory, from a file or from standard input.
 ///
-/// CSV has a header with the fields' names, in any order; other columns are passed over, whatever they hold, and
-/// commas may be semicolons or tabs. JSON Lines has one object on each line. Fields that are absent, or empty, are
-/// taken from `defaults`. Blank rows, rows of delimiters alone and a header that is there again are passed over. A row
-/// that cannot be read is given with its fault, and reading goes on behind it; where quotes go wrong, behind its first
-/// line, so that none of the following rows is swallowed. What spreadsheets, data frames and database dumps are known
-/// to do to values is a fault, too. RFC 4180 lets the last line of CSV go without its end; here that is a fault, since
-/// whoever writes or copies the file may be in the middle of a value. A row whose column or member `error` begins with
-/// not_an_order is refused as long as it does, whatever else has become of it.
+/// CSV has a header with the names of the fields, in any order. Other columns are ignored. The delimiter is a comma, a
+/// semicolon or a tab. JSON Lines has one object on each line. Absent or empty fields are taken from `defaults`.
+/// Ignored are blank rows, rows that contain only delimiters, and a repeated header. A row that cannot be read is
+/// returned with its fault, and reading continues after it. If its quotes are wrong, reading continues after its first
+/// line, so that no following row is lost. Known damage to values by spreadsheets, data frames and database dumps is
+/// also a fault. RFC 4180 allows the last line of CSV to have no line end. Here this is a fault, because the file may
+/// still be written or copied and its last value may be incomplete. A row whose column or member `error` begins with
+/// not_an_order is refused until that text is removed, whatever else has changed in the row.
 class OrderFile {
  public:
-  /// Opens `name`, "-" for standard input, and reads the header. Fails with an error that names the file. While it
-  /// waits for standard input, something to read on the descriptor `wake` ends the file; -1: nothing does.
+  /// Opens `name` and reads the header; "-" is standard input. Fails with an error that names the file. `wake`: a
+  /// descriptor; while it waits for standard input, the file ends as soon as `wake` is readable. -1: none.
   static Result<OrderFile> open(const std::string& name, BonusCommitRequest defaults, int wake = -1);
-  /// The next row; nothing at the end, or where reading fails: see error().
+  /// The next row. Nothing at the end, or if reading fails: see error().
   std::optional<OrderRow> next();
 
-  /// What went wrong while the file was read, empty where nothing did.
+  /// What went wrong while the file was read; empty if nothing did.
   const std::string& error() const noexcept { return lines_.error(); }
 
   std::uint64_t bytes_read() const noexcept { return lines_.bytes_read(); }
-  std::uint64_t bytes_in_all() const noexcept { return lines_.bytes_in_all(); }  ///< 0 where that is not known
+  std::uint64_t bytes_in_all() const noexcept { return lines_.bytes_in_all(); }  ///< 0 if not known
 
-  /// The header for a file of rows of this one, with a column `error`; empty for JSON Lines.
+  /// The header of a file with rows of this one, with an additional column `error`; empty for JSON Lines.
   std::string header_with_error() const;
 
-  /// A row's text with `error` in that column or member, and all else as it stands. A row that cannot be read is none
-  /// afterwards either.
+  /// The text of a row with `error` in that column or member, otherwise unchanged. A row that cannot be read stays
+  /// unreadable.
   std::string with_error(const std::string& text, const std::string& error) const;
 
  private:
@@ -72,7 +72,7 @@ class OrderFile {
   BonusCommitRequest defaults_;
   bool json_ = false;
   CsvHeader header_;
-  std::uint64_t other_header_ = 0;  ///< the line of a header that is not this file's; 0: none
+  std::uint64_t other_header_ = 0;  ///< the line of a header that differs from this file's header; 0: none
   RoundedNumbers rounded_;
 };
 

@@ -1,4 +1,5 @@
-// The arguments that are an order's fields: one order for `commit`, what a file's rows leave out for the others.
+// The arguments for an order's fields: the order itself for `commit`, the defaults for missing fields for other
+// commands.
 #ifndef WECHATPAY_SRC_TOOL_ORDER_OPTIONS_HPP
 #define WECHATPAY_SRC_TOOL_ORDER_OPTIONS_HPP
 
@@ -14,8 +15,8 @@
 
 namespace wechatpay::bonus_commit::tool {
 
-/// Has the option refuse what cannot be a text of an order, without quoting it: it may be a secret that stands in the
-/// wrong place. That a text is missing is left to who needs it. `location`: "path" or "body".
+/// Makes the option refuse a text that is not valid in an order. The message does not quote it, because it may be a
+/// secret in the wrong place. An empty text is not refused here. `location`: "path" or "body".
 inline CLI::Option* takes_order_text(CLI::Option* option, const std::string& location) {
   return option->check([location](const std::string& text) {
     const auto faults = text.empty() ? std::vector<Fault>() : stages::check_text("", text, location);
@@ -23,7 +24,7 @@ inline CLI::Option* takes_order_text(CLI::Option* option, const std::string& loc
   });
 }
 
-/// --card-id, --mchid, --sub-mchid and --merchant-mode, into `request`.
+/// Adds --card-id, --mchid, --sub-mchid and --merchant-mode, which set `request`.
 inline void add_order_options(CLI::App& command, BonusCommitRequest& request) {
   const auto add = [&](const char* option, std::string& value, const char* environment, const char* help) {
     return command.add_option(option, value, help)->envname(environment)->type_name("TEXT")->group("The order");

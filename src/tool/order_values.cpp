@@ -15,14 +15,14 @@ namespace {
 constexpr std::string_view digits = "0123456789";
 constexpr std::size_t longest_shown = 64;
 
-/// Whether it is a blank, or cannot be seen.
+/// Whether the character is a blank or invisible.
 bool is_unseen(const CodePoint& point) {
   const char32_t c = point.value;
   const bool blank = (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85;
   return point.valid && (blank || is_invisible(c));
 }
 
-/// Calls `take(code point, its bytes)` for each one of `text`.
+/// Calls `take(code point, its bytes)` for each code point of `text`.
 template <typename Take>
 void for_each_code_point(std::string_view text, Take take) {
   while (!text.empty()) {
@@ -40,7 +40,7 @@ bool begins_with(std::string_view text, std::string_view with) { return text.sub
 
 bool is_full_width(char32_t c) { return c >= 0xFF01 && c <= 0xFF5E; }
 
-/// `value` as a number is written in ASCII: without blanks, and with ASCII's digits, signs and separators.
+/// `value` as a number in ASCII: without blanks, and with ASCII digits, signs and separators.
 std::string in_ascii(std::string_view value) {
   constexpr std::pair<std::string_view, std::string_view> spellings[] = {
       {"\u2212", "-"},  {"\u2013", "-"},  {"\u00D7", "x^"}, {"\u00B7", "x^"}, {"\u22C5", "x^"}, {"\u2715", "x^"},
@@ -69,7 +69,8 @@ std::string lower_case(std::string_view text) {
   return lower;
 }
 
-/// What spreadsheets, scripts and WeChat Pay's own bill put before a number to keep it text, and quotes. Empty: none.
+/// A quote, or a mark that spreadsheets, scripts and WeChat Pay's bill put before a number to keep it as text. Empty if
+/// there is none.
 std::string_view mark_at(std::string_view value) {
   for (const std::string_view mark :
        {"\\'",    "\\\"",   "&apos;", "&#39;",  "&#039;", "&#x27;", "&quot;", "&#34;",  "\u02B9", "\u02BC", "\u2032",
@@ -84,7 +85,7 @@ std::string_view mark_at(std::string_view value) {
   return "";
 }
 
-/// #N/A, #REF!, #NV, #####; Err:502, in any language.
+/// Whether it is #N/A, #REF!, #NV, ##### or Err:502, in any language.
 bool is_spreadsheet_error(std::string_view value) {
   const std::string ascii = lower_case(in_ascii(value));
   if (ascii.front() == '#') return true;
@@ -96,7 +97,7 @@ bool is_spreadsheet_error(std::string_view value) {
   return false;
 }
 
-/// What databases, data frames and scripts write where there is no value.
+/// Whether it is what databases, data frames and scripts write for a missing value.
 bool is_null(std::string_view value) {
   constexpr std::string_view words[] = {"null",
                                         "none",
@@ -155,7 +156,7 @@ bool is_null(std::string_view value) {
   return std::find(std::begin(words), std::end(words), word) != std::end(words);
 }
 
-/// How a value is written that is a number to a spreadsheet, and no plain row of digits.
+/// The form of a value that is a number for a spreadsheet but not only digits.
 enum class NumberForm { none, scientific, fraction, grouped, date, sign };
 
 bool is_exponent(std::string_view rest, std::string_view mantissa) {
@@ -184,14 +185,14 @@ bool is_exponent(std::string_view rest, std::string_view mantissa) {
     }
   }
   if (!all_of(exponent, digits)) return false;
-  // 1e27 and 12e26 may be order numbers, too; spreadsheets write up to three digits, and none of 32 characters has more
-  // digits than 1e31.
+  // 1e27 and 12e26 may also be order numbers. Spreadsheets write up to three digits there, and an order number of 32
+  // characters does not exceed 1e31.
   const std::size_t size = exponent.size() == 2 ? mantissa.size() + static_cast<std::size_t>(std::stoi(exponent)) : 0;
   const bool plain = mantissa.size() <= 3 && size >= 16 && size <= 32;
   return marked || (plain && !times_ten);
 }
 
-/// Whether blanks stand between groups of three digits.
+/// Whether blanks separate groups of three digits.
 bool is_grouped_by_blanks(std::string_view value) {
   std::size_t group = 0;
   std::size_t groups = 0;
@@ -241,7 +242,7 @@ NumberForm number_form(std::string_view value) {
   return plus ? NumberForm::sign : NumberForm::none;
 }
 
-/// One fault of a value's characters; empty where there is none.
+/// A fault in a value's characters; empty if there is none.
 std::string fault_of_characters(std::string_view field, std::string_view value) {
   bool unseen_inside = false;
   bool full_width = false;

@@ -50,7 +50,7 @@ std::vector<std::string> actions() {
   return names;
 }
 
-/// Why the options do not fit the action; empty where they do.
+/// Why the options do not fit the action; empty if they do.
 std::string fault_of(const Options& options) {
   const std::map<std::string, bool> given = {{"--sql", options.sql},           {"--json", options.json},
                                              {"--all", options.all},           {"--kind", !options.kind.empty()},

@@ -22,9 +22,9 @@ bool comes_back_as_it_is(const ordered_json& id) {
   return id.is_number_integer() || (id.is_string() && !id.get_ref<const std::string&>().empty());
 }
 
-/// The member `id` of a line that begins with it, and as a whole is too long or no JSON; null where there is none.
+/// The `id` of a line that begins with it but is too long or not valid JSON as a whole; null if there is none.
 ordered_json id_at_the_beginning(const std::string& text) {
-  constexpr int most_commas = 10;  // of which those before the last may stand in the id
+  constexpr int most_commas = 10;  // commas that may be part of the id, plus the one after it
   std::size_t comma = text.find(',');
   for (int i = 0; i < most_commas && comma != std::string::npos; ++i, comma = text.find(',', comma + 1)) {
     const ordered_json beginning = ordered_json::parse(text.substr(0, comma) + '}', nullptr, false);
@@ -33,7 +33,7 @@ ordered_json id_at_the_beginning(const std::string& text) {
   return nullptr;
 }
 
-/// How long the order should wait. WeChat Pay's own wish comes first.
+/// How long to wait before the order is sent again. A pause that WeChat Pay asks for takes precedence.
 std::chrono::milliseconds pause_after(const Error& error, Meaning meaning, double random) {
   const std::chrono::milliseconds asked = error.retry_after.value_or(std::chrono::seconds(0));
   switch (meaning) {

@@ -90,7 +90,7 @@ void PipeRun::read(const BonusCommitClient& client) {
   if (!lines_.error().empty()) end(lines_.error());
 }
 
-/// Takes a place for one more order, as soon as there is one and calls may be made; false at the end.
+/// Waits until one more order may be in progress and calls may be made, and reserves its place. False at the end.
 bool PipeRun::wait_for_place() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (!ending_early_) {
@@ -109,7 +109,7 @@ bool PipeRun::wait_for_place() {
   return false;
 }
 
-/// What a result says of the orders that follow.
+/// Updates the pause and the breaker for the following orders, or ends the run if no order can succeed.
 void PipeRun::note(const CommitResult& result) {
   const Meaning meaning = outbox::meaning_of(result);
   if (meaning == Meaning::setup_wrong) end(in_words_of_the_tool(result.error().to_string()));
@@ -140,7 +140,7 @@ void PipeRun::take(Json id, const CommitResult& result) {
   changed_.notify_all();
 }
 
-/// Writes the answers, in a thread of its own: a reader who is slow holds up no call that is under way.
+/// Writes the answers in its own thread, so that a slow reader does not block calls in progress.
 void PipeRun::write() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (true) {
@@ -161,7 +161,7 @@ void PipeRun::write() {
   }
 }
 
-/// Hands a signal on, in a thread of its own.
+/// Passes a signal on, in its own thread.
 void PipeRun::watch_interruption() {
   for (bool over = false; !over;) {
     if (interrupted_within(interruption_, 100)) {
@@ -173,7 +173,7 @@ void PipeRun::watch_interruption() {
   }
 }
 
-/// Takes no further order. `why`: empty, or what is wrong.
+/// Accepts no further order. `why`: what is wrong, or empty.
 void PipeRun::end(const std::string& why) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);

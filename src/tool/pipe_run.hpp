@@ -1,4 +1,5 @@
-// One run of `pipe`: orders from a stream through a client, and what became of each onto another stream.
+// One run of `pipe`: reads orders from a stream, commits them with a client, and writes the result of each to another
+// stream.
 #ifndef WECHATPAY_SRC_TOOL_PIPE_RUN_HPP
 #define WECHATPAY_SRC_TOOL_PIPE_RUN_HPP
 
@@ -26,7 +27,7 @@ struct PipeOptions {
   double rate = 0;  ///< requests a second; 0: no limit
 };
 
-/// Something to read on a descriptor, once wake() was called.
+/// A descriptor that becomes readable after wake() is called.
 class WakeDescriptor {
  public:
   WakeDescriptor();
@@ -40,12 +41,13 @@ class WakeDescriptor {
   int ends_[2] = {-1, -1};
 };
 
-/// It reads no further line while `max_in_flight` orders are under way or their results are not yet written, so that
-/// whoever feeds it is held back. Every line that it has read gets one line of answer, unless nobody reads those.
+/// Reads no further line while `max_in_flight` orders are in progress or wait for their results to be written. This
+/// applies backpressure to the writer of the input. Each line that was read gets one line of answer, unless the output
+/// has been closed.
 class PipeRun {
  public:
-  /// `lines` end when `ending` is woken. `interruption`: a descriptor that is readable when the run is to end; -1:
-  /// none. All of them must outlive this, which must outlive the client of run().
+  /// `lines` end when `ending` is woken. `interruption`: a descriptor that becomes readable when the run is to end; -1:
+  /// none. The arguments must outlive this object, and this object must outlive the client of run().
   PipeRun(const PipeOptions& options, LineReader lines, const WakeDescriptor& ending, int interruption,
           std::ostream& output);
 
@@ -56,7 +58,7 @@ class PipeRun {
   using Clock = std::chrono::steady_clock;
   using Json = nlohmann::ordered_json;
 
-  /// A result whose line is to be written; the place in flight is free when it is.
+  /// A result to write. Its place in flight becomes free once it is written.
   struct Answer {
     Json id;
     CommitResult result;
@@ -79,16 +81,16 @@ class PipeRun {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  // With the mutex:
+  // Guarded by the mutex:
   outbox::Breaker breaker_;
   Clock::time_point halted_until_ = Clock::time_point::min();
   std::deque<Answer> answers_;
-  std::size_t in_flight_ = 0;  ///< calls, and answers that are not yet written
+  std::size_t in_flight_ = 0;  ///< calls in progress, and answers that are not written yet
   bool ending_early_ = false;
-  bool over_ = false;  ///< no call will be made any more
-  std::string why_;    ///< what is wrong for every order, or with the streams
-  // The writer's, and after it the one's that reports:
-  std::map<std::string, std::uint64_t> counts_;  ///< of answers, by their result
+  bool over_ = false;  ///< no more calls will be made
+  std::string why_;    ///< a problem that affects every order, or a problem with the streams
+  // Used by the writer's thread, and after it ends by the thread that reports:
+  std::map<std::string, std::uint64_t> counts_;  ///< the number of answers, by result
 };
 
 }  // namespace wechatpay::bonus_commit::tool

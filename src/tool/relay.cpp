@@ -63,12 +63,12 @@ int status_of(outbox::RelayEnd end) {
   return ExitStatus::unknown;
 }
 
-/// How long a relay may make no progress: each of its calls may take a third of the lease.
+/// How long a relay may go without progress. Each of its calls may take a third of the lease.
 std::chrono::seconds health_limit(const Options& options) {
   return std::max(std::chrono::seconds(120), std::chrono::seconds(options.lease));
 }
 
-/// Stops the relay at an interruption, and shows meanwhile how far it is, until it has ended.
+/// Shows the progress until the relay has ended, and stops the relay when an interruption arrives.
 void watch(outbox::Relay& relay, Screen& screen, const std::atomic<bool>& ended, int interruption) {
   constexpr int pause = 200;  // milliseconds
   RelayProgress progress;
@@ -93,7 +93,7 @@ void watch(outbox::Relay& relay, Screen& screen, const std::atomic<bool>& ended,
   show(true);
 }
 
-/// The relay's metrics over HTTP, while this lives.
+/// Serves the relay's metrics over HTTP during its lifetime.
 struct Monitoring {
   Monitoring(const outbox::Relay& relay, const std::string& url)
       : observer([url] { return outbox::open_administration(url); }), metrics([this, &relay] {
@@ -118,9 +118,9 @@ int run(const Options& options) {
   if (!credentials) return refuse(credentials.error());
   ClientOptions client_options;
   client_options.rate_limit.per_second = options.rate;
-  client_options.rate_limit.longest_pause = std::chrono::seconds(1);  // the outbox halts all relays, until `resume`
+  client_options.rate_limit.longest_pause = std::chrono::seconds(1);  // the outbox halts all relays; `resume` ends it
   client_options.deadline = outbox::Lease::deadline(std::chrono::seconds(options.lease));
-  // Its calls end with their leases also where the machine sleeps.
+  // The deadlines of calls go on while the machine sleeps, as their leases do.
   client_options.steady_clock = [] {
     return std::chrono::steady_clock::time_point(outbox::BootClock::now().time_since_epoch());
   };

@@ -55,7 +55,7 @@ std::vector<SandboxFault> read_script(const std::string& name) {
   return script;
 }
 
-/// A command line that commits the order of WeChat Pay's example; WeChat Pay takes a timestamp for five minutes.
+/// A command line that commits the order of WeChat Pay's example. WeChat Pay accepts its timestamp for five minutes.
 std::string curl_command(Sandbox& sandbox) {
   BonusCommitRequest request;
   request.card_id = "478515832665";
@@ -77,8 +77,8 @@ std::string curl_command(Sandbox& sandbox) {
          "  --data '" + body + "'\n";
 }
 
-/// What the other commands need to know of it, as the environment that they read. A key that the merchant's stage has
-/// not is empty, in place of what an earlier sandbox's environment said.
+/// The environment variables that the other commands read to use the sandbox. A key that does not exist in the
+/// merchant's stage is empty, which replaces a value left by an earlier sandbox.
 std::string environment(Sandbox& sandbox, const Sandbox* backup) {
   const SandboxFiles& files = sandbox.files();
   const MerchantStage stage = sandbox.wechat_pay().stage();
@@ -91,7 +91,8 @@ std::string environment(Sandbox& sandbox, const Sandbox* backup) {
          (stage != MerchantStage::public_key ? files.platform_certificate : "") + "'\n";
 }
 
-/// On its usual port, or on a free one where that is taken and none was asked for; null where it is not wanted.
+/// Starts the page on its usual port, or on a free port if that one is in use and no port was given. Null if the page
+/// is switched off.
 std::shared_ptr<SandboxPage> start_page(const Options& given) {
   constexpr std::uint16_t usual_port = 8480;
   if (given.no_page) return nullptr;

@@ -15,7 +15,7 @@ namespace {
 using Kind = SandboxFault::Kind;
 
 struct Form {
-  std::string_view text;  ///< with the argument in capitals, where there is one
+  std::string_view text;  ///< with the argument in capitals, if there is one
   Kind kind;
   std::string_view meaning;
 };
@@ -48,7 +48,7 @@ constexpr Form forms[] = {
     {"large-body", Kind::large_body, "commits, and answers 200 with 2 MiB of body"},
 };
 
-/// Up to six digits; nothing for any other text.
+/// The number in a text of up to six digits; nothing for any other text.
 std::optional<int> number_in(std::string_view text) {
   int number = 0;
   const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), number);

@@ -10,10 +10,10 @@
 
 namespace wechatpay::bonus_commit::tool {
 
-/// "drop-after", "delay:500", "503", "429:1"; nothing for a text that is no fault's.
+/// Parses "drop-after", "delay:500", "503", "429:1"; nothing if the text is not a fault.
 std::optional<testing::SandboxFault> parse_fault(std::string_view text);
 
-/// Each form that parse_fault() takes, and its meaning, one a line: for a help text.
+/// The forms that parse_fault() accepts, with their meanings, one per line, for a help text.
 std::string list_of_faults();
 
 }  // namespace wechatpay::bonus_commit::tool

@@ -1,4 +1,4 @@
-// Names that somebody may have meant.
+// Finds names that were probably meant.
 #ifndef WECHATPAY_SRC_TOOL_SIMILAR_NAMES_HPP
 #define WECHATPAY_SRC_TOOL_SIMILAR_NAMES_HPP
 
@@ -10,7 +10,7 @@
 
 namespace wechatpay::bonus_commit::tool {
 
-/// `name` without what people write differently: case, blanks, underscores and other marks of ASCII.
+/// `name` without differences in spelling: case, blanks, underscores and other ASCII punctuation.
 inline std::string plain_name(std::string_view name) {
   std::string plain;
   for (const char c : name) {
@@ -22,7 +22,7 @@ inline std::string plain_name(std::string_view name) {
   return plain;
 }
 
-/// How many letters are to be changed, added, left out, or swapped with their neighbour, to make `b` of `a`.
+/// The number of letters to change, add, remove or swap with a neighbour in order to turn `a` into `b`.
 inline std::size_t edits_between(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before(b.size() + 1);
   std::vector<std::size_t> above(b.size() + 1);
@@ -41,11 +41,11 @@ inline std::size_t edits_between(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-/// The one of `names` that is nearest to `given`; empty where none is near.
+/// The closest of `names` to `given`; empty if none is close.
 inline std::string similar_name(std::string_view given, const std::vector<std::string>& names) {
   const std::string wanted = plain_name(given);
   std::string nearest;
-  std::size_t fewest = wanted.size() < 5 ? 2 : 3;  // one letter of a short name, two of others
+  std::size_t fewest = wanted.size() < 5 ? 2 : 3;  // one edit in a short name, two in others
   for (const std::string& name : names) {
     if (name.size() > 100) continue;
     const std::size_t edits = edits_between(wanted, plain_name(name));

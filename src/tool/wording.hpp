@@ -1,4 +1,4 @@
-// The library's errors in the tool's words.
+// Translates the library's errors into the tool's words.
 #ifndef WECHATPAY_SRC_TOOL_WORDING_HPP
 #define WECHATPAY_SRC_TOOL_WORDING_HPP
 
@@ -9,7 +9,7 @@
 
 namespace wechatpay::bonus_commit::tool {
 
-/// `message` with options named as on the command line.
+/// `message` with the options' names of the command line.
 inline std::string in_words_of_the_tool(std::string message) {
   constexpr std::string_view words[][2] = {{"MerchantMode::", "--merchant-mode "},
                                            {"ClientOptions::origins", "--origin"},
@@ -24,8 +24,8 @@ inline std::string in_words_of_the_tool(std::string message) {
   return message;
 }
 
-/// What went wrong in a few words, to count by: "400 PARAM_ERROR", "timeout", "204, signature mismatch". The status and
-/// WeChat Pay's code come first: what it says of a failed authentication has no signature.
+/// What went wrong in a few words, for counting: "400 PARAM_ERROR", "timeout", "204, signature mismatch". The status
+/// and WeChat Pay's code come first, because WeChat Pay does not sign its answer when authentication fails.
 inline std::string label(const Error& error) {
   if (error.transport_fault != TransportFault::none) return std::string(to_string(error.transport_fault));
   const Answer* const answer = error.answer();
@@ -38,7 +38,7 @@ inline std::string label(const Error& error) {
   return text;
 }
 
-/// The same with what became of the commit: "401 SIGN_ERROR (refused)".
+/// The same with the outcome of the commit: "401 SIGN_ERROR (refused)".
 inline std::string label_with_outcome(const Error& error) {
   return label(error) + " (" + std::string(to_string(error.outcome)) + ")";
 }
