@@ -1,12 +1,13 @@
-# What the library needs. libcurl and OpenSSL are only found, since they come with the system and its security updates,
-# or are the targets that a project has already; the others are found first and fetched second, pinned by hash. cmake/install-dependencies.sh installs them all.
+# The dependencies. libcurl and OpenSSL are only searched for: they come with the system and its security updates, or
+# are targets that the project already has. The others are searched for first and otherwise downloaded, pinned by hash.
+# cmake/install-dependencies.sh installs all of them.
 include(FetchContent)
 
 set(WECHATPAY_BONUS_COMMIT_HOW_TO_INSTALL
     "Debian/Ubuntu: apt-get install libcurl4-openssl-dev libssl-dev; Fedora: dnf install libcurl-devel openssl-devel; \
 Alpine: apk add curl-dev openssl-dev; Arch: pacman -S curl openssl; macOS: brew install curl openssl@3")
 
-# The lowest version that will do; find_curl.cmake and find_openssl.cmake have theirs.
+# The lowest supported version. Those of libcurl and OpenSSL are in find_curl.cmake and find_openssl.cmake.
 set(WECHATPAY_BONUS_COMMIT_NLOHMANN_JSON 3.10)
 
 find_package(Threads REQUIRED)
@@ -32,8 +33,8 @@ if(NOT TARGET nlohmann_json::nlohmann_json)
   FetchContent_MakeAvailable(nlohmann_json)
 endif()
 
-# cpp-httplib, for the sandbox server. WECHATPAY_BONUS_COMMIT_HTTPLIB is what to link to; what is fetched is headers
-# alone, so that who links to the installed testing library does not need it.
+# cpp-httplib, for the sandbox server. Targets link to WECHATPAY_BONUS_COMMIT_HTTPLIB. A downloaded cpp-httplib is
+# header-only, so users of the installed testing library do not need it.
 macro(wechatpay_bonus_commit_find_httplib)
   include(${PROJECT_SOURCE_DIR}/cmake/find_httplib.cmake)
   set(WECHATPAY_BONUS_COMMIT_HTTPLIB httplib::httplib)
@@ -51,7 +52,7 @@ macro(wechatpay_bonus_commit_find_httplib)
   endif()
 endmacro()
 
-# CLI11, for the command-line tool: as the target CLI11::CLI11.
+# CLI11, for the command-line tool, as the target CLI11::CLI11.
 macro(wechatpay_bonus_commit_find_cli11)
   if(NOT TARGET CLI11::CLI11)
     find_package(CLI11 2.1 QUIET)

@@ -1,4 +1,5 @@
-# For our own builds alone: warnings that are errors (with MSVC, only warnings), and sanitizers. Nothing here reaches a consumer.
+# Only for builds of this project itself: warnings as errors (with MSVC only warnings) and sanitizers. None of it
+# affects users of the library.
 set(WECHATPAY_BONUS_COMMIT_SANITIZE "" CACHE STRING
   "Sanitizers for our own targets, such as address,undefined; with fuzzer-no-link (clang), tests/fuzz is built too")
 
@@ -8,7 +9,7 @@ if(MSVC)
 else()
   target_compile_options(wechatpay_bonus_commit_development INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
-    # GCC 12 warns wrongly of a literal + a string (its bug 105651).
+    # GCC 12 gives a false warning for a literal + a string (GCC bug 105651).
     $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)
   if(WECHATPAY_BONUS_COMMIT_SANITIZE)
     target_compile_options(wechatpay_bonus_commit_development INTERFACE
@@ -17,7 +18,7 @@ else()
   endif()
 endif()
 
-# For a target of ours: the flags above, and the standard without extensions.
+# Gives targets of this project the flags above and the standard without extensions.
 function(wechatpay_bonus_commit_develop)
   foreach(target IN LISTS ARGN)
     target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:wechatpay_bonus_commit_development>)

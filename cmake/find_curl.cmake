@@ -1,8 +1,8 @@
-# The target CURL::libcurl: the project's own, if it has one, else the installed libcurl, if that is new enough.
-# CURL_FOUND says whether there is one. The version of a target that exists already is checked when the library is
-# compiled. That of an installed one is compared here, since curl's own package files would take a wish for 7.80 as one
-# for 7.x alone.
-# Included here and, as installed, by the package's users.
+# Provides the target CURL::libcurl: the project's own target if there is one, otherwise the installed libcurl if it is
+# new enough. CURL_FOUND says whether there is one. The version of an existing target is checked when the library is
+# compiled. The version of an installed libcurl is compared here, because curl's own package files take a request for
+# 7.80 as one for 7.x only.
+# Included by this project and, once installed, by the package file for users.
 set(WECHATPAY_BONUS_COMMIT_CURL 7.80)
 if(TARGET CURL::libcurl)
   set(CURL_FOUND TRUE)

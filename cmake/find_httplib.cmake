@@ -1,5 +1,6 @@
-# The target httplib::httplib, if cpp-httplib is installed. Debian's package has no CMake files, and a library.
-# Included here and, as installed, by the package's users.
+# Provides the target httplib::httplib if cpp-httplib is installed. Debian's package has a compiled library but no CMake
+# files.
+# Included by this project and, once installed, by the package file for users.
 if(NOT TARGET httplib::httplib)
   find_package(httplib 0.11 QUIET CONFIG COMPONENTS OpenSSL)
 endif()

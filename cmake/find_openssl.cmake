@@ -1,10 +1,10 @@
-# The targets OpenSSL::SSL and OpenSSL::Crypto: the project's own, if it has them, else those of the installed OpenSSL, if
-# that is new enough. OPENSSL_FOUND says whether there are any. The version of targets that exist already is checked when
-# the library is compiled.
-# Included here and, as installed, by the package's users.
+# Provides the targets OpenSSL::SSL and OpenSSL::Crypto: the project's own targets if there are any, otherwise those of
+# the installed OpenSSL if it is new enough. OPENSSL_FOUND says whether they exist. The version of existing targets is
+# checked when the library is compiled.
+# Included by this project and, once installed, by the package file for users.
 set(WECHATPAY_BONUS_COMMIT_OPENSSL 3.0)
 if(NOT TARGET OpenSSL::SSL OR NOT TARGET OpenSSL::Crypto)
-  # The version is not passed on, since what overrides find_package() does not tell one.
+  # No version is passed: a replacement of find_package() may not report one.
   find_package(OpenSSL COMPONENTS Crypto SSL)
 endif()
 if(TARGET OpenSSL::SSL AND TARGET OpenSSL::Crypto)

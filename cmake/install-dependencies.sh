@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that what is needed to build is there: installs it on Debian and Ubuntu, and elsewhere, or without the
-# rights to install, says what is missing and how to get it.
+# Checks that all build dependencies are there. On Debian and Ubuntu it installs missing ones. On other systems, or
+# without the right to install, it says what is missing and how to get it.
 #
 #   bash cmake/install-dependencies.sh quickstart    to build the library, the sandbox and the examples
 #   bash cmake/install-dependencies.sh tests         to build and run the tests, too

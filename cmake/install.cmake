@@ -1,4 +1,4 @@
-# What `cmake --install` lays down: headers, libraries, and what find_package() and pkg-config read.
+# What `cmake --install` installs: headers, libraries, and the files for find_package() and pkg-config.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/wechatpay_bonus_commit)
@@ -36,11 +36,12 @@ install(FILES
   ${CMAKE_CURRENT_BINARY_DIR}/wechatpay_bonus_commit-config-version.cmake
   DESTINATION ${package_folder} COMPONENT development)
 
-# The folders in it are told from where it lies, so that it may move with them.
+# Paths in the pkg-config file are relative to the file, so that the installation can be moved.
 set(pkg_config_folder ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 string(REGEX REPLACE "[^/]+" ".." to_prefix ${pkg_config_folder})
-# Public for a static library, although its users do not call them: `--static` would have them link all that libcurl
-# itself could be linked to, for which few systems have the libraries.
+# For a static library these are public requirements, although its users do not call them. With Requires.private and
+# `--static`, users would have to link everything that libcurl itself may be linked to, and few systems have all those
+# libraries.
 set(needed "libcurl >= ${WECHATPAY_BONUS_COMMIT_CURL}, openssl >= ${WECHATPAY_BONUS_COMMIT_OPENSSL}")
 set(public "Requires: ${needed}\n")
 if(library_type STREQUAL "SHARED_LIBRARY")
@@ -52,7 +53,7 @@ if(WECHATPAY_BONUS_COMMIT_HEADER_ONLY)
   set(header_only " -DWECHATPAY_BONUS_COMMIT_HEADER_ONLY")
 endif()
 
-# A module of pkg-config for the target `name`; `requires` are lines of its file.
+# Installs a pkg-config module for the target `name`. `requires`: lines of its file.
 function(wechatpay_bonus_commit_pkg_config name description requires)
   if(TARGET ${name})
     configure_file(cmake/pkg_config.pc.in ${name}.pc @ONLY)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and commits 30 points to a sandbox on this machine; shows every stage.
+# Installs missing dependencies, builds, and commits 30 points to a local sandbox. Shows every stage.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,5 +1,5 @@
-# Debian's packages, by `cpack --config BUILD_FOLDER/CPackConfig.cmake` after a Release build with
-# -DCMAKE_INSTALL_PREFIX=/usr: libwechatpay-bonus-commit-dev and, where it is built, wechatpay-bonus-commit, the tool.
+# Debian packages, made by `cpack --config BUILD_FOLDER/CPackConfig.cmake` after a Release build with
+# -DCMAKE_INSTALL_PREFIX=/usr: libwechatpay-bonus-commit-dev and, if it is built, the tool as wechatpay-bonus-commit.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_CONTACT "The wechatpay-bonus-commit authors <authors@wechatpay-bonus-commit.invalid>")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
@@ -9,7 +9,7 @@ set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
   OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 set(CPACK_COMPONENTS_ALL "")
 
-# Debian wants a changelog in its own form.
+# Debian requires a changelog in its own format.
 string(TIMESTAMP now "%a, %d %b %Y %H:%M:%S +0000" UTC)
 file(CONFIGURE OUTPUT debian/changelog CONTENT "wechatpay-bonus-commit (@PROJECT_VERSION@) unstable; urgency=medium
 
@@ -20,7 +20,7 @@ file(CONFIGURE OUTPUT debian/changelog CONTENT "wechatpay-bonus-commit (@PROJECT
 file(ARCHIVE_CREATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/debian/changelog.gz
   PATHS ${CMAKE_CURRENT_BINARY_DIR}/debian/changelog FORMAT raw COMPRESSION GZip COMPRESSION_LEVEL 9)
 
-# The licence and the changelog go where Debian looks for them, and nowhere in any other way of installing.
+# The licence and the changelog are installed where Debian expects them, and only in Debian packages.
 macro(wechatpay_bonus_commit_debian_package component package)
   list(APPEND CPACK_COMPONENTS_ALL ${component})
   string(TOUPPER ${component} upper)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes backfill.svg: what a terminal shows while a backfill against the sandbox is killed and started again.
+# Makes backfill.svg, a picture of a terminal in which a backfill against the sandbox is killed and started again.
 #   picture.sh TOOL
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -12,14 +12,14 @@ cd "$folder"
 sed -i '12345s/,30$/,thirty/; 15001s/,30$/,0/' orders.csv
 start --fault 400 --fault drop-after --fault-rate 0.001
 
-# shown [KILLER]: runs the backfill on a terminal and adds what stays on the screen.
+# shown [KILLER]: runs the backfill on a terminal and adds the final state of the screen.
 shown() {
   echo "\$ wechatpay-bonus-commit backfill orders.csv" >> screen
   script --quiet --flush --command "stty columns 96; echo \$\$ > process; exec '$tool' backfill orders.csv" raw < /dev/null > /dev/null &
   local terminal=$!
   "$@" || true
   wait $terminal || true
-  # A line that has been written over shows what came last.
+  # If a line was overwritten, keep its last text.
   grep -av '^Script ' raw | tr -d '\r' | sed 's/.*\x1b\[K//' | grep -a . >> screen
 }
 kill_half_way() {
@@ -39,7 +39,7 @@ shown read_log
   echo "<rect width=\"940\" height=\"$height\" rx=\"8\" fill=\"#1b1f24\"/>"
   echo '<g fill="#57606a"><circle cx="20" cy="18" r="6"/><circle cx="40" cy="18" r="6"/><circle cx="60" cy="18" r="6"/></g>'
   echo '<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="14" xml:space="preserve">'
-  # Cut where the terminal would go on in the next line.
+  # Cut lines where the terminal would wrap them.
   cut -c 1-106 screen | sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g' |
     awk '{ colour = /^\$/ ? "#7ee787" : /^\[/ ? "#79c0ff" : /^(Killed|line|out_trade_no)/ ? "#ffa657" : "#e6edf3"
            printf "<text x=\"18\" y=\"%d\" fill=\"%s\">%s</text>\n", 50 + 20 * (NR - 1), colour, $0 }'

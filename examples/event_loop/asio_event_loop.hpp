@@ -1,5 +1,5 @@
-// An adapter of wechatpay::bonus_commit::EventLoop for Asio. Copy it, or write the same for libuv (uv_async_t,
-// uv_poll_t, uv_timer_t) or libevent.
+// An EventLoop of wechatpay::bonus_commit for Asio. Copy it, or write the same for libuv (uv_async_t, uv_poll_t,
+// uv_timer_t) or libevent.
 #ifndef ASIO_EVENT_LOOP_HPP
 #define ASIO_EVENT_LOOP_HPP
 
@@ -12,7 +12,7 @@
 #include <system_error>
 #include <utility>
 
-/// For an io_context that is run by one thread and outlives this object.
+/// The io_context must be run by one thread and must outlive this object.
 class AsioEventLoop final : public wechatpay::bonus_commit::EventLoop {
  public:
   explicit AsioEventLoop(asio::io_context& io) : io_(io), timer_(io) {}
@@ -74,7 +74,7 @@ class AsioEventLoop final : public wechatpay::bonus_commit::EventLoop {
     Ready ready;
   };
 
-  /// Asio reports readiness once; libcurl wants reports as long as the socket is ready.
+  /// Asio reports readiness once, but libcurl needs reports as long as the socket is ready.
   static void wait(const std::shared_ptr<Watched>& watched, Direction Watched::*which) {
     Direction& direction = (*watched).*which;
     if (!direction.wanted || direction.waited_for) return;

@@ -1,4 +1,5 @@
-// Commits in a program with Asio's event loop: it needs no other thread and no lock, and its other work continues.
+// Commits in a program with Asio's event loop. No other thread and no lock is needed, and the program's other work
+// continues.
 #include <wechatpay/bonus_commit.hpp>
 #include <wechatpay/bonus_commit/testing/sandbox.hpp>
 
@@ -33,7 +34,7 @@ int main() {
 
   int in_progress = 3;
 
-  // The other work of the program.
+  // The program's other work.
   int ticks = 0;
   asio::steady_timer clock(io);
   const std::function<void()> tick = [&] {

@@ -1,4 +1,4 @@
-// Credits 30 points of one order at WeChat Pay itself.
+// Commits 30 points of one order at WeChat Pay.
 #include <wechatpay/bonus_commit.hpp>
 
 #include <iostream>

@@ -1,5 +1,5 @@
-// From a platform certificate to the WeChat Pay public key while commits go on: none fails, none waits. README.md
-// beside this says why each step is safe.
+// Switches from a platform certificate to the WeChat Pay public key while commits continue: none fails and none waits.
+// README.md in this folder explains why each step is safe.
 #include <wechatpay/bonus_commit.hpp>
 #include <wechatpay/bonus_commit/testing/sandbox.hpp>
 
@@ -17,7 +17,8 @@ namespace bonus = wechatpay::bonus_commit;
 
 namespace {
 
-/// How many answers each of WeChat Pay's keys has signed, and how many calls failed: what tells that a step is done.
+/// Counts the answers signed with each of WeChat Pay's keys, and the failed calls. The counts show when a step is
+/// complete.
 class Answers {
  public:
   void count(const bonus::CommitResult& result) {
@@ -30,7 +31,7 @@ class Answers {
     changed_.notify_all();
   }
 
-  /// Returns when `serial` has signed so many more.
+  /// Waits until `serial` has signed this many more answers, or a call has failed.
   void wait_for(const std::string& serial, int more) {
     std::unique_lock<std::mutex> lock(mutex_);
     const int wanted = by_serial_[serial] + more;
@@ -62,21 +63,21 @@ int main() {
   const auto sandbox = bonus::testing::Sandbox::start(merchant).value();
   const bonus::testing::FakeWechatPay& wechat_pay = sandbox->wechat_pay();
 
-  // As it was: a platform certificate, and nothing else.
+  // The state before: only a platform certificate.
   bonus::PlatformKeys platform_keys;
   const std::string certificate = platform_keys.add_certificate_file(sandbox->files().platform_certificate).value();
 
   Answers answers;
   bonus::ClientOptions options;
-  options.origins = {sandbox->origin()};  // leave it out to reach WeChat Pay itself
+  options.origins = {sandbox->origin()};  // omit it to reach WeChat Pay itself
   options.hooks.on_call = [&answers](const bonus::CallEvent& event) { answers.count(event.result); };
   bonus::CurlOptions curl_options;
-  curl_options.ca_bundle_file = sandbox->files().ca;  // leave it out, too
+  curl_options.ca_bundle_file = sandbox->files().ca;  // omit this too
   const auto client = bonus::BonusCommitClient::create(wechat_pay.credentials(), platform_keys,
                                                        bonus::CurlTransport::create(curl_options).value(), options)
                           .value();
 
-  // The work that goes on meanwhile.
+  // The commits that continue during the switch.
   std::atomic<bool> stop{false};
   std::thread worker([&] {
     for (int order = 1; !stop; ++order) {
@@ -87,17 +88,17 @@ int main() {
   });
   answers.wait_for(certificate, 20);
 
-  // 1. Hold both, and go on asking for the certificate's signatures.
+  // 1. Hold both keys, and still ask WeChat Pay to sign with the certificate.
   if (!platform_keys.announce(certificate)) return 1;
   const std::string public_key =
       platform_keys.add_public_key_file(wechat_pay.public_key_id(), sandbox->files().public_key).value();
   answers.wait_for(certificate, 20);
 
-  // 2. Ask for the public key's. announce(certificate) would be the way back.
+  // 2. Ask WeChat Pay to sign with the public key. To go back, call announce(certificate).
   if (!platform_keys.announce(public_key)) return 1;
   answers.wait_for(public_key, 20);
 
-  // 3. Once nothing is signed with the certificate any more, and no call from before is under way: forget it.
+  // 3. Remove the certificate once no answers are signed with it and no earlier call is in progress.
   if (!platform_keys.remove(certificate)) return 1;
   answers.wait_for(public_key, 20);
 

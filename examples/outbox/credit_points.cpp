@@ -1,4 +1,4 @@
-// A merchant's program: credits points and orders their commit, in one transaction of its own database.
+// A merchant's program that credits points and inserts the order to commit, in one transaction of its own database.
 //   credit_points DATABASE_URL FIRST LAST     for the orders of these numbers
 #include <libpq-fe.h>
 
@@ -31,7 +31,7 @@ class Database {
   std::unique_ptr<PGconn, decltype(&PQfinish)> connection_;
 };
 
-/// Either both are written, or neither is.
+/// Writes both or neither.
 void credit(Database& database, const std::string& out_trade_no, const std::string& points) {
   database.run("BEGIN");
   database.run("UPDATE members SET points = points + $1 WHERE card_code = '478515832665'",

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A merchant with a database of its own: orders go from its transaction to WeChat Pay's 204, through two relays, one of
-# which is killed. The database and the sandbox run in a temporary folder, and end with this.
+# A merchant with its own database: orders go from its transaction through two relays until WeChat Pay answers 204. One
+# relay is killed. The database and the sandbox run in a temporary folder and end with this script.
 #   outbox.sh BUILD_FOLDER     where the project is built, with PostgreSQL's server in /usr/lib/postgresql
 set -euo pipefail
 build=$(cd "$1" && pwd)
@@ -18,14 +18,14 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# PostgreSQL does not run as root.
+# PostgreSQL refuses to run as root.
 as_user=()
 if [ "$(id -u)" = 0 ]; then
   as_user=(setpriv --reuid nobody --regid nogroup --clear-groups --)
   chown nobody:nogroup "$folder"
 fi
 
-# until_so COMMAND...: waits until it succeeds, for two minutes at most.
+# until_so COMMAND...: repeats the command until it succeeds, for at most two minutes.
 until_so() {
   local tries=0
   until "$@" > /dev/null 2>&1; do
@@ -65,7 +65,7 @@ relay() {
   "$tool" relay --lease 3 --max-in-flight 8 --rate 100 2>> "$folder/relay.log" &
   processes+=($!)
 }
-# rows SUFFIX CONDITION: whether the number of rows in that table is so.
+# rows SUFFIX CONDITION: whether the number of rows in that table fulfils the condition.
 rows() { [ "$(sql "SELECT count(*) $2 FROM wechatpay_bonus_outbox$1")" = t ]; }
 relay
 until_so rows _done "= 1"

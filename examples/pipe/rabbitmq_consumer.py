@@ -12,7 +12,7 @@ queue = sys.argv[2]
 connection = pika.BlockingConnection(pika.URLParameters(sys.argv[1]))
 channel = connection.channel()
 tool = subprocess.Popen(["wechatpay-bonus-commit", "pipe"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-bodies = {}  # of the messages that wait for their answer, by delivery tag
+bodies = {}  # messages without an answer yet, by delivery tag
 
 
 def settle(answer):
@@ -21,7 +21,7 @@ def settle(answer):
     if answer["result"] == "dead":
         channel.basic_reject(tag, requeue=False)
         return
-    if answer["result"] == "later":  # it waits in a queue of its own, where it holds up nobody, and comes back
+    if answer["result"] == "later":  # waits in a separate queue, where it blocks no other message, and returns
         pause = pika.BasicProperties(delivery_mode=2, expiration=str(1000 * answer["pause_seconds"]))
         channel.basic_publish("", queue + ".later", body, pause)
     channel.basic_ack(tag)
@@ -42,7 +42,7 @@ def commit(_channel, delivery, _properties, body):
         order = {field: value for field, value in json.loads(body).items() if field != "id"}
     except (AttributeError, ValueError, RecursionError):
         order = {"no": "order"}
-    print(json.dumps({"id": tag, **order}), file=tool.stdin, flush=True)  # `id` first: it is read whatever follows
+    print(json.dumps({"id": tag, **order}), file=tool.stdin, flush=True)  # `id` first: readable even if the rest is not
 
 
 channel.confirm_delivery()

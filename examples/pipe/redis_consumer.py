@@ -12,7 +12,7 @@ import redis
 url, name, idle = sys.argv[1], sys.argv[2], int((sys.argv[3:] or [60000])[0])
 store = redis.Redis.from_url(url, decode_responses=True, encoding_errors="replace")
 tool = subprocess.Popen(["wechatpay-bonus-commit", "pipe"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-sent = set()  # the entries that wait for their answer
+sent = set()  # entries without an answer yet
 
 
 def line_of(key, entry):
@@ -20,7 +20,7 @@ def line_of(key, entry):
     points = order.get("bonus_value", "")
     if points.isascii() and points.isdecimal() and len(points) < 19:
         order["bonus_value"] = int(points)
-    return json.dumps({"id": key, **order}) + "\n"  # `id` first: it is read whatever follows
+    return json.dumps({"id": key, **order}) + "\n"  # `id` first: readable even if the rest is not
 
 
 def acknowledge():
@@ -29,18 +29,18 @@ def acknowledge():
             answer = json.loads(line)
             if answer["result"] == "dead":
                 store.xadd("bonus-dead", {"id": answer["id"], "error": json.dumps(answer["error"])})
-            if answer["result"] != "later":  # an entry that is not acknowledged is claimed again when it was idle
+            if answer["result"] != "later":  # an unacknowledged entry is claimed again after its idle time
                 store.xack("bonus", "committers", answer["id"])
             sent.discard(answer["id"])
     finally:
-        tool.terminate()  # without this thread nothing would be acknowledged: end, and be started again
+        tool.terminate()  # no entry can be acknowledged without this thread: end, so that it is restarted
 
 
 threading.Thread(target=acknowledge, daemon=True).start()
 try:
     store.xgroup_create("bonus", "committers", id="0", mkstream=True)
 except redis.ResponseError:
-    pass  # it is there
+    pass  # the group exists already
 while tool.poll() is None:
     entries = store.xautoclaim("bonus", "committers", name, idle, count=64)[1]
     entries += [e for _, new in store.xreadgroup("committers", name, {"bonus": ">"}, 64, 200) for e in new]

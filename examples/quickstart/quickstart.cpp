@@ -1,5 +1,5 @@
-// One commit from the struct to the verified receipt, with every stage printed. It goes over real HTTPS to a sandbox
-// that runs in this process; against WeChat Pay itself, three lines differ (they are marked).
+// One commit from the struct to the verified receipt, with every stage printed. It uses real HTTPS to a sandbox in this
+// process. To use WeChat Pay itself, change the three marked places.
 #include <wechatpay/bonus_commit.hpp>
 #include <wechatpay/bonus_commit/stages/body.hpp>
 #include <wechatpay/bonus_commit/testing/sandbox.hpp>
@@ -15,7 +15,7 @@ namespace bonus = wechatpay::bonus_commit;
 
 namespace {
 
-/// Shows what is signed: Signer is a port, so a decorator is a few lines.
+/// Prints what is signed. Signer is an interface, so a decorator takes only a few lines.
 class PrintingSigner final : public bonus::Signer {
  public:
   explicit PrintingSigner(bonus::Credentials credentials) : credentials_(std::move(credentials)) {}
@@ -32,7 +32,7 @@ class PrintingSigner final : public bonus::Signer {
   bonus::Credentials credentials_;
 };
 
-/// Shows what goes out and what comes back: Transport is a port, too.
+/// Prints what is sent and received. Transport is an interface too.
 class PrintingTransport final : public bonus::Transport {
  public:
   explicit PrintingTransport(std::shared_ptr<bonus::Transport> next) : next_(std::move(next)) {}
@@ -67,17 +67,17 @@ int main() {
   const bonus::testing::SandboxFiles& files = (*sandbox)->files();
   std::cout << "The sandbox plays WeChat Pay at " << (*sandbox)->origin() << "\n";
 
-  // At start-up, once. Against WeChat Pay: your own files here ...
+  // Once at start-up. For WeChat Pay: use your own files here ...
   auto credentials = bonus::Credentials::from_pem_files(files.merchant_certificate, files.merchant_key);
   if (!credentials) return fail(credentials.error());
   for (const std::string& warning : credentials->warnings()) std::cout << "warning: " << warning << "\n";
 
   bonus::PlatformKeys platform_keys;
-  // ... the id that the merchant platform shows beside pub_key.pem here ...
+  // ... use the id that the merchant platform shows next to pub_key.pem here ...
   auto added = platform_keys.add_public_key_file((*sandbox)->wechat_pay().public_key_id(), files.public_key);
   if (!added) return fail(added.error());
 
-  // ... and neither of these two: their defaults are the system's certificate authorities and WeChat Pay's host.
+  // ... and omit these two: their defaults are the system's certificate authorities and WeChat Pay's host.
   bonus::CurlOptions curl_options;
   curl_options.ca_bundle_file = files.ca;
   bonus::ClientOptions client_options;

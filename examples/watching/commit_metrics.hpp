@@ -1,5 +1,5 @@
-// Watching commits: one log line for each try, and counters as Prometheus reads them. Copy it and change it: it is
-// short so that it fits your own logger and metrics.
+// Monitors commits: one log line for each try, and counters in Prometheus' format. Copy it and change it: it is short,
+// so that you can fit it to your own logger and metrics.
 #ifndef COMMIT_METRICS_HPP
 #define COMMIT_METRICS_HPP
 
@@ -14,7 +14,7 @@
 #include <string>
 #include <utility>
 
-/// One line in logfmt. Nothing in it needs escaping: a request has passed the check before its first try.
+/// One line in logfmt. No value needs escaping: the check has accepted the request before its first try.
 inline std::string log_line(const wechatpay::bonus_commit::TryEvent& event) {
   const wechatpay::bonus_commit::Try& one = event.result;
   const auto ms = [](std::chrono::microseconds span) { return static_cast<double>(span.count()) / 1000; };
@@ -63,7 +63,7 @@ class CommitMetrics {
     }
   }
 
-  /// What a scrape of /metrics answers.
+  /// The answer to a scrape of /metrics.
   std::string prometheus() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     std::ostringstream text;

@@ -1,5 +1,5 @@
-// Commits against a sandbox that fails now and then, watched: a log line for each try on standard error, the counters
-// at the end on standard output.
+// Monitors commits against a sandbox that sometimes fails: a log line for each try on standard error, the counters at
+// the end on standard output.
 #include <wechatpay/bonus_commit.hpp>
 #include <wechatpay/bonus_commit/testing/sandbox.hpp>
 
@@ -18,11 +18,11 @@ int main() {
   sandbox_options.script = {Kind::none, 503, Kind::none, Kind::drop_after, {429, "1"}, Kind::none, 400};
   const auto sandbox = bonus::testing::Sandbox::start(sandbox_options).value();
 
-  // Before the client, which uses them until its last call has ended.
+  // Created before the client, which uses them until its last call has ended.
   CommitMetrics metrics;
 
   bonus::ClientOptions options;
-  options.origins = {sandbox->origin()};  // leave it out to reach WeChat Pay itself
+  options.origins = {sandbox->origin()};  // omit it to reach WeChat Pay itself
   options.hooks.on_try = [&metrics](const bonus::TryEvent& event) {
     metrics.count(event);
     std::cerr << log_line(event) + "\n";
@@ -30,7 +30,7 @@ int main() {
   options.hooks.on_call = [&metrics](const bonus::CallEvent& event) { metrics.count(event); };
 
   bonus::CurlOptions curl_options;
-  curl_options.ca_bundle_file = sandbox->files().ca;  // leave it out, too
+  curl_options.ca_bundle_file = sandbox->files().ca;  // omit this too
   const auto client =
       bonus::BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
                                        bonus::CurlTransport::create(curl_options).value(), options)

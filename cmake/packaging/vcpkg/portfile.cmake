@@ -1,4 +1,4 @@
-# The tag's archive is not known before the tag is: vcpkg says its SHA512, which goes here in place of 0.
+# The archive of a tag exists only after the tag is made. vcpkg prints its SHA512; replace the 0 by it.
 vcpkg_from_github(
     OUT_SOURCE_PATH SOURCE_PATH
     REPO OWNER/wechatpay-bonus-commit
