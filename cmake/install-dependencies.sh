@@ -8,7 +8,7 @@
 #   bash cmake/install-dependencies.sh benchmark     to build and run the benchmarks
 set -euo pipefail
 
-# what it is | how to see that it is there | Debian, Ubuntu | Fedora | Alpine | Arch | macOS
+# name | how to detect it | Debian, Ubuntu | Fedora | Alpine | Arch | macOS
 quickstart='
 a C++17 compiler|command c++|g++|gcc-c++|g++|gcc|-
 CMake 3.24|cmake 3.24|cmake|cmake|cmake|cmake|cmake
@@ -88,7 +88,7 @@ find_missing() {
   done <<< "$wanted"
 }
 
-# The packages of one system: its column among those behind the name.
+# packages COLUMN: the missing packages of one system. Column 2 is for Debian, and so on in the order above.
 packages() { printf '%s\n' "${missing[@]}" | cut -d '|' -f "$1" | grep -vx -e - | sort -u | tr '\n' ' '; }
 
 find_missing

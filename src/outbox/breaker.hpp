@@ -7,9 +7,9 @@
 
 namespace wechatpay::bonus_commit::outbox {
 
-/// Open at the start, until the first call succeeds. It opens again after 20 failures in a row. While it is open, only
-/// one call at a time is made, as a probe. The pause between probes starts at 1 s and doubles each time, up to 60 s.
-/// Not thread-safe: used by one thread only.
+/// Open at the start, until the first call is answered. It opens again after 20 failures in a row. While it is open,
+/// only one call at a time is made, as a probe. The pause between probes starts at 1 s and doubles each time, up to 60
+/// s. Not thread-safe: used by one thread only.
 class Breaker {
  public:
   using Clock = std::chrono::steady_clock;

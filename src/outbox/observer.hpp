@@ -15,7 +15,7 @@
 namespace wechatpay::bonus_commit::outbox {
 
 /// Has its own thread, and opens a new connection for each observation. It therefore works while the relay hangs, and
-/// does not occupy a connection of a small pool.
+/// uses no connection of a small pool between observations.
 class Observer {
  public:
   using Open = std::function<std::unique_ptr<Administration>()>;  ///< throws DatabaseError

@@ -186,7 +186,7 @@ bool is_exponent(std::string_view rest, std::string_view mantissa) {
   }
   if (!all_of(exponent, digits)) return false;
   // 1e27 and 12e26 may also be order numbers. Spreadsheets write up to three digits there, and an order number of 32
-  // characters does not exceed 1e31.
+  // characters has no more digits than 1e31.
   const std::size_t size = exponent.size() == 2 ? mantissa.size() + static_cast<std::size_t>(std::stoi(exponent)) : 0;
   const bool plain = mantissa.size() <= 3 && size >= 16 && size <= 32;
   return marked || (plain && !times_ten);

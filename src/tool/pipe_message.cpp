@@ -33,7 +33,7 @@ ordered_json id_at_the_beginning(const std::string& text) {
   return nullptr;
 }
 
-/// How long to wait before the order is sent again. A pause that WeChat Pay asks for takes precedence.
+/// How long to wait before the order is sent again: at least as long as WeChat Pay asks for.
 std::chrono::milliseconds pause_after(const Error& error, Meaning meaning, double random) {
   const std::chrono::milliseconds asked = error.retry_after.value_or(std::chrono::seconds(0));
   switch (meaning) {
