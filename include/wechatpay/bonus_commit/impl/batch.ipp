@@ -24,10 +24,10 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 
 namespace stages {
 
-/// A thread that waits for a place gives the others so long to become free, too, before it goes on with few of them.
+/// A thread that waits for a place waits this much longer for more places, before it continues with only a few.
 inline constexpr std::chrono::milliseconds wait_for_good_part{1};
 
-/// What the threads of a batch share.
+/// The state shared by the threads of a batch.
 class Batch {
  public:
   Batch(const BonusCommitClient& client, NextRequest next, TakeResult take, const BatchOptions& options)
@@ -53,7 +53,7 @@ class Batch {
     try {
       for (unsigned i = 1; i < options_.threads; ++i) helpers.emplace_back([this] { work(); });
     } catch (const std::exception&) {
-      // Those that could be started do all the work.
+      // The threads that were started do all the work.
     }
     work();
     for (std::thread& helper : helpers) helper.join();
@@ -104,7 +104,7 @@ class Batch {
     give_place();
   }
 
-  /// Waits until one more commit may be under way and there may be one; false when the batch is to end.
+  /// Waits until one more commit may start and the backlog may have one; false if the batch is ending.
   bool take_place() {
     std::unique_lock<std::mutex> lock(mutex_);
     while (!stopped() && !exhausted_) {
@@ -115,8 +115,7 @@ class Batch {
     return false;
   }
 
-  /// Waits for a place in the rate limit, before the commit's deadline begins to run; false where the batch is stopped
-  /// meanwhile.
+  /// Waits for a place in the rate limit, before the commit's deadline starts; false if the batch is stopped meanwhile.
   bool wait_for_rate_limit() {
     const auto until = Clock::now() + pause_of_rate_limit();
     std::unique_lock<std::mutex> lock(mutex_);
@@ -127,7 +126,7 @@ class Batch {
     return true;
   }
 
-  /// Until the rate limit, or the pause after a 429, lets one more commit go.
+  /// The time until the rate limit, or the pause after a 429, allows one more commit.
   Clock::duration pause_of_rate_limit() noexcept {
     ClientSetup& setup = *client_.open_->core->setup();
     const UsersCode guard;
@@ -136,7 +135,7 @@ class Batch {
       const double spread = setup.rate_limiter.paused(now) ? setup.options.random() : 0;
       return *setup.rate_limiter.reserve(now, now, (Clock::time_point::max)(), spread) - now;
     } catch (...) {
-      return Clock::duration::zero();  // the commit meets the same exception, and ends with it
+      return Clock::duration::zero();  // the commit gets the same exception and ends with it
     }
   }
 
@@ -152,7 +151,7 @@ class Batch {
     }
   }
 
-  /// Under the lock: whether nothing more is to start.
+  /// Call with the lock held. Whether no more commits may start.
   bool stopped() {
     if (!ending_ && options_.stop.stop_requested()) {
       ending_ = true;
@@ -161,19 +160,19 @@ class Batch {
     return ending_;
   }
 
-  /// Under the lock. The batch may be destroyed as soon as that is free.
+  /// Call with the lock held. The batch may be destroyed as soon as the lock is released.
   void give_place() {
     if (places_.give()) free_.notify_all();
     if (places_.all_free()) changed_.notify_all();
   }
 
-  /// Under the lock.
+  /// Call with the lock held.
   void wake_all() {
     free_.notify_all();
     changed_.notify_all();
   }
 
-  /// Null at the end of the backlog, or where its source throws.
+  /// Null at the end of the backlog, or if its source throws.
   Request take_request() {
     const std::lock_guard<std::mutex> one_at_a_time(source_);
     {
@@ -196,7 +195,7 @@ class Batch {
     return nullptr;
   }
 
-  /// Whether the batch is to go on.
+  /// Whether the batch continues.
   bool take_result(const BonusCommitRequest& request, const CommitResult& result) {
     const std::lock_guard<std::mutex> one_at_a_time(sink_);
     try {
@@ -206,21 +205,21 @@ class Batch {
     }
   }
 
-  const BonusCommitClient client_;  ///< a copy, so that it is not destroyed meanwhile
+  const BonusCommitClient client_;  ///< a copy, so that it is not destroyed while the batch runs
   NextRequest next_;
   TakeResult take_;
   const BatchOptions options_;
-  std::mutex source_;                ///< one thread in next_
-  std::mutex sink_;                  ///< one thread in take_
+  std::mutex source_;                ///< one thread at a time calls next_
+  std::mutex sink_;                  ///< one thread at a time calls take_
   std::mutex mutex_;                 ///< guards the rest
-  std::condition_variable free_;     ///< some places are, or the batch is to end
-  std::condition_variable changed_;  ///< the batch is to end, or the last commit under way has ended
+  std::condition_variable free_;     ///< notified when places are free, or when the batch ends
+  std::condition_variable changed_;  ///< notified when the batch ends, or when the last commit in progress has ended
   Places places_;
-  bool exhausted_ = false;  ///< the source is
-  bool ending_ = false;     ///< nothing more is to start
+  bool exhausted_ = false;  ///< the source has no more requests
+  bool ending_ = false;     ///< no more commits may start
   BatchSummary summary_;
   std::exception_ptr failure_;
-  const StopCallback<std::function<void()>> wake_;  ///< last: it uses the others
+  const StopCallback<std::function<void()>> wake_;  ///< last: it uses the other members
 };
 
 }  // namespace stages

@@ -1,4 +1,4 @@
-/// Which options cannot work.
+/// Checks of the options.
 #ifndef WECHATPAY_BONUS_COMMIT_IMPL_CHECK_OPTIONS_HPP
 #define WECHATPAY_BONUS_COMMIT_IMPL_CHECK_OPTIONS_HPP
 
@@ -8,10 +8,10 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
 
-/// Fails with `invalid_configuration` and the name of the first option that cannot work.
+/// Fails with `invalid_configuration` and the name of the first invalid option.
 Result<void> check_options(const ClientOptions& options);
 
-/// Fails with `misuse` on options that cannot work.
+/// Fails with `misuse` on invalid options.
 Result<void> check_options(const CallOptions& options);
 
 }  // namespace stages

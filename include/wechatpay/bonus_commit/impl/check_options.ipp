@@ -37,7 +37,7 @@ WECHATPAY_BONUS_COMMIT_DECL Result<void> check_options(const ClientOptions& opti
         "them 24 h at most, and a longest_backoff that is not less than first_backoff");
   }
   const RateLimit& limit = options.rate_limit;
-  // So written, it refuses what is not a number, too.
+  // This form of the condition also refuses NaN.
   if (!(limit.per_second == 0 || (limit.per_second >= 0.001 && limit.per_second <= 1e6)) || limit.burst < 1 ||
       limit.burst > 1000000 || limit.longest_pause < std::chrono::milliseconds(0) ||
       limit.longest_pause > std::chrono::hours(24)) {

@@ -23,7 +23,7 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 
 namespace stages {
 
-/// Why `credentials` and `platform_keys` cannot work together.
+/// Why `credentials` and `platform_keys` cannot be used together.
 WECHATPAY_BONUS_COMMIT_DECL std::optional<Error> check_keys(const Credentials& credentials,
                                                             const PlatformKeys& platform_keys) {
   if (platform_keys.announced().empty()) {
@@ -45,7 +45,7 @@ WECHATPAY_BONUS_COMMIT_DECL std::optional<Error> check_keys(const Credentials& c
   return std::nullopt;
 }
 
-/// They hold a Signer, whose end may be the user's code.
+/// They contain a Signer, whose destructor may be the user's code.
 WECHATPAY_BONUS_COMMIT_DECL std::shared_ptr<const Credentials> shared(Credentials credentials) {
   auto owned = std::make_unique<const Credentials>(std::move(credentials));
   return {owned.release(), [](const Credentials* ended) { run_users_code([ended] { delete ended; }); }};
@@ -57,14 +57,14 @@ WECHATPAY_BONUS_COMMIT_DECL BonusCommitClient::Callback fulfilling(std::shared_p
 
 }  // namespace stages
 
-/// `promise` is what `done` keeps, or null.
+/// `promise` is the one that `done` refers to, or null.
 WECHATPAY_BONUS_COMMIT_DECL void BonusCommitClient::begin(const BonusCommitRequest& request, Callback done,
                                                           const CallOptions& options, bool has_place,
                                                           const std::shared_ptr<CommitPromise>& promise) const {
   const stages::NoThreadCancellation whole;
   const auto refuse = [&done](Error error) {
     stages::run_users_code([&] {
-      Callback last = std::move(done);  // what it holds ends here, also where it throws
+      Callback last = std::move(done);  // what it holds is destroyed here, even if it throws
       if (last) last(std::move(error));
     });
   };

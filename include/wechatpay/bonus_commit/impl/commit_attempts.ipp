@@ -36,7 +36,7 @@ WECHATPAY_BONUS_COMMIT_DECL Error stopped_before_it_began() {
   return error;
 }
 
-/// How a try went over the wire, as far as the transport tells.
+/// How a try was transferred, as far as the transport reports.
 WECHATPAY_BONUS_COMMIT_DECL TransferInfo transfer_of(const Result<HttpResponse>& response) {
   if (response) return response->transfer;
   const std::vector<Try>& tries = response.error().tries;
@@ -124,13 +124,12 @@ WECHATPAY_BONUS_COMMIT_DECL CommitResult CommitAttempts::give_up(Error error) {
   return error;
 }
 
-/// Until the deadline.
+/// The time until the deadline.
 WECHATPAY_BONUS_COMMIT_DECL milliseconds CommitAttempts::left(Moment now) const {
   return duration_cast<milliseconds>(deadline_ - now.steady);
 }
 
-/// The pause until the rate limit lets a request go that would be ready after `pause`; nothing where that is beyond the
-/// deadline.
+/// The pause until the rate limit allows a request that is ready after `pause`; empty if that is after the deadline.
 WECHATPAY_BONUS_COMMIT_DECL std::optional<milliseconds> CommitAttempts::place(milliseconds pause, Moment now) {
   const auto latest = deadline_ - milliseconds(1);
   const double spread = setup_->rate_limiter.paused(now.steady) ? random() : 0;
@@ -158,8 +157,7 @@ WECHATPAY_BONUS_COMMIT_DECL Result<std::string> CommitAttempts::nonce() const {
   return error;
 }
 
-/// The signed request for one try: a fresh timestamp, that of the moment of sending, and a fresh nonce; the same path
-/// and body.
+/// The signed request for one try: a new timestamp (the time of sending) and a new nonce; the same path and body.
 WECHATPAY_BONUS_COMMIT_DECL CommitStep CommitAttempts::prepare(milliseconds pause, Moment now) {
   auto fresh_nonce = nonce();
   if (!fresh_nonce) return give_up(std::move(fresh_nonce).error());
@@ -212,7 +210,7 @@ WECHATPAY_BONUS_COMMIT_DECL SendOptions CommitAttempts::send_options(millisecond
   return options;
 }
 
-/// What the answer means.
+/// Interprets the answer.
 WECHATPAY_BONUS_COMMIT_DECL CommitResult CommitAttempts::read(const Result<HttpResponse>& response, Moment now) {
   if (response) return read_answer(*response, verify(*response, now), parts(), now.wall, {outcome_, signatures_});
   Error error = failure_of_transport(response.error());
@@ -220,7 +218,7 @@ WECHATPAY_BONUS_COMMIT_DECL CommitResult CommitAttempts::read(const Result<HttpR
   return error;
 }
 
-/// Whether the answer is WeChat Pay's own, and has settled nothing before.
+/// Whether the answer is WeChat Pay's own and has not settled a commit before.
 WECHATPAY_BONUS_COMMIT_DECL Result<Verification> CommitAttempts::verify(const HttpResponse& response, Moment now) {
   auto verification = stages::verify(response, setup_->platform_keys, now.wall);
   if (!verification || !setup_->options.refuse_repeated_nonces) return verification;
@@ -233,13 +231,13 @@ WECHATPAY_BONUS_COMMIT_DECL Result<Verification> CommitAttempts::verify(const Ht
                     verification->clock_offset);
 }
 
-/// Writes down how the latest try went.
+/// Records how the latest try ended.
 WECHATPAY_BONUS_COMMIT_DECL void CommitAttempts::record(CommitResult& result, const TransferInfo& transfer,
                                                         Moment now) {
-  // First, and the state last: where memory runs out between them, give_up() must not call it unsent.
+  // outcome_ is set first and latest_ last: if memory runs out in between, give_up() must not report `not_sent`.
   if (!result) outcome_ = worse(outcome_, result.error().outcome);
   Try& latest = tries_.back();
-  // Negative where it ended in its pause.
+  // Negative if the try ended during its pause.
   latest.duration = (std::max)(duration_cast<milliseconds>(now.steady - sent_), milliseconds(0));
   latest.transfer = transfer;
   if (result) {
@@ -277,7 +275,7 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitAttempts::update_host_health(const Commit
   }
 }
 
-/// Whether there will be another try. A call that is stopped becomes `cancelled`.
+/// Whether there will be another try. The error of a stopped call becomes `cancelled`.
 WECHATPAY_BONUS_COMMIT_DECL Decision CommitAttempts::decide(Error& error, Moment now) {
   Decision next =
       stages::decide(error, tries() - (stale_connection_ ? 1 : 0), left(now), random(), setup_->options.retry);
@@ -304,7 +302,7 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitAttempts::notify(const Decision& next) co
   if (on_try) run_users_code([&] { on_try({out_trade_no_, tries(), tries_.back(), next}); });
 }
 
-/// Makes the latest error that of the whole call.
+/// Turns the error of the latest try into the error of the whole call.
 WECHATPAY_BONUS_COMMIT_DECL void CommitAttempts::finish(Error& error, std::string_view why_no_more) {
   if (tries_.size() > 1) error.message += "; tried " + std::to_string(tries_.size()) + " times: " + list_of_tries();
   if (error.outcome != outcome_ && outcome_ == Outcome::unknown) {

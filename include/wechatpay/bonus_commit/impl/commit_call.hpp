@@ -1,4 +1,4 @@
-/// The calls of a client that are under way, on whatever threads.
+/// The calls of a client that are in progress, on any threads.
 #ifndef WECHATPAY_BONUS_COMMIT_IMPL_COMMIT_CALL_HPP
 #define WECHATPAY_BONUS_COMMIT_IMPL_COMMIT_CALL_HPP
 
@@ -25,8 +25,8 @@ namespace stages {
 
 class CommitCall;
 
-/// What a client and its calls share: the set-up, the transport, and who is at work. It outlives the client where a
-/// transport keeps completions. Thread-safe.
+/// What a client and its calls share: the set-up, the transport, and the list of threads that work on calls. It
+/// outlives the client if a transport keeps completions. Thread-safe.
 class ClientCore {
  public:
   ClientCore(std::unique_ptr<ClientSetup> setup, std::shared_ptr<const Credentials> credentials,
@@ -34,7 +34,8 @@ class ClientCore {
   ClientCore(const ClientCore&) = delete;
   ClientCore& operator=(const ClientCore&) = delete;
 
-  /// While one lives, its thread works on a call: the client's end waits for it, unless it is on the same thread.
+  /// While a Visit exists, its thread works on a call. The client's destructor waits for it, unless it runs on that
+  /// thread.
   class Visit {
    public:
     explicit Visit(ClientCore& core);
@@ -53,22 +54,23 @@ class ClientCore {
 
   const std::shared_ptr<ClientSetup>& setup() const noexcept { return setup_; }
 
-  /// Those with which a call that begins now signs all its tries.
+  /// The credentials with which a new call signs all its tries.
   std::shared_ptr<const Credentials> credentials() const;
   void renew(std::shared_ptr<const Credentials> credentials) noexcept;
 
-  /// Whether this process was forked from the client's own, so that a mutex may be held by a thread that is not here.
+  /// Whether this process was forked from the client's process. Then a mutex may be held by a thread that does not
+  /// exist here.
   bool in_child() const noexcept { return process_ != this_process(); }
 
-  /// A call is under way from here on, until it is forgotten. Throws std::bad_alloc.
+  /// The call is in progress from now on, until forget(). Throws std::bad_alloc.
   void add(const std::shared_ptr<CommitCall>& call);
   void forget(const std::shared_ptr<CommitCall>& call) noexcept;
 
-  /// Null once the client ends.
+  /// Null once the client is being destroyed.
   std::shared_ptr<Transport> transport() const;
 
-  /// Lets go of the transport, and ends each call that it does not end. Waits for who is at work on other threads. For
-  /// the client's last copy.
+  /// Releases the transport, and ends each call that the transport does not end. Waits for the threads that work on
+  /// calls, except this one. Called by the client's last copy.
   void close() noexcept;
 
  private:
@@ -87,14 +89,15 @@ class ClientCore {
   bool closed_ = false;
 };
 
-/// One call under way. It ends exactly once. One thread at a time has its turn, and with it all but the atomic members:
-/// who starts it, then who takes the number of the request that waits for the transport, or of the task that waits for
-/// its executor.
+/// One call in progress. It ends exactly once. One thread at a time has the turn and may use all members; other threads
+/// use only the atomic members. The thread that starts the call has the turn first. After that, a thread takes the turn
+/// by taking the number of the request that waits for the transport, or of the task that waits for its executor.
 class CommitCall : public std::enable_shared_from_this<CommitCall> {
  public:
   using Callback = BonusCommitClient::Callback;
 
-  /// `promise` is null or what `done` keeps: its stop ends only this call. Where it throws, `done` is still whole.
+  /// `promise` is null or the one that `done` refers to. Its stop ends only this call. If this throws, `done` is
+  /// unchanged.
   CommitCall(std::shared_ptr<ClientCore> core, Callback&& done, const CallOptions& options,
              const std::shared_ptr<CommitPromise>& promise)
       : core_(std::move(core)),
@@ -106,23 +109,23 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
   CommitCall(const CommitCall&) = delete;
   CommitCall& operator=(const CommitCall&) = delete;
 
-  /// The way of a request. With `has_place`, the rate limit has been asked already.
+  /// Starts the call. With `has_place`, the rate limit has already been applied.
   void start(const BonusCommitRequest& request, bool has_place) noexcept;
 
-  /// Asks the transport to give the call up, since the client ends.
+  /// Asks the transport to end the call, since the client is being destroyed.
   void ask_to_stop() noexcept;
 
-  /// Ends the call if it waits for the transport; else who works on it ends it soon.
+  /// Ends the call if it waits for the transport. Otherwise the thread that works on it ends it soon.
   void stop() noexcept;
 
  private:
-  /// Hands a stop of the user's on.
+  /// Forwards the user's stop request.
   struct Forward {
     StopSource to;
     void operator()() const noexcept { to.request_stop(); }
   };
 
-  /// Stands for the answer to one request.
+  /// Represents the pending answer to one request. If it is destroyed without an answer, the call ends.
   struct Reply {
     Reply(std::shared_ptr<CommitCall> call_, int number_) : call(std::move(call_)), number(number_) {}
     Reply(const Reply&) = delete;
@@ -131,22 +134,22 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
 
     const std::shared_ptr<CommitCall> call;
     const int number;
-    std::atomic<std::thread::id> sender{std::this_thread::get_id()};  ///< is in Transport::send()
-    std::optional<Result<HttpResponse>> response;                     ///< that came there
+    std::atomic<std::thread::id> sender{std::this_thread::get_id()};  ///< the thread that is in Transport::send()
+    std::optional<Result<HttpResponse>> response;  ///< the response, if it came during Transport::send()
   };
 
-  /// Stands for a task that signs and sends the next try.
+  /// Represents a task that signs and sends the next try.
   struct Task {
     Task(std::weak_ptr<CommitCall> call_, int number_) : call(std::move(call_)), number(number_) {}
     Task(const Task&) = delete;
     Task& operator=(const Task&) = delete;
     ~Task();
 
-    const std::weak_ptr<CommitCall> call;  ///< since who keeps the task may be kept by the client's options
+    const std::weak_ptr<CommitCall> call;  ///< weak: the client may own what keeps the task
     const int number;
   };
 
-  /// `FirstStep` gives a CommitStep, or nothing where somebody else has the turn now.
+  /// `FirstStep` returns a CommitStep, or nothing if another thread has the turn now.
   template <typename FirstStep>
   void run(const FirstStep& first_step) noexcept;
   std::optional<Result<HttpResponse>> send(SignedTry next);
@@ -161,20 +164,20 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
   Moment now() const;
 
   const std::shared_ptr<ClientCore> core_;
-  const std::shared_ptr<CommitPromise> waiting_;  ///< a commit() does, and runs tasks
+  const std::shared_ptr<CommitPromise> waiting_;  ///< set if a commit() waits and runs tasks
   const StopSource stop_;                         ///< the transport has its token
   StopToken users_stop_;
-  std::optional<StopCallback<Forward>> forward_;  ///< from the user's to ours
+  std::optional<StopCallback<Forward>> forward_;  ///< from the user's stop to stop_
   CommitAttempts attempts_;
   Callback done_;
   std::string out_trade_no_;
   std::chrono::steady_clock::time_point started_;
   std::atomic<bool> stopped_{false};
-  int number_ = 0;               ///< of the latest request or task
-  std::atomic<int> awaited_{0};  ///< the number of the request or task that waits; 0: somebody has the turn
+  int number_ = 0;               ///< the number of the latest request or task
+  std::atomic<int> awaited_{0};  ///< the number of the request or task that waits; 0: a thread has the turn
 };
 
-/// What the copies of a client share; the last one ends its calls.
+/// Shared by the copies of a client. The last copy ends its calls.
 struct OpenClient {
   explicit OpenClient(std::shared_ptr<ClientCore> core_) : core(std::move(core_)) {}
   OpenClient(const OpenClient&) = delete;

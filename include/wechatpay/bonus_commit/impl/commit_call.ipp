@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 
 inline constexpr const char* destroyed = "the client was destroyed while the call was under way";
 
-/// The time that passed since a step began, in which it was signed, is no longer there for the transport.
+/// Subtracts the time spent since a step began (mostly for signing) from the transport's time limits.
 WECHATPAY_BONUS_COMMIT_DECL void hurry(SendOptions& options, milliseconds spent) {
   const milliseconds of_the_pause = std::clamp(spent, milliseconds(0), options.delay);
   options.delay -= of_the_pause;
@@ -28,7 +28,7 @@ WECHATPAY_BONUS_COMMIT_DECL void hurry(SendOptions& options, milliseconds spent)
 WECHATPAY_BONUS_COMMIT_DECL ClientCore::ClientCore(std::unique_ptr<ClientSetup> setup,
                                                    std::shared_ptr<const Credentials> credentials,
                                                    std::shared_ptr<Transport> transport)
-    // The options hold functions of the user's, whose end is the user's code, too.
+    // The options hold the user's functions, whose destructors are the user's code, too.
     : setup_(setup.release(), [](ClientSetup* ended) { run_users_code([ended] { delete ended; }); }),
       credentials_(std::move(credentials)),
       transport_(std::move(transport)) {}
@@ -54,7 +54,7 @@ WECHATPAY_BONUS_COMMIT_DECL std::shared_ptr<const Credentials> ClientCore::crede
 
 WECHATPAY_BONUS_COMMIT_DECL void ClientCore::renew(std::shared_ptr<const Credentials> credentials) noexcept {
   const std::lock_guard<std::mutex> lock(mutex_);
-  credentials_.swap(credentials);  // the old ones end after the lock
+  credentials_.swap(credentials);  // the old credentials are destroyed after the lock is released
 }
 
 WECHATPAY_BONUS_COMMIT_DECL void ClientCore::add(const std::shared_ptr<CommitCall>& call) {
@@ -80,15 +80,15 @@ WECHATPAY_BONUS_COMMIT_DECL void ClientCore::close() noexcept {
     transport.swap(transport_);
   }
   for_each_call([](CommitCall& call) { call.ask_to_stop(); });
-  wait_for_visits();  // some may be in Transport::send()
-  transport.reset();  // most transports end their requests now, and know best what has left
+  wait_for_visits();  // some threads may be in Transport::send()
+  transport.reset();  // most transports end their requests now, and know best which bytes were sent
   for_each_call([](CommitCall& call) { call.stop(); });
   wait_for_visits();
 }
 
 template <typename Use>
 WECHATPAY_BONUS_COMMIT_DECL void ClientCore::for_each_call(const Use& use) noexcept {
-  std::shared_ptr<CommitCall> call;  // whose end may be the user's code, so it never comes under the lock
+  std::shared_ptr<CommitCall> call;  // its destructor may be the user's code, so it never runs under the lock
   std::unique_lock<std::mutex> lock(mutex_);
   for (auto at = calls_.begin(); at != calls_.end(); at = calls_.upper_bound(call)) {
     auto next = *at;
@@ -116,7 +116,8 @@ WECHATPAY_BONUS_COMMIT_DECL OpenClient::~OpenClient() {
     core->close();
     return;
   }
-  // What is in progress belongs to the parent and stays as it is: to end it could wait for threads that are not here.
+  // Calls in progress belong to the parent and are not changed: ending one could wait for threads that do not exist
+  // here.
   static_cast<void>(new (std::nothrow) std::shared_ptr<ClientCore>(core));
 }
 
@@ -127,7 +128,7 @@ WECHATPAY_BONUS_COMMIT_DECL Moment CommitCall::now() const {
 
 WECHATPAY_BONUS_COMMIT_DECL void CommitCall::start(const BonusCommitRequest& request, bool has_place) noexcept {
   const ClientCore::Visit visit(*core_);
-  run_users_code([&] { out_trade_no_ = request.out_trade_no; });  // where memory runs out, hooks get none
+  run_users_code([&] { out_trade_no_ = request.out_trade_no; });  // if memory runs out, hooks get an empty one
   run([&](Moment present) -> std::optional<CommitStep> {
     core_->add(shared_from_this());
     started_ = present.steady;
@@ -136,8 +137,8 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::start(const BonusCommitRequest& req
   });
 }
 
-/// Runs steps of the call, on the thread that has its turn, until that is somebody else's or the call has ended. An
-/// exception (out of memory, a clock or transport of the user's) ends it with an error.
+/// Runs steps of the call on the thread that has the turn, until another thread has the turn or the call has ended. An
+/// exception (out of memory, or from the user's clock or transport) ends the call with an error.
 template <typename FirstStep>
 WECHATPAY_BONUS_COMMIT_DECL void CommitCall::run(const FirstStep& first_step) noexcept {
   const UsersCode guard;
@@ -167,8 +168,8 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::run(const FirstStep& first_step) no
   }
 }
 
-/// Hands `next` to the transport. Gives the response where it came before send() returned, and this thread has the
-/// turn; else the one that brings it goes on.
+/// Hands `next` to the transport. Returns the response if it came before send() returned; then this thread has the
+/// turn. Otherwise the thread that delivers the response continues.
 WECHATPAY_BONUS_COMMIT_DECL std::optional<Result<HttpResponse>> CommitCall::send(SignedTry next) {
   const auto reply = std::make_shared<Reply>(shared_from_this(), number_ + 1);
   Transport::Completion completion = [reply](Result<HttpResponse> response) {
@@ -178,7 +179,7 @@ WECHATPAY_BONUS_COMMIT_DECL std::optional<Result<HttpResponse>> CommitCall::send
   };
   ++number_;
   attempts_.hand_over();
-  awaited_ = reply->number;  // from here on, another thread may have the turn
+  awaited_ = reply->number;  // from now on, another thread may have the turn
   const auto transport = core_->transport();
   if (transport == nullptr) {
     if (!take_turn(reply->number)) return std::nullopt;
@@ -197,7 +198,7 @@ WECHATPAY_BONUS_COMMIT_DECL std::optional<Result<HttpResponse>> CommitCall::send
   return std::move(reply->response);
 }
 
-/// On any thread: the transport's answer. Only the first one to a request counts.
+/// On any thread: receives the transport's answer. Only the first answer to a request counts.
 WECHATPAY_BONUS_COMMIT_DECL void CommitCall::arrive(Reply& reply, Result<HttpResponse> response) noexcept {
   if (core_->in_child()) return;  // the call belongs to the parent
   const ClientCore::Visit visit(*core_);
@@ -213,8 +214,9 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::arrive(Reply& reply, Result<HttpRes
   });
 }
 
-/// Has the next try signed where this keeps no other call waiting, and gives nothing: another thread may have the turn
-/// then. Where the executor throws before that, gives the step that ends the call.
+/// Hands the signing of the next try to the waiting commit() or to the executor, so that it delays no other call.
+/// Returns nothing then; another thread may have the turn. If the executor throws before the task runs, returns the
+/// step that ends the call.
 WECHATPAY_BONUS_COMMIT_DECL std::optional<CommitStep> CommitCall::post_next_try() {
   const auto posted = std::make_shared<Task>(weak_from_this(), number_ + 1);
   MoveOnlyFunction<void()> task = [posted] {
@@ -222,7 +224,7 @@ WECHATPAY_BONUS_COMMIT_DECL std::optional<CommitStep> CommitCall::post_next_try(
   };
   std::exception_ptr thrown;
   ++number_;
-  awaited_ = posted->number;  // nothing may throw from here on, until the turn is taken again
+  awaited_ = posted->number;  // nothing may throw from now on, until the turn is taken again
   try {
     waiting_ != nullptr ? waiting_->lend(std::move(task)) : core_->setup()->options.executor(std::move(task));
   } catch (...) {
@@ -250,7 +252,7 @@ WECHATPAY_BONUS_COMMIT_DECL CommitCall::Task::~Task() {
   });
 }
 
-/// On any thread: the task runs.
+/// On any thread: runs the task.
 WECHATPAY_BONUS_COMMIT_DECL void CommitCall::next_try(int number) noexcept {
   if (core_->in_child()) return;
   const ClientCore::Visit visit(*core_);
@@ -258,7 +260,7 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::next_try(int number) noexcept {
   run([this](Moment present) -> std::optional<CommitStep> { return attempts_.next_try(present); });
 }
 
-/// On any thread: the transport has let go of its completion.
+/// On any thread: the transport has destroyed its completion.
 WECHATPAY_BONUS_COMMIT_DECL void CommitCall::drop(int number) noexcept {
   if (awaited_ != number || core_->in_child()) return;
   const ClientCore::Visit visit(*core_);
@@ -277,7 +279,7 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::stop() noexcept {
   give_up(ErrorKind::transport_failed, TransportFault::shut_down, destroyed);
 }
 
-/// Ends the call with an error at an unexpected place, where memory may be short: without words, then.
+/// Ends the call with an error at an unexpected point. Memory may be short; then the message is only "out of memory".
 WECHATPAY_BONUS_COMMIT_DECL void CommitCall::give_up(ErrorKind kind, TransportFault fault, const char* what) noexcept {
   Error error;
   error.kind = kind;
@@ -310,7 +312,7 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::end(CommitResult result) noexcept {
     });
   }
   run_users_code([&] {
-    Callback done = std::move(done_);  // what it holds ends here, also where it throws
+    Callback done = std::move(done_);  // what it holds is destroyed here, even if it throws
     if (done) done(std::move(result));
   });
   core_->forget(self);

@@ -12,7 +12,7 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 
 namespace stages {
 
-/// What became of the commit is not known to who asks in vain.
+/// The error of a caller who cannot get the result. The outcome of the commit is unknown to this caller.
 WECHATPAY_BONUS_COMMIT_DECL Error cannot_tell(const char* message) {
   Error error = misuse(message);
   error.outcome = Outcome::unknown;

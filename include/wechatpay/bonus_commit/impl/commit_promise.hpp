@@ -1,4 +1,4 @@
-/// What a CommitFuture, or a commit() that waits, and its call share.
+/// What a CommitFuture, or a waiting commit(), shares with its call.
 #ifndef WECHATPAY_BONUS_COMMIT_IMPL_COMMIT_PROMISE_HPP
 #define WECHATPAY_BONUS_COMMIT_IMPL_COMMIT_PROMISE_HPP
 
@@ -14,17 +14,17 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// Thread-safe.
 struct CommitPromise {
-  StopSource stop;     ///< the call's
-  bool works = false;  ///< who waits runs the call's tasks, too; set before the call begins
+  StopSource stop;     ///< the call's stop source
+  bool works = false;  ///< the waiting thread also runs the call's tasks; set before the call begins
 
   std::mutex mutex;  ///< guards the rest
   std::condition_variable ended;
   std::optional<CommitResult> result;
-  bool taken = false;  ///< the result was
+  bool taken = false;  ///< the result was taken
   MoveOnlyFunction<void()> listener;
-  MoveOnlyFunction<void()> task;  ///< for who waits
+  MoveOnlyFunction<void()> task;  ///< for the waiting thread
 
-  /// Once. The listener is called outside of the lock.
+  /// Call once. The listener is called without the lock held.
   void set(CommitResult given) {
     MoveOnlyFunction<void()> call;
     {
@@ -36,14 +36,14 @@ struct CommitPromise {
     if (call) call();
   }
 
-  /// Has the thread in wait_and_work() run `given`.
+  /// Lets the thread in wait_and_work() run `given`.
   void lend(MoveOnlyFunction<void()> given) {
     const std::lock_guard<std::mutex> lock(mutex);
     task = std::move(given);
     ended.notify_all();
   }
 
-  /// The result, once it is there; until then, runs the tasks that come.
+  /// Waits for the result and returns it; runs the call's tasks while it waits.
   CommitResult wait_and_work() {
     std::unique_lock<std::mutex> lock(mutex);
     while (true) {

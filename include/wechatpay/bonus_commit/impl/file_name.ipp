@@ -13,7 +13,7 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
 
 WECHATPAY_BONUS_COMMIT_DECL std::string file_name_fault(std::string_view name) {
-  constexpr std::size_t longest_path = 4096;  // PATH_MAX of Linux
+  constexpr std::size_t longest_path = 4096;  // PATH_MAX on Linux
   constexpr std::size_t longest_name = 255;   // NAME_MAX
   constexpr std::string_view base64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
   const auto begins = [name](std::string_view prefix) { return name.substr(0, prefix.size()) == prefix; };
@@ -25,7 +25,7 @@ WECHATPAY_BONUS_COMMIT_DECL std::string file_name_fault(std::string_view name) {
     return at_the_end ? "ends with a line break, which no file's name does"
                       : "holds control characters, as no file's name does; it may be the key itself";
   }
-  // How DER (SEQUENCE) and PEM begin in Base64, and DER in hex.
+  // How Base64 of DER (SEQUENCE) and of PEM begins, and how hex of DER begins.
   const bool encoded = begins("MI") || begins("LS0tLS1CRUdJTi") || begins("3082");
   if (encoded && name.size() >= 100 && name.find_first_not_of(base64) == std::string_view::npos) {
     return "is an encoded key or certificate, not a file's name";

@@ -11,8 +11,8 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
 
-/// The serial of the platform key under which a signature of the merchant's verifies: it is the merchant's own public
-/// key, under which no answer ever will. Empty where there is none, and where the signer cannot sign now.
+/// The serial of the platform key that verifies the merchant's own signature. Such a key is the merchant's own public
+/// key, so it can never verify an answer. Empty if there is none, and if the signer cannot sign now.
 inline std::string serial_of_own_key(const Credentials& credentials, const PlatformKeys& platform_keys) {
   const std::string message = "wechatpay-bonus-commit: is this the merchant's own key?\n";
   std::string signature;
@@ -22,7 +22,7 @@ inline std::string serial_of_own_key(const Credentials& credentials, const Platf
     if (!made) return {};
     signature = *std::move(made);
   } catch (...) {
-    return {};  // the user's code; the first commit tells what it throws
+    return {};  // the user's code; the first commit reports its exception
   }
   for (const std::string& serial : platform_keys.serials()) {
     if (platform_keys.verify(serial, message, signature) == PlatformKeys::Verdict::valid) return serial;

@@ -1,4 +1,4 @@
-/// How many commits of a batch may be under way at a time.
+/// How many commits of a batch may be in progress at once.
 #ifndef WECHATPAY_BONUS_COMMIT_IMPL_PLACES_HPP
 #define WECHATPAY_BONUS_COMMIT_IMPL_PLACES_HPP
 
@@ -10,22 +10,22 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
 
-/// Counts places, and says when to wake the threads that wait for one. To wake a thread for each commit would cost more
-/// than all other work on it besides RSA and the network. Not thread-safe.
+/// Counts places, and decides when to wake the threads that wait for one. Waking a thread for each commit would cost
+/// more CPU time than all other work on it except RSA and the network. Not thread-safe.
 class Places {
  public:
-  /// `all` is 1 or more.
+  /// `all` is at least 1.
   explicit Places(std::size_t all) noexcept : all_(all), good_part_((std::max)(all / 4, std::size_t{1})) {}
 
-  /// False where none is free.
+  /// False if none is free.
   bool take() noexcept {
     if (taken_ == all_) return false;
     ++taken_;
     return true;
   }
 
-  /// Gives one back. True where who waits is to look: when the first one is free, from which moment he knows not to
-  /// wait for long, and when a good part is.
+  /// Gives one place back. Returns true if the waiting threads must be woken. That is when the first place becomes
+  /// free, since they wait only a short time from then on, and when a quarter of the places is free.
   bool give() noexcept {
     --taken_;
     return free() == 1 || free() == good_part_;

@@ -1,4 +1,4 @@
-/// The bodies of everything that needs only the standard library. src/core.cpp compiles them once; with
+/// The definitions of everything that needs only the standard library. src/core.cpp compiles them once. With
 /// WECHATPAY_BONUS_COMMIT_HEADER_ONLY, each header includes its own.
 #ifndef WECHATPAY_BONUS_COMMIT_IMPL_SRC_HPP
 #define WECHATPAY_BONUS_COMMIT_IMPL_SRC_HPP

@@ -12,19 +12,20 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// Those of one process. A child has its own: the parent's lock may be held by a thread that is not there.
+/// The callbacks of one process. A child process has its own: a thread that does not exist there may hold the parent's
+/// lock.
 struct StopCallbacks {
   const unsigned process = stages::this_process();
   std::mutex mutex;  ///< guards the rest
   StopRegistration* first = nullptr;
   StopRegistration* running = nullptr;
-  std::thread::id runner;                      ///< the thread that runs it
-  std::condition_variable* awaited = nullptr;  ///< its end is
+  std::thread::id runner;                      ///< the thread that runs `running`
+  std::condition_variable* awaited = nullptr;  ///< waits for the end of `running`
 
   bool in_child() const noexcept { return process != stages::this_process(); }
 };
 
-/// What a source and its tokens share.
+/// The state shared by a source and its tokens.
 class StopState {
  public:
   StopState() = default;
@@ -46,11 +47,11 @@ class StopState {
   static void remove(StopRegistration& registration) noexcept;
 
   std::atomic<bool> requested_{false};
-  StopCallbacks parents_;  ///< of the process that it was made in
+  StopCallbacks parents_;  ///< of the process that created this object
   std::atomic<StopCallbacks*> current_{&parents_};
 };
 
-/// Of this process.
+/// The callbacks of this process.
 WECHATPAY_BONUS_COMMIT_DECL StopCallbacks& StopState::callbacks() {
   StopCallbacks* found = current_;
   while (found->in_child()) {
@@ -63,7 +64,7 @@ WECHATPAY_BONUS_COMMIT_DECL StopCallbacks& StopState::callbacks() {
 WECHATPAY_BONUS_COMMIT_DECL bool StopState::request() noexcept {
   if (requested_.exchange(true)) return false;
   StopCallbacks& callbacks = *current_;
-  if (callbacks.in_child()) return true;  // this process has none
+  if (callbacks.in_child()) return true;  // this process has no callbacks
   const stages::NoThreadCancellation whole;
   std::unique_lock<std::mutex> lock(callbacks.mutex);
   callbacks.runner = std::this_thread::get_id();
@@ -72,7 +73,7 @@ WECHATPAY_BONUS_COMMIT_DECL bool StopState::request() noexcept {
     callbacks.running = next;
     lock.unlock();
     next->call();
-    if (callbacks.in_child()) return true;  // it has forked
+    if (callbacks.in_child()) return true;  // the callback has forked
     lock.lock();
     callbacks.running = nullptr;
     if (callbacks.awaited != nullptr) callbacks.awaited->notify_all();
@@ -85,7 +86,7 @@ WECHATPAY_BONUS_COMMIT_DECL void StopState::enlist(StopRegistration& registratio
   StopCallbacks& own = callbacks();
   {
     const std::lock_guard<std::mutex> lock(own.mutex);
-    // Looked at under the lock, which request() takes after it has set it.
+    // Checked under the lock: request() sets the flag first and then takes the lock.
     if (!requested_) {
       registration.callbacks_ = &own;
       registration.waits_ = true;
@@ -98,7 +99,7 @@ WECHATPAY_BONUS_COMMIT_DECL void StopState::enlist(StopRegistration& registratio
   registration.call();
 }
 
-/// Under the lock.
+/// Call with the lock held.
 WECHATPAY_BONUS_COMMIT_DECL void StopState::remove(StopRegistration& registration) noexcept {
   registration.waits_ = false;
   if (registration.next_ != nullptr) registration.next_->previous_ = registration.previous_;
@@ -142,7 +143,7 @@ WECHATPAY_BONUS_COMMIT_DECL void StopRegistration::call() noexcept {
   try {
     run_(*this);
   } catch (...) {
-    // Documented at StopCallback: one that fails must not keep the others from being called.
+    // Documented at StopCallback: if one callback throws, the others must still be called.
   }
 }
 

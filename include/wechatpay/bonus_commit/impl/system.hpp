@@ -1,4 +1,5 @@
-/// What the standard library does not know of processes and threads. src/system/system.cpp asks the operating system.
+/// Process and thread functions that the standard library does not have. src/system/system.cpp asks the operating
+/// system.
 #ifndef WECHATPAY_BONUS_COMMIT_IMPL_SYSTEM_HPP
 #define WECHATPAY_BONUS_COMMIT_IMPL_SYSTEM_HPP
 
@@ -7,12 +8,13 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
 
-/// Which process this is: changes with each fork(). What an object remembers at its making differs in a child, where a
-/// mutex of the parent's may be held by a thread that is not there. Costs no system call.
+/// Identifies this process: the number changes with each fork(). An object that remembers the number of its
+/// construction can tell that it is in a child process, where a thread that does not exist may hold the parent's mutex.
+/// Costs no system call.
 unsigned this_process() noexcept;
 
-/// While it exists, pthread_cancel() does not end this thread: a cancellation that unwinds a noexcept function ends the
-/// process. It takes effect afterwards.
+/// While this object exists, pthread_cancel() does not end this thread: a cancellation that unwinds a noexcept function
+/// would end the process. The cancellation takes effect afterwards.
 class NoThreadCancellation {
  public:
   NoThreadCancellation() noexcept;
@@ -21,7 +23,7 @@ class NoThreadCancellation {
   ~NoThreadCancellation();
 
  private:
-  int before_ = 0;  ///< the state to go back to
+  int before_ = 0;  ///< the state to restore
 };
 
 }  // namespace stages

@@ -1,4 +1,4 @@
-/// What the library calls of the user's: callbacks, hooks, clocks, signers.
+/// Calls to the user's code: callbacks, hooks, clocks, signers.
 #ifndef WECHATPAY_BONUS_COMMIT_IMPL_USERS_CODE_HPP
 #define WECHATPAY_BONUS_COMMIT_IMPL_USERS_CODE_HPP
 
@@ -9,13 +9,13 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
 
-/// Whether this thread runs the user's code, where a blocking call would wait for itself.
+/// Whether this thread runs the user's code. A blocking call here would wait for itself.
 inline bool& in_callback() noexcept {
   thread_local bool inside = false;
   return inside;
 }
 
-/// Marks this thread as one that runs the user's code, for as long as this lives.
+/// While this object exists, this thread counts as running the user's code.
 class UsersCode {
  public:
   UsersCode() noexcept : outer_(std::exchange(in_callback(), true)) {}
@@ -27,8 +27,8 @@ class UsersCode {
   const bool outer_;
 };
 
-/// Runs a callback or hook of the user's. An exception that it throws is ignored, as is documented there: nothing here
-/// could handle it.
+/// Runs the user's callback or hook. An exception that it throws is ignored, as its documentation says: there is no
+/// code here that could handle it.
 template <typename Code>
 void run_users_code(const Code& code) noexcept {
   const UsersCode guard;
@@ -38,7 +38,7 @@ void run_users_code(const Code& code) noexcept {
   }
 }
 
-/// The error of a call that cannot be made here.
+/// The error of a call that is not allowed here.
 inline Error misuse(const char* message) {
   Error error;
   error.kind = ErrorKind::misuse;
@@ -48,7 +48,7 @@ inline Error misuse(const char* message) {
   return error;
 }
 
-/// The error of a call for which there is no memory.
+/// The error of a call that fails for lack of memory.
 inline Error out_of_memory(Outcome outcome) {
   Error error;
   error.outcome = outcome;

@@ -1,4 +1,4 @@
-/// What an error answer says of the commit, and what to do about it.
+/// What an error answer means for the commit, and what to do about it.
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_ADVICE_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_ADVICE_HPP
 
@@ -14,21 +14,21 @@ namespace stages {
 /// \addtogroup stages
 /// @{
 
-/// What an answer of 300 and more says.
+/// The content of an answer with a status of 300 or more.
 struct ErrorAnswer {
-  int status = 0;               ///< HTTP's
-  bool verified = false;        ///< under a valid signature
-  bool has_signature = false;   ///< one is there, valid or not
-  std::string_view code{};      ///< WeChat Pay's; empty where the body does not have its form
-  std::string_view message{};   ///< likewise
-  std::string_view field{};     ///< that `detail` names
-  std::string_view issue{};     ///< likewise
-  std::string_view location{};  ///< likewise
+  int status = 0;               ///< the HTTP status
+  bool verified = false;        ///< it has a valid signature
+  bool has_signature = false;   ///< it has a signature, valid or not
+  std::string_view code{};      ///< WeChat Pay's code; empty if the body does not have WeChat Pay's form
+  std::string_view message{};   ///< WeChat Pay's message; empty likewise
+  std::string_view field{};     ///< the field that `detail` names
+  std::string_view issue{};     ///< from `detail`
+  std::string_view location{};  ///< from `detail`
 };
 
-/// Whether WeChat Pay's documents have `code` as one that says no: the general codes of APIv3 (基本规则, 2024-07-25)
-/// and those of the membership card calls (2024-12-27). NOT_FOUND and the like are not among them, since any gateway
-/// says so.
+/// Whether WeChat Pay's documents list `code` as a refusal: the general codes of APIv3 (基本规则, 2024-07-25) and those
+/// of the membership card calls (2024-12-27). NOT_FOUND and similar codes are not included, since any gateway may send
+/// them.
 inline bool is_documented_refusal(std::string_view code) noexcept {
   for (const std::string_view known : {"PARAM_ERROR", "INVALID_REQUEST", "SIGN_ERROR", "NO_AUTH", "RESOURCE_NOT_EXISTS",
                                        "FREQUENCY_LIMITED", "FREQUENCY_LIMIT_EXCEED", "RATELIMIT_EXCEEDED",
@@ -38,18 +38,18 @@ inline bool is_documented_refusal(std::string_view code) noexcept {
   return false;
 }
 
-/// Whether the answer is probably WeChat Pay's: it is signed, or it has WeChat Pay's form and one of
-/// its codes, and no signature that does not match.
+/// Whether the answer is probably WeChat Pay's: it has a valid signature, or it has WeChat Pay's form and one of its
+/// codes, and no signature that fails verification.
 inline bool is_wechat_pays(const ErrorAnswer& answer) noexcept {
   if (answer.verified) return true;
   if (answer.has_signature || answer.message.empty()) return false;
   return is_documented_refusal(answer.code) || answer.code == "SYSTEM_ERROR" || answer.code == "SERVICE_UNAVAILABLE";
 }
 
-/// What became of the commit by an answer that is not a receipt. WeChat Pay says of 4xx, 502 and 503 that the commit
-/// was not done. Signed, that is believed. Without a signature, which 401 never has, it is believed only of a 4xx in
-/// WeChat Pay's form with a code from its documents, since a bare 4xx may be a gateway's word after the commit was
-/// done; and never of 408 and 499, which a gateway says when it gave up waiting.
+/// The outcome of the commit, by an answer that is not a receipt. WeChat Pay documents that the commit was not done
+/// after 4xx, 502 and 503. This is believed if the answer is signed. Without a signature (a 401 never has one), it is
+/// believed only for a 4xx in WeChat Pay's form with a code from its documents: a plain 4xx may come from a gateway
+/// after the commit was done. It is never believed for 408 and 499, which a gateway sends when it stops waiting.
 inline Outcome outcome_of(const ErrorAnswer& answer) noexcept {
   const bool client_error = answer.status >= 400 && answer.status < 500;
   const bool gave_up_waiting = answer.status == 408 || answer.status == 499;
@@ -59,7 +59,7 @@ inline Outcome outcome_of(const ErrorAnswer& answer) noexcept {
   return believed && says_not_done ? Outcome::refused : Outcome::unknown;
 }
 
-/// Whether `text` has one of `words`, which are in lower case, in whatever case.
+/// Whether `text` contains one of `words`, ignoring case. `words` are in lower case.
 inline bool mentions(std::string_view text, std::initializer_list<std::string_view> words) {
   std::string lower(text);
   for (char& c : lower) {
@@ -71,8 +71,8 @@ inline bool mentions(std::string_view text, std::initializer_list<std::string_vi
   return false;
 }
 
-/// Whether a refusal speaks of the caller (its headers, keys, merchant id), so that each order would be
-/// refused in the same way. WeChat Pay distinguishes many of them only by their message:
+/// Whether a refusal concerns the caller (its headers, keys or merchant id), so that every order would be refused in
+/// the same way. WeChat Pay distinguishes many of these refusals only by their message:
 /// "平台证书序列号Wechatpay-Serial错误", "http header中的mchid与post payload中的mchid不匹配".
 inline bool speaks_of_the_caller(const ErrorAnswer& answer) {
   if (answer.status == 401 || answer.status == 405 || answer.status == 406 || answer.status == 415) return true;
@@ -90,8 +90,8 @@ inline bool speaks_of_the_caller(const ErrorAnswer& answer) {
   return false;
 }
 
-/// Whether a refusal speaks of what the merchant, or the sub-merchant, may do or is bound to: the orders of that
-/// merchant would be refused in the same way, those of another may be not.
+/// Whether a refusal concerns the permissions or bindings of the merchant or the sub-merchant. The other orders of that
+/// merchant would be refused in the same way; those of another merchant may be accepted.
 inline bool speaks_of_a_permission(const ErrorAnswer& answer) {
   if (answer.status == 403 || answer.code == "NO_AUTH" || mentions(answer.message, {"权限", "permission", "未授权"})) {
     return true;
@@ -102,7 +102,7 @@ inline bool speaks_of_a_permission(const ErrorAnswer& answer) {
                   {"商户", "merchant", "mchid", "appid", "绑定", "not bound", "品牌", "brand", "开通", "not enabled"});
 }
 
-/// What to do about an answer that has this outcome.
+/// What to do about an answer with this outcome.
 inline Remedy remedy_of(const ErrorAnswer& answer, Outcome outcome) {
   if (outcome != Outcome::refused) return Remedy::retry_later;
   const int status = answer.status;
@@ -111,7 +111,7 @@ inline Remedy remedy_of(const ErrorAnswer& answer, Outcome outcome) {
   return speaks_of_a_permission(answer) ? Remedy::ask_wechat_pay : Remedy::correct_request;
 }
 
-/// The same for a person.
+/// The same advice as text for a person.
 inline std::string_view advice(const ErrorAnswer& answer, Outcome outcome) {
   const int status = answer.status;
   if (outcome != Outcome::refused) {
@@ -159,7 +159,7 @@ constexpr Remedy remedy_of(VerificationFault fault) noexcept {
   return of_the_setup ? Remedy::correct_setup : Remedy::retry_later;
 }
 
-/// What to do about a request that got no complete answer, by the reason.
+/// What to do about a request without a complete answer, by the reason.
 constexpr Remedy remedy_of(TransportFault fault) noexcept {
   return fault == TransportFault::tls_verification ? Remedy::correct_setup : Remedy::retry_later;
 }

@@ -1,4 +1,4 @@
-/// What an answer means: a receipt, or an error that helps.
+/// What an answer means: a receipt, or an error with advice.
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_ANSWER_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_ANSWER_HPP
 
@@ -27,30 +27,30 @@ namespace stages {
 /// \addtogroup stages
 /// @{
 
-/// What WeChat Pay says that it signed, in a 401 SIGN_ERROR.
+/// The message that WeChat Pay says it verified, from a 401 SIGN_ERROR.
 struct SignInformation {
-  std::string message{};   ///< the five lines, cut off where they are long
-  std::size_t length = 0;  ///< of the whole
+  std::string message{};   ///< the five lines, truncated if they are long
+  std::size_t length = 0;  ///< the length of the whole message
 };
 
-/// WeChat Pay's error body. Texts are as they came; make them printable() before they go into a message.
+/// WeChat Pay's error body. Texts are unchanged; apply printable() before they go into a message.
 struct ErrorBody {
   std::string code{};                                 ///< such as PARAM_ERROR
-  std::string message{};                              ///< in words; empty where there are none
-  std::string detail{};                               ///< as JSON that can be logged; empty where there is none
-  std::optional<Fault> fault{};                       ///< the detail, where it names a field
-  std::optional<SignInformation> sign_information{};  ///< in a 401 SIGN_ERROR, where WeChat Pay tells
+  std::string message{};                              ///< a description; empty if there is none
+  std::string detail{};                               ///< as JSON that is safe to log; empty if there is none
+  std::optional<Fault> fault{};                       ///< the detail, if it names a field
+  std::optional<SignInformation> sign_information{};  ///< in a 401 SIGN_ERROR, if WeChat Pay sends it
 };
 
-/// Reads a body as WeChat Pay's error, which is a JSON object with a string `code` of visible ASCII; nothing for any
-/// other body, nor for one that has `code`, `message` or `detail` more than once, since readers differ on which counts.
-/// A body that would be JSON except for bytes that are not UTF-8, raw control characters or numbers beyond a double is
-/// read as well. `detail` may have any shape; it is escaped so that it can be logged, and what is nested deeper than 32
-/// levels or beyond 4 KiB is left out. Thread-safe.
+/// Reads a body as WeChat Pay's error: a JSON object with a string `code` of visible ASCII. Empty for any other body,
+/// and for a body with `code`, `message` or `detail` more than once, since JSON readers differ on which of them counts.
+/// A body that would be JSON except for bytes that are not UTF-8, raw control characters or numbers out of the range of
+/// a double is read as well. `detail` may have any shape. It is escaped so that it can be logged; what is nested deeper
+/// than 32 levels or exceeds 4 KiB is left out. Thread-safe.
 WECHATPAY_BONUS_COMMIT_EXPORT std::optional<ErrorBody> parse_error_body(std::string_view body);
 
-/// Compares what WeChat Pay signed with what was signed here, and says which of the five lines differs, or that none
-/// does, which leaves the key.
+/// Compares the message that WeChat Pay verified with the message that was signed here. Says which of the five lines
+/// differs, or that none differs, so that the key is wrong.
 inline std::string explain_sign_error(const SignInformation& theirs, const SignedParts& sent) {
   constexpr const char* names[] = {"HTTP method", "path", "timestamp", "nonce_str", "body"};
   const std::string own_message = signing_message(sent);
@@ -81,8 +81,8 @@ inline std::string explain_sign_error(const SignInformation& theirs, const Signe
          "serial_no";
 }
 
-/// What to say of a clock that is off by more than a minute, before it reaches the five minutes at which everything
-/// fails; empty otherwise.
+/// A warning if the clock is wrong by more than a minute; empty otherwise. All calls fail once it is wrong by five
+/// minutes.
 inline std::string clock_warning(std::chrono::seconds offset) {
   const std::int64_t seconds = offset.count();
   if (seconds >= -60 && seconds <= 60) return {};
@@ -90,13 +90,13 @@ inline std::string clock_warning(std::chrono::seconds offset) {
          (seconds < 0 ? "behind" : "ahead of") + " WeChat Pay's: set it by NTP, at 300 s every call will fail";
 }
 
-/// What a call's earlier tries leave behind for the reading of the next answer.
+/// The state that a call's earlier tries leave for reading the next answer.
 struct EarlierTries {
-  Outcome outcome = Outcome::not_sent;  ///< of all of them; a later try takes nothing back
-  std::string_view signatures{};        ///< that were sent (Base64, a line break between), the latest try's included
+  Outcome outcome = Outcome::not_sent;  ///< of all earlier tries; a later try cannot undo it
+  std::string_view signatures{};        ///< all sent (Base64, separated by line breaks), including the latest try's
 };
 
-/// What to quote of a body that is not WeChat Pay's: nothing of one that is no text.
+/// What to quote of a body that is not WeChat Pay's: nothing if it is not text.
 inline std::string quoted_body(const HttpResponse& response) {
   if (response.body.empty()) return "an empty body";
   const std::string_view encoding = header_value(response.headers, "Content-Encoding");
@@ -112,7 +112,7 @@ inline std::string quoted_body(const HttpResponse& response) {
   return "a body that is not WeChat Pay's: " + printable(without_signatures(response.body), 200);
 }
 
-/// Puts into `error` and `answer` what a body in WeChat Pay's form says.
+/// Copies the content of a body in WeChat Pay's form into `error` and `answer`.
 inline void take_error_body(ErrorBody body, const ErrorAnswer& seen, const SignedParts& sent, Error& error,
                             Answer& answer) {
   const auto safe = [](std::string_view text, std::size_t most) { return printable(without_signatures(text), most); };
@@ -132,8 +132,8 @@ inline void take_error_body(ErrorBody body, const ErrorAnswer& seen, const Signe
   if (body.sign_information) error.message += "; " + explain_sign_error(*body.sign_information, sent);
 }
 
-/// The error of an answer of 300 and more, or of a verified 2xx that is not 204. `earlier` is the outcome of the call
-/// by the tries before. Puts what the body says into `answer`, too.
+/// The error for an answer of 300 or more, or for a verified 2xx other than 204. `earlier` is the outcome of the call's
+/// earlier tries. Copies the content of the body into `answer`, too.
 inline Error read_error(const HttpResponse& response, const SignedParts& sent, Outcome earlier, Answer& answer) {
   Error error;
   error.kind = ErrorKind::unexpected_answer;
@@ -167,14 +167,15 @@ inline Error read_error(const HttpResponse& response, const SignedParts& sent, O
   }
   error.outcome = outcome_of(seen);
   error.remedy = remedy_of(seen, error.outcome);
-  // Refused now, while an earlier try of the same values may have been done: only another call settles that.
+  // This try was refused, but an earlier try with the same values may have taken effect: only another call can settle
+  // that.
   const bool contradicts = error.remedy == Remedy::correct_request && earlier == Outcome::unknown;
   if (contradicts) error.remedy = Remedy::retry_later;
   if (!contradicts) error.message.append("; ").append(advice(seen, error.outcome));
   return error;
 }
 
-/// The error of a 2xx that may not be WeChat Pay's own; `why` is that of verify().
+/// The error for a 2xx that may not be WeChat Pay's own; `why` is the error from verify().
 inline Error unproved_success(const HttpResponse& response, const Error& why) {
   Error error;
   error.kind = why.kind;
@@ -185,7 +186,7 @@ inline Error unproved_success(const HttpResponse& response, const Error& why) {
   return error;
 }
 
-/// The error of an answer that is not WeChat Pay's receipt; its only try has the answer.
+/// The error for an answer that is not WeChat Pay's receipt. The error's only try contains the answer.
 inline Error error_of_answer(const HttpResponse& response, const Result<Verification>& verification,
                              const SignedParts& sent, std::string request_id, Outcome earlier) {
   Answer answer;
@@ -205,7 +206,7 @@ inline Error error_of_answer(const HttpResponse& response, const Result<Verifica
     if (error.outcome == Outcome::unknown && remedy_of(answer.verification_fault) == Remedy::correct_setup) {
       error.remedy = Remedy::correct_setup;
     }
-    // WeChat Pay does not sign what it says of a failed authentication, so there is nothing to look for there.
+    // WeChat Pay does not sign its answer to a failed authentication, so a missing signature is expected here.
     if (response.status != 401) error.message += "; the answer is not verified: " + verification.error().message;
   }
   if (verification) {
@@ -217,15 +218,15 @@ inline Error error_of_answer(const HttpResponse& response, const Result<Verifica
   return error;
 }
 
-/// The end of a try: a verified 204 is a receipt, everything else an error. `sent` is what the request's signature
-/// covered, `now` the time with which a date in Retry-After is compared. No text of it repeats a piece of a signature
-/// that was sent.
+/// The result of a try: a verified 204 is a receipt, everything else is an error. `sent` is what the request's
+/// signature covers. `now` is the time to compare a date in Retry-After with. No text of the result repeats a part of a
+/// signature that was sent.
 inline CommitResult read_answer(const HttpResponse& response, const Result<Verification>& verification,
                                 const SignedParts& sent, std::chrono::system_clock::time_point now,
                                 const EarlierTries& earlier = {}) {
   std::string request_id = printable(without_signatures(header_value(response.headers, "Request-ID")), 100);
   if (response.status == 204 && verification) {
-    // As WeChat Pay writes it, it cannot be a piece of Base64; so a success does without the search.
+    // A request id in WeChat Pay's form cannot be a piece of Base64, so a success needs no search.
     const bool usual = request_id.find_first_not_of("0123456789ABCDEF-") == std::string::npos;
     if (!usual) request_id = without_pieces(request_id, earlier.signatures);
     return CommitReceipt{std::move(request_id),

@@ -1,4 +1,4 @@
-/// Base64 as WeChat Pay's headers carry it.
+/// Base64 as used in WeChat Pay's headers.
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_BASE64_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_BASE64_HPP
 
@@ -14,10 +14,10 @@ namespace stages {
 /// \addtogroup stages
 /// @{
 
-/// Base64 (RFC 4648, section 4) in one line.
+/// Base64 (RFC 4648, section 4) without line breaks.
 WECHATPAY_BONUS_COMMIT_EXPORT std::string encode_base64(std::string_view bytes);
 
-/// The bytes of a Base64 text, or nothing if it is not exactly what encode_base64() would give.
+/// The bytes of a Base64 text; empty if it is not exactly what encode_base64() would return.
 WECHATPAY_BONUS_COMMIT_EXPORT std::optional<std::string> decode_base64(std::string_view text);
 
 /// @}

@@ -1,4 +1,4 @@
-/// The bytes of a commit: its path and its JSON body, made once and the same on every try.
+/// The bytes of a commit: its path and its JSON body, built once and identical in every try.
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_BODY_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_BODY_HPP
 
@@ -34,7 +34,7 @@ inline std::string percent_encode(std::string_view value) {
   return encoded;
 }
 
-/// The path as it is signed and as it goes over the wire.
+/// The path as it is signed and sent.
 inline std::string request_path(const BonusCommitRequest& request) {
   std::string path;
   path.reserve(128);
@@ -43,9 +43,9 @@ inline std::string request_path(const BonusCommitRequest& request) {
   return path;
 }
 
-/// The body as it is signed and as it goes over the wire: compact UTF-8 JSON with the keys in the order of WeChat
-/// Pay's page, the merchant ids by the request's MerchantMode. Fails (`invalid_request`) only on a text that is not
-/// UTF-8, which check() refuses before. Thread-safe.
+/// The body as it is signed and sent: compact UTF-8 JSON with the keys in the order of WeChat Pay's page. The merchant
+/// ids depend on the request's MerchantMode. Fails (`invalid_request`) only if a text is not UTF-8, which check()
+/// refuses earlier. Thread-safe.
 WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> serialize(const BonusCommitRequest& request);
 
 /// @}

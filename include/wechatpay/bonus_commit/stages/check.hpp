@@ -1,4 +1,4 @@
-/// The rules for the texts of a request.
+/// The rules for the text fields of a request.
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_CHECK_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_CHECK_HPP
 
@@ -17,7 +17,7 @@ namespace stages {
 /// \addtogroup stages
 /// @{
 
-/// The faults of one text field, empty where there are none; at most one, the first that matters.
+/// The fault of one text field; empty if there is none. Reports at most one, the most important.
 inline std::vector<Fault> check_text(std::string field, std::string_view value, std::string location) {
   constexpr std::size_t most = 32;
   std::size_t characters = 0;
@@ -44,8 +44,8 @@ inline std::vector<Fault> check_text(std::string field, std::string_view value, 
   return {{std::move(field), printable(value, 2 * most), std::move(issue), std::move(location)}};
 }
 
-/// Why a text is no merchant id, which is 1 to 32 ASCII digits; empty where it is one. Begins with a verb and does not
-/// quote the text.
+/// Why a text is not a merchant id (1 to 32 ASCII digits); empty if it is one. Begins with a verb and does not quote
+/// the text.
 inline std::string mchid_fault(std::string_view id) {
   std::size_t at = 0;
   while (at < id.size() && id[at] >= '0' && id[at] <= '9') ++at;
@@ -70,7 +70,7 @@ inline std::string mchid_fault(std::string_view id) {
   return rule + "; it holds other characters";
 }
 
-/// The faults of one merchant id of the body; at most one.
+/// The fault of one merchant id of the body; at most one.
 inline std::vector<Fault> check_mchid(std::string field, std::string_view value) {
   auto faults = check_text(field, value, "body");
   if (!faults.empty()) return faults;
@@ -80,7 +80,7 @@ inline std::vector<Fault> check_mchid(std::string field, std::string_view value)
   return faults;
 }
 
-/// The faults of a check as the error that the call ends with.
+/// The faults of a check as the error of the call.
 inline Error invalid_request(std::vector<Fault> faults) {
   Error error;
   error.kind = ErrorKind::invalid_request;

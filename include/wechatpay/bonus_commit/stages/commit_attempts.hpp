@@ -1,4 +1,4 @@
-/// A commit as a state machine: check, serialize; then sign, send, verify, read and decide, as often as it takes.
+/// A commit as a state machine: check and serialize once; then sign, send, verify, read and decide for each try.
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_COMMIT_ATTEMPTS_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_COMMIT_ATTEMPTS_HPP
 
@@ -28,83 +28,82 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
 
-/// What all calls of a client share; it outlives the client while calls are in progress. Thread-safe.
+/// What all calls of a client share. It outlives the client while calls are in progress. Thread-safe.
 struct ClientSetup {
-  /// Takes the options as checked.
+  /// Takes options that have been checked.
   ClientSetup(const PlatformKeys& platform_keys_, ClientOptions options_)
       : platform_keys(platform_keys_),
         options(std::move(options_)),
         hosts(options.origins, options.retry.cool_down),
         rate_limiter(options.rate_limit) {}
 
-  const PlatformKeys platform_keys;  ///< that verify answers
-  const ClientOptions options;       ///< as the client was made with
-  Hosts hosts;                       ///< which of them failed
-  RateLimiter rate_limiter;          ///< of all calls together
-  NonceMemory nonces;                ///< of answers that have settled a commit
+  const PlatformKeys platform_keys;  ///< they verify answers
+  const ClientOptions options;       ///< the client's options
+  Hosts hosts;                       ///< the hosts, and which of them failed
+  RateLimiter rate_limiter;          ///< for all calls together
+  NonceMemory nonces;                ///< the nonces of answers that have settled a commit
 };
 
-/// The time, by both clocks.
+/// The current time of both clocks.
 struct Moment {
   std::chrono::steady_clock::time_point steady{};  ///< for deadlines
   std::chrono::system_clock::time_point wall{};    ///< for timestamps
 };
 
-/// One try, ready for the transport.
+/// One try, ready to be sent.
 struct SignedTry {
-  HttpRequest request{};  ///< signed as of the moment of its sending
-  SendOptions options{};  ///< its pause, its limits and its stop
+  HttpRequest request{};  ///< signed with the timestamp of its sending
+  SendOptions options{};  ///< its pause, its limits and its stop token
 };
 
-/// What is to be done next: send this, or take this result, which ends the call.
+/// The next step: send this request, or end the call with this result.
 using CommitStep = std::variant<SignedTry, CommitResult>;
 
-/// The tries of one commit. It waits for nothing, sends nothing and asks no clock; it calls the user's Signer, nonce,
-/// random and on_try. Not thread-safe: its owner calls one member at a time. Where one throws, give_up() is what is
-/// left to call.
+/// The tries of one commit. It does not wait, does no I/O and reads no clock. It calls the user's Signer, nonce, random
+/// and on_try. Not thread-safe: its owner calls one member at a time. If a member throws, only give_up() may be called.
 class CommitAttempts {
  public:
-  using milliseconds = std::chrono::milliseconds;  ///< in which pauses are counted
+  using milliseconds = std::chrono::milliseconds;  ///< the unit of pauses
 
-  /// Of a call that signs each try with `credentials`.
+  /// For a call that signs each try with `credentials`.
   CommitAttempts(std::shared_ptr<ClientSetup> setup, std::shared_ptr<const Credentials> credentials,
                  CallOptions options = {})
       : setup_(std::move(setup)), credentials_(std::move(credentials)), options_(std::move(options)) {}
 
-  /// The first step. With `has_place`, the rate limit has been asked already.
+  /// The first step. With `has_place`, the rate limit has already been applied.
   CommitStep begin(const BonusCommitRequest& request, Moment now, bool has_place = false);
 
-  /// From here on, bytes of the request of the latest step may leave.
+  /// From now on, bytes of the latest step's request may be sent.
   void hand_over() noexcept { latest_ = Latest::handed_over; }
 
-  /// It was not handed over after all: nothing has left.
+  /// The request was not handed over after all: no byte was sent.
   void take_back() noexcept { latest_ = Latest::prepared; }
 
-  /// The step after the transport's answer, or its error, to the latest request: both of the following.
+  /// The step after the transport's answer or error for the latest request. Combines the next two functions.
   CommitStep on_response(const Result<HttpResponse>& response, Moment now);
 
-  /// What that answer or error means: the result, which ends the call, or nothing where another try is to follow. Then
-  /// call next_try() or without_next_try(), and give_up() where neither is possible.
+  /// Evaluates that answer or error. Returns the result that ends the call, or nothing if another try follows. Then
+  /// call next_try() or without_next_try(), or give_up() if neither is possible.
   std::optional<CommitResult> conclude(const Result<HttpResponse>& response, Moment now);
 
-  /// The step after conclude(): that try, with what is left of its pause. It signs, which may take long.
+  /// The step after conclude(): the next try, with the remaining pause. It signs, which may be slow.
   CommitStep next_try(Moment now);
 
-  /// Ends the call with the error of its latest try instead; `why` is added to its message.
+  /// Ends the call with the error of its latest try instead; `why` is appended to its message.
   CommitResult without_next_try(std::string_view why);
 
-  /// Ends the call with `error` instead of what would have come, with what is known of the tries so far.
+  /// Ends the call with `error` instead of the expected result, and adds what is known of the tries so far.
   CommitResult give_up(Error error);
 
-  /// How many requests were handed over.
+  /// How many requests were handed over to the transport.
   int tries() const noexcept { return static_cast<int>(tries_.size()); }
 
  private:
-  /// Where the latest of tries_ stands.
+  /// The state of the latest of tries_.
   enum class Latest {
-    ended,        ///< it has its answer or error, or there is none yet
-    prepared,     ///< signed; no byte has left
-    handed_over,  ///< bytes may have left
+    ended,        ///< it has its answer or error, or there was no try yet
+    prepared,     ///< signed; no byte was sent
+    handed_over,  ///< bytes may have been sent
   };
 
   static constexpr const char* method = "POST";
@@ -136,22 +135,22 @@ class CommitAttempts {
   std::string out_trade_no_;
   std::string path_;
   std::string body_;
-  std::chrono::steady_clock::time_point sent_;  ///< the latest try, or will be; after conclude(): the next one
+  std::chrono::steady_clock::time_point sent_;  ///< of the latest try; after conclude(): of the next one
   std::size_t host_ = static_cast<std::size_t>(-1);
   std::string nonce_str_;
   std::int64_t timestamp_ = 0;
-  std::string signatures_;  ///< of all tries, a line break between
+  std::string signatures_;  ///< of all tries, separated by line breaks
   std::vector<Try> tries_;
-  Error error_;  ///< of the latest try, where another is to follow
+  Error error_;  ///< of the latest try, if another try follows
   Latest latest_ = Latest::ended;
   Outcome outcome_ = Outcome::not_sent;  ///< of all tries so far
-  bool stale_connection_ = false;        ///< a try met one, and does not count
-  bool not_counted_ = false;             ///< it was the latest
-  bool fresh_connection_ = false;        ///< kept connections are not trusted any more
+  bool stale_connection_ = false;        ///< a try met a stale connection; it is not counted
+  bool not_counted_ = false;             ///< the latest try is the uncounted one
+  bool fresh_connection_ = false;        ///< no connection is reused any more
 };
 
-/// The error that the caller gets for an error that the transport reported: its message, and those of its members that
-/// can be relied on. `not_sent` can, for a failed transfer; with everything else, bytes may have left.
+/// The caller's error for an error that the transport reported: its message, and those of its members that are
+/// reliable. `not_sent` is reliable for a failed transfer; in all other cases bytes may have been sent.
 Error failure_of_transport(const Error& reported);
 
 }  // namespace stages

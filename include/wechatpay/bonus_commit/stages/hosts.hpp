@@ -1,4 +1,4 @@
-/// Which host a try goes to.
+/// Which host a try is sent to.
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_HOSTS_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_HOSTS_HPP
 
@@ -19,10 +19,10 @@ namespace stages {
 /// \addtogroup stages
 /// @{
 
-/// Which host to use, with a memory of failures that all calls of a client share. Thread-safe and without locks.
+/// Selects the host, with a memory of failures that all calls of a client share. Thread-safe and lock-free.
 class Hosts {
  public:
-  using Clock = std::chrono::steady_clock;  ///< whose ticks the memory holds
+  using Clock = std::chrono::steady_clock;  ///< the memory holds its ticks
 
   /// The first origin is preferred.
   Hosts(std::vector<std::string> origins, std::chrono::milliseconds cool_down)
@@ -30,9 +30,9 @@ class Hosts {
     for (auto& until : avoided_until_) until = healthy;
   }
 
-  /// The first host that is not cooling down. When the cool-down of one ends, a single call probes it, and the others
-  /// follow once that has succeeded. Where all are cooling down, the one after `last`, the host of the call's
-  /// last try (any number beyond the hosts for a first try).
+  /// The first host that is not cooling down. When the cool-down of a host ends, a single call probes it, and the
+  /// others follow once the probe has succeeded. If all hosts are cooling down, the host after `last`, which is the
+  /// host of the call's previous try (for a first try, any number beyond the hosts).
   std::size_t choose(Clock::time_point now, std::size_t last) noexcept {
     for (std::size_t i = 0; i < origins_.size(); ++i) {
       std::int64_t until = avoided_until_[i].load();
@@ -46,7 +46,7 @@ class Hosts {
   /// Starts the cool-down of `host`.
   void failed(std::size_t host, Clock::time_point now) noexcept { avoided_until_[host] = ticks(now + cool_down_); }
 
-  /// `host` serves again.
+  /// `host` works again.
   void succeeded(std::size_t host) noexcept { avoided_until_[host] = healthy; }
 
   /// "https://api.mch.weixin.qq.com".

@@ -1,4 +1,4 @@
-/// Which answers have settled a commit already.
+/// Which answers have already settled a commit.
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_NONCE_MEMORY_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_NONCE_MEMORY_HPP
 
@@ -19,15 +19,14 @@ namespace stages {
 /// \addtogroup stages
 /// @{
 
-/// Remembers the nonces of verified answers. WeChat Pay's signature does not name the request, so an answer that was
-/// recorded, or left over on a connection, would settle every commit for as long as its timestamp is believed.
+/// Remembers the nonces of verified answers. WeChat Pay's signature does not cover the request. So an answer that was
+/// recorded, or left over on a connection, would settle every commit while its timestamp is accepted.
 ///
-/// Memory is bounded: where it is full, the oldest nonces are forgotten, and answers as old as those are not believed
-/// any more. A forgotten nonce is therefore never taken for a new one; an answer's timestamp must then be younger.
-/// Thread-safe.
+/// Memory is bounded. When it is full, the oldest nonces are forgotten, and answers with timestamps as old as those are
+/// no longer accepted. So a forgotten nonce is never accepted as a new one. Thread-safe.
 class NonceMemory {
  public:
-  /// 4 to 8 MiB when it is full: 600 s at 800 answers a second, or 100 s at 5,000.
+  /// 4 to 8 MiB when it is full: 600 s at 800 answers per second, or 100 s at 5,000.
   static constexpr std::size_t usual_capacity = 524288;
 
   /// Remembers `capacity` nonces.
@@ -35,9 +34,9 @@ class NonceMemory {
   NonceMemory(const NonceMemory&) = delete;
   NonceMemory& operator=(const NonceMemory&) = delete;
 
-  /// True the first time that an answer with `nonce` comes that was signed at `timestamp`, both of which its signature
-  /// covers; false each further time, and for an answer that is too old to tell. What was signed before `oldest` is
-  /// forgotten. Throws std::bad_alloc; the answer must then settle nothing.
+  /// True for the first answer with `nonce` that was signed at `timestamp`; the signature covers both. False for every
+  /// repetition, and for an answer that is too old to decide. Nonces of answers signed before `oldest` are forgotten.
+  /// Throws std::bad_alloc; the answer must then not settle a commit.
   bool first_time(std::string_view nonce, std::int64_t timestamp, std::int64_t oldest) {
     const std::uint64_t hash = hash_of(nonce);
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -52,7 +51,7 @@ class NonceMemory {
   }
 
  private:
-  /// FNV-1a. Only WeChat Pay chooses nonces, so 64 bits are enough: a collision of two costs one try.
+  /// FNV-1a. Only WeChat Pay chooses nonces, so 64 bits are enough: a collision costs one try.
   static std::uint64_t hash_of(std::string_view text) noexcept {
     std::uint64_t hash = 14695981039346656037U;
     for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
@@ -68,8 +67,8 @@ class NonceMemory {
 
   const std::size_t capacity_;
   std::mutex mutex_;                                              ///< guards the rest
-  std::map<std::int64_t, std::vector<std::uint64_t>> by_second_;  ///< by the answers' timestamps
-  std::size_t size_ = 0;                                          ///< of all seconds together
+  std::map<std::int64_t, std::vector<std::uint64_t>> by_second_;  ///< by the timestamps of the answers
+  std::size_t size_ = 0;                                          ///< the total over all seconds
   std::int64_t forgotten_ = (std::numeric_limits<std::int64_t>::min)();
 };
 

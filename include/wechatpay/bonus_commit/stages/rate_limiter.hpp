@@ -1,4 +1,4 @@
-/// How fast a client may go, all its calls together.
+/// The request rate of a client over all its calls.
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_RATE_LIMITER_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_RATE_LIMITER_HPP
 
@@ -24,7 +24,7 @@ constexpr std::chrono::milliseconds pause_after_429(const Error& error, const Ra
   return pause < limit.longest_pause ? pause : limit.longest_pause;
 }
 
-/// The error of a call that has no place before its deadline.
+/// The error of a call that gets no place in the rate limit before its deadline.
 inline Error rate_limited() {
   Error error;
   error.kind = ErrorKind::rate_limited;
@@ -35,24 +35,24 @@ inline Error rate_limited() {
   return error;
 }
 
-/// Gives each request its moment: a token bucket from which places are taken in advance, and a pause after a 429.
-/// Thread-safe and without locks.
+/// Assigns each request its time: a token bucket from which places are reserved in advance, and a pause after a 429.
+/// Thread-safe and lock-free.
 class RateLimiter {
  public:
-  using Clock = std::chrono::steady_clock;  ///< by which moments are given
+  using Clock = std::chrono::steady_clock;  ///< the clock of all times here
 
-  /// Begins rested: a whole burst may go at once. Takes the limit's numbers as checked.
+  /// Starts with a full burst available. Takes a rate limit that has been checked.
   explicit RateLimiter(const RateLimit& limit)
       : interval_(limit.per_second > 0 ? static_cast<std::int64_t>(1e9 / limit.per_second) : 0),
         allowance_(interval_ * (limit.burst - 1)) {}
   RateLimiter(const RateLimiter&) = delete;
   RateLimiter& operator=(const RateLimiter&) = delete;
 
-  /// Whether requests stand still; only then is a random number needed.
+  /// Whether requests are paused. Only then is a random number needed.
   bool paused(Clock::time_point now) const noexcept { return ticks(now) < paused_until_; }
 
-  /// The moment for a request that is ready at `ready`, which is `now` or later; nothing, and no place is taken, where
-  /// that would be after `latest`. `random`, taken as fraction() says, spreads what goes after a pause.
+  /// The time to send a request that is ready at `ready`, which is not before `now`. Empty if that would be after
+  /// `latest`; then no place is taken. `random`, normalized as fraction() does, spreads the requests after a pause.
   std::optional<Clock::time_point> reserve(Clock::time_point now, Clock::time_point ready, Clock::time_point latest,
                                            double random) noexcept {
     const std::int64_t present = ticks(now);
@@ -76,7 +76,7 @@ class RateLimiter {
     }
   }
 
-  /// Nothing more goes until then.
+  /// No request is sent before `until`.
   void pause(Clock::time_point until) noexcept {
     std::int64_t before = paused_until_.load();
     while (before < ticks(until) && !paused_until_.compare_exchange_weak(before, ticks(until))) {
@@ -91,8 +91,8 @@ class RateLimiter {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
   }
 
-  const std::int64_t interval_;   ///< between requests, in nanoseconds
-  const std::int64_t allowance_;  ///< how far ahead of that the burst may be
+  const std::int64_t interval_;   ///< between two requests, in nanoseconds
+  const std::int64_t allowance_;  ///< how far ahead of that rate the burst may be, in nanoseconds
   std::atomic<std::int64_t> full_at_{never};
   std::atomic<std::int64_t> paused_until_{never};
 };

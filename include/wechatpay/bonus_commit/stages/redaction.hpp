@@ -1,4 +1,4 @@
-/// Takes a request's own signature out of what a server or a proxy repeats.
+/// Removes a request's own signature from texts in which a server or a proxy repeats it.
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_REDACTION_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_REDACTION_HPP
 
@@ -20,14 +20,14 @@ namespace stages {
 /// \addtogroup stages
 /// @{
 
-/// One character of a text, however it is written there: percent-encoded, or as an escape of HTML, JSON or C.
+/// One character of a text, in any notation: plain, percent-encoded, or as an escape of HTML, JSON or C.
 struct WrittenCharacter {
-  char value{};         ///< 0 for any that is not ASCII
-  std::size_t begin{};  ///< where it begins in the text
-  std::size_t end{};    ///< behind it
+  char value{};         ///< 0 if it is not ASCII
+  std::size_t begin{};  ///< the offset of its first byte in the text
+  std::size_t end{};    ///< the offset after its last byte
 };
 
-/// The number that `digits` write in `base`, 10 or 16; -1 where they do not, or it is beyond two bytes.
+/// The number that `digits` represent in `base`, 10 or 16; -1 if they are not digits, or if it exceeds two bytes.
 constexpr int number_in(std::string_view digits, int base) noexcept {
   int number = digits.empty() ? -1 : 0;
   for (const char c : digits) {
@@ -41,8 +41,8 @@ constexpr int number_in(std::string_view digits, int base) noexcept {
   return number;
 }
 
-/// What stands behind `&` in an HTML text, without the semicolon: "#43", "#x2B" or "plus"; a line feed, which is part
-/// of no signature, for the names of blanks; -1 for any other.
+/// The character for the text after `&` in HTML, without the semicolon: "#43", "#x2B" or "plus". A line feed, which is
+/// never part of a signature, for the names of blanks; -1 for any other name.
 constexpr int html_entity(std::string_view name) noexcept {
   if (name.substr(0, 2) == "#x" || name.substr(0, 2) == "#X") return number_in(name.substr(2), 16);
   if (name.substr(0, 1) == "#") return number_in(name.substr(1), 10);
@@ -56,7 +56,7 @@ constexpr int html_entity(std::string_view name) noexcept {
   return -1;
 }
 
-/// The character that is escaped at the beginning of `text`, and how many characters that takes; 0 where none is.
+/// The escaped character at the beginning of `text`, and its length in characters; 0 if there is none.
 inline std::pair<int, std::size_t> escaped_character(std::string_view text) {
   const auto hex = [text](std::size_t begin, std::size_t digits) -> std::pair<int, std::size_t> {
     if (text.size() < begin + digits) return {0, 0};
@@ -65,7 +65,7 @@ inline std::pair<int, std::size_t> escaped_character(std::string_view text) {
   };
   if (text.front() == '%') return hex(1, 2);
   if (text.front() == '&') {
-    const std::size_t end = text.substr(0, 12).find(';');  // of "&#x0000002B;"
+    const std::size_t end = text.substr(0, 12).find(';');  // the longest is "&#x0000002B;"
     const int value = end == std::string_view::npos ? -1 : html_entity(text.substr(1, end - 1));
     return value < 0 ? std::pair<int, std::size_t>{0, 0} : std::pair{value, end + 1};
   }
@@ -76,7 +76,7 @@ inline std::pair<int, std::size_t> escaped_character(std::string_view text) {
   return {stands_for_itself ? text[1] : '\n', 2};
 }
 
-/// `text`, character by character, with the escapes of URLs, HTML and JSON undone, three of them around each other too.
+/// `text` character by character, with the escapes of URLs, HTML and JSON decoded, up to three levels deep.
 inline std::vector<WrittenCharacter> undo_escapes(std::string_view text) {
   std::string plain(text);
   std::vector<WrittenCharacter> written(text.size());
@@ -102,13 +102,13 @@ inline std::vector<WrittenCharacter> undo_escapes(std::string_view text) {
   return written;
 }
 
-/// How to read a text in which a signature may stand in pieces.
+/// How to read a text that may contain a signature in pieces.
 struct ReadingOfPieces {
-  bool through_tags{};  ///< `<br>` and the like are left out, so that what they part is one
-  bool url_alphabet{};  ///< - and _ stand for + and /; else they part pieces, as other punctuation does
+  bool through_tags{};  ///< `<br>` and other tags are skipped, so that the text around them is joined
+  bool url_alphabet{};  ///< - and _ mean + and /; otherwise they separate pieces, like other punctuation
 };
 
-/// The places in `written` of all characters of Base64, and those characters in a row.
+/// The positions in `written` of all Base64 characters, and those characters joined.
 inline std::pair<std::vector<std::size_t>, std::string> base64_row(const std::vector<WrittenCharacter>& written,
                                                                    ReadingOfPieces reading) {
   std::vector<std::size_t> places;
@@ -131,16 +131,16 @@ inline std::pair<std::vector<std::size_t>, std::string> base64_row(const std::ve
   return {std::move(places), std::move(row)};
 }
 
-/// Which pairs of characters a text of ASCII has: enough to say of nearly everything that it is no piece of that text,
-/// without a search.
+/// The set of character pairs in an ASCII text. It shows quickly that most strings are not part of that text, without a
+/// search.
 class CharacterPairs {
  public:
-  /// Those of `text`.
+  /// The pairs of `text`.
   explicit CharacterPairs(std::string_view text) {
     for (std::size_t i = 1; i < text.size(); ++i) pairs_.set(index(text[i - 1], text[i]));
   }
 
-  /// Whether the text may hold `piece`.
+  /// Whether the text may contain `piece`.
   bool may_hold(std::string_view piece) const {
     for (std::size_t i = 1; i < piece.size(); ++i) {
       if (!pairs_.test(index(piece[i - 1], piece[i]))) return false;
@@ -158,11 +158,12 @@ class CharacterPairs {
   std::bitset<values * values> pairs_;
 };
 
-/// A run of characters in a text that are a piece of a signature; what wraps them stands between.
+/// A run of characters in a text that belong to a piece of a signature. Characters that wrap the signature are between
+/// runs.
 using SignaturePiece = std::vector<WrittenCharacter>;
 
-/// Finds what `text` repeats of `signatures` (Base64; several of them with a line break between): every piece of 8 or
-/// more characters, whatever stands between its characters: tags, white space, quotes, commas; and however they are
+/// Finds what `text` repeats of `signatures` (Base64; several are separated by line breaks): every piece of 8 or more
+/// characters. It finds pieces with tags, white space, quotes or commas between their characters, and pieces that are
 /// escaped.
 inline std::vector<SignaturePiece> pieces_of_signatures(std::string_view text, std::string_view signatures) {
   constexpr std::size_t shortest = 8;
@@ -180,7 +181,8 @@ inline std::vector<SignaturePiece> pieces_of_signatures(std::string_view text, s
   const bool has_tags = has("<");
   const bool has_url_alphabet = has("-_");
   for (const ReadingOfPieces reading : {ReadingOfPieces{true, true}, {true, false}, {false, true}, {false, false}}) {
-    if ((reading.through_tags && !has_tags) || (reading.url_alphabet && !has_url_alphabet)) continue;  // as without
+    // Such a reading finds the same pieces as a plain one.
+    if ((reading.through_tags && !has_tags) || (reading.url_alphabet && !has_url_alphabet)) continue;
     const auto [places, row] = base64_row(written, reading);
     for (std::size_t i = 0; i + shortest <= row.size(); ++i) {
       const std::string_view piece = std::string_view(row).substr(i, shortest);
@@ -196,7 +198,7 @@ inline std::vector<SignaturePiece> pieces_of_signatures(std::string_view text, s
   return pieces;
 }
 
-/// `text` with `[redacted]` in the place of each piece of `signatures` that it repeats: see pieces_of_signatures().
+/// `text` with each piece of `signatures` that it repeats replaced by `[redacted]`: see pieces_of_signatures().
 inline std::string without_pieces(std::string_view text, std::string_view signatures) {
   std::string out;
   std::size_t copied = 0;
@@ -207,8 +209,8 @@ inline std::string without_pieces(std::string_view text, std::string_view signat
   return out.append(text.substr(copied));
 }
 
-/// The same for a JSON text, which stays one: each character of a piece gives way to `*`. What repeats a signature in
-/// other places than strings is given up as a whole.
+/// The same for a JSON text, which stays valid JSON: each character of a piece is replaced by `*`. If a signature is
+/// repeated outside of strings, the whole text is dropped.
 inline std::string json_without_pieces(std::string_view json, std::string_view signatures) {
   const auto pieces = pieces_of_signatures(json, signatures);
   std::string out;
@@ -235,7 +237,7 @@ inline std::string json_without_pieces(std::string_view json, std::string_view s
   return out;
 }
 
-/// Takes `signatures` out of every text of `error`, its tries included.
+/// Removes `signatures` from every text of `error`, including its tries.
 inline void redact(Error& error, std::string_view signatures) {
   const auto clean = [signatures](std::string& text) { text = without_pieces(text, signatures); };
   clean(error.message);

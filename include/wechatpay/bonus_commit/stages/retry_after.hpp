@@ -1,4 +1,4 @@
-/// Retry-After, in each of its forms.
+/// Parses Retry-After in all its forms.
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_RETRY_AFTER_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_RETRY_AFTER_HPP
 
@@ -16,8 +16,8 @@ namespace stages {
 /// \addtogroup stages
 /// @{
 
-/// Whether `text` is written as `pattern`: 0 stands for a digit, _ for a digit or a space, A for a letter, any other
-/// character for itself.
+/// Whether `text` matches `pattern`: 0 matches a digit, _ a digit or a space, A a letter, and any other character
+/// itself.
 inline bool has_form(std::string_view text, std::string_view pattern) noexcept {
   if (text.size() != pattern.size()) return false;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -30,11 +30,11 @@ inline bool has_form(std::string_view text, std::string_view pattern) noexcept {
   return true;
 }
 
-/// An HTTP-date in any of the three forms of RFC 9110, section 5.6.7, as Unix time; nothing for any other text. Which
-/// weekday it names is not looked at.
+/// An HTTP-date in any of the three forms of RFC 9110, section 5.6.7, as Unix time; empty for any other text. The
+/// weekday is not checked.
 inline std::optional<std::int64_t> parse_http_date(std::string_view text) {
   struct Form {
-    std::string_view pattern;  // behind the weekday
+    std::string_view pattern;  // after the weekday
     std::size_t day, month, year, digits_of_year, time;
   };
   constexpr Form forms[] = {
@@ -70,14 +70,14 @@ inline std::optional<std::int64_t> parse_http_date(std::string_view text) {
   const bool leap_year = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
   const int last_day = lengths[m - 1] + (m == 2 && leap_year ? 1 : 0);
   if (year < 1970 || day < 1 || day > last_day || hour > 23 || minute > 59 || second > 60) return std::nullopt;
-  // Days since 1970-01-01 by the Gregorian calendar, with years that begin in March.
+  // Days since 1970-01-01 in the Gregorian calendar, with years that begin in March.
   const std::int64_t y = m <= 2 ? year - 1 : year;
   const std::int64_t days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + day - 1;
   return ((days - 719468) * 24 + hour) * 3600 + std::int64_t{minute} * 60 + second;
 }
 
-/// How long Retry-After asks to wait (RFC 9110, section 10.2.3): seconds or an HTTP-date, which is compared with `now`;
-/// nothing for any other text. Never negative; more than a day is cut to a day.
+/// How long Retry-After asks to wait (RFC 9110, section 10.2.3): seconds, or an HTTP-date, which is compared with
+/// `now`. Empty for any other text. Never negative; at most one day.
 inline std::optional<std::chrono::seconds> parse_retry_after(std::string_view text,
                                                              std::chrono::system_clock::time_point now) {
   constexpr std::int64_t most = 86400;

@@ -1,4 +1,4 @@
-/// The exact bytes that are signed (WECHATPAY2-SHA256-RSA2048) and the Authorization header that carries them.
+/// The exact bytes that are signed (WECHATPAY2-SHA256-RSA2048), and the Authorization header with the signature.
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_SIGNATURE_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_SIGNATURE_HPP
 
@@ -19,19 +19,19 @@ namespace stages {
 /// \addtogroup stages
 /// @{
 
-/// Names how requests are signed, and answers, too.
+/// The name of the signature scheme of requests and answers.
 inline constexpr std::string_view authorization_scheme = "WECHATPAY2-SHA256-RSA2048";
 
-/// What one try's signature covers.
+/// What the signature of one try covers.
 struct SignedParts {
   std::string_view method{};     ///< "POST"
-  std::string_view path{};       ///< percent-encoded, without host
-  std::int64_t timestamp = 0;    ///< Unix time in seconds; WeChat Pay refuses more than 300 s of difference
-  std::string_view nonce_str{};  ///< fresh for every try
-  std::string_view body{};       ///< as it goes over the wire
+  std::string_view path{};       ///< percent-encoded, without the host
+  std::int64_t timestamp = 0;    ///< Unix time in seconds; WeChat Pay refuses it if it differs by more than 300 s
+  std::string_view nonce_str{};  ///< new for every try
+  std::string_view body{};       ///< as it is sent
 };
 
-/// The five lines, each ended by one LF, the last one too.
+/// The five lines. Each ends with one LF, including the last one.
 inline std::string signing_message(const SignedParts& parts) {
   std::string message;
   message.reserve(parts.method.size() + parts.path.size() + parts.nonce_str.size() + parts.body.size() + 25);
@@ -43,13 +43,13 @@ inline std::string signing_message(const SignedParts& parts) {
   return message;
 }
 
-/// Whether a text can be a `nonce_str`: 32 letters and digits.
+/// Whether a text is a valid `nonce_str`: 32 letters and digits.
 inline bool is_nonce(std::string_view text) noexcept {
   constexpr std::string_view allowed = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   return text.size() == 32 && text.find_first_not_of(allowed) == std::string_view::npos;
 }
 
-/// What is wrong with what a Signer gave; empty where it may be the signature of an RSA key of 2048 to 8192 bits.
+/// What is wrong with a Signer's result; empty if it may be the signature of an RSA key of 2048 to 8192 bits.
 inline std::string fault_of_signature(std::string_view signature) {
   constexpr std::string_view of_text = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/=-_: \r\n";
   const std::string gave = "the Signer gave " + std::to_string(signature.size()) + " bytes";
@@ -59,10 +59,10 @@ inline std::string fault_of_signature(std::string_view signature) {
   return is_text ? gave + " of text" + wanted : std::string();
 }
 
-/// The signature of the five lines in Base64. An error has the kind `signing_failed`, and nothing was sent.
+/// The signature of the five lines in Base64. An error has the kind `signing_failed`; nothing was sent.
 WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> sign(const Credentials& credentials, const SignedParts& parts);
 
-/// The value of the Authorization header with `signature`, which sign() gave for the same parts.
+/// The value of the Authorization header with `signature`, the result of sign() for the same parts.
 inline std::string authorization(const Credentials& credentials, const SignedParts& parts, std::string_view signature) {
   std::string value;
   value.reserve(600);
@@ -75,7 +75,7 @@ inline std::string authorization(const Credentials& credentials, const SignedPar
   return value;
 }
 
-/// The value of the Authorization header: the five lines, signed. An error has the kind `signing_failed`.
+/// Signs the five lines and returns the value of the Authorization header. An error has the kind `signing_failed`.
 inline Result<std::string> authorization(const Credentials& credentials, const SignedParts& parts) {
   return sign(credentials, parts).transform([&](const std::string& signature) {
     return authorization(credentials, parts, signature);

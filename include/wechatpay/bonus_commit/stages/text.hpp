@@ -1,4 +1,4 @@
-/// Text that came from outside: decoded strictly, and made safe to stand in a message or a log line.
+/// Text from outside: decoded strictly, and made safe for a message or a log line.
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_TEXT_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_TEXT_HPP
 
@@ -14,10 +14,10 @@ namespace stages {
 /// \addtogroup stages
 /// @{
 
-/// One step through a UTF-8 text.
+/// The result of decoding one code point of a UTF-8 text.
 struct CodePoint {
   char32_t value = 0;     ///< the code point; 0 for a byte that is not UTF-8
-  std::size_t bytes = 0;  ///< how many bytes it took; 1 for a byte that is not UTF-8
+  std::size_t bytes = 0;  ///< its length in bytes; 1 for a byte that is not UTF-8
   bool valid = false;     ///< false: not UTF-8 (overlong, surrogate, truncated or beyond U+10FFFF; RFC 3629)
 };
 
@@ -43,10 +43,10 @@ inline CodePoint first_code_point(std::string_view text) noexcept {
 /// C0, DEL and C1.
 inline bool is_control(char32_t value) noexcept { return value < 0x20 || (value >= 0x7F && value <= 0x9F); }
 
-/// Whether a reader cannot see the character, or cannot tell it from an ASCII space, or it changes how its neighbours
-/// show: every format character, every separator but U+0020, what is ignored by default, and the noncharacters (Unicode
-/// 16.0, UnicodeData.txt: Cf, Zs, Zl, Zp; DerivedCoreProperties.txt: Default_Ignorable_Code_Point); besides, the blank
-/// braille pattern and the object replacement character.
+/// Whether the character is invisible, looks like an ASCII space, or changes how its neighbours are displayed. These
+/// are all format characters, all separators except U+0020, the default ignorable code points, and the noncharacters
+/// (Unicode 16.0, UnicodeData.txt: Cf, Zs, Zl, Zp; DerivedCoreProperties.txt: Default_Ignorable_Code_Point); also the
+/// blank braille pattern and the object replacement character.
 inline bool is_invisible(char32_t value) noexcept {
   struct Range {
     char32_t first;
@@ -69,21 +69,21 @@ inline bool is_invisible(char32_t value) noexcept {
   return false;
 }
 
-/// The character's name by its number: "U+200B".
+/// The character's code point as text: "U+200B".
 inline std::string code_point_name(char32_t value) {
   std::string digits;
   for (; value != 0 || digits.size() < 4; value >>= 4U) digits.insert(digits.begin(), "0123456789ABCDEF"[value & 0xFU]);
   return "U+" + digits;
 }
 
-/// Whether there is a byte of C0 or DEL; C1 in UTF-8 is not looked for.
+/// Whether the text has a byte of C0 or DEL. C1 in UTF-8 is not checked.
 inline bool has_control_character(std::string_view ascii) noexcept {
-  unsigned found = 0;  // to the end, since compilers make a loop without a way out take many characters at a time
+  unsigned found = 0;  // no early exit: compilers vectorize such a loop
   for (const char c : ascii) found |= static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? 1U : 0U;
   return found != 0;
 }
 
-/// `text` with the letters a to z in upper case, whatever the locale.
+/// `text` with the letters a to z in upper case, independent of the locale.
 inline std::string upper_case(std::string_view text) {
   std::string upper(text);
   for (char& c : upper) {
@@ -94,14 +94,14 @@ inline std::string upper_case(std::string_view text) {
 
 /// @}
 
-/// `text` for a message or a log line: at most `most` characters (an ellipsis follows where there were more). Control
-/// characters, bytes that are not UTF-8, and characters that cannot be seen or that change how others show
-/// (is_invisible()) become `\xNN`, so what a reader sees is what is there.
+/// `text` for a message or a log line: at most `most` characters, with an ellipsis if it was cut. Control characters,
+/// bytes that are not UTF-8, and characters that are invisible or change how others are displayed (is_invisible())
+/// become `\xNN`, so the reader sees exactly what the text contains.
 inline std::string printable(std::string_view text, std::size_t most = 200) {
   std::string out;
   out.reserve(text.size() < most ? text.size() : most);
   for (std::size_t count = 0; !text.empty(); ++count) {
-    if (count == most) return out + "\xE2\x80\xA6";  // an ellipsis in UTF-8, whatever the compiler takes this file for
+    if (count == most) return out + "\xE2\x80\xA6";  // an ellipsis, independent of the source encoding
     const CodePoint next = first_code_point(text);
     const std::string_view bytes = text.substr(0, next.bytes);
     if (next.valid && !is_control(next.value) && !is_invisible(next.value)) {
@@ -119,10 +119,10 @@ inline std::string printable(std::string_view text, std::size_t most = 200) {
   return out;
 }
 
-/// `text` without anything that could be a signature: a proxy's error page may echo the request's headers, and no
-/// error or log line may hold an Authorization value. A signature is 344 characters of Base64, so any run of 100 or
-/// more characters of Base64 (or of its escaped forms in HTML, URLs and JSON) gives way to `[redacted]`, also where it
-/// is wrapped in lines of 60 or more.
+/// `text` without anything that could be a signature. A proxy's error page may echo the request's headers, and no error
+/// or log line may contain an Authorization value. A signature is 344 characters of Base64. So every run of 100 or more
+/// characters of Base64 (or of its escaped forms in HTML, URLs and JSON) is replaced by `[redacted]`, even if it is
+/// wrapped in lines of 60 or more characters.
 inline std::string without_signatures(std::string_view text) {
   constexpr std::string_view escapes = "+/=%&#;\\-_";
   const auto of_signature = [&](char c) {

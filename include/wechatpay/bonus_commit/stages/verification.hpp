@@ -23,12 +23,12 @@ namespace stages {
 /// \addtogroup stages
 /// @{
 
-/// How far the timestamps of WeChat Pay and of the local clock may lie apart, either way.
+/// The largest allowed difference between WeChat Pay's timestamp and the local clock, in either direction.
 inline constexpr std::chrono::seconds greatest_clock_difference{300};
 
 /// What a valid signature proves.
 struct Verification {
-  std::string serial{};                  ///< of the platform key
+  std::string serial{};                  ///< serial of the platform key
   std::int64_t timestamp = 0;            ///< Wechatpay-Timestamp: WeChat Pay's time, Unix seconds
   std::chrono::seconds clock_offset{0};  ///< the local clock minus WeChat Pay's
 };
@@ -38,7 +38,7 @@ inline std::chrono::seconds clock_offset(std::int64_t timestamp, std::chrono::sy
   return std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()) - std::chrono::seconds(timestamp);
 }
 
-/// The three lines, each ended by one LF.
+/// The three lines that are signed. Each ends with one LF.
 inline std::string verification_message(std::string_view timestamp, std::string_view nonce, std::string_view body) {
   std::string message;
   message.reserve(timestamp.size() + nonce.size() + body.size() + 3);
@@ -48,7 +48,7 @@ inline std::string verification_message(std::string_view timestamp, std::string_
   return message;
 }
 
-/// The error of an answer that may not be WeChat Pay's own; its outcome is unknown.
+/// The error for an answer that may not be WeChat Pay's own. Its outcome is unknown.
 inline Error unverified(VerificationFault fault, std::string message,
                         std::optional<std::chrono::seconds> clock_offset = std::nullopt) {
   Error error;
@@ -61,7 +61,7 @@ inline Error unverified(VerificationFault fault, std::string message,
   return error;
 }
 
-/// What an answer says of its signature.
+/// The signature headers of an answer.
 struct SignatureHeaders {
   std::string_view timestamp{};  ///< Wechatpay-Timestamp
   std::string_view nonce{};      ///< Wechatpay-Nonce
@@ -69,10 +69,10 @@ struct SignatureHeaders {
   std::string_view serial{};     ///< Wechatpay-Serial
 };
 
-/// A header's value for a message. Whatever it holds that it should not, no message repeats a signature.
+/// A header's value for a message. Whatever the value contains, the message never repeats a signature.
 inline std::string quoted_header(std::string_view value) { return printable(without_signatures(value), 80); }
 
-/// The headers of an answer's signature, each of which must be there exactly once.
+/// The signature headers of an answer. Each must be present exactly once.
 inline Result<SignatureHeaders> signature_headers(const HttpResponse& response) {
   SignatureHeaders headers;
   for (const auto& [name, value] :
@@ -99,7 +99,7 @@ inline Result<SignatureHeaders> signature_headers(const HttpResponse& response) 
           "Wechatpay-Signature-Type is " + quoted_header(header.value) + ", not " + std::string(authorization_scheme));
     }
   }
-  // A line break in it would make other lines out of what was signed.
+  // A line break in the nonce would change the lines that were signed.
   const std::string_view nonce = headers.nonce;
   if (nonce.empty() || !std::all_of(nonce.begin(), nonce.end(), [](char c) { return c > ' ' && c <= '~'; })) {
     return unverified(VerificationFault::nonce_malformed,
@@ -108,11 +108,11 @@ inline Result<SignatureHeaders> signature_headers(const HttpResponse& response) 
   return headers;
 }
 
-/// Wechatpay-Timestamp as a number, which must lie within 300 s of `now`.
+/// Wechatpay-Timestamp as a number. It must be within 300 s of `now`.
 inline Result<std::int64_t> checked_timestamp(std::string_view text, std::chrono::system_clock::time_point now) {
   std::int64_t timestamp = 0;
   const auto [stopped, failure] = std::from_chars(text.data(), text.data() + text.size(), timestamp);
-  // 11 digits reach beyond the year 5000; a longer one would overflow the clock's arithmetic.
+  // 11 digits are enough until after the year 5000; a longer number would overflow the clock's arithmetic.
   if (failure != std::errc() || stopped != text.data() + text.size() || timestamp < 0 || text.size() > 11) {
     return unverified(VerificationFault::timestamp_malformed,
                       "Wechatpay-Timestamp is not Unix time in seconds: " + quoted_header(text));
@@ -128,16 +128,16 @@ inline Result<std::int64_t> checked_timestamp(std::string_view text, std::chrono
                     offset);
 }
 
-/// Verifies the answer's signature over its body under the key that `Wechatpay-Serial` names. Each header must be there
-/// exactly once, the timestamp within 300 s of `now`, the signature strict Base64. An error has the kind
-/// `unverified_answer`, its reason in Error::verification_fault(), and in `message` what to do. Thread-safe.
+/// Verifies the answer's signature over its body with the key that `Wechatpay-Serial` names. Each header must be
+/// present exactly once, the timestamp must be within 300 s of `now`, and the signature must be strict Base64. An error
+/// has the kind `unverified_answer`, the reason in Error::verification_fault(), and advice in `message`. Thread-safe.
 inline Result<Verification> verify(const HttpResponse& response, const PlatformKeys& keys,
                                    std::chrono::system_clock::time_point now) {
   const auto headers = signature_headers(response);
   if (!headers) return headers.error();
   const auto timestamp = checked_timestamp(headers->timestamp, now);
   if (!timestamp) return timestamp.error();
-  // WeChat Pay's signature probe is recognized first: it names a real key, but has no real signature.
+  // WeChat Pay's signature probe is recognized first: it names a real key, but its signature is not real.
   if (headers->signature.substr(0, 19) == "WECHATPAY/SIGNTEST/") {
     return unverified(VerificationFault::signature_probe,
                       "signature probe: WeChat Pay sent a wrong signature to see whether it would be noticed; it was; "
