@@ -11,7 +11,7 @@ using namespace stages;
 namespace curl {
 namespace {
 
-/// Before the first byte of the request has left.
+/// The fault of an error before the first byte of the request was sent.
 TransportFault fault_of_connecting(CURLcode code) {
   switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -37,12 +37,12 @@ TransportFault fault_of_connecting(CURLcode code) {
   }
 }
 
-/// Afterwards: whatever libcurl could not make an answer of, no answer has come.
+/// The fault of a later error. If libcurl could not build an answer, no answer has come.
 TransportFault fault_of_exchange(CURLcode code) {
   switch (code) {
     case CURLE_ABORTED_BY_CALLBACK:
     case CURLE_WRITE_ERROR:
-    case CURLE_OUT_OF_MEMORY: return TransportFault::other;  // not the server's doing
+    case CURLE_OUT_OF_MEMORY: return TransportFault::other;  // not caused by the server
     default: break;
   }
   const TransportFault fault = fault_of_connecting(code);
@@ -90,7 +90,7 @@ Error to_error(const Failure& failure) {
     if (failure.stale_connection) message += ": a kept one that the server closed";
   }
   const bool words_help = fault != TransportFault::answer_too_large && !failure.stale_connection;
-  // They name the proxy, in whose place a password may stand.
+  // These texts name the proxy, and its URL may contain a password.
   const bool may_be_secret = failure.code == CURLE_COULDNT_RESOLVE_PROXY;
   const std::string_view words = may_be_secret ? "" : failure.libcurls_words;
   if (words_help) {

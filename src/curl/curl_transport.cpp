@@ -27,7 +27,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// Once for the process; where it fails, the next call tries again.
+/// Initializes libcurl once per process. If it fails, the next call tries again.
 bool initialize_libcurl() {
   static std::mutex mutex;
   static bool done = false;
@@ -50,7 +50,7 @@ Result<void> check_libcurl() {
   return {};
 }
 
-/// The authorities that libcurl trusts by itself are in a file, with most builds of it.
+/// In most builds, libcurl's default CA certificates are in a file.
 Result<void> check_default_authorities() {
 #if LIBCURL_VERSION_NUM >= 0x075400
   const curl::EasyHandle easy(curl_easy_init());
@@ -96,14 +96,14 @@ Result<void> check_options(const CurlOptions& options) {
   return {};
 }
 
-/// Null if libcurl cannot do what is needed.
+/// Null if libcurl lacks a required feature.
 template <typename Kind>
 std::shared_ptr<curl::Driver> make_driver(CurlOptions options) {
   auto driver = std::make_shared<Kind>(std::move(options));
   return driver->initialize() ? driver : nullptr;
 }
 
-/// Why a request was not taken.
+/// Why a request was not accepted.
 void refuse(curl::QueuedRequest& request, curl::Mailbox::Posted why) {
   if (why == curl::Mailbox::Posted::closed) {
     request.complete(TransportFault::shut_down, Outcome::not_sent, "the transport is shut down");
@@ -136,7 +136,7 @@ CurlTransport::~CurlTransport() {
   if (process_ == this_process()) {
     shutdown();
   } else {
-    // In a child process there is no thread, and what is open belongs to the parent: it stays as it is.
+    // In a child process the thread does not exist, and what is open belongs to the parent. So it is not changed.
     static_cast<void>(new (std::nothrow) std::shared_ptr<curl::Driver>(driver_));
   }
 }
@@ -160,7 +160,7 @@ void CurlTransport::send(HttpRequest request, SendOptions options, Completion do
   if (options.timeout.count() <= 0) options.timeout = total_timeout_;
   if (options.deadline.count() <= 0) options.deadline = options.timeout;
   for (milliseconds* span : {&options.timeout, &options.deadline, &options.delay}) {
-    *span = std::min(*span, milliseconds(curl::longest_timeout));  // beyond it, adding to a time point could overflow
+    *span = std::min(*span, milliseconds(curl::longest_timeout));  // a longer one could overflow a time point
   }
   curl::Requests one;
   try {

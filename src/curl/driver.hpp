@@ -1,4 +1,4 @@
-/// Who runs the transfer loop.
+/// Runs the transfer loop.
 #ifndef WECHATPAY_SRC_CURL_DRIVER_HPP
 #define WECHATPAY_SRC_CURL_DRIVER_HPP
 
@@ -8,8 +8,8 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
 
-/// Takes requests from any thread and completes them on its own. Outlives its CurlTransport where that is destroyed on
-/// the driver's thread.
+/// Accepts requests from any thread and completes them on its own thread. Outlives its CurlTransport if that is
+/// destroyed on the driver's thread.
 class Driver {
  public:
   Driver() = default;
@@ -17,17 +17,17 @@ class Driver {
   Driver& operator=(const Driver&) = delete;
   virtual ~Driver() = default;
 
-  /// Takes over `request`, or says why not.
+  /// Takes over `request`, or returns why not.
   virtual Mailbox::Posted post(Requests& request) noexcept = 0;
 
-  /// Looks for requests whose stop is asked for.
+  /// Checks for requests whose stop was requested.
   virtual void post_stop() noexcept = 0;
 
-  /// Completes everything and takes no more. Waits for that, but on the thread that completes.
+  /// Completes all requests and accepts no more. Waits for that, unless it runs on the thread that completes.
   virtual void shut_down() noexcept = 0;
 
-  /// The same while the process ends: without the user's event loop, and at once even within a completion, which will
-  /// not be returned from.
+  /// The same while the process exits. It does not use the user's event loop. Within a completion it runs at once,
+  /// since that completion will not return.
   virtual void shut_down_at_exit() noexcept = 0;
 };
 

@@ -33,7 +33,8 @@ bool EventLoopDriver::post_turn() noexcept {
   }
 }
 
-/// On the user's loop, which called since `socket` is ready for `events`, or time has come, or there is mail.
+/// Runs on the user's loop. It was called because `socket` is ready for `events`, the timer has fired, or there is
+/// mail.
 void EventLoopDriver::turn(curl_socket_t socket, int events) noexcept {
   if (process_ != stages::this_process() || turning_.load() == std::this_thread::get_id()) return;
   const auto self = shared_from_this();
@@ -57,7 +58,7 @@ void EventLoopDriver::turn(curl_socket_t socket, int events) noexcept {
 
 void EventLoopDriver::shut_down() noexcept {
   mailbox_.close();
-  if (turning_.load() == std::this_thread::get_id()) return;  // its turn does that
+  if (turning_.load() == std::this_thread::get_id()) return;  // the current turn does that
   const auto self = shared_from_this();
   const std::lock_guard<std::mutex> lock(turn_);
   if (ended_) return;
@@ -81,7 +82,7 @@ void EventLoopDriver::end(Mail mail) noexcept {
   libcurl_timer_ = never;
 }
 
-/// The user's timer for the next moment, unless it is set so already.
+/// Sets the user's timer to the next moment, unless it is set to that already.
 void EventLoopDriver::set_timer() noexcept {
   const TimePoint next = ended_ ? never : std::min(transfers_.next_moment(), libcurl_timer_);
   if (next == timer_ || loop_ == nullptr) return;
@@ -95,7 +96,7 @@ void EventLoopDriver::set_timer() noexcept {
       driver->turn(CURL_SOCKET_TIMEOUT, 0);
     });
   } catch (...) {
-    // Without a timer, nothing that waits would ever end.
+    // Without a timer, waiting requests would never end.
     timer_ = never;
     const char* const why = "EventLoop::set_timer() failed";
     transfers_.complete_all(TransportFault::other, why, why);

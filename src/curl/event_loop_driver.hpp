@@ -1,4 +1,4 @@
-/// The user's event loop as the driver.
+/// A driver on the user's event loop.
 #ifndef WECHATPAY_SRC_CURL_EVENT_LOOP_DRIVER_HPP
 #define WECHATPAY_SRC_CURL_EVENT_LOOP_DRIVER_HPP
 
@@ -15,14 +15,14 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
 
-/// Runs a turn of the transfer loop each time that the user's loop calls.
+/// Runs a turn of the transfer loop each time the user's loop calls.
 class EventLoopDriver final : public Driver,
                               private SocketWatcher,
                               public std::enable_shared_from_this<EventLoopDriver> {
  public:
   explicit EventLoopDriver(CurlOptions options);
 
-  /// False if libcurl cannot do what is needed, or memory is short.
+  /// False if libcurl lacks a required feature, or memory is short.
   bool initialize();
 
   Mailbox::Posted post(Requests& request) noexcept override { return mailbox_.post(request); }
@@ -40,18 +40,18 @@ class EventLoopDriver final : public Driver,
 
   const CurlOptions options_;
   const unsigned process_;
-  Mailbox mailbox_;  ///< any thread's
+  Mailbox mailbox_;  ///< used by any thread
 
-  /// Held by who runs a turn, and so by completions; else only when the process exits.
+  /// Held by the thread that runs a turn, so also during completions. Otherwise it is locked only to shut down.
   std::mutex turn_;
-  std::atomic<std::thread::id> turning_{};  ///< who holds it
+  std::atomic<std::thread::id> turning_{};  ///< the thread that holds it
 
-  // The loop's thread's, under turn_.
-  EventLoop* loop_;  ///< null once it is not to be used any more
+  // Used by the loop's thread, with turn_ held.
+  EventLoop* loop_;  ///< null once it must not be used any more
   TransferLoop transfers_;
   bool ended_ = false;
   TimePoint libcurl_timer_ = never;
-  TimePoint timer_ = never;  ///< as the loop has it
+  TimePoint timer_ = never;  ///< the time set in the user's loop
 };
 
 }  // namespace curl

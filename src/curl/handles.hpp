@@ -9,7 +9,7 @@
 
 #include "wechatpay/bonus_commit/config.hpp"
 
-// Where libcurl is a target of the surrounding project, CMake cannot ask for its version.
+// If libcurl is a target of the surrounding project, CMake cannot query its version.
 #if LIBCURL_VERSION_NUM < 0x075000
 #error "wechatpay_bonus_commit needs libcurl 7.80 or newer; <curl/curlver.h> is of an older one"
 #endif
@@ -31,7 +31,7 @@ using ShareHandle = std::unique_ptr<CURLSH, Freed<curl_share_cleanup>>;
 using UrlHandle = std::unique_ptr<CURLU, Freed<curl_url_cleanup>>;
 using ListHandle = std::unique_ptr<curl_slist, Freed<curl_slist_free_all>>;
 
-/// A text that libcurl has allocated for its caller.
+/// Text that libcurl allocates and the caller frees.
 using CurlText = std::unique_ptr<char, Freed<curl_free>>;
 
 }  // namespace curl

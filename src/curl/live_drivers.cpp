@@ -11,11 +11,11 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
 
 LiveDrivers& LiveDrivers::get() {
-  // Never destroyed: threads may use it until the very end.
+  // Never destroyed: threads may use it until the process ends.
   static std::atomic<LiveDrivers*> current{nullptr};
   LiveDrivers* found = current;
   while (found == nullptr || found->process_ != stages::this_process()) {
-    // A child's: in the parent's, another thread may have held the lock at the time of the fork.
+    // A child process has a new one: another thread may have held the parent's lock at the time of the fork.
     std::unique_ptr<LiveDrivers> fresh(new LiveDrivers(found));
     if (current.compare_exchange_strong(found, fresh.get())) return *fresh.release();
   }
@@ -74,7 +74,7 @@ void LiveDrivers::shut_down_all() noexcept {
     if (one.thread.get_id() != std::this_thread::get_id()) {
       one.thread.join();
     } else {
-      all.join_later(std::move(one.thread), std::move(one.driver));  // exit() was called on it: it does not return
+      all.join_later(std::move(one.thread), std::move(one.driver));  // it called exit(), so it does not return
     }
   }
 }

@@ -1,4 +1,4 @@
-/// From any thread to the one that drives the transfers.
+/// Messages from any thread to the thread that drives the transfers.
 #ifndef WECHATPAY_SRC_CURL_MAILBOX_HPP
 #define WECHATPAY_SRC_CURL_MAILBOX_HPP
 
@@ -14,39 +14,39 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
 
-/// What has come in since the driver looked.
+/// What has arrived since the driver last checked.
 struct Mail {
   Requests requests;
-  bool stops = false;   ///< some request's stop is asked for
-  bool closed = false;  ///< there will be no more
+  bool stops = false;   ///< the stop of at least one request was requested
+  bool closed = false;  ///< closed: no more mail will come
 };
 
-/// Wakes the driver only where it sleeps: at most once, however much comes in meanwhile.
+/// Wakes the driver only if it sleeps, and at most once, however much mail comes in meanwhile.
 class Mailbox {
  public:
-  /// Returns whether the driver will look. Called by one thread at a time.
+  /// Returns whether the driver will check the mailbox. Called by one thread at a time.
   using Wake = std::function<bool()>;
 
   enum class Posted { taken, closed, driver_unreachable };
 
-  // Any thread's.
+  // Called by any thread.
 
-  /// Takes over `request`, or says why not.
+  /// Takes over `request`, or returns why not.
   Posted post(Requests& request) noexcept {
     const std::lock_guard<std::mutex> one_at_a_time(posting_.mutex);
     {
       const std::lock_guard<std::mutex> lock(shared_.mutex);
       if (shared_.mail.closed) return Posted::closed;
-      // Where it was stopped just now, the driver may have looked for it before it was here.
+      // If the request was stopped just now, the driver may have checked for stops before the request was here.
       shared_.mail.stops = shared_.mail.stops || request.front().stopped();
       shared_.mail.requests.splice(shared_.mail.requests.end(), request);
       if (!must_wake()) return Posted::taken;
     }
     if (posting_.wake()) return Posted::taken;
     const std::lock_guard<std::mutex> lock(shared_.mutex);
-    if (shared_.mail.requests.empty()) return Posted::taken;  // the driver has looked all the same
+    if (shared_.mail.requests.empty()) return Posted::taken;  // the driver has checked the mailbox after all
     shared_.driver_sleeps = true;
-    request.swap(shared_.mail.requests);  // a driver that sleeps had none before
+    request.swap(shared_.mail.requests);  // a sleeping driver had no requests before
     return Posted::driver_unreachable;
   }
 
@@ -54,9 +54,9 @@ class Mailbox {
 
   void close() noexcept { mark(&Mail::closed); }
 
-  // The driver's.
+  // Called by the driver.
 
-  /// All that has come in. From here to the next sleeps() the driver is awake.
+  /// All that has come in. From now until the next sleeps(), the driver is awake.
   Mail take() noexcept {
     const std::lock_guard<std::mutex> lock(shared_.mutex);
     shared_.driver_sleeps = false;
@@ -67,7 +67,7 @@ class Mailbox {
     return mail;
   }
 
-  /// From here to the next take(), `wake` is called for what comes in. False where something has come in by now.
+  /// From now until the next take(), `wake` is called for new mail. False if there is new mail already.
   bool sleeps() noexcept {
     const std::lock_guard<std::mutex> lock(shared_.mutex);
     if (has_mail()) return false;
@@ -75,7 +75,7 @@ class Mailbox {
     return true;
   }
 
-  /// Sleeps where there is no other way to be woken: until something has come in, or `moment`.
+  /// For a driver that `wake` cannot wake: sleeps until mail comes in, or until `moment`.
   void sleep_until(TimePoint moment) noexcept {
     std::unique_lock<std::mutex> lock(shared_.mutex);
     const auto called = [this] { return has_mail(); };
@@ -86,7 +86,7 @@ class Mailbox {
     }
   }
 
-  /// How the driver is woken from now on; null: only from sleep_until().
+  /// Sets how the driver is woken from now on; null: only sleep_until() notices new mail.
   void wake_by(Wake wake) noexcept {
     const std::lock_guard<std::mutex> lock(posting_.mutex);
     posting_.wake.swap(wake);
@@ -107,20 +107,21 @@ class Mailbox {
     shared_.driver_sleeps = true;
   }
 
-  /// Under both locks. Where it is true, the driver counts as awake.
+  /// Call with both locks held. If it returns true, the driver counts as awake.
   bool must_wake() noexcept {
     shared_.came_in.notify_one();
     return posting_.wake && std::exchange(shared_.driver_sleeps, false);
   }
 
-  /// Who posts, under the mutex. The driver does not need it, so that one that is woken never waits for who wakes it.
+  /// Used by the posting threads, with the mutex held. The driver does not lock it, so a driver that is woken never
+  /// waits for the thread that wakes it.
   struct Posting {
     std::mutex mutex;
     Wake wake;
   };
   Posting posting_;
 
-  /// Any thread's, under the mutex, which is locked after that of posting_.
+  /// Used by any thread, with the mutex held. This mutex is locked after that of posting_.
   struct Shared {
     std::mutex mutex;
     std::condition_variable came_in;

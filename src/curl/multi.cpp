@@ -22,7 +22,7 @@ std::unique_ptr<Multi> Multi::make(const CurlOptions& options, CURLSH* share, Re
   try {
     std::unique_ptr<Multi> multi(new Multi(options, share, queue, watcher));
     if (multi->multi_ == nullptr || !multi->set_options(options)) return nullptr;
-    // Without file descriptors, libcurl makes a handle that cannot be woken.
+    // Without free file descriptors, libcurl makes a handle that cannot be woken.
     if (watcher == nullptr && !multi->wake()) return nullptr;
     return multi;
   } catch (const std::bad_alloc&) {
@@ -46,7 +46,7 @@ bool Multi::set_options(const CurlOptions& options) {
   const auto set = [this](CURLMoption option, auto value) {
     return curl_multi_setopt(multi_.get(), option, value) == CURLM_OK;
   };
-  // Room for the connections to two hosts; by default libcurl would close them as soon as fewer calls are under way.
+  // Room for the connections to two hosts. By default libcurl would close some as soon as fewer calls are in progress.
   const auto kept = static_cast<long>(std::min<std::size_t>(2 * options.max_connections, 1U << 16U));
   if (!set(CURLMOPT_MAXCONNECTS, kept)) return false;
   if (watcher_ == nullptr) return true;
@@ -81,7 +81,7 @@ const char* Multi::start(Requests& request, bool fresh_connection, TimePoint now
   return nullptr;
 }
 
-/// Takes a transfer out of libcurl; its request is still to be completed.
+/// Removes a transfer from libcurl. Its request is completed afterwards.
 void Multi::release(Transfer& transfer) noexcept {
   curl_multi_remove_handle(multi_.get(), transfer.easy());
   clear_tls_errors();
@@ -89,7 +89,7 @@ void Multi::release(Transfer& transfer) noexcept {
   if (under_way_.empty()) idle_since_ = Clock::now();
 }
 
-/// Over a new connection, in place of a kept one that was found dead.
+/// Starts the transfer on a new connection, after a reused one was found dead.
 bool Multi::start_again(Transfer& transfer) noexcept {
   curl_multi_remove_handle(multi_.get(), transfer.easy());
   clear_tls_errors();

@@ -1,4 +1,4 @@
-/// libcurl's multi handle, and all transfers in it.
+/// libcurl's multi handle and its transfers.
 #ifndef WECHATPAY_SRC_CURL_MULTI_HPP
 #define WECHATPAY_SRC_CURL_MULTI_HPP
 
@@ -12,7 +12,7 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
 
-/// Who waits for libcurl's sockets and timer in its place.
+/// Watches libcurl's sockets and timer instead of libcurl.
 class SocketWatcher {
  public:
   SocketWatcher() = default;
@@ -20,37 +20,37 @@ class SocketWatcher {
   SocketWatcher& operator=(const SocketWatcher&) = delete;
   virtual ~SocketWatcher() = default;
 
-  /// `what` is CURL_POLL_IN or another of these. Returns false where that is not possible.
+  /// `what` is CURL_POLL_IN or another of the CURL_POLL_ constants. Returns false if the socket cannot be watched.
   virtual bool watch(curl_socket_t socket, int what) noexcept = 0;
 
-  /// When libcurl wants to be called at the latest.
+  /// Reports the latest time at which libcurl must be called.
   virtual void note_timer(TimePoint moment) noexcept = 0;
 };
 
-/// Owned by the driver's thread. Its end closes all connections.
+/// Owned by the driver's thread. Its destructor closes all connections.
 class Multi {
  public:
-  /// Null if libcurl lacks memory, a file descriptor (so that it could not be woken) or an option. With a `watcher`,
-  /// which outlives it, libcurl is not to be waited for.
+  /// Null if libcurl lacks memory, a file descriptor (it could not be woken then) or an option. If there is a
+  /// `watcher`, it must outlive this object, and wait() must not be called.
   static std::unique_ptr<Multi> make(const CurlOptions& options, CURLSH* share, RequestQueue& queue,
                                      SocketWatcher* watcher) noexcept;
   ~Multi();
   Multi(const Multi&) = delete;
   Multi& operator=(const Multi&) = delete;
 
-  /// Hands `request` to libcurl, unless it returns why not.
+  /// Hands `request` to libcurl. Returns why not if that fails.
   const char* start(Requests& request, bool fresh_connection, TimePoint now) noexcept;
 
-  /// Lets libcurl work; with a watcher, on `socket`, which is ready for `events`.
+  /// Lets libcurl work. With a watcher: on `socket`, which is ready for `events`.
   void perform(curl_socket_t socket, int events) noexcept;
 
-  /// Completes what libcurl has finished. True if there was any.
+  /// Completes what libcurl has finished. True if there was anything.
   bool complete_finished() noexcept;
 
-  /// Completes what is under way and whose stop is asked for.
+  /// Completes the requests in progress whose stop was requested.
   void abandon_stopped() noexcept;
 
-  /// Completes everything that is under way.
+  /// Completes all requests in progress.
   void abandon_all(TransportFault fault, const char* message) noexcept;
 
   bool idle() const noexcept { return under_way_.empty(); }
@@ -58,10 +58,10 @@ class Multi {
   /// When the last transfer ended.
   TimePoint idle_since() const noexcept { return idle_since_; }
 
-  /// Waits for libcurl's sockets, wake() or `moment`. False where that fails.
+  /// Waits for libcurl's sockets, wake() or `moment`. False if that fails.
   bool wait(TimePoint moment) noexcept;
 
-  /// Makes wait() return. From any thread.
+  /// Makes wait() return. May be called from any thread.
   bool wake() noexcept { return curl_multi_wakeup(multi_.get()) == CURLM_OK; }
 
  private:
@@ -86,7 +86,7 @@ class Multi {
   TimePoint idle_since_;
 };
 
-/// What curl_multi_poll() and timers take: rounded up, so that no wait ends too early, and at most a day.
+/// The timeout for curl_multi_poll() and timers: rounded up, so that no wait ends too early, and at most one day.
 milliseconds until(TimePoint moment);
 
 }  // namespace curl

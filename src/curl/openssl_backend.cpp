@@ -34,7 +34,7 @@ bool holds_bytes(void* tls) noexcept { return SSL_has_pending(static_cast<SSL*>(
 
 Arrived look_into(void* tls, curl_socket_t socket) noexcept {
   SSL* const ssl = static_cast<SSL*>(tls);
-  // libcurl's own BIO works only within calls of libcurl's. What is read here must not be answered, either.
+  // libcurl's own BIO works only within libcurl's calls. What is read here must not be answered either.
   BIO* const reader = BIO_new_socket(static_cast<int>(socket), BIO_NOCLOSE);
   BIO* const writer = BIO_new(BIO_s_null());
   if (reader == nullptr || writer == nullptr) {

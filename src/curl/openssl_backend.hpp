@@ -1,4 +1,4 @@
-/// What libcurl does not offer and the OpenSSL beneath it does. The one file of this room that knows OpenSSL.
+/// OpenSSL functions for connections that libcurl does not offer. Only this file of the folder uses OpenSSL.
 #ifndef WECHATPAY_SRC_CURL_OPENSSL_BACKEND_HPP
 #define WECHATPAY_SRC_CURL_OPENSSL_BACKEND_HPP
 
@@ -12,24 +12,24 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
 
-/// True if this libcurl does TLS with the OpenSSL that this library uses, known by its full version, so that its
-/// structures may be touched.
+/// True if this libcurl uses the same OpenSSL as this library for TLS, compared by full version. Only then may its
+/// structures be accessed.
 bool tls_is_our_openssl();
 
-/// For CURLOPT_SSL_CTX_FUNCTION: libcurl logs the secrets of each connection to the file that SSLKEYLOGFILE names; this
-/// stops it.
+/// For CURLOPT_SSL_CTX_FUNCTION. By default, libcurl logs the secrets of each connection to the file in SSLKEYLOGFILE;
+/// this disables it.
 CURLcode forget_key_log(CURL* easy, void* context, void* user);
 
-/// What libcurl may leave on this thread's OpenSSL error queue is none of a completion's business.
+/// Clears libcurl's errors from this thread's OpenSSL error queue, so that completions do not see them.
 void clear_tls_errors() noexcept;
 
-/// What was agreed upon in the handshake of `tls`, an SSL*.
+/// The protocol that was negotiated in the handshake of `tls`, an SSL*.
 Protocol negotiated_protocol(void* tls) noexcept;
 
-/// Whether `tls`, an SSL*, has taken bytes from its socket that are not read yet.
+/// Whether `tls`, an SSL*, has read bytes from its socket that were not consumed yet.
 bool holds_bytes(void* tls) noexcept;
 
-/// Looks at what `socket` has received for `tls`, an SSL*. Leaves bytes for the application where they are.
+/// Checks what `socket` has received for `tls`, an SSL*. Does not consume bytes for the application.
 Arrived look_into(void* tls, curl_socket_t socket) noexcept;
 
 }  // namespace curl

@@ -14,7 +14,7 @@ using namespace stages;
 namespace curl {
 namespace {
 
-/// A URL's parts as written.
+/// The parts of a URL, not decoded.
 struct ProxyUrl {
   std::string scheme = "http";
   std::string_view user_info;
@@ -58,7 +58,7 @@ Fault split(std::string_view text, ProxyUrl& url) {
   return std::nullopt;
 }
 
-/// `text` with its percent-encoding resolved; nothing where that is broken.
+/// `text` with its percent-encoding decoded; empty if the encoding is invalid.
 std::optional<std::string> decoded(std::string_view text) {
   std::string plain;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -75,14 +75,14 @@ std::optional<std::string> decoded(std::string_view text) {
   return plain;
 }
 
-/// One of user and password.
+/// Checks the user or the password.
 Fault check_secret(std::string_view text, const ProxyUrl& url) {
   const auto plain = decoded(text);
   if (!plain) return "a % in the user or password must be percent-encoded, as %25";
   if (std::any_of(plain->begin(), plain->end(), is_control)) {
     return "the user or password decodes to a control character: percent-encode each % in it, as %25";
   }
-  // libcurl decodes it once more for the second connection.
+  // libcurl decodes it again for the second connection.
   if (plain->find("%00") != std::string::npos) return "libcurl cannot use a user or password that holds %00";
   if (url.scheme.rfind("socks5", 0) == 0 && plain->size() > 255) return "SOCKS5 has at most 255 bytes for each";
   return std::nullopt;

@@ -1,4 +1,4 @@
-/// Whether libcurl would use a proxy's URL as it stands.
+/// Whether libcurl uses a proxy's URL as it is written.
 #ifndef WECHATPAY_SRC_CURL_PROXY_URL_HPP
 #define WECHATPAY_SRC_CURL_PROXY_URL_HPP
 
@@ -10,8 +10,8 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
 
-/// What is wrong with `url`, in words that quote nothing of it, since it may hold a password; nothing where it is
-/// good. libcurl 7.88 drops a proxy whose user or password it cannot decode in silence, and connects directly.
+/// What is wrong with `url`; empty if it is valid. The text quotes nothing of `url`, since it may contain a password.
+/// libcurl 7.88 silently drops a proxy whose user or password it cannot decode, and connects directly.
 std::optional<std::string> proxy_fault(const std::string& url);
 
 }  // namespace curl

@@ -1,4 +1,4 @@
-/// A request from its acceptance to its completion.
+/// A request from its acceptance until its completion.
 #ifndef WECHATPAY_SRC_CURL_QUEUED_REQUEST_HPP
 #define WECHATPAY_SRC_CURL_QUEUED_REQUEST_HPP
 
@@ -21,26 +21,26 @@ inline constexpr TimePoint never = (TimePoint::max)();
 
 struct Host;
 
-/// Owned by the list in which it stands.
+/// Owned by the list that contains it.
 struct QueuedRequest {
   HttpRequest http;
   SendOptions options;
   Transport::Completion done;
-  TimePoint start{};  ///< not before
+  TimePoint start{};  ///< the earliest time to send it
   TimePoint deadline{};
   TimePoint turn{};  ///< when it was given to libcurl
 
-  // The request queue's, from its turn on.
+  // Used by the request queue once the request was given to libcurl.
   Host* host = nullptr;
   unsigned generation = 0;
-  bool connected = false;  ///< its connection stands
+  bool connected = false;  ///< its connection is established
 
   std::optional<StopCallback<std::function<void()>>>
       on_stop;  ///< wakes the driver, which may be destroyed after the completion
 
   bool stopped() const noexcept { return options.stop.stop_requested(); }
 
-  /// Once. What the completion holds is destroyed before this returns.
+  /// Call once. What the completion holds is destroyed before this returns.
   void complete(Result<HttpResponse> result) noexcept {
     on_stop.reset();
     const Transport::Completion completion = std::move(done);
@@ -48,11 +48,11 @@ struct QueuedRequest {
     try {
       completion(std::move(result));
     } catch (...) {
-      // Completions do not throw; one that does must not end the calls of the others.
+      // Completions must not throw; if one does, the other calls must still go on.
     }
   }
 
-  /// Where there is no memory for the message, without it.
+  /// If there is no memory for the message, the error has none.
   void complete(TransportFault fault, Outcome outcome, const char* message) noexcept {
     Error error;
     try {
@@ -68,7 +68,7 @@ struct QueuedRequest {
   }
 };
 
-/// To move a request from list to list needs no memory and cannot fail.
+/// Moving a request between lists needs no memory and cannot fail.
 using Requests = std::list<QueuedRequest>;
 
 }  // namespace curl

@@ -10,7 +10,7 @@ namespace {
 
 constexpr const char* not_even_a_connection = "no complete answer in time: not even a connection";
 
-/// The request at `place` alone.
+/// A list with only the request at `place`.
 Requests taken(Requests& from, Requests::iterator place) noexcept {
   Requests one;
   one.splice(one.end(), from, place);
@@ -60,8 +60,8 @@ RequestQueue::Action RequestQueue::place_first_arrived(TimePoint now) {
   return {};
 }
 
-/// Starts the request at `place`, or lets it wait for its turn. Where the driver's thread was busy until after the
-/// deadline, it is too late for both.
+/// Starts the request at `place`, or lets it wait for its turn. Neither is done if the deadline has passed while the
+/// driver's thread was busy.
 RequestQueue::Action RequestQueue::admit(Requests& from, Requests::iterator place, TimePoint now) {
   if (place->deadline <= now) return completion(taken(from, place), TransportFault::timeout, not_even_a_connection);
   try {
@@ -93,7 +93,7 @@ RequestQueue::Action RequestQueue::start(Host& host, Requests& from, Requests::i
   request.host = &host;
   request.generation = host.generation;
   request.connected = false;
-  // A connection that others use at this moment, and that has not failed since it was opened, is as good as a new one.
+  // A connection that other requests use now, and that has not failed since it was opened, is as good as a new one.
   const bool shares = host.protocol == Protocol::http2 && host.standing > 0;
   action.fresh_connection = request.options.fresh_connection && !shares;
   if (host.opening == 0) host.alone_until = now + patience_;
@@ -110,7 +110,7 @@ bool RequestQueue::has_room(const Host& host, TimePoint now) const noexcept {
 
 void RequestQueue::connected(QueuedRequest& request, Protocol protocol) noexcept {
   Host& host = *request.host;
-  if (protocol == Protocol::unknown && host.protocol == Protocol::unknown) return;  // its answer will tell
+  if (protocol == Protocol::unknown && host.protocol == Protocol::unknown) return;  // the answer will show it
   if (protocol != Protocol::unknown) host.protocol = protocol;
   request.connected = true;
   if (request.generation != host.generation) return;
@@ -124,7 +124,7 @@ void RequestQueue::finished(QueuedRequest& request, Protocol protocol, bool conn
   if (protocol != Protocol::unknown) host.protocol = protocol;
   if (request.generation != host.generation) return;
   --(request.connected ? host.standing : host.opening);
-  // libcurl itself closes an HTTP/1.1 connection that has failed.
+  // libcurl closes a failed HTTP/1.1 connection itself.
   if (!connection_failed || host.protocol != Protocol::http2) return;
   ++host.generation;
   host.opening = 0;

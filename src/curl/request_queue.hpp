@@ -1,4 +1,4 @@
-/// When each request starts, and over what kind of connection: all policy, as a state machine.
+/// When each request starts, and on what kind of connection. All the policy is here, as a state machine.
 #ifndef WECHATPAY_SRC_CURL_REQUEST_QUEUE_HPP
 #define WECHATPAY_SRC_CURL_REQUEST_QUEUE_HPP
 
@@ -13,61 +13,61 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
 
-/// What a host speaks.
+/// The HTTP version of a host.
 enum class Protocol { unknown, http1, http2 };
 
-/// One origin, as the queue remembers it.
+/// What the queue remembers about one origin.
 struct Host {
   Requests waiting;  ///< first come, first served
   Protocol protocol = Protocol::unknown;
-  unsigned generation = 0;   ///< of its connections; further requests use only those of the present one
-  std::size_t running = 0;   ///< in all generations
-  std::size_t opening = 0;   ///< of the present one: those whose connection does not stand yet
-  std::size_t standing = 0;  ///< of the present one: those whose connection stands
-  TimePoint alone_until{};   ///< how long others wait for the one that opens a connection
+  unsigned generation = 0;   ///< number of the current set of connections; new requests use only these
+  std::size_t running = 0;   ///< requests started, in all generations
+  std::size_t opening = 0;   ///< requests of the current generation whose connection is not established yet
+  std::size_t standing = 0;  ///< requests of the current generation whose connection is established
+  TimePoint alone_until{};   ///< how long others wait for the request that opens a connection
 };
 
-/// Holds requests until their start, and counts them until they have finished. Has neither threads, locks, nor a clock
-/// of its own. Owned by the driver's thread.
+/// Holds requests until they start, and counts them until they finish. Has no threads, no locks and no clock of its
+/// own. Owned by the driver's thread.
 ///
-/// Over HTTP/2 one connection serves all requests to a host. So while it is not known that a host speaks only HTTP/1.1,
-/// and no connection is open, one request goes alone to open it.
+/// Over HTTP/2 one connection serves all requests to a host. So if no connection is open, and the host is not known to
+/// speak only HTTP/1.1, a single request opens one first.
 class RequestQueue {
  public:
-  /// What poll() asks for.
+  /// What the caller of poll() must do.
   struct Action {
     enum class Kind { none, start, complete };
     Kind kind = Kind::none;
-    Requests request;               ///< one, except with `none`
-    bool fresh_connection = false;  ///< start: not over a kept connection
+    Requests request;               ///< one request; empty with `none`
+    bool fresh_connection = false;  ///< start: do not reuse a connection
     TransportFault fault = TransportFault::none;
-    const char* message = "";  ///< complete: no byte has left
+    const char* message = "";  ///< complete: no byte was sent
   };
 
-  /// At most `most_running` requests to a host at a time. They wait at most `patience` for the one that opens a
-  /// connection.
+  /// At most `most_running` requests to a host run at once. The others wait at most `patience` for the one request that
+  /// opens a connection.
   RequestQueue(std::size_t most_running, milliseconds patience) : most_running_(most_running), patience_(patience) {}
 
   /// Takes over all of `requests`.
   void add(Requests& requests) noexcept { arrived_.splice(arrived_.end(), requests); }
 
-  /// The next thing to do at `now`. To be called until that is nothing.
+  /// The next action at `now`. Call it until the kind is `none`.
   Action poll(TimePoint now) noexcept;
 
-  /// The connection of a request that was started stands.
+  /// Call when the connection of a started request is established.
   void connected(QueuedRequest& request, Protocol protocol) noexcept;
 
-  /// A request that was started is no longer under way. `protocol` is what the host spoke. With `connection_failed`,
-  /// no further request uses a connection to the host that is open by now.
+  /// Call when a started request has ended. `protocol` is what the host spoke. With `connection_failed`, no further
+  /// request uses a connection to the host that is open now.
   void finished(QueuedRequest& request, Protocol protocol, bool connection_failed) noexcept;
 
-  /// All requests that have not started and whose stop is asked for.
+  /// All requests that have not started and whose stop was requested.
   Requests take_stopped() noexcept;
 
   /// All requests that have not started.
   Requests take_all() noexcept;
 
-  /// When poll() will have something to do, if nothing happens before.
+  /// When poll() will have something to do if no event comes before.
   TimePoint next_moment() const noexcept;
 
  private:
@@ -90,7 +90,7 @@ class RequestQueue {
   Requests arrived_;
   Requests delayed_;
   std::map<std::string, Host> hosts_;  ///< by origin
-  std::set<Timer> timers_;             ///< of all that are delayed or wait
+  std::set<Timer> timers_;             ///< of all requests that are delayed or wait
 };
 
 }  // namespace curl

@@ -1,4 +1,4 @@
-/// From an answer's lines and bytes to an HttpResponse.
+/// Builds an HttpResponse from an answer's header lines and bytes.
 #ifndef WECHATPAY_SRC_CURL_RESPONSE_READER_HPP
 #define WECHATPAY_SRC_CURL_RESPONSE_READER_HPP
 
@@ -10,14 +10,14 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
 
-/// Takes header lines one by one, as libcurl hands them over, and the body. Keeps only the final answer's headers:
-/// neither those of interim ones (1xx) nor trailers.
+/// Takes the header lines one by one, as libcurl passes them, and the body. Keeps only the headers of the final answer:
+/// it drops those of interim answers (1xx) and trailers.
 class ResponseReader {
  public:
   static constexpr std::size_t most_header_bytes = 64U << 10U;
   static constexpr std::size_t most_body_bytes = 1U << 20U;
 
-  /// False where the headers have become too large. Throws std::bad_alloc.
+  /// False if the headers are too large. Throws std::bad_alloc.
   bool add_header_line(std::string_view line) {
     header_bytes_ += line.size();
     if (header_bytes_ > most_header_bytes) return false;
@@ -33,19 +33,19 @@ class ResponseReader {
     return true;
   }
 
-  /// False where the body has become too large. Throws std::bad_alloc.
+  /// False if the body is too large. Throws std::bad_alloc.
   bool add_body(std::string_view bytes) {
     if (response_.body.size() + bytes.size() > most_body_bytes) return false;
     response_.body.append(bytes);
     return true;
   }
 
-  /// Whether the headers have come to their end: libcurl takes an answer without a body for whole before.
+  /// Whether the headers are complete. libcurl treats an answer without a body as complete even before that.
   bool headers_whole() const noexcept { return part_ == Part::whole; }
 
   bool has_body() const noexcept { return !response_.body.empty(); }
 
-  /// The answer so far. The reader is as new, and has let go of all memory.
+  /// Returns the answer so far. The reader is then as new and holds no memory.
   HttpResponse take() noexcept {
     ResponseReader fresh;
     std::swap(*this, fresh);

@@ -14,9 +14,9 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
 namespace {
 
-/// While it exists, threads that are started inherit its mask: the user's signal handlers do not run on them, and
-/// SIGPIPE never reaches the process. What a thread's own fault raises comes through, for crash handlers and for
-/// runtimes that live by it.
+/// While this object exists, new threads inherit its signal mask. So the user's signal handlers do not run on them, and
+/// SIGPIPE never reaches the process. Signals that the thread's own faults raise are not blocked, for crash handlers
+/// and for runtimes that need them.
 class SignalsBlocked {
  public:
 #if defined(_WIN32)
@@ -84,13 +84,13 @@ void ThreadDriver::sleep() noexcept {
   Multi* const multi = loop_.multi();
   if (multi == nullptr) return mailbox_.sleep_until(loop_.next_moment());
   if (multi->wait(loop_.next_moment())) return;
-  // It may fail again and again: neither end for that, nor take the whole processor.
+  // This may fail repeatedly: do not end because of it, and do not use all CPU time.
   std::this_thread::sleep_for(milliseconds(10));
 }
 
 void ThreadDriver::wake_by(Multi* multi) noexcept {
   Mailbox::Wake wake;
-  if (multi != nullptr) wake = [multi] { return multi->wake(); };  // small enough to need no memory
+  if (multi != nullptr) wake = [multi] { return multi->wake(); };  // small enough to need no allocation
   mailbox_.wake_by(std::move(wake));
 }
 

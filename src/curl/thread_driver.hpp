@@ -14,12 +14,12 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
 
-/// Starts its thread with the first request, and ends it with shut_down().
+/// Starts its thread with the first request. shut_down() ends the thread.
 class ThreadDriver final : public Driver, public std::enable_shared_from_this<ThreadDriver> {
  public:
   explicit ThreadDriver(CurlOptions options);
 
-  /// False if libcurl cannot do what is needed.
+  /// False if libcurl lacks a required feature.
   bool initialize() { return loop_.initialize(); }
 
   Mailbox::Posted post(Requests& request) noexcept override;
@@ -34,9 +34,9 @@ class ThreadDriver final : public Driver, public std::enable_shared_from_this<Th
   void wake_by(Multi* multi) noexcept;
 
   const CurlOptions options_;
-  Mailbox mailbox_;  ///< any thread's
+  Mailbox mailbox_;  ///< used by any thread
 
-  /// Any thread's, under the mutex.
+  /// Used by any thread, with the mutex held.
   struct Shared {
     std::mutex mutex;
     std::condition_variable has_ended;
@@ -48,7 +48,7 @@ class ThreadDriver final : public Driver, public std::enable_shared_from_this<Th
   std::atomic<bool> started_{false};
   std::atomic<std::thread::id> thread_id_{};  ///< of the thread that completes
 
-  TransferLoop loop_;  ///< the thread's
+  TransferLoop loop_;  ///< used only by the driver's thread
 };
 
 }  // namespace curl

@@ -23,7 +23,7 @@ using namespace stages;
 namespace curl {
 namespace {
 
-/// libcurl counts whole seconds and still reuses a connection in the one that has begun.
+/// libcurl counts whole seconds and still reuses a connection during the second that has begun.
 long longest_idle_seconds(milliseconds idle_timeout) {
   return std::max(static_cast<long>(std::chrono::floor<std::chrono::seconds>(idle_timeout).count()) - 1, 0L);
 }
@@ -45,7 +45,7 @@ Protocol protocol_of(const curl_tlssessioninfo& tls) noexcept {
   return is_openssl(tls) ? negotiated_protocol(tls.internals) : Protocol::unknown;
 }
 
-/// Whether `socket` has unread bytes, encrypted ones; `end` where it is closed.
+/// Whether `socket` has unread (encrypted) bytes; `end` if it is closed.
 Arrived peek(curl_socket_t socket) noexcept {
   char byte = 0;
   const auto got = ::recv(socket, &byte, 1, MSG_PEEK);
@@ -93,7 +93,7 @@ bool Transfer::set_fixed_options() {
               set(CURLOPT_HTTP_VERSION, static_cast<long>(http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)) &&
               set(CURLOPT_MAXAGE_CONN, longest_idle_seconds(options.idle_timeout)) &&
               set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count())) &&
-              // Even if empty: without these two, the environment would decide.
+              // Set even if empty: without these two options, the environment would decide.
               set(CURLOPT_PROXY, options.proxy.c_str()) && set(CURLOPT_NOPROXY, "");
 #if LIBCURL_VERSION_NUM >= 0x075500
   done = done && set(CURLOPT_PROTOCOLS_STR, "https");
@@ -101,7 +101,7 @@ bool Transfer::set_fixed_options() {
   done = done && set(CURLOPT_PROTOCOLS, static_cast<long>(CURLPROTO_HTTPS));
 #endif
 #if LIBCURL_VERSION_NUM >= 0x075700
-  // Else libcurl would wait for the thread of a name lookup that is given up, and all other calls with it.
+  // Otherwise libcurl would wait for the thread of an abandoned DNS lookup, and all other calls with it.
   done = done && set(CURLOPT_QUICK_EXIT, 1L);
 #endif
   return done;
@@ -110,7 +110,7 @@ bool Transfer::set_fixed_options() {
 bool Transfer::set_tls_options() {
   bool done = set(CURLOPT_SSL_VERIFYPEER, 1L) && set(CURLOPT_SSL_VERIFYHOST, 2L);
   if (!setup_.options.ca_bundle_file.empty()) {
-    // Without the second, libcurl would trust the system's folder of authorities besides.
+    // Without the second option, libcurl would also trust the system's CA folder.
     done = done && set(CURLOPT_CAINFO, setup_.options.ca_bundle_file.c_str()) &&
            set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
   }
@@ -172,8 +172,8 @@ bool Transfer::set_request_options(const QueuedRequest& request, bool fresh_conn
   const HttpRequest& http = request.http;
   const auto left = std::chrono::ceil<milliseconds>(request.deadline - now);
   const milliseconds timeout = std::max(std::min(left, request.options.timeout), milliseconds(1));
-  // libcurl uses a connection only for transfers with the same TLS options. These two maxima mean the same; so the
-  // connections of one generation are not used for requests of the next.
+  // libcurl reuses a connection only for transfers with the same TLS options. These two maximum versions have the same
+  // effect, so the connections of one generation are not used for requests of the next.
   const long highest_tls = request.generation % 2 == 0 ? CURL_SSLVERSION_MAX_DEFAULT : CURL_SSLVERSION_MAX_TLSv1_3;
   const bool tls_1_3 = setup_.options.min_tls_version == TlsVersion::tls_1_3;
   const long lowest_tls = tls_1_3 ? CURL_SSLVERSION_TLSv1_3 : CURL_SSLVERSION_TLSv1_2;
@@ -192,9 +192,9 @@ int Transfer::note_socket(void* user, curl_socket_t socket, curlsocktype /*purpo
   }
 }
 
-/// Called when a connection is ready, before the first byte of the request: until then, none can have left. Called
-/// again where a kept connection was closed without an answer and libcurl would send the same bytes over a new one: the
-/// first may have arrived, so the client decides that, and signs again.
+/// Called when a connection is ready, before the first byte of the request: no byte was sent before. Called again if a
+/// reused connection was closed without an answer and libcurl would send the same bytes over a new one. The first
+/// request may have arrived, so the client decides whether to send it again, with a new signature.
 int Transfer::begin_request(void* user, char* /*remote_ip*/, char* /*local_ip*/, int /*remote_port*/,
                             int local_port) noexcept {
   Transfer& self = *static_cast<Transfer*>(user);
@@ -235,7 +235,7 @@ bool Transfer::usable(const curl_tlssessioninfo& tls, Protocol protocol) const n
 Arrived Transfer::arrived_meanwhile(const curl_tlssessioninfo& tls) const noexcept {
   Arrived arrived = peek(connection_->socket);
   const bool openssl = is_openssl(tls);
-  // libcurl reads no more of an answer's body than its length, so what came with the body may be there already.
+  // libcurl reads only the Content-Length bytes of a body, so bytes that came with the body may be waiting already.
   if (arrived == Arrived::nothing && openssl && holds_bytes(tls.internals)) arrived = Arrived::data;
   const bool tls_is_the_sockets = !same_token(setup_.options.proxy.substr(0, 6), "https:");
   if (arrived == Arrived::data && openssl && tls_is_the_sockets) {
@@ -271,7 +271,7 @@ std::size_t Transfer::take_body(char* data, std::size_t /*one*/, std::size_t siz
   return 0;
 }
 
-/// Lets go of connection and request.
+/// Releases the connection and the request.
 Requests Transfer::end(CURLcode code) noexcept {
   if (connection_ != nullptr) {
     if (code == CURLE_OPERATION_TIMEDOUT) Connections::distrust(*connection_);
@@ -295,7 +295,7 @@ void Transfer::complete(CURLcode code) noexcept {
   Requests ended = end(code);
   QueuedRequest& request = ended.front();
   const TransferInfo transferred = transfer_info(request);
-  // To libcurl, an answer without a body is whole although its headers break off.
+  // libcurl treats an answer without a body as complete even if its headers are cut off.
   if (code == CURLE_OK && !reader_.headers_whole()) code = CURLE_PARTIAL_FILE;
   if (code == CURLE_OK) {
     HttpResponse response = reader_.take();
@@ -331,7 +331,7 @@ TransferInfo Transfer::transfer_info(const QueuedRequest& request) const noexcep
   transferred.total = time(CURLINFO_TOTAL_TIME_T);
   transferred.connection_reused = stale_connection_ || (begun_ && info<long>(CURLINFO_NUM_CONNECTS) == 0);
   transferred.bytes_sent = static_cast<std::uint64_t>(info<long>(CURLINFO_REQUEST_SIZE));
-  // What a proxy answered to a second CONNECT would count, too.
+  // The proxy's answer to a second CONNECT would be counted, too.
   if (!stale_connection_) {
     transferred.bytes_received =
         static_cast<std::uint64_t>(info<long>(CURLINFO_HEADER_SIZE) + info<curl_off_t>(CURLINFO_SIZE_DOWNLOAD_T));
@@ -346,7 +346,7 @@ Error Transfer::failure(CURLcode code, const std::string& origin) const {
   failed.libcurls_words = error_text_.data();
   failed.proxy_status = info<long>(CURLINFO_HTTP_CONNECTCODE);
   failed.begun = begun_;
-  // libcurl has bounds of its own for one line of the headers, and a peculiar name for them.
+  // libcurl has its own limits for one header line, and reports them with an unusual code.
   failed.answer_too_large = answer_too_large_ || (code == CURLE_OUT_OF_MEMORY && begun_ && !reader_.has_body());
   failed.stale_connection = stale_connection_;
   return to_error(failed);

@@ -17,7 +17,7 @@ namespace curl {
 
 inline constexpr std::chrono::hours longest_timeout{24};
 
-/// What all transfers of a transport have in common.
+/// What all transfers of a transport share.
 struct TransferSetup {
   const CurlOptions& options;
   CURLSH* share;
@@ -25,40 +25,40 @@ struct TransferSetup {
   RequestQueue& queue;
 };
 
-/// An easy handle, with one transfer at a time. Its fixed options are set once, since it is used again and again. Owned
-/// by the driver's thread.
+/// An easy handle with one transfer at a time. Its fixed options are set once, since the handle is reused. Owned by the
+/// driver's thread.
 class Transfer {
  public:
-  /// Null if libcurl cannot do what is needed. Throws std::bad_alloc.
+  /// Null if libcurl lacks a required feature. Throws std::bad_alloc.
   static std::unique_ptr<Transfer> make(const TransferSetup& setup);
 
   static Transfer& of(CURL* easy) noexcept;
 
   CURL* easy() const noexcept { return easy_.get(); }
 
-  /// Takes over the one request of `request`, and sets everything for it. False, and takes nothing, if libcurl refuses
-  /// an option or memory is short.
+  /// Takes over the one request in `request`, and sets all its options. Returns false, without taking the request, if
+  /// libcurl refuses an option or memory is short.
   bool prepare(Requests& request, bool fresh_connection, TimePoint now) noexcept;
 
-  /// Sets everything for the same request once more, which goes over a new connection. To be called where
-  /// met_dead_connection().
+  /// Sets all options for the same request again, which is sent on a new connection. Call it if met_dead_connection()
+  /// is true.
   bool prepare_again(TimePoint now) noexcept;
 
-  /// True if the kept connection that libcurl chose was found closed, or with bytes on it that were not asked for,
-  /// before the first byte of the request had left.
+  /// True if the reused connection that libcurl chose was closed or had unexpected bytes before the first byte of the
+  /// request was sent.
   bool met_dead_connection() const noexcept { return dead_connection_; }
 
-  // Once libcurl has let go of the handle. Each gives back the request, through which nothing more will be called.
+  // Call these after libcurl has released the handle. Each returns the request and uses it no more.
 
-  /// Completes the request with what has come of it. Where there is no memory for that, with an error that says so.
+  /// Completes the request with its result. If memory is short, with an error that says so.
   void complete(CURLcode code) noexcept;
 
-  /// Completes the request before its time.
+  /// Completes the request before it has ended.
   void abandon(TransportFault fault, const char* message) noexcept;
 
   bool stopped() const noexcept { return request_.front().stopped(); }
 
-  std::list<std::unique_ptr<Transfer>>::iterator place;  ///< the multi's
+  std::list<std::unique_ptr<Transfer>>::iterator place;  ///< in the list of the multi
 
  private:
   explicit Transfer(const TransferSetup& setup) : setup_(setup), easy_(curl_easy_init()) {}
@@ -96,17 +96,17 @@ class Transfer {
   Outcome outcome() const noexcept { return begun_ ? Outcome::unknown : Outcome::not_sent; }
 
   const TransferSetup setup_;
-  Requests request_;  ///< one, while there is a transfer
+  Requests request_;  ///< one request, while there is a transfer
   ListHandle headers_;
   std::array<char, CURL_ERROR_SIZE> error_text_{};
   ResponseReader reader_;
-  std::list<curl_socket_t> opened_;         ///< sockets that were tried for a new connection
-  std::shared_ptr<Connection> connection_;  ///< null until it stands
+  std::list<curl_socket_t> opened_;         ///< sockets opened for a new connection
+  std::shared_ptr<Connection> connection_;  ///< null until the connection is established
   bool answer_too_large_ = false;
-  bool begun_ = false;             ///< the request may have left, at least in part
+  bool begun_ = false;             ///< the request may have been sent, at least in part
   bool dead_connection_ = false;   ///< see met_dead_connection()
-  bool stale_connection_ = false;  ///< it was sent over a kept connection that the server closed meanwhile
-  EasyHandle easy_;                ///< last: its end calls back
+  bool stale_connection_ = false;  ///< sent over a reused connection that the server closed meanwhile
+  EasyHandle easy_;                ///< last: its destructor calls back
 };
 
 }  // namespace curl

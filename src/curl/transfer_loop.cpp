@@ -60,7 +60,7 @@ void TransferLoop::start(RequestQueue::Action& action, TimePoint now) noexcept {
   if (refusal == nullptr) return;
   QueuedRequest& request = action.request.front();
   queue_.finished(request, Protocol::unknown, false);
-  // For lack of file descriptors libcurl itself fails to connect, too, and a moment later there may be some.
+  // Without free file descriptors, libcurl also fails to connect; soon there may be some.
   request.complete(multi_ == nullptr ? TransportFault::connect : TransportFault::other, Outcome::not_sent, refusal);
 }
 
@@ -76,8 +76,8 @@ TimePoint TransferLoop::closes_connections() const noexcept {
   return multi_ != nullptr && multi_->idle() ? multi_->idle_since() + options_.idle_timeout : never;
 }
 
-/// libcurl closes a connection that was idle for too long only when the next transfer looks for one, so all are closed
-/// with the multi handle.
+/// libcurl closes a connection that was idle for too long only when the next transfer needs one. So all are closed with
+/// the multi handle.
 void TransferLoop::close_idle_connections() noexcept {
   if (Clock::now() < closes_connections()) return;
   multi_changed_(nullptr);

@@ -1,4 +1,4 @@
-/// One round of work after the other: requests in, libcurl's work, completions out.
+/// The rounds of the transfer loop: takes requests in, lets libcurl work, and completes requests.
 #ifndef WECHATPAY_SRC_CURL_TRANSFER_LOOP_HPP
 #define WECHATPAY_SRC_CURL_TRANSFER_LOOP_HPP
 
@@ -12,30 +12,30 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace curl {
 
-/// All that happens between the mailbox and libcurl. Owned by the driver's thread. Completions are called with none of
-/// libcurl's functions, nor a loop over this object's own lists, on the stack.
+/// Everything between the mailbox and libcurl. Owned by the driver's thread. When a completion is called, neither a
+/// libcurl function nor a loop over this object's own lists is on the stack.
 class TransferLoop {
  public:
   /// `multi_changed` is called with the new multi handle, or null, before the old one is destroyed.
   TransferLoop(const CurlOptions& options, SocketWatcher* watcher, std::function<void(Multi*)> multi_changed);
 
-  /// False if libcurl cannot do what is needed.
+  /// False if libcurl lacks a required feature.
   bool initialize();
 
-  /// Does what there is to do; with a watcher, on `socket`, which is ready for `events`. True if there may be more.
+  /// Does one round of work. With a watcher: on `socket`, which is ready for `events`. True if there may be more work.
   bool round(Mail mail, curl_socket_t socket = CURL_SOCKET_TIMEOUT, int events = 0) noexcept;
 
-  /// When there will be something to do, if nothing comes in and no socket gets ready before.
+  /// When there will be work if no mail comes in and no socket becomes ready before.
   TimePoint next_moment() const noexcept;
 
-  /// Completes everything with `fault`: what is under way with one message, what has not been sent with the other.
+  /// Completes all requests with `fault`: those in progress with one message, those not sent with the other.
   void complete_all(TransportFault fault, const char* under_way, const char* unsent) noexcept;
 
-  /// Completes everything that is here or in `mail` with shut_down, and lets go of all that is libcurl's. The last
+  /// Completes all requests, here and in `mail`, with shut_down, and releases everything of libcurl. Must be the last
   /// call.
   void end(Mail mail) noexcept;
 
-  /// Null while there are neither transfers nor connections.
+  /// Null while there are no transfers and no connections.
   Multi* multi() const noexcept { return multi_.get(); }
 
  private:
@@ -48,7 +48,7 @@ class TransferLoop {
   const CurlOptions& options_;
   SocketWatcher* const watcher_;
   const std::function<void(Multi*)> multi_changed_;
-  ShareHandle share_;  ///< names and TLS sessions, which outlive the connections
+  ShareHandle share_;  ///< DNS results and TLS sessions, which outlive the connections
   RequestQueue queue_;
   std::unique_ptr<Multi> multi_;
 };

@@ -33,7 +33,7 @@ constexpr const char* architecture() {
 }  // namespace
 
 const std::string& user_agent() {
-  // Never destroyed: calls may still be under way while the process exits.
+  // Never destroyed: calls may still be in progress while the process exits.
   const curl_version_info_data& curl = *curl_version_info(CURLVERSION_NOW);
   static const std::string& text =
       *new std::string(std::string("wechatpay-bonus-commit/" WECHATPAY_BONUS_COMMIT_VERSION " (") + platform() + "; " +
