@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-/// A JSON string. Throws nlohmann's type_error where `text` is not UTF-8.
+/// A JSON string. Throws nlohmann's type_error if `text` is not UTF-8.
 std::string json_string(const std::string& text) {
   const bool plain =
       std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
@@ -24,7 +24,7 @@ std::string json_string(const std::string& text) {
 Result<std::string> serialize(const BonusCommitRequest& request) {
   try {
     std::string body;
-    body.reserve(256);  // enough for all that is allowed, except in scripts of three bytes a character
+    body.reserve(256);  // enough for all allowed values, except in scripts with three bytes per character
     body.append("{\"out_trade_no\":").append(json_string(request.out_trade_no));
     if (request.merchant_mode != MerchantMode::partner) body.append(",\"mchid\":").append(json_string(request.mchid));
     if (request.merchant_mode != MerchantMode::direct) {

@@ -8,8 +8,8 @@
 
 #include "wechatpay/bonus_commit/stages/answer.hpp"
 
-// No tree is built of it: that is faster, a hostile answer stays small, and nlohmann's destructor of a tree needs
-// memory, which must not end the process where there is none.
+// This does not build a tree: it is faster, and a hostile answer uses little memory. Also, the destructor of nlohmann's
+// tree allocates memory, and must not end the process if there is none.
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
@@ -22,8 +22,7 @@ void append_escape(std::string& out, char32_t unit) {
   for (const unsigned shift : {12U, 8U, 4U, 0U}) out += "0123456789abcdef"[(unit >> shift) & 0xFU];
 }
 
-/// A JSON string that can be shown: what printable() would not show as it is, is escaped. Cut where it would have more
-/// than `most` bytes.
+/// A JSON string that is safe to show: what printable() would replace is escaped. Cut if it exceeds `most` bytes.
 std::string printable_json_string(std::string_view text, std::size_t most) {
   std::string out(1, '"');
   while (!text.empty()) {
@@ -52,7 +51,7 @@ std::string printable_json_string(std::string_view text, std::size_t most) {
   return out + '"';
 }
 
-/// Takes WeChat Pay's error out of what the parser reports, and writes `detail` down again in compact form.
+/// Collects WeChat Pay's error from the parser's events, and writes `detail` again in compact form.
 class ErrorBodyReader final : public nlohmann::json_sax<json> {
  public:
   std::optional<ErrorBody> result() && {
@@ -101,16 +100,16 @@ class ErrorBodyReader final : public nlohmann::json_sax<json> {
   struct Level {
     bool is_object = false;
     bool is_empty = true;
-    std::size_t start = 0;  ///< in text_
-    std::string key;        ///< the latest
+    std::size_t start = 0;  ///< offset in text_
+    std::string key;        ///< the latest key
   };
 
-  static constexpr std::size_t deepest = 32;  ///< what is nested deeper is left out
+  static constexpr std::size_t deepest = 32;  ///< deeper levels are left out
   static constexpr std::size_t most_bytes = 4096;
   static constexpr std::size_t longest_string = 2048;
   static constexpr std::size_t longest_key = 256;
 
-  /// Whether the parser stands at the value of these keys.
+  /// Whether the parser is at the value of these keys.
   bool at(std::initializer_list<std::string_view> keys) const {
     if (keys.size() != levels_.size()) return false;
     auto level = levels_.begin();
@@ -123,8 +122,8 @@ class ErrorBodyReader final : public nlohmann::json_sax<json> {
 
   bool in_detail() const { return !levels_.empty() && levels_.front().is_object && levels_.front().key == "detail"; }
 
-  /// Writes a value of `detail`, with its key, if there is room. Returns where the value begins in text_; its end where
-  /// nothing was written.
+  /// Writes a value of `detail`, with its key, if there is room. Returns the offset in text_ where the value begins;
+  /// the end of text_ if nothing was written.
   std::size_t write(std::string_view value_text) {
     if (!in_detail()) return text_.size();
     Level& level = levels_.back();
@@ -174,8 +173,8 @@ class ErrorBodyReader final : public nlohmann::json_sax<json> {
     return true;
   }
 
-  /// Keeps the value where the parser stands, if it is one of `detail` that is looked for: a string as it came, any
-  /// other as JSON.
+  /// Keeps the value at the parser's position, if it is one of the wanted values of `detail`: a string unchanged, any
+  /// other value as JSON.
   void take(std::string_view found, std::string_view written) {
     if (!in_detail()) return;
     if (at({"detail"})) body_.detail = written;
@@ -192,7 +191,7 @@ class ErrorBodyReader final : public nlohmann::json_sax<json> {
 
   std::string text_;  ///< `detail`
   std::vector<Level> levels_;
-  std::size_t beyond_ = 0;  ///< how many levels the parser is inside of what is left out
+  std::size_t beyond_ = 0;  ///< how many levels deep the parser is in the part that is left out
   ErrorBody body_;
   Fault fault_;
   std::string inner_issue_;
@@ -203,9 +202,9 @@ class ErrorBodyReader final : public nlohmann::json_sax<json> {
   bool has_field_ = false;
 };
 
-/// Makes JSON of a text that would be JSON except for bytes that are not UTF-8, raw control characters and halves of
-/// surrogate pairs in its strings, and numbers that are beyond a double. With `gbk`, such a byte takes the next one
-/// with it, as in GBK, where that may be a backslash.
+/// Makes valid JSON of a text that would be JSON except for bytes that are not UTF-8, raw control characters and
+/// unpaired surrogates in its strings, and numbers out of the range of a double. With `gbk`, an invalid byte is
+/// replaced together with the next byte: the second byte of a GBK character may be a backslash.
 class JsonRepair {
  public:
   JsonRepair(std::string_view text, bool gbk) : text_(text), gbk_(gbk) {}
@@ -255,7 +254,7 @@ class JsonRepair {
     replace(size, '"' + std::string(number) + '"');
   }
 
-  /// Of the \uNNNN that stands `offset` bytes ahead; -1 where there is none.
+  /// The value of the \uNNNN at `offset` bytes ahead; -1 if there is none.
   int unit_at(std::size_t offset) const {
     if (text_.size() < offset + 6 || text_.substr(offset, 2) != "\\u") return -1;
     int unit = 0;

@@ -84,7 +84,7 @@ std::optional<Validity> validity_of(const X509* certificate) {
 
 std::vector<std::string> validity_warnings(const std::string& certificate, const Validity& validity,
                                            Clock::time_point now, const std::string& cure) {
-  // In seconds, since a difference of two moments need not fit into the clock's own unit.
+  // Compared in seconds, since the difference of two times may not fit into the clock's own unit.
   const auto seconds = [](Clock::time_point time) {
     return std::chrono::ceil<std::chrono::seconds>(time).time_since_epoch().count();
   };

@@ -1,4 +1,4 @@
-/// X.509 certificates: read, and asked what they say.
+/// Reads X.509 certificates and their fields.
 #ifndef WECHATPAY_SRC_OPENSSL_CERTIFICATE_HPP
 #define WECHATPAY_SRC_OPENSSL_CERTIFICATE_HPP
 
@@ -13,29 +13,28 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// All certificates of a PEM text, in its order; one at least. `name` is how a message calls the text.
+/// All certificates of a PEM text, in its order; at least one. `name` is the text's name in messages.
 Result<std::vector<CertificateHandle>> read_certificates(std::string_view pem, const std::string& name);
 
-/// The one that belongs to `key`, else the first. Must not be given an empty list.
+/// The certificate that belongs to `key`; the first one if none does. The list must not be empty.
 CertificateHandle certificate_of_key(std::vector<CertificateHandle> certificates, const EVP_PKEY* key);
 
-/// The serial number in upper-case hex, two digits a byte; empty if OpenSSL fails.
+/// The serial number in upper-case hex, two digits per byte; empty if OpenSSL fails.
 std::string serial_of(const X509* certificate);
 
-/// The common name of a subject or an issuer; empty where there is none.
+/// The common name of a subject or an issuer; empty if there is none.
 std::string common_name_of(const X509_NAME* name);
 
-/// When a certificate begins and ends to be valid.
+/// When a certificate becomes valid, and when it expires.
 struct Validity {
   std::chrono::system_clock::time_point not_before;
   std::chrono::system_clock::time_point not_after;
 };
 
-/// Nothing where the dates cannot be read. A date beyond what the clock can hold becomes one that it can.
+/// Empty if the dates cannot be read. A date beyond the clock's range is replaced by the limit of the range.
 std::optional<Validity> validity_of(const X509* certificate);
 
-/// What should be seen to about the dates of `certificate`, as a message calls it; see Credentials::warnings(). `cure`
-/// says how to get another one.
+/// A warning about the dates of `certificate`; `cure` says how to get another one. See Credentials::warnings().
 std::vector<std::string> validity_warnings(const std::string& certificate, const Validity& validity,
                                            std::chrono::system_clock::time_point now, const std::string& cure);
 

@@ -17,7 +17,7 @@ using namespace stages;
 
 namespace {
 
-/// Why a text is no serial number in hex; empty where it is one. Begins with a verb. Does not quote the text, which may
+/// Why a text is not a serial number in hex; empty if it is one. Begins with a verb. Does not quote the text, which may
 /// be a passphrase in the wrong place.
 std::string serial_no_fault(std::string_view serial_no) {
   constexpr std::size_t longest = 40;  // 20 bytes (RFC 5280, 4.1.2.2)
@@ -45,7 +45,7 @@ std::string serial_no_fault(std::string_view serial_no) {
 
 }  // namespace
 
-/// Makes Credentials of parts that have been read.
+/// Builds Credentials from parts that have been read.
 struct CredentialsFactory {
   static Result<Credentials> make(std::string mchid, std::string serial_no, std::shared_ptr<const Signer> signer,
                                   std::optional<Credentials::Validity> validity = std::nullopt) {
@@ -64,7 +64,7 @@ struct CredentialsFactory {
     return Credentials(std::move(mchid), std::move(serial_no), std::move(signer), validity);
   }
 
-  /// `certificate_name` is how messages call the certificate, or the file that has it.
+  /// `certificate_name` is how messages refer to the certificate, or to the file that contains it.
   static Result<Credentials> make(PkeyHandle key, const std::string& key_name,
                                   std::vector<CertificateHandle> certificates, const std::string& certificate_name) {
     const ErrorQueueGuard guard;
@@ -80,7 +80,7 @@ struct CredentialsFactory {
                                  openssl_reason() + ")");
     }
     const int same = EVP_PKEY_eq(public_key, key.get());
-    if (same == 0 || same == -1) {  // another key, or another kind of key
+    if (same == 0 || same == -1) {  // the key differs, or it is of another type
       return configuration_error(key_name + " does not belong to " + certificate_name + " (serial number " + serial +
                                  "): take both from the same download");
     }
@@ -120,7 +120,7 @@ struct CredentialsFactory {
     return make(std::move(mchid), std::move(serial_no), make_rsa_signer(*std::move(private_key)));
   }
 
-  /// The credentials, with a warning where others may read the file of their key.
+  /// The credentials, with a warning if other users may read the key's file.
   static Result<Credentials> from_file(Result<Credentials> credentials, const KeyFile& file) {
     if (credentials) credentials->warn(file.warning_if_shared());
     return credentials;

@@ -11,8 +11,8 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 
 namespace {
 
-/// Of all key derivations of one file; some seconds on a slow machine. What OpenSSL and others write has 2,048 to
-/// 1,000,000.
+/// The limit for all key derivations of one file together; takes some seconds on a slow machine. OpenSSL and other
+/// programs use 2,048 to 1,000,000 rounds.
 constexpr std::int64_t most_rounds = 5'000'000;
 
 constexpr std::int64_t too_many = (std::numeric_limits<std::int64_t>::max)();
@@ -38,15 +38,15 @@ std::int64_t number_of(const ASN1_INTEGER* number) {
 
 std::int64_t product(std::int64_t a, std::int64_t b) { return b != 0 && a > too_many / b ? too_many : a * b; }
 
-/// What an encryption by passphrase costs and needs.
+/// The cost and the algorithms of an encryption by passphrase.
 struct PassphraseEncryption {
   bool readable = true;
   std::int64_t rounds = 0;
   int cipher = NID_undef;
-  int digest = NID_undef;  ///< only of the oldest scheme, PBES1
+  int digest = NID_undef;  ///< only for the oldest scheme, PBES1
 };
 
-/// Nothing where the parameters cannot be read.
+/// Empty if the parameters cannot be read.
 std::optional<std::int64_t> rounds_of(const X509_ALGOR* derivation) {
   const int kind = OBJ_obj2nid(derivation->algorithm);
   if (kind == NID_id_pbkdf2) {
@@ -62,7 +62,7 @@ std::optional<std::int64_t> rounds_of(const X509_ALGOR* derivation) {
                    product(number_of(scrypt->blockSize), number_of(scrypt->parallelizationParameter)));
   }
 #endif
-  return 0;  // OpenSSL knows no other
+  return 0;  // OpenSSL has no other key derivations
 }
 
 PassphraseEncryption encryption_of(const X509_ALGOR* algorithm) {

@@ -1,4 +1,4 @@
-/// What a passphrase protects: decrypted with the ciphers that merchants' files have, within a bounded time.
+/// Decrypts what a passphrase protects, with the ciphers that merchants' files use, within a bounded time.
 #ifndef WECHATPAY_SRC_OPENSSL_DECRYPTION_HPP
 #define WECHATPAY_SRC_OPENSSL_DECRYPTION_HPP
 
@@ -13,11 +13,11 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// A try to decrypt one file with one passphrase.
+/// An attempt to decrypt one file with one passphrase.
 ///
-/// While it lives, the calling thread's default library context is one of its own, with the legacy provider: WeChat
-/// Pay's files are encrypted with RC2, and the process at large is not to get that provider. Keys and certificates are
-/// therefore made after it has ended, of what it decrypted.
+/// While this object exists, the calling thread's default library context is its own context with the legacy provider.
+/// WeChat Pay's files are encrypted with RC2, but the rest of the process must not get that provider. So keys and
+/// certificates are built from the decrypted data after this object is destroyed.
 class Decryption {
  public:
   explicit Decryption(std::string_view passphrase);
@@ -28,22 +28,22 @@ class Decryption {
   std::string_view passphrase() const noexcept { return passphrase_; }
   int passphrase_size() const noexcept { return static_cast<int>(passphrase_.size()); }
 
-  /// Why the file cannot be decrypted, as a verb and its object; empty where only the passphrase does not fit.
+  /// Why the file cannot be decrypted, as a verb and its object; empty if only the passphrase is wrong.
   const std::string& fault() const noexcept { return fault_; }
   void fail(std::string fault) { fault_ = std::move(fault); }
 
-  /// Whether there is time for that many rounds of a key derivation; if not, it has failed.
+  /// Whether this number of key derivation rounds is within the limit. If not, the attempt has failed.
   bool takes(std::int64_t rounds);
 
-  /// The same for an encryption by passphrase.
+  /// The same check for an encryption by passphrase.
   bool takes(const X509_ALGOR* encryption);
 
-  /// To be asked after a failure: whether OpenSSL lacks what `encryption` needs; if so, it has failed.
+  /// Call after a failure: whether OpenSSL lacks what `encryption` needs. If so, that is the fault.
   bool lacks(const X509_ALGOR* encryption);
   bool lacks_cipher(const char* cipher);
   bool lacks_digest(const char* digest);
 
-  /// A key in PKCS#8. Null where it has failed, and where the passphrase does not fit.
+  /// A key in PKCS#8. Null if the attempt has failed, and if the passphrase is wrong.
   Pkcs8Handle pkcs8(const X509_SIG* encrypted);
 
  private:
@@ -58,20 +58,20 @@ class Decryption {
   std::string fault_;
 };
 
-/// A passphrase without what a file or a paste puts around it, and what that is: "ends with a line break". Nothing
-/// where there is none.
+/// A passphrase without the characters that a file or a paste adds, and a description of them: "ends with a line
+/// break". Empty if there are none.
 struct TrimmedPassphrase {
   std::string_view text;
   const char* surplus;
 };
 std::optional<TrimmedPassphrase> trimmed_passphrase(std::string_view passphrase);
 
-/// `once(passphrase, fault)`, which decrypts the file that messages call `name`: its result, which is null or nothing
-/// where it fails, with a `fault` if that is not the passphrase's. `owner` says who sets the passphrase.
+/// `once(passphrase, fault)` decrypts the file that messages call `name`. It returns null or an empty value on failure,
+/// and sets `fault` if the cause is not the passphrase. `owner` says who sets the passphrase.
 template <typename Once>
 auto decrypt(const std::string& name, std::string_view passphrase, const char* owner, const Once& once)
     -> Result<decltype(once(passphrase, std::declval<std::string&>()))> {
-  constexpr std::size_t longest = 1024;  // PEM_BUFSIZE, OpenSSL's bound
+  constexpr std::size_t longest = 1024;  // PEM_BUFSIZE, OpenSSL's limit
   if (passphrase.size() > longest) {
     return configuration_error(name + " cannot be decrypted: the passphrase is longer than 1024 bytes, so it is none");
   }

@@ -16,7 +16,7 @@
 
 #include "wechatpay/bonus_commit/config.hpp"
 
-// Where OpenSSL is a target of the surrounding project, CMake cannot ask for its version.
+// If OpenSSL is a target of the surrounding project, CMake cannot query its version.
 #if !defined(OPENSSL_VERSION_MAJOR) || OPENSSL_VERSION_MAJOR < 3
 #error "wechatpay_bonus_commit needs OpenSSL 3.0 or newer; <openssl/opensslv.h> is of an older one, or of a fork"
 #endif
@@ -42,15 +42,15 @@ using Pkcs12Handle = std::unique_ptr<PKCS12, Freeing<PKCS12_free>>;
 using LibraryContextHandle = std::unique_ptr<OSSL_LIB_CTX, Freeing<OSSL_LIB_CTX_free>>;
 using ProviderHandle = std::unique_ptr<OSSL_PROVIDER, Freeing<OSSL_PROVIDER_unload>>;
 
-/// What OpenSSL has allocated for its caller.
+/// Memory that OpenSSL allocates and the caller frees.
 struct OpensslFree {
   void operator()(void* memory) const noexcept { OPENSSL_free(memory); }
 };
 template <typename T>
 using OpensslMemory = std::unique_ptr<T, OpensslFree>;
 
-/// Leaves the calling thread's OpenSSL error queue as it was found: the user's own code may be reading it. The queue
-/// keeps the latest 16 errors, so each step that may add many has a guard of its own.
+/// Restores the calling thread's OpenSSL error queue, since the user's own code may be reading it. The queue keeps only
+/// the latest 16 errors, so each step that may add many errors has its own guard.
 class ErrorQueueGuard {
  public:
   ErrorQueueGuard() noexcept { ERR_set_mark(); }
@@ -59,7 +59,7 @@ class ErrorQueueGuard {
   ~ErrorQueueGuard() { ERR_pop_to_mark(); }
 };
 
-/// OpenSSL's own words for the latest failure. They name algorithms and formats, never key material.
+/// OpenSSL's text for the latest failure. It names algorithms and formats, never key material.
 inline std::string openssl_reason() {
   const char* reason = ERR_reason_error_string(ERR_peek_last_error());
   return reason == nullptr ? "no reason given" : reason;

@@ -29,16 +29,16 @@ constexpr std::size_t most = 1U << 20U;
 
 std::string system_says() { return std::generic_category().message(errno); }
 
-/// What was read, or why it was not.
+/// The result of reading a file, or the reason of the failure.
 struct Reading {
   std::size_t size = 0;
   std::string fault;
-  unsigned int mode = 0;  ///< of a regular file, where the system has modes
+  unsigned int mode = 0;  ///< of a regular file, if the system has modes
 };
 
 #if defined(_WIN32)
 
-/// Fills `buffer` from the file.
+/// Reads the file into `buffer`.
 Reading read_file(const std::string& path, std::string& buffer, std::chrono::milliseconds) {
   struct Close {
     void operator()(std::FILE* file) const noexcept { std::fclose(file); }
@@ -49,7 +49,7 @@ Reading read_file(const std::string& path, std::string& buffer, std::chrono::mil
   }
   const std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "rb"));
   if (file == nullptr) return {0, "cannot be opened: " + system_says()};
-  // Unbuffered, so that no copy of a private key stays behind in freed memory.
+  // Unbuffered, so that no copy of a private key remains in freed memory.
   std::setvbuf(file.get(), nullptr, _IONBF, 0);
   const std::size_t size = std::fread(buffer.data(), 1, buffer.size(), file.get());
   if (std::ferror(file.get()) != 0) return {0, "cannot be read: " + system_says()};
@@ -60,7 +60,7 @@ Reading read_file(const std::string& path, std::string& buffer, std::chrono::mil
 
 class Descriptor {
  public:
-  /// Without waiting for a pipe's writer, and without making a terminal the program's own.
+  /// Opens without waiting for a pipe's writer, and without making a terminal the controlling one.
   explicit Descriptor(const std::string& path)
       : number_(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)) {}
   Descriptor(const Descriptor&) = delete;
@@ -74,7 +74,7 @@ class Descriptor {
   int number_;
 };
 
-/// What no key is read from; empty for a regular file and a pipe.
+/// Why no key is read from a file of this type; empty for a regular file and a pipe.
 std::string fault_of_kind(mode_t mode) {
   if (S_ISREG(mode) || S_ISFIFO(mode)) return {};
   if (S_ISDIR(mode)) return "is a directory";
@@ -94,7 +94,7 @@ bool wait_for(int descriptor, std::chrono::steady_clock::time_point deadline) {
   }
 }
 
-/// Fills `buffer` from the file.
+/// Reads the file into `buffer`.
 Reading read_file(const std::string& path, std::string& buffer, std::chrono::milliseconds wait) {
   const auto deadline = std::chrono::steady_clock::now() + wait;
   struct stat status {};
@@ -126,7 +126,7 @@ Reading read_file(const std::string& path, std::string& buffer, std::chrono::mil
 
 #endif
 
-/// `path` as a shell's word.
+/// `path` quoted for a shell.
 std::string shell_word(const std::string& path) {
   constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+,:@%";
   if (path.find_first_not_of(plain) == std::string::npos && path.front() != '-') return path;
@@ -146,7 +146,7 @@ Result<KeyFile> KeyFile::read(const std::string& path, const FileArgument& argum
   KeyFile content;
   content.path_ = path;
   content.name_ = file_in_message(path, argument.name);
-  // Its full size from the start, so that no copy of a private key stays behind in freed memory.
+  // The full size from the start, so that no copy of a private key remains in freed memory.
   content.bytes_.resize(most + 1);
   const Reading reading = read_file(path, content.bytes_, wait);
   if (!reading.fault.empty()) {

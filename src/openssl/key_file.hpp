@@ -1,4 +1,4 @@
-/// A key's file: its name is checked before it is opened; it is read within bounds and wiped from memory.
+/// A key's file: its name is checked before opening, its size is limited, and it is wiped from memory.
 #ifndef WECHATPAY_SRC_OPENSSL_KEY_FILE_HPP
 #define WECHATPAY_SRC_OPENSSL_KEY_FILE_HPP
 
@@ -11,17 +11,17 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// Which argument a file's name was given as, and which function takes the contents instead: for a message.
+/// For messages: the argument that passed a file's name, and the function that takes the contents instead.
 struct FileArgument {
   std::string_view name;
-  std::string_view instead;  ///< empty where there is none
+  std::string_view instead;  ///< empty if there is none
 };
 
-/// A file's bytes, wiped from memory when they are no longer needed.
+/// The bytes of a file, wiped from memory when they are no longer needed.
 class KeyFile {
  public:
-  /// A regular file of 1 MiB at most; or a pipe, as a shell's <(…) and /dev/stdin are, whose writer is waited for at
-  /// most `wait` in all.
+  /// Reads a regular file of at most 1 MiB, or a pipe, such as a shell's <(…) and /dev/stdin. Waits for the pipe's
+  /// writer at most `wait` in total.
   static Result<KeyFile> read(const std::string& path, const FileArgument& argument,
                               std::chrono::milliseconds wait = std::chrono::seconds(5));
 
@@ -31,13 +31,13 @@ class KeyFile {
 
   std::string_view bytes() const noexcept { return bytes_; }
 
-  /// How messages call it.
+  /// The file's name in messages.
   const std::string& name() const noexcept { return name_; }
 
-  /// A warning if the file's group or others may read or write it; empty if not, and where it is no regular file.
+  /// A warning if the file's group or others may read or write it; empty if not, and if it is not a regular file.
   std::string warning_if_shared() const { return sharing_warning(0066, "chmod 600 "); }
 
-  /// The same of writing only, for a file that is no secret but decides who is trusted.
+  /// The same for write access only. For a file that is not secret, but decides which keys are trusted.
   std::string warning_if_others_may_write() const { return sharing_warning(0022, "chmod go-w "); }
 
  private:
@@ -48,7 +48,7 @@ class KeyFile {
   std::string bytes_;
   std::string path_;
   std::string name_;
-  unsigned int mode_ = 0;  ///< a regular file's permissions, where the system has them
+  unsigned int mode_ = 0;  ///< a regular file's permissions, if the system has them
 };
 
 WECHATPAY_BONUS_COMMIT_END

@@ -31,12 +31,12 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(blanks) - first + 1);
 }
 
-/// Whether it is PEM at heart, rather than a JSON text or a page that holds some.
+/// Whether the text is PEM, rather than JSON or a page that contains PEM.
 bool is_pem(std::string_view text) {
   return holds(text, begin_mark) && std::string_view("{[<").find(trimmed(text)[0]) == std::string_view::npos;
 }
 
-/// By the text of its BEGIN line; empty where that is none of these.
+/// The contents according to the BEGIN line; empty if the label is unknown.
 std::string contents_of_pem(std::string_view text) {
   struct Kind {
     std::string_view label;

@@ -22,11 +22,11 @@ void wait_for_users() {
   while (users > 0) std::this_thread::yield();
 }
 
-/// OpenSSL first, so that what it does at exit comes after wait_for_users().
+/// Initializes OpenSSL first, so that its exit handlers run after wait_for_users().
 bool watch_process() {
   OPENSSL_init_crypto(0, nullptr);
 #if !defined(_WIN32)
-  pthread_atfork(nullptr, nullptr, [] { users = 0; });  // the other threads are not there
+  pthread_atfork(nullptr, nullptr, [] { users = 0; });  // the other threads do not exist in the child
 #endif
   return std::atexit(wait_for_users) == 0;
 }

@@ -1,4 +1,4 @@
-/// OpenSSL while the process ends.
+/// The use of OpenSSL while the process exits.
 #ifndef WECHATPAY_SRC_OPENSSL_OPENSSL_USE_HPP
 #define WECHATPAY_SRC_OPENSSL_OPENSSL_USE_HPP
 
@@ -6,9 +6,9 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// Held while this library uses OpenSSL on its own: threads may do so at the moment of exit(), when OpenSSL frees what
-/// they use. From that moment on there is none to be had. Takes two atomic operations. No code of the user's may run
-/// while it is held.
+/// Exists while this library uses OpenSSL on its own. Other threads may still use OpenSSL when exit() frees it; exit()
+/// waits for them. After exit() has begun, no use is allowed. Costs two atomic operations. The user's code must not run
+/// while this object exists.
 class OpensslUse {
  public:
   OpensslUse() noexcept;
@@ -16,14 +16,14 @@ class OpensslUse {
   OpensslUse& operator=(const OpensslUse&) = delete;
   ~OpensslUse();
 
-  /// False where the process is ending: OpenSSL must not be called.
+  /// False if the process is exiting: OpenSSL must not be called.
   explicit operator bool() const noexcept { return possible_; }
 
  private:
   bool possible_;
 };
 
-/// The error of what cannot be signed, since there is no OpensslUse to be had.
+/// The error for what cannot be signed because the process is exiting.
 inline Error process_ends() {
   Error error;
   error.kind = ErrorKind::signing_failed;

@@ -31,7 +31,7 @@ void free_bags(STACK_OF(PKCS12_SAFEBAG) * bags, void (*free)(PKCS12_SAFEBAG*)) {
 using SafesHandle = std::unique_ptr<STACK_OF(PKCS7), FreeingStack<free_safes, PKCS7_free>>;
 using BagsHandle = std::unique_ptr<STACK_OF(PKCS12_SAFEBAG), FreeingStack<free_bags, PKCS12_SAFEBAG_free>>;
 
-/// What a file holds, independent of the library context in which it was decrypted.
+/// The contents of a file, independent of the library context that decrypted it.
 struct Contents {
   Pkcs8Handle key;
   std::vector<std::string> certificates;  ///< DER
@@ -41,7 +41,7 @@ std::string unreadable() {
   return "is PKCS#12 that is damaged or of a kind that is not known (" + openssl_reason() + ")";
 }
 
-/// Whether the passphrase fits a file with a MAC.
+/// Whether the passphrase is right, for a file with a MAC.
 bool verify_mac(PKCS12* p12, Decryption& decryption) {
   const ASN1_INTEGER* rounds = nullptr;
   const X509_ALGOR* digest = nullptr;
@@ -57,7 +57,7 @@ bool verify_mac(PKCS12* p12, Decryption& decryption) {
   return false;
 }
 
-/// A safe's bags; null if it has none, and where it cannot be decrypted.
+/// A safe's bags; null if it has none, and if it cannot be decrypted.
 BagsHandle bags_of(PKCS7* safe, Decryption& decryption) {
   if (safe->d.ptr == nullptr) {
     decryption.fail(unreadable());
@@ -87,7 +87,7 @@ void add_certificate(const PKCS12_SAFEBAG* bag, Contents& contents, Decryption& 
   contents.certificates.emplace_back(reinterpret_cast<const char*>(der), static_cast<std::size_t>(size));
 }
 
-/// Whether all of them could be opened; those of other kinds are passed over.
+/// Whether all bags could be opened. Bags of other types are skipped.
 bool open_bags(const STACK_OF(PKCS12_SAFEBAG) * bags, Contents& contents, Decryption& decryption) {
   for (int i = 0; i < sk_PKCS12_SAFEBAG_num(bags); ++i) {
     const PKCS12_SAFEBAG* const bag = sk_PKCS12_SAFEBAG_value(bags, i);
@@ -108,7 +108,7 @@ bool open_bags(const STACK_OF(PKCS12_SAFEBAG) * bags, Contents& contents, Decryp
   return true;
 }
 
-/// Nothing where it fails; without a `fault`, the passphrase does not fit.
+/// Empty if it fails. If `fault` is empty then, the passphrase is wrong.
 std::optional<Contents> unpack(PKCS12* p12, std::string_view passphrase, std::string& fault) {
   Decryption decryption(passphrase);
   const bool has_mac = PKCS12_mac_present(p12) == 1;
@@ -123,7 +123,7 @@ std::optional<Contents> unpack(PKCS12* p12, std::string_view passphrase, std::st
       const bool known = PKCS7_type_is_data(safe) || PKCS7_type_is_encrypted(safe);
       opened = bags == nullptr ? !known : open_bags(bags.get(), contents, decryption);
     }
-    // The MAC has shown already that the passphrase fits.
+    // The MAC has already shown that the passphrase is right.
     if (!opened && has_mac && decryption.fault().empty()) decryption.fail(unreadable());
   }
   fault = decryption.fault();

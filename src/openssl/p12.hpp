@@ -13,10 +13,11 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 
 struct KeyAndCertificates {
   PkeyHandle key;
-  std::vector<CertificateHandle> certificates;  ///< one at least
+  std::vector<CertificateHandle> certificates;  ///< at least one
 };
 
-/// The private key, RSA of 2048 bits or more, and the certificates in a PKCS#12 file. `name` is how messages call it.
+/// The private key (RSA, at least 2048 bits) and the certificates of a PKCS#12 file. `name` is the file's name in
+/// messages.
 Result<KeyAndCertificates> read_p12(std::string_view bytes, std::string_view passphrase, const std::string& name);
 
 WECHATPAY_BONUS_COMMIT_END

@@ -32,7 +32,7 @@ PkeyHandle pkcs8_key(const unsigned char* der, long size) {
   return PkeyHandle(content == nullptr ? nullptr : EVP_PKCS82PKEY(content.get()));
 }
 
-/// A key of PKCS#8, whose encryption is described in it.
+/// A PKCS#8 key. It contains the description of its encryption.
 PkeyHandle decrypt_pkcs8(const PemBlock& block, std::string_view passphrase, std::string& fault) {
   const unsigned char* at = block.data.get();
   const EncryptedPkcs8Handle encrypted(d2i_X509_SIG(nullptr, &at, block.size));
@@ -52,7 +52,7 @@ PkeyHandle decrypt_pkcs8(const PemBlock& block, std::string_view passphrase, std
   return key;
 }
 
-/// A key of PKCS#1, whose encryption is described in the lines before it.
+/// A PKCS#1 key. The header lines before it describe its encryption.
 PkeyHandle decrypt_pkcs1(const PemBlock& block, std::string_view passphrase, std::string& fault) {
   SecretMemory data(static_cast<unsigned char*>(OPENSSL_memdup(block.data.get(), static_cast<std::size_t>(block.size))),
                     {static_cast<std::size_t>(block.size)});

@@ -32,14 +32,14 @@ bool only(std::string_view text, std::string_view characters) {
 
 constexpr std::string_view hex_digits = "0123456789ABCDEFabcdef";
 
-/// The form under which a serial is kept: a certificate's in upper case, a public key's id as it is.
+/// The form in which a serial is stored: a certificate's in upper case, a public key's id unchanged.
 std::string key_of(std::string_view serial) {
   return only(serial, hex_digits) ? upper_case(serial) : std::string(serial);
 }
 
 Result<PkeyHandle> public_key_of(std::string_view id, std::string_view pem, const std::string& name) {
   if (!starts_with(id, public_key_id_prefix) || !only(id.substr(public_key_id_prefix.size()), "0123456789")) {
-    // Not quoted, since it may be anything.
+    // Not quoted, since it may be a secret.
     const bool serial = only(id, hex_digits);
     return configuration_error("the id of " + name +
                                " must be PUB_KEY_ID_ and digits, as the merchant platform shows it" +
@@ -57,7 +57,7 @@ struct PlatformCertificate {
   std::string warning;
 };
 
-/// What makes the certificate another one than WeChat Pay's for certain; empty if nothing does. A verb and its object.
+/// Why the certificate is certainly not WeChat Pay's; empty if there is no such reason. A verb and its object.
 std::string other_owner(X509* certificate) {
   const std::string name = common_name_of(X509_get_subject_name(certificate));
   const std::string ours = ": the platform certificate is wechatpay_<serial>.pem, or use pub_key.pem";
@@ -111,9 +111,9 @@ struct PlatformKeys::Store {
   struct Entry {
     std::shared_ptr<const Verifier> key;
     bool public_key = false;
-    Validity validity;                  ///< a certificate's
-    std::size_t added = 0;              ///< a running number
-    std::vector<std::string> warnings;  ///< of the file, and of whose the certificate is
+    Validity validity;                  ///< of a certificate
+    std::size_t added = 0;              ///< a sequence number
+    std::vector<std::string> warnings;  ///< about the file, and about the owner of the certificate
   };
 
   std::string add(std::string serial, Entry entry);

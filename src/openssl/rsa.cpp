@@ -19,8 +19,8 @@ using Digest = std::array<unsigned char, 32>;
 
 const unsigned char* bytes_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 
-/// Looked up once, since OpenSSL 3 takes microseconds to find an algorithm by its name, and never freed, since OpenSSL
-/// may end before a client does. Null if it fails; the next call tries again.
+/// Fetched once, since OpenSSL 3 takes microseconds to find an algorithm by name. Never freed, since OpenSSL may be
+/// cleaned up before a client is destroyed. Null if it fails; the next call tries again.
 const EVP_MD* sha256() {
   static std::mutex mutex;
   static EVP_MD* found = nullptr;
@@ -70,7 +70,7 @@ class RsaSigner final : public Signer {
 }  // namespace
 
 ContextPool::ContextPool(PkeyHandle key, Initialize initialize) : initialize_(initialize) {
-  const OpensslUse first;  // registers what happens at exit()
+  const OpensslUse first;  // registers the exit handlers
   owned_->key = std::move(key);
 }
 
@@ -80,7 +80,7 @@ ContextPool::~ContextPool() {
     owned_.reset();
     return;
   }
-  static std::atomic<Owned*> left{nullptr};  // where a checker for leaks still finds it
+  static std::atomic<Owned*> left{nullptr};  // leak checkers still find it here
   Owned* const owned = owned_.release();
   owned->next = left;
   while (!left.compare_exchange_weak(owned->next, owned)) {
@@ -129,7 +129,7 @@ std::shared_ptr<const Signer> make_rsa_signer(PkeyHandle private_key) {
 }
 
 std::string stages::encode_base64(std::string_view bytes) {
-  // OpenSSL writes a NUL behind the text.
+  // OpenSSL writes a NUL after the text.
   std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
   const int size =
       EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes_of(bytes), static_cast<int>(bytes.size()));
@@ -138,7 +138,7 @@ std::string stages::encode_base64(std::string_view bytes) {
 }
 
 std::optional<std::string> stages::decode_base64(std::string_view text) {
-  // A signature has 344 characters; the bound keeps the size within OpenSSL's int.
+  // A signature has 344 characters. The limit keeps the size within OpenSSL's int.
   if (text.empty() || text.size() % 4 != 0 || text.size() > 65536) return std::nullopt;
   const ErrorQueueGuard guard;
   std::string bytes(text.size() / 4 * 3, '\0');
@@ -146,7 +146,7 @@ std::optional<std::string> stages::decode_base64(std::string_view text) {
       EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), bytes_of(text), static_cast<int>(text.size()));
   const std::size_t padding = text[text.size() - 1] != '=' ? 0 : text[text.size() - 2] != '=' ? 1 : 2;
   const std::size_t end = bytes.size() - padding;
-  // EVP_DecodeBlock leaves out white space, takes padding anywhere, and decodes the bits that padding leaves over.
+  // EVP_DecodeBlock skips white space, accepts padding anywhere, and decodes the unused bits before the padding.
   const bool strict = size == static_cast<int>(bytes.size()) &&
                       text.substr(0, text.size() - padding).find('=') == std::string_view::npos &&
                       bytes.find_first_not_of('\0', end) == std::string::npos;

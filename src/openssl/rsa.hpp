@@ -1,4 +1,4 @@
-/// Signing and verifying under an RSA key with OpenSSL.
+/// Signs and verifies with an RSA key and OpenSSL.
 #ifndef WECHATPAY_SRC_OPENSSL_RSA_HPP
 #define WECHATPAY_SRC_OPENSSL_RSA_HPP
 
@@ -14,9 +14,9 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// Prepared contexts for one operation under one key. Preparing one costs more than the rest of a verification, and a
-/// context serves one thread at a time, so as many are kept as threads have used at once. The last owner may be gone at
-/// any moment of the process's end; from when on OpenSSL frees what it has, nothing is freed here.
+/// Prepared contexts for one operation with one key. Preparing one costs more than the rest of a verification. A
+/// context serves one thread at a time, so the pool keeps as many as threads have used at once. The last owner may be
+/// destroyed at any moment while the process exits. Once OpenSSL has begun to free its objects, nothing is freed here.
 class ContextPool {
  public:
   using Initialize = int (*)(EVP_PKEY_CTX*);
@@ -44,7 +44,7 @@ class ContextPool {
   std::mutex mutex_;
 };
 
-/// Verifies under a public key. Thread-safe.
+/// Verifies with a public key. Thread-safe.
 class RsaVerifier final : public Verifier {
  public:
   explicit RsaVerifier(PkeyHandle key) : contexts_(std::move(key), EVP_PKEY_verify_init) {}

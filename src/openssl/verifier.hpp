@@ -1,4 +1,4 @@
-/// Who verifies the signatures of one platform key.
+/// Verifies the signatures of one platform key.
 #ifndef WECHATPAY_SRC_OPENSSL_VERIFIER_HPP
 #define WECHATPAY_SRC_OPENSSL_VERIFIER_HPP
 
@@ -10,7 +10,7 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// A port, so that the simulation has signatures that cost nothing. Thread-safe.
+/// An interface, so that the simulation can use signatures without computing cost. Thread-safe.
 class Verifier {
  public:
   Verifier() = default;
@@ -22,9 +22,9 @@ class Verifier {
   virtual bool verify(std::string_view message, std::string_view signature) const = 0;
 };
 
-/// Adds keys that are in no file.
+/// Adds keys that are not in a file.
 struct PlatformKeysFactory {
-  /// As PlatformKeys::add_public_key() does.
+  /// Like PlatformKeys::add_public_key().
   static void add_public_key(const PlatformKeys& keys, std::string id, std::shared_ptr<const Verifier> verifier);
 };
 
