@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-/// How a serializer writes JSON.
+/// The style in which a serializer writes JSON.
 struct Style {
   std::size_t spacing = 0;
   std::size_t escapes = 0;
@@ -121,7 +121,7 @@ std::vector<Style> styles() {
   return all;
 }
 
-/// How `style` differs from `own`, in which the body was sent.
+/// How `style` differs from `own`, the style of the body that was sent.
 std::string advice_on(const Style& style, const Style& own) {
   std::vector<std::string> differences;
   if (style.spacing != own.spacing) differences.emplace_back(spacings.at(style.spacing).words);
@@ -143,7 +143,7 @@ void add_styles(const ordered_json& json, const std::string& body, std::vector<V
   }
 }
 
-/// All orders of the keys, where there are few.
+/// All orders of the keys, if there are few keys.
 void add_orders(const ordered_json& json, std::vector<Variant>& variants) {
   if (!json.is_object() || json.size() > 5) return;
   std::vector<std::string> keys;
@@ -160,7 +160,7 @@ void add_orders(const ordered_json& json, std::vector<Variant>& variants) {
   } while (std::next_permutation(keys.begin(), keys.end()));
 }
 
-/// What Python's str() makes of a dict, and what forms have of it.
+/// Python's str() of a dict, and the body as an HTML form sends it.
 void add_other_notations(const ordered_json& json, const std::string& body, std::vector<Variant>& variants) {
   std::string python = written(json, {1, 0, false, false});
   std::replace(python.begin(), python.end(), '"', '\'');
@@ -178,7 +178,7 @@ void add_other_notations(const ordered_json& json, const std::string& body, std:
   variants.push_back({form, "The client signed the body as key=value pairs: sign the JSON text that is sent."});
 }
 
-/// Changes that do not need the body to be JSON.
+/// Variants of a body that need not be JSON.
 void add_plain(const std::string& body, std::vector<Variant>& variants) {
   const std::string sent_text = ": sign the body byte for byte as it is sent.";
   variants.push_back({"", "The client signed an empty body" + sent_text});
@@ -211,7 +211,7 @@ void add_plain(const std::string& body, std::vector<Variant>& variants) {
                       "into bytes as UTF-8."});
 }
 
-/// Whether brackets stand deeper in each other than any body of this endpoint: each level takes stack when written.
+/// Whether brackets are nested deeper than in any body of this endpoint: writing each level takes stack space.
 bool is_deep(const std::string& body) {
   constexpr int most_depth = 16;
   int depth = 0;

@@ -32,7 +32,7 @@ struct Capture {
   std::string body;
 };
 
-/// The next line, without its end; it is taken from `rest`.
+/// Removes the next line from `rest` and returns it without its line end.
 std::string_view take_line(std::string_view& rest) {
   std::string_view line = rest.substr(0, rest.find('\n'));
   rest.remove_prefix(std::min(rest.size(), line.size() + 1));
@@ -45,10 +45,11 @@ bool begins_as_answer(std::string_view text) {
   return is_answer(text);
 }
 
-/// The last block of a capture. Blocks before it are a proxy's answer to CONNECT, or interim answers, as 100 Continue.
+/// Reads the last block of a capture. Earlier blocks are a proxy's answer to CONNECT, or interim answers such as 100
+/// Continue.
 Result<Capture> read_capture(std::string_view rest) {
   Capture read;
-  std::size_t number = 0;  // of the line
+  std::size_t number = 0;  // the line number
   const auto next_line = [&] {
     ++number;
     return take_line(rest);
@@ -77,22 +78,22 @@ Result<Capture> read_capture(std::string_view rest) {
   return read;
 }
 
-/// Path and query of a URL.
+/// The path and the query of a URL.
 std::string_view without_host(std::string_view url) {
   const std::size_t scheme = url.find("://");
-  if (scheme > 5) return url;  // or none
+  if (scheme > 5) return url;  // no scheme at its beginning
   const std::size_t path = url.find('/', scheme + 3);
   return path == std::string_view::npos ? "/" : url.substr(path);
 }
 
-/// The public key of a certificate, a public key or a private key; null where there is none.
+/// The public key from a certificate, a public key or a private key; null if there is none.
 PkeyHandle key_of(const std::string& pem) {
   const ErrorQueueGuard guard;
   const auto open = [&pem] { return BioHandle(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))); };
   if (const CertificateHandle certificate(PEM_read_bio_X509(open().get(), nullptr, nullptr, nullptr)); certificate) {
     return PkeyHandle(X509_get_pubkey(certificate.get()));
   }
-  char no_passphrase[] = "";  // else OpenSSL asks on the terminal
+  char no_passphrase[] = "";  // otherwise OpenSSL asks on the terminal
   PkeyHandle key(PEM_read_bio_PUBKEY(open().get(), nullptr, nullptr, nullptr));
   if (!key) key.reset(PEM_read_bio_PrivateKey(open().get(), nullptr, nullptr, no_passphrase));
   return key;
@@ -123,7 +124,7 @@ Result<OwnedKeys> read_others(const std::vector<PemText>& others) {
   return keys;
 }
 
-/// What Authorization says under this name; empty where it does not.
+/// The value of `name` in Authorization; empty if it has none.
 std::string authorization_value(const HttpRequest& request, std::string_view name) {
   const std::string_view value = header_value(request.headers, "Authorization");
   const std::string key = std::string(name) + "=\"";
@@ -133,15 +134,15 @@ std::string authorization_value(const HttpRequest& request, std::string_view nam
   return std::string(rest.substr(0, rest.find('"')));
 }
 
-/// The time that the capture itself names: how old it is does not matter here.
+/// The timestamp of the capture itself: its age does not matter here.
 std::int64_t time_of(std::string_view timestamp) {
   std::int64_t seconds = 0;
   std::from_chars(timestamp.data(), timestamp.data() + timestamp.size(), seconds);
   return timestamp.size() > 11 ? 0 : seconds;
 }
 
-/// What `explain` says of a message. A line break at the end of a body whose length nothing tells may be an editor's:
-/// `if_it_is_sent` says what it means where it is not.
+/// The result of `explain` for a message. If the length of a body is unknown, a line break at its end may come from an
+/// editor. `if_it_is_sent` says what it means if it was sent.
 template <typename Message, typename Explain>
 Result<SignatureVerdict> explain_captured(Message message, const char* if_it_is_sent, const Explain& explain) {
   auto verdict = explain(message);

@@ -1,4 +1,4 @@
-/// Requests and answers that somebody has captured, and what is wrong with their signatures.
+/// Captured requests and answers, and what is wrong with their signatures.
 #ifndef WECHATPAY_SRC_TESTING_CAPTURED_HPP
 #define WECHATPAY_SRC_TESTING_CAPTURED_HPP
 
@@ -13,34 +13,34 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// Whether the text begins as an answer does, with HTTP's version.
+/// Whether the text begins with an HTTP version, as an answer does.
 bool is_answer(std::string_view capture);
 
-/// A first line, header lines, an empty line, and the body: as proxies, curl and logs show it, with LF or CR LF. What
-/// stands behind Content-Length's bytes is left out. A URL may have its scheme and host. Fails with
+/// Reads a first line, header lines, an empty line and the body, as proxies, curl and logs show them, with LF or CR LF.
+/// What follows the bytes that Content-Length counts is left out. A URL may include its scheme and host. Fails with
 /// `invalid_configuration`.
 Result<HttpRequest> read_captured_request(std::string_view capture);
 Result<HttpResponse> read_captured_answer(std::string_view capture);
 
 /// A key or a certificate in PEM.
 struct PemText {
-  std::string name;  ///< the file's, for sentences
+  std::string name;  ///< the file's name, for messages
   std::string pem;
 };
 
 struct SignatureVerdict {
   bool matches = false;
-  std::string explanation;  ///< what is wrong, and what to change; empty where it matches
-  std::string message;      ///< the lines that the signature covers; empty where they are not known
+  std::string explanation;  ///< what is wrong, and what to change; empty if the signature matches
+  std::string message;      ///< the lines that the signature covers; empty if they are unknown
 };
 
-/// As WeChat Pay checks Authorization, except the clock. `others`: keys that may have been taken by mistake. Fails
-/// with `invalid_configuration` where a PEM text holds no RSA key.
+/// Checks Authorization as WeChat Pay does, except the clock. `others`: keys that may have been used by mistake. Fails
+/// with `invalid_configuration` if a PEM text contains no RSA key.
 Result<SignatureVerdict> explain_request(const HttpRequest& request, const PemText& merchant_certificate,
                                          const std::vector<PemText>& others);
 
-/// As this library verifies an answer, except the clock. `texts`: those of `keys`, by their serials; `others`: as
-/// above.
+/// Verifies an answer as this library does, except the clock. `texts`: the PEM texts of `keys`, by their serials;
+/// `others`: as above.
 Result<SignatureVerdict> explain_answer(const HttpResponse& answer, const PlatformKeys& keys,
                                         const std::vector<PemText>& texts, const std::vector<PemText>& others);
 

@@ -36,7 +36,7 @@ std::string text_of(const ASN1_TIME* time) {
   return std::string(text.data(), size);
 }
 
-/// The ciphertext with its tag behind it.
+/// The ciphertext with its tag at the end.
 std::string encrypted(const std::string& text, const std::string& key, const std::string& nonce) {
   constexpr int tag_size = 16;
   const std::unique_ptr<EVP_CIPHER_CTX, Freeing<EVP_CIPHER_CTX_free>> context(EVP_CIPHER_CTX_new());

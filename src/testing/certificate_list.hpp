@@ -10,8 +10,8 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// A list of one certificate, encrypted with AEAD_AES_256_GCM under the APIv3 key, which has 32 characters. Throws
-/// std::runtime_error where OpenSSL fails.
+/// A list with one certificate, encrypted with AEAD_AES_256_GCM under the APIv3 key of 32 characters. Throws
+/// std::runtime_error if OpenSSL fails.
 std::string certificate_list(const X509* certificate, const std::string& serial_no, const std::string& pem,
                              const std::string& api_v3_key);
 

@@ -56,7 +56,7 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   return decoded;
 }
 
-/// The segments of a path without its query, decoded; empty where one cannot be decoded.
+/// The decoded segments of a path without its query; empty if one cannot be decoded.
 std::vector<std::string> segments_of(std::string_view path) {
   path = path.substr(0, path.find('?'));
   std::vector<std::string> segments;
@@ -72,7 +72,7 @@ std::vector<std::string> segments_of(std::string_view path) {
   return segments;
 }
 
-/// Both values of a commit's path.
+/// The two values of a commit's path.
 struct PathValues {
   std::string card_id;
   std::string code;
@@ -87,7 +87,7 @@ std::optional<PathValues> values_of_path(std::string_view path) {
   return PathValues{segments[4], segments[6]};
 }
 
-/// What is wrong with a text's form; empty where nothing is.
+/// What is wrong with a text's form; empty if nothing is.
 std::string text_fault(const std::string& text) {
   if (text.empty()) return "must not be empty";
   try {
@@ -119,21 +119,20 @@ Refusal refuse_signature(const std::string& message, const ordered_json& detail)
   return {error_response(401, "SIGN_ERROR", message, detail), false};
 }
 
-/// A part of Authorization.
+/// A refusal that names a part of Authorization.
 Refusal refuse_part(const std::string& part, const std::string& value, const std::string& issue) {
   return refuse_signature("Authorization: " + (part == "Authorization" ? "" : part + " ") + issue,
                           {{"field", part}, {"value", value}, {"issue", issue}, {"location", "authorization"}});
 }
 
-/// A value of path or body. No more of it than a person can read is shown.
+/// A refusal that names a value of path or body. At most 64 bytes of the value are shown.
 Refusal refuse_value(const std::string& field, const std::string& value, const std::string& issue,
                      const char* location = "body") {
   return {error_response(400, "PARAM_ERROR", "parameter error",
                          {{"field", field}, {"value", value.substr(0, 64)}, {"issue", issue}, {"location", location}})};
 }
 
-/// Whether one element of Accept takes JSON (RFC 9110, section 12.5.1). A lone `*` is what Java's HttpURLConnection
-/// sends.
+/// Whether one element of Accept allows JSON (RFC 9110, section 12.5.1). Java's HttpURLConnection sends a single `*`.
 bool takes_json(std::string_view element) {
   const auto part = [&element] {
     std::string text = lower_case(element.substr(0, element.find(';')));
@@ -162,7 +161,7 @@ bool accepts_json(const HttpRequest& request) {
   return false;
 }
 
-/// The pairs of an Authorization header, or what is wrong with its form.
+/// The key-value pairs of an Authorization header, or what is wrong with its form.
 struct Authorization {
   std::map<std::string, std::string, std::less<>> pairs;
   std::string fault;
@@ -242,8 +241,8 @@ bool holds_four_byte_characters(const std::string& text) {
   return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0xF0; });
 }
 
-/// Reads JSON as far as WeChat Pay takes any: without a byte order mark, null and characters of four bytes. What is
-/// nested deeper than any API needs would exhaust the stack.
+/// Reads JSON as WeChat Pay accepts it: without a byte order mark, null and four-byte characters. Nesting deeper than
+/// any API needs is refused, since it would exhaust the stack.
 std::optional<Refusal> parse_body(const std::string& text, json& body) {
   if (text.substr(0, 3) == "\xEF\xBB\xBF") return refuse_value("", "", "must not begin with a byte order mark");
   constexpr int deepest = 64;
@@ -268,7 +267,7 @@ std::optional<Refusal> parse_body(const std::string& text, json& body) {
   return std::nullopt;
 }
 
-/// A text of the body. One that is missing is left empty, if it may be missing.
+/// Reads a text of the body. If it is optional and missing, it stays empty.
 std::optional<Refusal> read_text(const json& body, const std::string& name, bool is_mchid, std::string& value) {
   const std::string field = "/" + name;
   const auto found = body.find(name);

@@ -1,5 +1,5 @@
-/// What WeChat Pay checks in a request. The rules are written only from its documents: none of them is the
-/// library's, so that a wrong one there does not hide itself.
+/// WeChat Pay's checks of a request. The rules are written from its documents only and share no code with the library,
+/// so that a wrong rule of the library is found.
 #ifndef WECHATPAY_SRC_TESTING_CHECKS_HPP
 #define WECHATPAY_SRC_TESTING_CHECKS_HPP
 
@@ -19,41 +19,42 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// An error as WeChat Pay words it, not signed yet. A null `detail` is left out.
+/// An error in WeChat Pay's wording, not signed yet. A null `detail` is left out.
 HttpResponse error_response(int status, std::string_view code, std::string_view message,
                             const nlohmann::ordered_json& detail = nullptr);
 
-/// Why WeChat Pay does not take a request.
+/// Why WeChat Pay refuses a request.
 struct Refusal {
   HttpResponse response;
-  bool is_signed = true;  ///< failed authentication, and what is no API call, is answered without a signature
+  bool is_signed = true;  ///< false for failed authentication, and for no API call
 };
 
-/// Who may ask.
+/// A merchant whose requests are accepted.
 struct Merchant {
   std::string mchid;
   std::string serial_no;
-  EVP_PKEY* key;  ///< of the certificate with that serial number
+  EVP_PKEY* key;  ///< the key of the certificate with that serial number
   NonceMemory* nonces;
-  std::vector<NamedKey> other_keys{};  ///< that may be taken by mistake, for the explanation of a bad signature
+  std::vector<NamedKey> other_keys{};  ///< keys that may have been used by mistake, to explain a bad signature
 };
 
 enum class Target { none, commit, certificates };
 
-/// What the path asks for, however it is percent-encoded, and whatever query string follows it.
+/// Which commit the path addresses, with any percent-encoding and any query string.
 Target target_of(const HttpRequest& request);
 
-/// The path and the method.
+/// Checks the path and the method.
 std::optional<Refusal> check_target(const HttpRequest& request);
 
-/// The headers except Authorization. `keys` names those with which an answer can be signed.
+/// Checks the headers except Authorization. `keys` names the keys that can sign an answer.
 std::optional<Refusal> check_headers(const HttpRequest& request, const std::vector<std::string>& keys);
 
-/// Authorization's form, the clock (`now` in Unix seconds), who asks, the signature, and the nonce, in this order.
+/// Checks, in this order: Authorization's form, the clock (`now` in Unix seconds), the caller, the signature, the
+/// nonce.
 std::optional<Refusal> check_authorization(const HttpRequest& request, const Merchant& merchant, std::int64_t now);
 
-/// Reads the values of path and body into `commit`. What the documents do not speak of (blanks at the ends, characters
-/// that cannot be seen, further fields) is taken.
+/// Reads the values of path and body into `commit`. What the documents do not mention (blanks at the ends, invisible
+/// characters, additional fields) is accepted.
 std::optional<Refusal> read_commit(const HttpRequest& request, const Merchant& merchant, BonusCommitRequest& commit);
 
 }  // namespace testing

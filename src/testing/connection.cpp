@@ -19,7 +19,7 @@ thread_local SSL* current = nullptr;
 
 void close_connection() { ::shutdown(SSL_get_fd(current), SHUT_RDWR); }
 
-/// Sends RST: to dissolve the association is what connect() with AF_UNSPEC means to TCP.
+/// Sends RST: for TCP, connect() with AF_UNSPEC dissolves the association.
 void reset_connection() {
   sockaddr unspecified{};
   unspecified.sa_family = AF_UNSPEC;
@@ -28,7 +28,7 @@ void reset_connection() {
 
 void write_bytes(std::string_view bytes) { SSL_write(current, bytes.data(), static_cast<int>(bytes.size())); }
 
-/// An answer as it goes over the wire.
+/// An answer as it is sent.
 std::string wire_form(const HttpResponse& response) {
   std::string text = "HTTP/1.1 " + std::to_string(response.status) + " \r\n";
   for (const HttpHeader& header : response.headers) text.append(header.name + ": " + header.value + "\r\n");
@@ -44,10 +44,11 @@ SSL* noted_connection() { return current; }
 
 void end_connection() {
   SSL_shutdown(current);
-  SSL_set_shutdown(current, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);  // nothing more is read as a request
+  SSL_set_shutdown(current, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);  // no further request is read
   pollfd socket{SSL_get_fd(current), POLLIN, 0};
   ::shutdown(socket.fd, SHUT_WR);
-  // A socket that is closed with something unread resets the connection, which can destroy the answer on its way.
+  // If a socket is closed with unread data, the connection is reset, which can destroy an answer that was not received
+  // yet.
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   std::array<char, 16384> dropped{};
   while (std::chrono::steady_clock::now() < end && ::poll(&socket, 1, 100) >= 0) {
@@ -85,7 +86,7 @@ bool break_connection(const HttpResponse& response, SandboxFault::Kind fault, co
       break;
     case Kind::reset: reset_connection(); return true;
     case Kind::extra_answer:
-      hold_back_packets(true);  // so that a client that has the first answer has the second, too
+      hold_back_packets(true);  // a client that receives the first answer then receives the second one, too
       write_bytes(bytes);
       return false;
     default: return false;

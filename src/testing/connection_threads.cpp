@@ -12,7 +12,7 @@ namespace testing {
 
 namespace {
 
-/// Of the connection that the calling thread serves.
+/// State of the connection that the calling thread serves.
 thread_local bool is_being_answered = false;
 thread_local bool ends_after_answer = false;
 thread_local std::size_t bytes_left = 0;
@@ -25,7 +25,7 @@ void begin_head() {
   bytes_left = largest_head;
 }
 
-/// cpp-httplib would read headers and the lines between chunks without end.
+/// A limit for each connection: cpp-httplib reads headers and the lines between chunks without a limit.
 long on_bytes(BIO* /*bio*/, int operation, const char* /*bytes*/, std::size_t /*size*/, int /*number*/,
               long /*argument*/, int result, std::size_t* processed) {
   if (operation != (BIO_CB_READ | BIO_CB_RETURN) || result <= 0) return result;
@@ -61,7 +61,7 @@ void WaitingConnections::on_handshake(const SSL* ssl, int where, int /*result*/)
   self->add(ssl);
 }
 
-/// OpenSSL calls it before the socket is closed, so that no socket is here of which another connection may be by now.
+/// OpenSSL calls this before the socket is closed. So no stored socket can belong to a newer connection.
 void WaitingConnections::on_free(void* ssl, void* self, CRYPTO_EX_DATA* /*data*/, int /*index*/, long /*number*/,
                                  void* /*pointer*/) {
   if (self != nullptr) static_cast<WaitingConnections*>(self)->remove(static_cast<SSL*>(ssl));
@@ -123,7 +123,7 @@ ConnectionThreads::Enqueued ConnectionThreads::enqueue(std::function<void()> con
       threads_.emplace_back([this] { work(); });
       return Enqueued(true);
     } catch (const std::system_error&) {
-      most_ = threads_.size();  // the system has no more of them
+      most_ = threads_.size();  // the system allows no more threads
     }
   }
   work_.notify_one();

@@ -1,4 +1,4 @@
-/// The threads and connections of the sandbox's server, which cpp-httplib makes without limit.
+/// Limits the threads and connections of the sandbox's server; cpp-httplib does not.
 #ifndef WECHATPAY_SRC_TESTING_CONNECTION_THREADS_HPP
 #define WECHATPAY_SRC_TESTING_CONNECTION_THREADS_HPP
 
@@ -20,33 +20,34 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// Knows which connections wait for a request, or for the rest of one, and for how long. Must outlive the server.
+/// Knows which connections wait for a request, or for the rest of a request, and for how long. Must outlive the server.
 /// Thread-safe.
 class WaitingConnections {
  public:
-  /// Before the server accepts anything.
+  /// Call before the server accepts connections.
   void watch(SSL_CTX* context);
 
-  /// The headers of the request on the calling thread's connection are read. More than 128 KiB before that close it,
-  /// and more than 8 MiB from then on to the next request.
+  /// Call when the headers of the request on the calling thread's connection have been read. A connection is closed
+  /// after more than 128 KiB before this call, and after more than 8 MiB between it and the next request.
   static void end_of_head();
 
-  /// For the connection that the calling thread serves: it is not closed for others from answering() to answered().
+  /// For the connection of the calling thread: from answering() until answered(), it is not closed in favour of others.
   void answering();
   void answered();
 
-  /// Whether the calling thread is between the two.
+  /// Whether the calling thread is between answering() and answered().
   static bool is_answering();
 
-  /// Answers no more on this connection once answered() is called; what the client still sends is read and dropped.
+  /// After answered(), no more requests on this connection are answered; what the client still sends is read and
+  /// dropped.
   static void end_after_answer();
 
   static bool ends();
 
-  /// Closes the connection that has waited longest. Nothing happens where none waits.
+  /// Closes the connection that has waited longest. Does nothing if none waits.
   void close_longest();
 
-  /// So that a server which ends need not wait for them, nor for those that come later.
+  /// Closes all waiting connections, and later ones too, so that the server need not wait for them when it ends.
   void close_all();
 
  private:
@@ -59,18 +60,18 @@ class WaitingConnections {
   std::mutex mutex_;
   bool closing_ = false;
   std::uint64_t turn_ = 0;
-  std::map<std::uint64_t, int> by_turn_;  ///< the socket
+  std::map<std::uint64_t, int> by_turn_;  ///< the value is the socket
   std::map<const SSL*, std::uint64_t> turns_;
 };
 
-/// A thread for each connection, up to `most`. While all are taken, one more waits, and `close_one` is called for a
-/// place. Threads are made when they are needed.
+/// One thread per connection, up to `most`. If all are busy, one more connection waits, and `close_one` is called to
+/// free a thread. Threads are started when they are needed.
 class ConnectionThreads : public httplib::TaskQueue {
  public:
   ConnectionThreads(std::function<void()> close_one, std::size_t most)
       : close_one_(std::move(close_one)), most_(most) {}
 
-  /// Nothing, or whether it was taken, according to cpp-httplib's version.
+  /// The return type depends on cpp-httplib's version: void, or whether the connection was accepted.
   using Enqueued = decltype(std::declval<httplib::TaskQueue&>().enqueue(std::function<void()>()));
   Enqueued enqueue(std::function<void()> connection) override;
 
@@ -80,7 +81,7 @@ class ConnectionThreads : public httplib::TaskQueue {
   void work();
 
   const std::function<void()> close_one_;
-  std::size_t most_;  ///< the accepting thread's, as the next
+  std::size_t most_;  ///< used by the accepting thread, like the next member
   std::vector<std::thread> threads_;
   std::mutex mutex_;  ///< guards the rest
   std::condition_variable work_;

@@ -1,4 +1,4 @@
-/// The latest requests of a sandbox and their answers, as the page reads them.
+/// The latest requests to a sandbox and their answers, as the page shows them.
 #ifndef WECHATPAY_SRC_TESTING_EXCHANGE_LOG_HPP
 #define WECHATPAY_SRC_TESTING_EXCHANGE_LOG_HPP
 
@@ -20,15 +20,15 @@ namespace testing {
 class ExchangeLog {
  public:
   static constexpr std::size_t most_exchanges = 1000;
-  static constexpr std::size_t most_bytes = 16384;        ///< of a body, and of all headers of one side
+  static constexpr std::size_t most_bytes = 16384;        ///< of a body, and of all headers of a request or an answer
   static constexpr std::size_t most_at_once = 100;        ///< in one document
-  static constexpr std::size_t most_memory = 32U << 20U;  ///< of all exchanges as JSON; the oldest make room
+  static constexpr std::size_t most_memory = 32U << 20U;  ///< of all exchanges as JSON; the oldest are removed first
 
-  /// Numbers it from 1. `broken`: the connection was, so that the client may not have the answer.
+  /// Stores an exchange; numbers start at 1. `broken`: the connection broke, so the client may not have the answer.
   void add(const HttpRequest& request, const HttpResponse& answer, const SandboxFault& fault, bool broken,
            std::chrono::system_clock::time_point now = std::chrono::system_clock::now());
 
-  /// Those behind the number `after`, oldest first, as a JSON document.
+  /// The exchanges after number `after`, oldest first, as a JSON document.
   std::string since(std::uint64_t after) const;
 
  private:
@@ -36,7 +36,7 @@ class ExchangeLog {
 
   mutable std::mutex mutex_;
   std::deque<std::shared_ptr<const std::string>> latest_;
-  std::size_t bytes_ = 0;  ///< of them all
+  std::size_t bytes_ = 0;  ///< of all exchanges
   std::uint64_t count_ = 0;
 };
 

@@ -45,7 +45,7 @@ struct FakeWechatPay::State {
   std::string public_key_id = "PUB_KEY_ID_0119000000012026112300000000000001";
   std::string certificate_pem;
   std::string certificate_serial;
-  std::string api_v3_key = "SandboxAPIv3Key0123456789ABCDEFG";  // no secret: everybody has it
+  std::string api_v3_key = "SandboxAPIv3Key0123456789ABCDEFG";  // not secret: it is published in this source
   CertificateHandle certificate;
 
   std::atomic<MerchantStage> stage;
@@ -58,14 +58,14 @@ struct FakeWechatPay::State {
     std::uint64_t turn = 0;
   };
   std::map<std::tuple<std::string, std::string, std::string>, Order> orders;
-  std::map<std::uint64_t, const CommittedOrder*> by_turn;  ///< the latest commit last
+  std::map<std::uint64_t, const CommittedOrder*> by_turn;  ///< the latest commit is last
   std::uint64_t turn = 0;
 
   std::int64_t now() const {
     return std::chrono::duration_cast<std::chrono::seconds>(options.clock().time_since_epoch()).count();
   }
 
-  /// The names of the keys with which this merchant's answers can be signed.
+  /// The names of the keys that can sign this merchant's answers.
   std::vector<std::string> keys_of_stage() const {
     switch (stage.load()) {
       case MerchantStage::switching: return {public_key_id, certificate_serial};

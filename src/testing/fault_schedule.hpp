@@ -1,4 +1,4 @@
-/// Which commit of a sandbox gets which fault.
+/// Decides which commit of a sandbox gets which fault.
 #ifndef WECHATPAY_SRC_TESTING_FAULT_SCHEDULE_HPP
 #define WECHATPAY_SRC_TESTING_FAULT_SCHEDULE_HPP
 
@@ -14,24 +14,24 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// A script, and after it faults at random. Thread-safe.
+/// A script of faults, followed by random faults. Thread-safe.
 class FaultSchedule {
  public:
   FaultSchedule(const std::vector<SandboxFault>& script, std::vector<SandboxFault> faults, double rate,
                 std::uint64_t seed);
 
-  /// For the next commit.
+  /// The fault for the next commit.
   SandboxFault next();
 
-  /// Into the script, as its last one.
+  /// Appends a fault to the script.
   void inject(SandboxFault fault);
 
   void set(std::vector<SandboxFault> faults, double rate);
 
-  /// What commits get at random.
+  /// The random faults.
   struct Active {
-    std::string names;  ///< with commas between them; empty: none
-    double rate = 0;    ///< 0 where there is none
+    std::string names;  ///< separated by commas; empty: none
+    double rate = 0;    ///< 0 if there are none
   };
   Active active() const;
 

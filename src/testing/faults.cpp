@@ -16,7 +16,7 @@ void set_header(HttpResponse& response, std::string_view name, const std::string
   }
 }
 
-/// The status that the fault asks for, signed.
+/// An answer with the status of the fault, signed.
 HttpResponse answer_of_status(const FakeWechatPay& wechat_pay, const HttpRequest& request, const SandboxFault& fault) {
   HttpResponse response;
   if (fault.status < 300) {
@@ -122,7 +122,7 @@ HttpResponse spoiled_answer(const FakeWechatPay& wechat_pay, const HttpRequest& 
     case Kind::large_headers:
       for (int i = 0; i < 80; ++i) response.headers.push_back({"Padding", std::string(1024, 'x')});
       break;
-    default: break;  // the connection's faults
+    default: break;  // the faults of the connection
   }
   return response;
 }

@@ -1,4 +1,4 @@
-/// The sandbox's faults that lie in the answer.
+/// The sandbox's faults that change the answer.
 #ifndef WECHATPAY_SRC_TESTING_FAULTS_HPP
 #define WECHATPAY_SRC_TESTING_FAULTS_HPP
 
@@ -13,11 +13,11 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// The fault that to_string() calls so, or of an HTTP status; nothing for any other name. `pause` is for those that
-/// have one.
+/// The fault with the name that to_string() returns, or with an HTTP status; empty for any other name. `pause` is for
+/// the faults that have one.
 std::optional<SandboxFault> fault_named(std::string_view name, std::chrono::milliseconds pause);
 
-/// What `answer` makes of the request, changed as the fault says; or what replaces it.
+/// The answer of `answer` to the request, changed as the fault says; or its replacement.
 HttpResponse spoiled_answer(const FakeWechatPay& wechat_pay, const HttpRequest& request, const SandboxFault& fault,
                             const std::function<HttpResponse(const HttpRequest&)>& answer);
 

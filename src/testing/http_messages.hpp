@@ -1,4 +1,4 @@
-// Requests and answers between cpp-httplib's form and the library's.
+// Converts requests and answers between cpp-httplib's types and the library's.
 #ifndef WECHATPAY_SRC_TESTING_HTTP_MESSAGES_HPP
 #define WECHATPAY_SRC_TESTING_HTTP_MESSAGES_HPP
 
@@ -11,7 +11,7 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// As it came over the wire: cpp-httplib decodes `path`, and adds headers.
+/// The request as it was received: cpp-httplib decodes `path` and adds headers.
 inline HttpRequest request_of(const httplib::Request& received, const std::string& body, const std::string& origin) {
   HttpRequest request;
   request.method = received.method;

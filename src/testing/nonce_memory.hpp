@@ -1,4 +1,4 @@
-/// Which nonces a merchant has used.
+/// The nonces that a merchant has used.
 #ifndef WECHATPAY_SRC_TESTING_NONCE_MEMORY_HPP
 #define WECHATPAY_SRC_TESTING_NONCE_MEMORY_HPP
 
@@ -15,13 +15,13 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// The nonces of the requests that a merchant has signed in the last ten minutes, up to 100,000 of them. Thread-safe.
+/// The nonces of the requests that a merchant has signed in the last ten minutes, at most 100,000. Thread-safe.
 class NonceMemory {
  public:
-  /// Remembers it; false where it was known. `now` in Unix seconds.
+  /// Stores the nonce; false if it was stored already. `now` in Unix seconds.
   bool is_new(const std::string& nonce, std::int64_t now);
 
-  /// Up to 100 of them, the newest first.
+  /// At most 100 nonces, the newest first.
   std::vector<std::string> latest() const;
 
  private:

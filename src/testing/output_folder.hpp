@@ -1,4 +1,4 @@
-// The folder into which a sandbox puts keys and certificates.
+// The folder to which a sandbox writes keys and certificates.
 #ifndef WECHATPAY_SRC_TESTING_OUTPUT_FOLDER_HPP
 #define WECHATPAY_SRC_TESTING_OUTPUT_FOLDER_HPP
 
@@ -20,11 +20,11 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// A folder that one sandbox writes to at a time. It keeps a list of what sandboxes have put there, so that files of
-/// others are not overwritten, and those of earlier sandboxes do not pile up.
+/// A folder that only one sandbox writes to at a time. It contains a list of the files that sandboxes have written. So
+/// other files are not overwritten, and files of earlier sandboxes are removed.
 class OutputFolder {
  public:
-  /// Throws where another sandbox uses it, or a file of `names` there is not a sandbox's.
+  /// Throws if another sandbox uses the folder, or if a file of `names` exists there that no sandbox has written.
   OutputFolder(const std::filesystem::path& folder, const std::vector<std::string>& names)
       : list_(folder / ".sandbox-files"), names_(names) {
     std::filesystem::create_directories(folder);
@@ -50,7 +50,7 @@ class OutputFolder {
   OutputFolder& operator=(const OutputFolder&) = delete;
   ~OutputFolder() { ::close(lock_); }
 
-  /// Before the files of this sandbox are written.
+  /// Call before the files of this sandbox are written.
   void begin() {
     std::ofstream list(list_, std::ios::trunc);
     for (const std::string& name : names_) list << name << "\n";

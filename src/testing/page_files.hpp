@@ -1,4 +1,4 @@
-/// The files of the page, from the folder page, as CMake writes them into a source file.
+/// The files of the page. CMake writes them from the folder page into a source file.
 #ifndef WECHATPAY_SRC_TESTING_PAGE_FILES_HPP
 #define WECHATPAY_SRC_TESTING_PAGE_FILES_HPP
 

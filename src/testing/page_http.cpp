@@ -21,7 +21,7 @@ constexpr std::size_t largest_request = 64U << 10U;
 constexpr std::chrono::seconds longest_request(10);
 constexpr std::chrono::seconds longest_connection(30);
 
-/// A connection that ends in time. cpp-httplib's versions differ in what is virtual, so nothing says `override`.
+/// A connection with time limits. No `override` here, since different functions are virtual in cpp-httplib's versions.
 // NOLINTBEGIN(modernize-use-override,cppcoreguidelines-explicit-virtual-functions)
 class BoundedStream : public httplib::Stream {
  public:
@@ -68,7 +68,7 @@ class BoundedStream : public httplib::Stream {
 
 }  // namespace
 
-/// Known to the server from its beginning to its end.
+/// A connection that the server knows while it is open.
 struct PageHttp::Connection {
   Connection(PageHttp& server_, socket_t socket_) : server(server_), socket(socket_) {
     const std::lock_guard<std::mutex> lock(server.mutex_);

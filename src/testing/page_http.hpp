@@ -1,4 +1,4 @@
-/// cpp-httplib's server for the page, with bounds to what a client may hold up.
+/// cpp-httplib's server for the page, with limits for clients.
 #ifndef WECHATPAY_SRC_TESTING_PAGE_HTTP_HPP
 #define WECHATPAY_SRC_TESTING_PAGE_HTTP_HPP
 
@@ -13,13 +13,13 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// Serves one request per connection, up to 32 connections at once: one more takes the place of the oldest. A request
-/// may have 64 KiB, and 10 seconds. Thread-safe.
+/// Serves one request per connection, with at most 32 connections at once: a new one replaces the oldest. A request may
+/// have at most 64 KiB and take 10 seconds. Thread-safe.
 class PageHttp : public httplib::Server {
  public:
   PageHttp();
 
-  /// Closes every connection, also those that come later, so that a server which ends need not wait for them.
+  /// Closes all connections, and later ones too, so that the server need not wait for them when it ends.
   void close_all();
 
  private:
@@ -28,7 +28,7 @@ class PageHttp : public httplib::Server {
   bool process_and_close_socket(socket_t socket) override;
   void close_oldest();
 
-  /// cpp-httplib's process_request() as it is in one range of versions, or in the other.
+  /// Calls cpp-httplib's process_request(), whose parameters differ between versions.
   template <typename Self>
   static auto process(Self& self, httplib::Stream& stream, bool& closed, int /*preferred*/)
       -> decltype(self.process_request(stream, true, closed, nullptr)) {

@@ -23,7 +23,7 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// What the page's buttons switch.
+/// What the page's buttons control.
 struct PageControls {
   FakeWechatPay* wechat_pay = nullptr;
   FaultSchedule* faults = nullptr;
@@ -35,8 +35,8 @@ struct SandboxPage::Server {
 
   bool listen(std::uint16_t port);
 
-  /// The sandbox that the buttons switch, unless there is one already; `owner` names it. What it refers to must be
-  /// there until it is detached.
+  /// Sets the sandbox that the buttons control, unless one is set already. `owner` identifies it. The objects in
+  /// `controls` must exist until detach().
   void attach(const void* owner, const PageControls& controls);
   void detach(const void* owner);
 
@@ -59,7 +59,7 @@ struct SandboxPage::Server {
   PageHttp http_;
   std::thread thread_;
   std::atomic<bool> ended_{false};
-  std::vector<std::string> hosts_;  ///< what Host may say
+  std::vector<std::string> hosts_;  ///< the allowed values of Host
 
   mutable std::mutex mutex_;  ///< guards the rest
   const void* owner_ = nullptr;

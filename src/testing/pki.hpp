@@ -1,5 +1,5 @@
-/// Keys and certificates for the fake platform, the sandbox and the tests. Every function throws std::runtime_error
-/// where OpenSSL fails.
+/// Keys and certificates for the fake platform, the sandbox and the tests. Every function throws std::runtime_error if
+/// OpenSSL fails.
 #ifndef WECHATPAY_SRC_TESTING_PKI_HPP
 #define WECHATPAY_SRC_TESTING_PKI_HPP
 
@@ -15,10 +15,10 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// An RSA key takes a tenth of a second.
+/// Makes an RSA key. Takes a tenth of a second.
 PkeyHandle make_rsa_key(unsigned int bits = 2048);
 
-/// An elliptic key (P-256), which takes no time: for TLS.
+/// Makes an elliptic-curve key (P-256) for TLS. Takes almost no time.
 PkeyHandle make_elliptic_key();
 
 PkeyHandle read_key(std::string_view private_key_pem);
@@ -32,11 +32,11 @@ struct CertificateOptions {
   std::chrono::system_clock::time_point not_after = std::chrono::system_clock::now() + std::chrono::hours(24 * 365);
 };
 
-/// Signed by `issuer_key` in the name of `issuer`; by itself where there is no issuer.
+/// Makes a certificate, signed by `issuer_key` in the name of `issuer`; self-signed if there is no issuer.
 CertificateHandle make_certificate(const CertificateOptions& options, EVP_PKEY* key, const X509* issuer = nullptr,
                                    EVP_PKEY* issuer_key = nullptr);
 
-/// The serial number in upper-case hex, two digits a byte.
+/// The serial number in upper-case hex, two digits per byte.
 std::string serial_no_of(const X509* certificate);
 
 enum class KeyFormat { pkcs8, pkcs1 };
@@ -50,10 +50,10 @@ std::string base64_of(std::string_view bytes);
 /// The signature with SHA-256 (RSASSA-PKCS1-v1_5) in Base64.
 std::string sign_with(EVP_PKEY* key, std::string_view message);
 
-/// Whether `signature` is what sign_with() gives under this key.
+/// Whether `signature` is valid: made by sign_with() with this key.
 bool is_signed_with(EVP_PKEY* key, std::string_view message, std::string_view signature);
 
-/// PKCS#12 with today's algorithms, or with RC2 and 3DES as WeChat Pay's files have.
+/// PKCS#12 with current algorithms, or with RC2 and 3DES as in WeChat Pay's files.
 std::string pkcs12(EVP_PKEY* key, X509* certificate, const std::string& passphrase, bool legacy = false);
 
 }  // namespace testing

@@ -31,7 +31,7 @@ std::string from_hex(std::string_view text) {
   return bytes;
 }
 
-/// What people put in the place of an RSA signature, as a sentence; empty where they may be an RSA signature.
+/// What was sent instead of an RSA signature, as a sentence; empty if it may be an RSA signature.
 std::string what_else_it_is(std::string_view bytes) {
   const std::string wanted = ": APIv3 wants a signature by SHA256withRSA, with a private key.";
   switch (bytes.size()) {
@@ -55,7 +55,7 @@ bool is_hex(std::string_view text) {
   return text.size() % 2 == 0 && text.find_first_not_of(hex_digits) == std::string_view::npos;
 }
 
-/// Standard Base64 with its padding; nothing for any other text.
+/// Decodes standard Base64 with padding; empty for any other text.
 std::optional<std::string> from_base64(std::string_view text) {
   if (text.empty() || text.size() % 4 != 0) return std::nullopt;
   const std::size_t padding = text.size() - 1 - text.find_last_not_of('=');
@@ -74,7 +74,7 @@ struct Repair {
   const char* fault;
 };
 
-/// `text` in the forms in which it may have been plain Base64 once.
+/// `text` after undoing common changes of Base64.
 std::array<Repair, 5> repairs_of(const std::string& text) {
   std::string without_breaks = text;
   without_breaks.erase(std::remove_if(without_breaks.begin(), without_breaks.end(),
@@ -116,7 +116,7 @@ constexpr DigestInfo digest_infos[] = {
     {"SHA-512", "3051300d060960864801650304020305000440", 64},
 };
 
-/// What comes out of the RSA operation; empty where nothing does.
+/// The result of the raw RSA operation; empty if it fails.
 std::string raw_recovery(EVP_PKEY* key, std::string_view signature) {
   const ErrorQueueGuard guard;
   const PkeyContextHandle context(EVP_PKEY_CTX_new(key, nullptr));
@@ -132,7 +132,7 @@ std::string raw_recovery(EVP_PKEY* key, std::string_view signature) {
   return padded;
 }
 
-/// The content of PKCS#1 v1.5's padding (RFC 8017, 9.2).
+/// The content of PKCS#1 v1.5 padding (RFC 8017, 9.2).
 std::optional<std::string> without_padding(const std::string& padded) {
   const std::size_t end = padded.find_first_not_of('\xFF', 2);
   if (padded.substr(0, 2) != std::string("\0\1", 2) || end == std::string::npos || end < 10 || padded[end] != '\0')
@@ -158,8 +158,8 @@ std::string mask_of(const std::string& seed, std::size_t size, const EVP_MD* fun
   return mask.substr(0, size);
 }
 
-/// PSS's encoding with MGF1 of the same hash function, and a salt of a usual length (RFC 8017, 9.1.2). The longest salt
-/// leaves so little padding that another key's signature can look the same: there the hash of `message` decides.
+/// Reads PSS encoding with MGF1 of the same hash function, and a salt of a usual length (RFC 8017, 9.1.2). The longest
+/// salt leaves so little padding that a signature of another key can look the same. Then the hash of `message` decides.
 RecoveredSignature::Scheme read_pss(const std::string& padded, const EVP_MD* function, const std::string& message) {
   using Scheme = RecoveredSignature::Scheme;
   const auto digest_size = static_cast<std::size_t>(EVP_MD_get_size(function));
@@ -182,7 +182,7 @@ RecoveredSignature::Scheme read_pss(const std::string& padded, const EVP_MD* fun
   return digest_of(function, hashed) == digest ? Scheme::pss : Scheme::perhaps_pss;
 }
 
-/// The bytes of a text that is Base64, hex, or one of these in Base64; none for any other text.
+/// The bytes of a text that is Base64, hex, or Base64 of one of these; empty for any other text.
 SignatureText read_encoded(std::string_view text) {
   if (is_hex(text)) return {from_hex(text), "The signature is hex: write its bytes in Base64."};
   const auto bytes = from_base64(text);

@@ -1,4 +1,4 @@
-// Text with a part replaced.
+// Replaces parts of a text.
 #ifndef WECHATPAY_SRC_TESTING_REPLACED_HPP
 #define WECHATPAY_SRC_TESTING_REPLACED_HPP
 
@@ -11,7 +11,7 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// `text` with `to` in the place of each `from`, which is not empty.
+/// `text` with each `from` replaced by `to`. `from` must not be empty.
 inline std::string replaced(std::string text, std::string_view from, std::string_view to) {
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
     text.replace(at, from.size(), to);

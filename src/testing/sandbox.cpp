@@ -36,7 +36,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A fresh folder among the system's temporary ones.
+/// Creates a new folder in the system's temporary folder.
 fs::path make_folder() {
   std::random_device random;
   for (int attempt = 0; attempt < 100; ++attempt) {
@@ -47,7 +47,7 @@ fs::path make_folder() {
                              std::make_error_code(std::errc::file_exists));
 }
 
-/// Only for the owner, before anything is in it.
+/// Writes a file that only its owner may access. The permissions are set before the content is written.
 void write_file(const fs::path& path, const std::string& content) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
@@ -55,8 +55,8 @@ void write_file(const fs::path& path, const std::string& content) {
   if (!file) throw fs::filesystem_error("cannot be written", path, std::make_error_code(std::errc::io_error));
 }
 
-/// The TLS certificate authority of all sandboxes of a process; its key is the servers', too. Each process
-/// makes its own and never writes it to a file: with it, anyone could pose as any host to those who trust ca.pem.
+/// The TLS certificate authority of all sandboxes of a process; the servers use its key, too. Each process makes its
+/// own and never writes it to a file: anyone with the key could impersonate any host to clients that trust ca.pem.
 struct Authority {
   PkeyHandle key = make_elliptic_key();
   CertificateHandle certificate = make_certificate({"wechatpay-bonus-commit sandbox CA", "", {}, true}, key.get());
@@ -123,7 +123,7 @@ struct Sandbox::Server {
   std::thread thread;
   std::atomic<bool> ended{false};
 
-  std::mutex mutex;  ///< guards the rest, and keeps log lines apart
+  std::mutex mutex;  ///< guards the rest, and keeps log lines from mixing
   std::condition_variable end;
   bool ending = false;
   Handler handler;
@@ -172,8 +172,8 @@ void Sandbox::Server::serve(const httplib::Request& received, const std::string&
   record(request, response, fault, broken);
 }
 
-/// What cpp-httplib cannot read, or what is too large to be read: `sent` has the status. The connection ends with it,
-/// since it is not known where the next request begins.
+/// A request that cpp-httplib cannot read, or that is too large: `sent` has the status. The connection is closed, since
+/// it is not known where the next request begins.
 void Sandbox::Server::refuse(const httplib::Request& received, httplib::Response& sent) {
   const HttpResponse response = error_response(
       sent.status, "INVALID_REQUEST",
@@ -185,7 +185,7 @@ void Sandbox::Server::refuse(const httplib::Request& received, httplib::Response
   record(request_of(received, "", origin), response, SandboxFault(), false);
 }
 
-/// In the log and on the page. `broken`: the connection was, so that the client may not have the answer.
+/// Adds the exchange to the log and the page. `broken`: the connection broke, so the client may not have the answer.
 void Sandbox::Server::record(const HttpRequest& request, const HttpResponse& response, const SandboxFault& fault,
                              bool broken) {
   if (options.log) log(request, response, fault);
@@ -220,14 +220,14 @@ void Sandbox::Server::pause(const SandboxFault& fault) {
   end.wait_for(lock, fault.pause, [this] { return ending; });
 }
 
-/// How cpp-httplib treats connections and answers.
+/// Sets how cpp-httplib handles connections and answers.
 void Sandbox::Server::set_up() {
   waiting.watch(http.ssl_context());
-  http.set_keep_alive_timeout(8);  // as WeChat Pay's servers do
+  http.set_keep_alive_timeout(8);  // like WeChat Pay's servers
   http.set_keep_alive_max_count(1000);
   http.set_payload_max_length(largest_body);
   http.set_tcp_nodelay(true);
-  // A connection needs a descriptor and a thread. cpp-httplib cannot wait on descriptors from 1,024 on.
+  // A connection needs a descriptor and a thread. cpp-httplib cannot wait on descriptors of 1,024 and above.
   const auto descriptors = static_cast<std::size_t>((std::max)(64L, ::sysconf(_SC_OPEN_MAX)));
   http.new_task_queue = [this, most = (std::min)(std::size_t(256), descriptors / 2)] {
     return new ConnectionThreads([this] { waiting.close_longest(); }, most);
@@ -246,7 +246,7 @@ void Sandbox::Server::set_up() {
       [this](const httplib::Request& /*request*/, const httplib::Response& /*response*/) { waiting.answered(); });
 }
 
-/// Takes the port, and writes the files once that is done.
+/// Binds the port, and writes the files if that succeeds.
 std::optional<Error> Sandbox::Server::bind() {
   socket_t listener = INVALID_SOCKET;
   http.set_socket_options([&listener](socket_t socket) {
@@ -265,17 +265,17 @@ std::optional<Error> Sandbox::Server::bind() {
   try {
     write_files(certificate_pem(Authority::get().certificate.get()));
   } catch (...) {
-    ::close(listener);  // cpp-httplib closes only what it serves
+    ::close(listener);  // cpp-httplib closes only connections it serves
     throw;
   }
-  // cpp-httplib's queue of 5 would make a burst of connections wait for a second.
+  // cpp-httplib's queue of 5 would make a burst of connections wait for one second.
   ::listen(listener, 256);
   const bool v6 = address.find(':') != std::string::npos;
   origin = "https://" + (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
   return std::nullopt;
 }
 
-/// Serves from here on; false where cpp-httplib does not.
+/// Starts serving; false if cpp-httplib does not.
 bool Sandbox::Server::run() {
   const auto without_body = [this](const httplib::Request& request, httplib::Response& response) {
     WaitingConnections::end_of_head();
@@ -288,7 +288,7 @@ bool Sandbox::Server::run() {
                                 const httplib::ContentReader& read) {
     WaitingConnections::end_of_head();
     std::string body;
-    const bool is_form = request.is_multipart_form_data();  // which cpp-httplib takes apart
+    const bool is_form = request.is_multipart_form_data();  // cpp-httplib parses such a body
     if (is_form) WaitingConnections::end_after_answer();
     const bool has_body = request.has_header("Content-Length") || request.has_header("Transfer-Encoding");
     const bool complete = is_form || !has_body || read([&body](const char* data, std::size_t size) {

@@ -21,7 +21,7 @@ using nlohmann::ordered_json;
 
 constexpr const char* json_type = "application/json; charset=utf-8";
 
-/// What a browser may do with the page: run its own script, and nothing that a request holds.
+/// What a browser may do with the page: run the page's own script, and nothing from a request.
 const httplib::Headers browser_rules = {
     {"Content-Security-Policy",
      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
@@ -66,11 +66,11 @@ bool SandboxPage::Server::listen(std::uint16_t port) {
   const char* const address = "127.0.0.1";
   const int bound = port == 0 ? http_.bind_to_any_port(address) : http_.bind_to_port(address, port) ? port : -1;
   if (bound < 0) return false;
-  ::listen(listener, 64);  // cpp-httplib's queue of 5 would make a burst of connections wait for a second
+  ::listen(listener, 64);  // cpp-httplib's queue of 5 would make a burst of connections wait for one second
   constexpr int default_port = 80;
   for (const char* name : {address, "localhost"}) {
     hosts_.push_back(name + std::string(":") + std::to_string(bound));
-    if (bound == default_port) hosts_.emplace_back(name);  // browsers leave it out
+    if (bound == default_port) hosts_.emplace_back(name);  // browsers omit the default port
   }
   url = "http://" + hosts_.front() + "/";
   thread_ = std::thread([this] {
@@ -84,8 +84,8 @@ bool SandboxPage::Server::listen(std::uint16_t port) {
   return true;
 }
 
-/// Whether a request comes from this page. Another page's has another Origin, and cannot have the header X-Sandbox-Page
-/// without asking first; one that has its own name point to this machine (DNS rebinding) has another Host.
+/// Whether a request comes from this page. A request of another page has another Origin, and cannot set the header
+/// X-Sandbox-Page without a preflight. A page whose own name resolves to this machine (DNS rebinding) has another Host.
 bool SandboxPage::Server::is_own(const httplib::Request& request) const {
   const std::string host = request.get_header_value("Host");
   if (request.get_header_value_count("Host") != 1 || std::find(hosts_.begin(), hosts_.end(), host) == hosts_.end()) {

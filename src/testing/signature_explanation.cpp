@@ -16,7 +16,7 @@ constexpr const char* wanted_scheme = " Sign with SHA256withRSA (RSASSA-PKCS1-v1
 
 bool is_known(Scheme scheme) { return scheme != Scheme::another_key && scheme != Scheme::perhaps_pss; }
 
-/// The key that made the signature; null where it is none of these.
+/// The key that made the signature; null if it is none of `keys`.
 const NamedKey* maker_of(std::string_view signature, const std::string& message, const std::vector<NamedKey>& keys) {
   const auto found = std::find_if(keys.begin(), keys.end(), [&](const NamedKey& one) {
     return is_known(recover_signature(one.key, signature, message).scheme);
@@ -40,7 +40,7 @@ std::string explain_unknown_key(std::string_view signature, EVP_PKEY* key) {
          " Take apiclient_key.pem and apiclient_cert.pem from the same download.";
 }
 
-/// A padding around something else than a hash function's name and value.
+/// Explains a padding that contains something other than a hash function's name and value.
 std::string explain_bare(const std::string& payload, const MessageParts& parts) {
   const std::string message = message_of(parts);
   if (payload == message) {
@@ -153,7 +153,7 @@ std::string first_difference(std::string_view signed_message, std::string_view m
     const auto column = here - lines[i].begin() + 1;
     return lengths + "They differ in line " + names.at(i) + ", from byte " + std::to_string(column) + " on.";
   }
-  return {};  // both have the same lines then, and are the same
+  return {};  // both have the same lines, so they are the same
 }
 
 }  // namespace testing

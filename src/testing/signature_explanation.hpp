@@ -1,4 +1,4 @@
-/// Why a signature does not match its request, found by trying what people do wrong.
+/// Why a signature does not match its request, found by trying common mistakes.
 #ifndef WECHATPAY_SRC_TESTING_SIGNATURE_EXPLANATION_HPP
 #define WECHATPAY_SRC_TESTING_SIGNATURE_EXPLANATION_HPP
 
@@ -12,24 +12,25 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// A key that somebody may have taken by mistake.
+/// A key that may have been used by mistake.
 struct NamedKey {
-  std::string name;  ///< as a sentence calls it: "the key of WeChat Pay's platform certificate"
+  std::string name;  ///< the name in sentences: "the key of WeChat Pay's platform certificate"
   EVP_PKEY* key;
 };
 
-/// The cause as plain sentences that say what to change, without any key or signature in them. `signature`: as it
-/// is in Authorization. `key`: the merchant's, public or private, as are `other_keys`. Must be called for a
-/// signature that does not match.
+/// The cause as plain sentences that say what to change, without any key or signature. `signature`: as it is in
+/// Authorization. `key`: the merchant's key, public or private; the same applies to `other_keys`. The signature must
+/// not match.
 std::string explain_signature(const MessageParts& parts, const MessageContext& context, std::string_view signature,
                               EVP_PKEY* key, const std::vector<NamedKey>& other_keys);
 
-/// The same of an answer: `key` is the platform's under Wechatpay-Serial, the texts are those of its headers.
+/// The same for an answer: `key` is the platform key that Wechatpay-Serial names; the texts come from the answer's
+/// headers.
 std::string explain_answer_signature(std::string_view timestamp, std::string_view nonce, const std::string& body,
                                      std::string_view signature, EVP_PKEY* key,
                                      const std::vector<NamedKey>& other_keys);
 
-/// The line in which two messages differ, as a sentence.
+/// The first line in which two messages differ, as a sentence.
 std::string first_difference(std::string_view signed_message, std::string_view message);
 
 }  // namespace testing

@@ -39,7 +39,7 @@ std::string percent_decoded(const std::string& text, bool plus_is_blank) {
   return decoded;
 }
 
-/// Bytes outside `plain` and the unreserved ones, percent-encoded.
+/// `text` with all bytes percent-encoded, except unreserved ones and those in `plain`.
 std::string percent_encoded(const std::string& text, std::string_view plain) {
   std::string encoded;
   for (const char c : text) {
@@ -57,7 +57,7 @@ std::string percent_encoded(const std::string& text, std::string_view plain) {
   return encoded;
 }
 
-/// Percent-encoding with its hex digits in the other case.
+/// `text` with the hex digits of its percent-encoding in the given case.
 std::string escapes_in_case(std::string text, bool upper) {
   for (std::size_t at = text.find('%'); at != std::string::npos && at + 2 < text.size(); at = text.find('%', at + 1)) {
     text.replace(at + 1, 2, in_case(text.substr(at + 1, 2), upper));
@@ -125,7 +125,7 @@ Variants urls(const std::string& url, const std::string& host) {
   return all;
 }
 
-/// An offset in seconds that is more than a delay.
+/// Advice for a timestamp offset in seconds, which is too large to be a delay.
 std::string advice_on_offset(std::int64_t offset) {
   return "The client signed a timestamp " + std::to_string(offset < 0 ? -offset : offset) + " s " +
          (offset < 0 ? "earlier" : "later") +
@@ -177,7 +177,7 @@ Variants nonces(const MessageParts& parts, const MessageContext& context) {
   return all;
 }
 
-/// The whole message in other forms.
+/// Wrong forms of the whole message.
 Variants forms(const MessageParts& parts) {
   const std::string message = message_of(parts);
   const std::string end_of_line = ": end each of the five lines, the last one too, with one LF.";
@@ -215,7 +215,7 @@ std::string hex_of(std::string_view bytes) {
   return hex;
 }
 
-/// Forms that go with no other mistake: the hash of a hash, and other orders of the lines.
+/// Mistakes that are not combined with others: the hash of a hash, and other orders of the lines.
 std::string mistake_in_whole(const MessageParts& parts, std::string_view digest) {
   const std::string once = sha256(message_of(parts));
   for (const std::string& text : {once, hex_of(once), in_case(hex_of(once), false)}) {
@@ -239,10 +239,10 @@ std::string mistake_in_whole(const MessageParts& parts, std::string_view digest)
 struct Part {
   std::string MessageParts::*member;
   Variants variants;
-  std::size_t for_pairs;  ///< so many are tried together with a mistake in another part
+  std::size_t for_pairs;  ///< this many are tried together with a mistake in another part
 };
 
-/// One mistake, in one part or in the form of the whole.
+/// One mistake, in one part or in the form of the whole message.
 std::string single_mistake(const MessageParts& parts, const std::vector<Part>& all, std::string_view digest) {
   for (const Variant& form : forms(parts)) {
     if (sha256(form.text) == digest) return form.advice;
@@ -258,7 +258,7 @@ std::string single_mistake(const MessageParts& parts, const std::vector<Part>& a
   return mistake_in_whole(parts, digest);
 }
 
-/// Two mistakes at once, of which one may be the form.
+/// Two mistakes at once, one of which may be in the form.
 std::string pair_of_mistakes(const MessageParts& parts, const std::vector<Part>& all, std::string_view digest) {
   for (auto first = all.begin(); first != all.end(); ++first) {
     for (std::size_t i = 0; i < std::min(first->for_pairs, first->variants.size()); ++i) {
@@ -297,7 +297,7 @@ std::string sha256(std::string_view text) {
 }
 
 std::string mistake_in_message(const MessageParts& parts, const MessageContext& context, std::string_view digest) {
-  constexpr std::size_t most_bytes = 65536;  // of what is hashed by the thousand
+  constexpr std::size_t most_bytes = 65536;  // for texts that are hashed thousands of times
   if (parts.body.size() + parts.url.size() > most_bytes) {
     return single_mistake(parts,
                           {{&MessageParts::body,

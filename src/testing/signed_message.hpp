@@ -1,4 +1,4 @@
-/// The five lines that a request's signature covers, and how people build them by mistake.
+/// The five lines that a request's signature covers, and common mistakes in building them.
 #ifndef WECHATPAY_SRC_TESTING_SIGNED_MESSAGE_HPP
 #define WECHATPAY_SRC_TESTING_SIGNED_MESSAGE_HPP
 
@@ -12,10 +12,10 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// What the five lines are made of.
+/// The parts of the five lines.
 struct MessageParts {
   std::string method;
-  std::string url;  ///< path and query as they came over the wire
+  std::string url;  ///< path and query as they were received
   std::string timestamp;
   std::string nonce_str;
   std::string body;
@@ -23,25 +23,24 @@ struct MessageParts {
 
 std::string message_of(const MessageParts& parts);
 
-/// What else is known of a request, and may stand in its message by mistake.
+/// Other data of a request that may be in its message by mistake.
 struct MessageContext {
   std::string host;                       ///< the Host header
-  std::string mchid;                      ///< of Authorization
-  std::string serial_no;                  ///< of Authorization
-  std::vector<std::string> other_nonces;  ///< of other requests
+  std::string mchid;                      ///< from Authorization
+  std::string serial_no;                  ///< from Authorization
+  std::vector<std::string> other_nonces;  ///< from other requests
 };
 
-/// Another text in the place of a part, and the sentences that say so.
+/// Another text for a part, and the sentences that describe it.
 struct Variant {
   std::string text;
   std::string advice;
 };
 
-/// Texts that a program may have signed in the place of `body`, likely ones first. None is `body` itself.
+/// Texts that a program may have signed instead of `body`, likely ones first. None is equal to `body`.
 std::vector<Variant> variants_of_body(const std::string& body);
 
-/// Which message people build by mistake has `digest` (SHA-256, raw), as sentences that say what to change; empty
-/// where none has.
+/// Which wrongly built message has `digest` (SHA-256, raw), as sentences that say what to change; empty if none has.
 std::string mistake_in_message(const MessageParts& parts, const MessageContext& context, std::string_view digest);
 
 std::string sha256(std::string_view text);

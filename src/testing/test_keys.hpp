@@ -1,5 +1,5 @@
-/// RSA keys for tests, so that no process has to make any, which takes a tenth of a second each. They are no secrets:
-/// everybody has them. Nothing of a real merchant or of WeChat Pay's may be signed or verified with them.
+/// RSA keys for tests, since making one takes a tenth of a second. They are public, not secret. Do not sign or verify
+/// anything of a real merchant or of WeChat Pay with them.
 #ifndef WECHATPAY_SRC_TESTING_TEST_KEYS_HPP
 #define WECHATPAY_SRC_TESTING_TEST_KEYS_HPP
 
@@ -8,7 +8,7 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-/// The merchant's, of apiclient_key.pem.
+/// The merchant's key, in apiclient_key.pem.
 inline constexpr const char* merchant_test_key = R"(-----BEGIN PRIVATE KEY-----
 MIIEvgIBADANBgkqhkiG9w0BAQEFAASCBKgwggSkAgEAAoIBAQDdotgfTQUJncpZ
 PmZRKWxZB0NyWjZGJ4lQz6ygJOzQvnroVyEwjuwKhBk9uBIO8ZMF9kLeR0u0uYnA
@@ -39,7 +39,7 @@ Q39XpGDqoqkqOMpLZ9Y+v/tBYn4xaJW0j1H7sh9Ap8/Q4gKxC8mPWhB8EU6provC
 -----END PRIVATE KEY-----
 )";
 
-/// That of WeChat Pay's public key, pub_key.pem.
+/// The key pair of WeChat Pay's public key, pub_key.pem.
 inline constexpr const char* public_key_test_key = R"(-----BEGIN PRIVATE KEY-----
 MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQDT+17gZGh9S3FO
 X5yipgdJZPtx14r86IHkYhnpcegt7d8lxNBgHsRfltabjzL6Jl92HGG4TqHkesJ/
@@ -70,7 +70,7 @@ CNzjaGio1qnEidhP0pynBpE=
 -----END PRIVATE KEY-----
 )";
 
-/// That of WeChat Pay's platform certificate.
+/// The key of WeChat Pay's platform certificate.
 inline constexpr const char* certificate_test_key = R"(-----BEGIN PRIVATE KEY-----
 MIIEvAIBADANBgkqhkiG9w0BAQEFAASCBKYwggSiAgEAAoIBAQC+XJIgUDgr1UyS
 ZMrnMgi3rBLwPrgmY17P1ls1h/9XwyvRaDEiBJ0HcC7LkuR7QDyrAnq+wZwsEQjk

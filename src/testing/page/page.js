@@ -1,6 +1,6 @@
 "use strict";
 
-// Shows what the sandbox was sent. Whatever a request holds is shown by textContent alone, so it cannot run here.
+// Shows the requests to the sandbox. Data of a request is shown only through textContent, so it cannot run here.
 
 const kept = 1000;
 const exchanges = new Map();  // by number, oldest first
@@ -33,7 +33,7 @@ function parsed(text) {
   try { return JSON.parse(text); } catch { return null; }
 }
 
-// What became of a request: its class, a badge, and why.
+// The result of a request: its class, a badge, and the reason.
 function verdict(one) {
   const answer = parsed(one.answer_body);
   const said = answer && answer.code ? `${answer.code}: ${answer.message}` : "";
@@ -55,7 +55,7 @@ function dateAndTime(milliseconds) {
   return new Date(milliseconds).toLocaleString(language === "zh" ? "zh-CN" : "en-GB", {hourCycle: "h23"});
 }
 
-// The order's number if the body has one, else the path.
+// The order number if the body has one, otherwise the path.
 function subject(one) {
   const body = parsed(one.body);
   return body && typeof body.out_trade_no === "string" ? body.out_trade_no : one.path;
@@ -218,14 +218,14 @@ function showOrders(orders) {
   find("orders-cut").textContent = words().ordersCut(orders.length, count);
 }
 
-// Only while somebody looks at them: there may be very many.
+// Only while the orders are shown: there may be very many.
 async function updateOrders() {
   if (!ordersAreStale || find("orders").hidden) return;
   ordersAreStale = false;
   showOrders(await get("orders"));
 }
 
-// A button that is replaced loses its focus, and a click that has begun on it.
+// Replacing a button would lose its focus, and a click that has begun on it.
 function makeStages(names) {
   if (find("stages").childElementCount === names.length) return;
   find("stages").replaceChildren(...names.map((name) => {
@@ -277,7 +277,7 @@ function show(live) {
 async function poll() {
   try {
     const {log: news, controls} = await get(`exchanges?after=${last}`);
-    const another = news.started !== started;  // the sandbox has been started anew: its numbers begin at 1
+    const another = news.started !== started;  // the sandbox has restarted: its numbers begin at 1
     const stale = another && last > 0;
     started = news.started;
     showControls(controls);
