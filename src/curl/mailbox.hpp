@@ -18,7 +18,7 @@ namespace curl {
 struct Mail {
   Requests requests;
   bool stops = false;   ///< the stop of at least one request was requested
-  bool closed = false;  ///< closed: no more mail will come
+  bool closed = false;  ///< no more mail will come
 };
 
 /// Wakes the driver only if it sleeps, and at most once, however much mail comes in meanwhile.

@@ -20,7 +20,7 @@ class SocketWatcher {
   SocketWatcher& operator=(const SocketWatcher&) = delete;
   virtual ~SocketWatcher() = default;
 
-  /// `what` is CURL_POLL_IN or another of the CURL_POLL_ constants. Returns false if the socket cannot be watched.
+  /// `what` is CURL_POLL_IN or another of these constants. Returns false if the socket cannot be watched.
   virtual bool watch(curl_socket_t socket, int what) noexcept = 0;
 
   /// Reports the latest time at which libcurl must be called.

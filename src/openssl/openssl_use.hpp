@@ -6,9 +6,9 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// Exists while this library uses OpenSSL on its own. Other threads may still use OpenSSL when exit() frees it; exit()
-/// waits for them. After exit() has begun, no use is allowed. Costs two atomic operations. The user's code must not run
-/// while this object exists.
+/// Exists while this library uses OpenSSL on its own. Other threads may still use OpenSSL when exit() begins; it waits
+/// for them before OpenSSL is freed. After exit() has begun, no use is allowed. Costs two atomic operations. The user's
+/// code must not run while this object exists.
 class OpensslUse {
  public:
   OpensslUse() noexcept;

@@ -26,7 +26,7 @@ HttpResponse error_response(int status, std::string_view code, std::string_view 
 /// Why WeChat Pay refuses a request.
 struct Refusal {
   HttpResponse response;
-  bool is_signed = true;  ///< false for failed authentication, and for no API call
+  bool is_signed = true;  ///< false for failed authentication and non-API requests
 };
 
 /// A merchant whose requests are accepted.

@@ -312,7 +312,7 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::end(CommitResult result) noexcept {
     });
   }
   run_users_code([&] {
-    Callback done = std::move(done_);  // what it holds is destroyed here, even if it throws
+    Callback done = std::move(done_);  // what it holds ends here, also where it throws
     if (done) done(std::move(result));
   });
   core_->forget(self);

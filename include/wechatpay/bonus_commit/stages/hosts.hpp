@@ -32,7 +32,7 @@ class Hosts {
 
   /// The first host that is not cooling down. When the cool-down of a host ends, a single call probes it, and the
   /// others follow once the probe has succeeded. If all hosts are cooling down, the host after `last`, which is the
-  /// host of the call's previous try (for a first try, any number beyond the hosts).
+  /// host of the call's previous try (for a first try, any number that is not a host).
   std::size_t choose(Clock::time_point now, std::size_t last) noexcept {
     for (std::size_t i = 0; i < origins_.size(); ++i) {
       std::int64_t until = avoided_until_[i].load();
