@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
-# Static analysis, by the checks of .clang-tidy, of all of src/ and of all of include/: of the headers that these sources
-# include, and of the few that nobody includes but their users, each in a source of its own.
-#   clang_tidy.sh BUILD_FOLDER    one that was configured with clang++, CMAKE_EXPORT_COMPILE_COMMANDS and, since most of
-#                                 the time goes into other people's headers, CMAKE_UNITY_BUILD; nothing need be built.
-#                                 UnifiedSource is in its name: elsewhere, clang's analyzer follows no path through a
-#                                 source that another one includes.
+# Static analysis, with the checks of .clang-tidy, of all of src/ and include/: the sources, the headers that they
+# include,
+# and the few headers that only users include, each in its own source file.
+#   clang_tidy.sh BUILD_FOLDER    configured with clang++, CMAKE_EXPORT_COMPILE_COMMANDS and CMAKE_UNITY_BUILD
+# (third-party
+#                                 headers take most of the time). Nothing needs to be built.
+#                                 Its name must contain UnifiedSource: without that, clang's analyzer follows no path
+#                                 through a source that is included by another one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 build=$(cd "$1" && pwd)
 fail() { echo "FAILED: $*" >&2; exit 1; }
 [[ $build = *UnifiedSource* ]] || fail "UnifiedSource is not in the name $build"
 
-# What is compiled: sources of src/, and those of CMake's that include several of them.
+# The compiled files: sources of src/, and CMake's unity sources, which include several of them.
 mapfile -t sources < <(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$build/compile_commands.json" | sort -u |
   while IFS= read -r source; do
     if [[ $source = "$PWD"/src/* ]] || grep -qF "#include \"$PWD/src/" "$source"; then echo "$source"; fi
@@ -24,7 +26,7 @@ while IFS= read -r header; do
   name=${header#include/}
   grep -rqE "#include [\"<]${name}[\">]" include src || sources+=("$build/tests/headers/${name//[\/.]/_}_alone.cpp")
 done < <(find include -name '*.hpp')
-if grep -rnE '#include .*\.cpp[">]' include src; then fail "a source is included"; fi  # as CMake's are, which is no fault
+if grep -rnE '#include .*\.cpp[">]' include src; then fail "a source is included"; fi  # CMake's unity sources may
 printf '%s\n' "${sources[@]}" |
   xargs --delimiter='\n' --max-args=1 --max-procs="$(nproc)" clang-tidy -p "$build" --quiet \
     --checks=-bugprone-suspicious-include > "$build/clang-tidy.log" 2>&1 ||

@@ -1,6 +1,6 @@
-/// The same commits by hand: libcurl and OpenSSL alone, on one thread, with everything prepared that can be. Each order
-/// has a path and a body of its own, and each answer is verified. What a careful programmer would write for one key and
-/// one server, without checks, retries or errors that help.
+/// The same commits in hand-written code: only libcurl and OpenSSL, on one thread, with as much as possible prepared in
+/// advance. Each order has its own path and body, and each answer is verified. This is what a careful programmer would
+/// write for one key and one server, without checks, retries or helpful errors.
 #ifndef WECHATPAY_TESTS_BENCHMARK_BASELINE_HPP
 #define WECHATPAY_TESTS_BENCHMARK_BASELINE_HPP
 
@@ -96,7 +96,7 @@ class Baseline {
         origin_(std::move(origin)),
         http2_(http2) {}
 
-  /// One after the other.
+  /// Commits one order after the other.
   void commit(int count) {
     if (single_ == nullptr) single_ = std::make_unique<Transfer>(*this);
     for (int i = 0; i < count; ++i) {
@@ -106,7 +106,7 @@ class Baseline {
     }
   }
 
-  /// With `in_flight` at a time.
+  /// Keeps `in_flight` commits in progress.
   void commit_many(int count, int in_flight) {
     if (multi_ == nullptr) {
       multi_ = curl_multi_init();
@@ -204,7 +204,7 @@ class Baseline {
       Transfer& self = *static_cast<Transfer*>(user);
       const auto take = [line](std::string_view name, std::string& value) {
         if (line.size() < name.size() + 2 || strncasecmp(line.data(), name.data(), name.size()) != 0) return;
-        value = line.substr(name.size() + 1, line.size() - name.size() - 3);  // a blank before, CR and LF behind
+        value = line.substr(name.size() + 1, line.size() - name.size() - 3);  // space before, CR and LF after
       };
       take("Wechatpay-Serial:", self.serial);
       take("Wechatpay-Timestamp:", self.timestamp);
@@ -245,7 +245,7 @@ class Baseline {
 
   BaselineKey signing_;
   BaselineKey verifying_;
-  std::string authorization_;  ///< up to the nonce
+  std::string authorization_;  ///< everything before the nonce
   std::string platform_serial_;
   std::string announced_;
   std::string user_agent_;
@@ -254,7 +254,7 @@ class Baseline {
   int orders_ = 0;
   std::unique_ptr<Transfer> single_;
   std::vector<std::unique_ptr<Transfer>> transfers_;
-  CURLM* multi_ = nullptr;  // to the end of the process
+  CURLM* multi_ = nullptr;  // lives until the process ends
 };
 
 }  // namespace wechatpay::bonus_commit

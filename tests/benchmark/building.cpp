@@ -1,4 +1,4 @@
-// What the library costs who builds with it: CPU time of the compiler, and the size of the program.
+// What the library costs when it is built into a program: CPU time of the compiler, and the size of the program.
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -22,7 +22,7 @@ std::string output_of(const std::string& command) {
   return result.output;
 }
 
-/// Parses it and generates nothing; CPU seconds.
+/// Parses the file without generating code. Returns CPU seconds.
 double parse(const std::string& file) {
   const double before = cpu_seconds(RUSAGE_CHILDREN);
   output_of(shell_word(WECHATPAY_COMPILER) + " -std=c++17 -fsyntax-only -I" + shell_word(WECHATPAY_SOURCE "/include") +
@@ -30,7 +30,7 @@ double parse(const std::string& file) {
   return cpu_seconds(RUSAGE_CHILDREN) - before;
 }
 
-/// The standard headers that a header of ours includes, and those below it.
+/// The standard headers that one of our headers includes, directly or through our other headers.
 std::string standard_headers(const std::string& header) {
   constexpr std::string_view standard = "#include <";
   constexpr std::string_view ours = "#include \"";
@@ -38,7 +38,7 @@ std::string standard_headers(const std::string& header) {
   std::istringstream text(read_text(WECHATPAY_SOURCE "/include/" + header));
   for (std::string line; std::getline(text, line);) {
     if (line.rfind(standard, 0) == 0) found += line + "\n";
-    const bool is_body = line.find(".ipp") != std::string::npos;  // included in another setting alone
+    const bool is_body = line.find(".ipp") != std::string::npos;  // included only in another configuration
     if (line.rfind(ours, 0) == 0 && !is_body)
       found += standard_headers(line.substr(ours.size(), line.size() - ours.size() - 1));
   }

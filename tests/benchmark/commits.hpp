@@ -1,4 +1,4 @@
-/// What the benchmarks commit with.
+/// Requests, signers, transports and clients for the benchmarks.
 #ifndef WECHATPAY_TESTS_BENCHMARK_COMMITS_HPP
 #define WECHATPAY_TESTS_BENCHMARK_COMMITS_HPP
 
@@ -25,14 +25,14 @@ namespace wechatpay::bonus_commit {
 using namespace stages;
 using namespace testing;
 
-/// Good for any request for five minutes, since the signed message of a 204 holds timestamp and nonce alone.
+/// Valid for any request for five minutes, because the signed message of a 204 contains only timestamp and nonce.
 inline HttpResponse signed_204(const FakeWechatPay& wechat_pay) {
   HttpRequest asking;
   asking.headers = {{"Wechatpay-Serial", wechat_pay.public_key_id()}};
   return wechat_pay.sign({204, {}, ""}, asking);
 }
 
-/// Signs at no cost. Nobody who verifies would believe it.
+/// Signs at no cost. The signatures are not valid.
 class FreeSigner final : public Signer {
  public:
   Result<std::string> sign(std::string_view) const override { return std::string(256, 's'); }
@@ -42,7 +42,7 @@ inline Credentials free_credentials() {
   return Credentials::from_signer("1900000001", "ABCDEF", std::make_shared<FreeSigner>()).value();
 }
 
-/// Answers at no cost but that of a copy.
+/// Answers at the cost of one copy.
 class FreeTransport final : public Transport {
  public:
   explicit FreeTransport(HttpResponse answer) : answer_(std::move(answer)) {}
@@ -53,7 +53,7 @@ class FreeTransport final : public Transport {
   const HttpResponse answer_;
 };
 
-/// A client that waits as long as it takes.
+/// A client with timeouts of minutes.
 inline BonusCommitClient client_of(const Credentials& credentials, const FakeWechatPay& wechat_pay,
                                    const std::string& origin, std::size_t connections = 64,
                                    ClientOptions options = {}) {
@@ -65,7 +65,7 @@ inline BonusCommitClient client_of(const Credentials& credentials, const FakeWec
   options.origins = {origin};
   options.deadline = std::chrono::minutes(4);
   options.retry.try_timeout = options.deadline;
-  options.refuse_repeated_nonces = false;  // the server has one answer
+  options.refuse_repeated_nonces = false;  // the server always sends the same answer
   return BonusCommitClient::create(credentials, wechat_pay.platform_keys(), CurlTransport::create(curl_options).value(),
                                    std::move(options))
       .value();
@@ -77,7 +77,7 @@ inline std::string order_number(int number) {
   return digits.insert(0, 12 - digits.size(), '0');
 }
 
-/// Orders, each with a path and a body of its own. Thread-safe.
+/// Orders, each with its own path and body. Thread-safe.
 class Orders {
  public:
   BonusCommitRequest next() {
@@ -89,12 +89,12 @@ class Orders {
   std::atomic<int> given_{0};
 };
 
-/// One after the other.
+/// Commits one order after the other.
 inline void commit_one_by_one(const BonusCommitClient& client, Orders& orders, int count) {
   for (int i = 0; i < count; ++i) require(client.commit(orders.next()).has_value());
 }
 
-/// By so many threads, each of which waits for its commit.
+/// Commits from that many threads. Each thread waits for its commit.
 inline void commit_by_threads(const BonusCommitClient& client, Orders& orders, int count, int threads) {
   std::vector<std::thread> waiting;
   for (int i = 0; i < threads; ++i) {
@@ -103,7 +103,7 @@ inline void commit_by_threads(const BonusCommitClient& client, Orders& orders, i
   for (std::thread& one : waiting) one.join();
 }
 
-/// A backlog, so many at a time, signed on this thread.
+/// Commits a backlog with at most that many commits in progress, signed on this thread.
 inline void commit_backlog(const BonusCommitClient& client, Orders& orders, int count, std::size_t in_flight) {
   BatchOptions options;
   options.max_in_flight = in_flight;
@@ -115,7 +115,7 @@ inline void commit_backlog(const BonusCommitClient& client, Orders& orders, int 
   require(commit_all(client, next, take, options).value().credited == static_cast<std::uint64_t>(count));
 }
 
-/// Keeps so many under way until all have ended.
+/// Keeps that many commits in progress until all have ended.
 class CommitMany {
  public:
   CommitMany(const BonusCommitClient& client, Orders& orders, int count, int in_flight)

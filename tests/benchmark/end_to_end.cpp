@@ -1,4 +1,5 @@
-// Whole commits against nginx on the other core: ours and the baseline's by turns, client CPU time by getrusage.
+// Whole commits against nginx on the other core. The library and the baseline take turns. Client CPU time is from
+// getrusage.
 #include <atomic>
 #include <string>
 

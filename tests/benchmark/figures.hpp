@@ -1,4 +1,4 @@
-/// What was measured, as lines of a file: each benchmark adds its own, and write_figures makes the table and the chart.
+/// Measurements, as lines of a file. Each benchmark adds its own lines. write_figures makes the table and the chart.
 #ifndef WECHATPAY_TESTS_BENCHMARK_FIGURES_HPP
 #define WECHATPAY_TESTS_BENCHMARK_FIGURES_HPP
 
@@ -14,9 +14,9 @@ struct Row {
   std::string what;
   double measured = 0;
   std::string unit;
-  std::string bound{};      ///< "at most" or "at least"; empty: there is no target
+  std::string bound{};      ///< "at most" or "at least"; empty if there is no target
   double target = 0;        ///< in the same unit
-  std::string if_missed{};  ///< the reason
+  std::string if_missed{};  ///< the reason, if the target is missed
 
   bool reached() const { return bound == "at most" ? measured <= target : measured >= target; }
 };
@@ -48,7 +48,7 @@ class Figures {
   std::ofstream file_;
 };
 
-/// What every benchmark is called with: FIGURES NGINX [--short]
+/// The arguments of every benchmark: FIGURES NGINX [--short]
 struct Arguments {
   Arguments(int count, char** values)
       : figures(count > 2 ? values[1] : ""),
@@ -61,7 +61,7 @@ struct Arguments {
   std::string nginx;
   bool brief;
 
-  /// At least 7 rounds make a median.
+  /// A median needs at least 7 rounds.
   int rounds(int in_full = 7) const { return brief ? 1 : in_full; }
 };
 

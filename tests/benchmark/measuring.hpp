@@ -1,4 +1,5 @@
-/// How the benchmarks measure: by turns, so that what the machine does besides meets all alike, and by medians.
+/// How the benchmarks measure: they take turns, so that other load on the machine affects all of them equally, and they
+/// use medians.
 #ifndef WECHATPAY_TESTS_BENCHMARK_MEASURING_HPP
 #define WECHATPAY_TESTS_BENCHMARK_MEASURING_HPP
 
@@ -24,7 +25,7 @@ inline double seconds_between(Clock::time_point begin, Clock::time_point end) {
   return std::chrono::duration<double>(end - begin).count();
 }
 
-/// Of this process, or of its children that have ended.
+/// CPU seconds of this process, or of its ended children.
 inline double cpu_seconds(int whose = RUSAGE_SELF) {
   rusage usage{};
   getrusage(whose, &usage);
@@ -34,13 +35,13 @@ inline double cpu_seconds(int whose = RUSAGE_SELF) {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-/// What the program has allocated, in bytes.
+/// Memory that the program has allocated, in bytes.
 inline double heap_bytes() {
   const struct mallinfo2 heap = mallinfo2();
   return static_cast<double>(heap.uordblks + heap.hblkhd);
 }
 
-/// In microseconds a commit.
+/// In microseconds per commit.
 struct Cost {
   double cpu = 0;
   double wall = 0;
@@ -59,15 +60,15 @@ inline double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-/// The second beside the first.
+/// The second compared with the first.
 struct Comparison {
   double cpu_ratio = 0;
   double throughput_ratio = 0;
-  double first_cpu = 0;   ///< microseconds a commit
-  double second_cpu = 0;  ///< microseconds a commit
+  double first_cpu = 0;   ///< microseconds per commit
+  double second_cpu = 0;  ///< microseconds per commit
 };
 
-/// Rounds of one and the other by turns; the ratios are taken within a round.
+/// Runs both alternately, round by round. Each ratio compares the two runs of one round.
 inline Comparison compare(int rounds, int commits, const std::function<void()>& first,
                           const std::function<void()>& second) {
   std::vector<double> cpu_ratios;
@@ -79,7 +80,7 @@ inline Comparison compare(int rounds, int commits, const std::function<void()>& 
     Cost one = measure(commits, swapped ? second : first);
     Cost other = measure(commits, swapped ? first : second);
     if (swapped) std::swap(one, other);
-    if (round == 0) continue;  // connections, caches
+    if (round == 0) continue;  // sets up connections and caches
     cpu_ratios.push_back(other.cpu / one.cpu);
     throughput_ratios.push_back(one.wall / other.wall);
     first_cpu.push_back(one.cpu);

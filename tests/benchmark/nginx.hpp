@@ -1,5 +1,7 @@
-/// The server of the benchmarks: nginx with one worker on one core, TLS, and a 204 that carries a platform signature
-/// made at the start. The signed message of a 204 holds timestamp and nonce alone, so it is good for five minutes.
+/// The server of the benchmarks: nginx with one worker on one core, TLS, and a 204 with a platform signature that is
+/// made
+/// at the start. The signed message of a 204 contains only timestamp and nonce, so the signature is valid for five
+/// minutes.
 #ifndef WECHATPAY_TESTS_BENCHMARK_NGINX_HPP
 #define WECHATPAY_TESTS_BENCHMARK_NGINX_HPP
 
@@ -21,7 +23,7 @@ namespace wechatpay::bonus_commit {
 
 using namespace testing;
 
-/// Runs what comes after it on one core; the server's is 1, the client's 0, where there are two.
+/// Runs the command that follows it on one core: 1 for the server and 0 for the client, if there are two cores.
 inline void pin_to_core(int core) {
   if (sysconf(_SC_NPROCESSORS_ONLN) < 2) return;
   cpu_set_t cores;
@@ -32,14 +34,14 @@ inline void pin_to_core(int core) {
 
 class Nginx {
  public:
-  /// `program` is the path of nginx. HTTP/2 is offered where `http2` is set.
+  /// `program` is the path of nginx. The server offers HTTP/2 if `http2` is set.
   Nginx(const std::string& program, bool http2, const FakeWechatPay& wechat_pay) : port_(port_for_a_program()) {
     std::string signed_headers;
     for (const HttpHeader& header : signed_204(wechat_pay).headers) {
       signed_headers += "add_header " + header.name + " '" + header.value + "' always;\n";
     }
     const ServerPki& pki = ServerPki::get();
-    // Over HTTP/2, nginx resets a stream whose body it has not read (curl error 92); a proxied location reads it.
+    // Over HTTP/2, nginx resets a stream whose body it has not read (curl error 92). A proxied location reads the body.
     const std::string answer =
         http2 ? "location / { proxy_pass http://upstream; proxy_http_version 1.1; proxy_set_header Connection ''; " +
                     signed_headers + "}\n"
@@ -84,7 +86,7 @@ class Nginx {
     waitpid(process_, nullptr, 0);
   }
 
-  /// Answers nothing until go_on(); connections stay.
+  /// Stops answering until go_on(). Connections stay open.
   void halt() const { kill(process_, SIGSTOP); }
   void go_on() const { kill(process_, SIGCONT); }
 

@@ -1,4 +1,4 @@
-// What a commit costs besides the network: our own work in all stages together, and RSA on two threads.
+// What a commit costs apart from the network: our own work in all stages together, and RSA on two threads.
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,9 +22,9 @@ constexpr const char* why_own_work =
     "thinly";
 constexpr const char* why_two_threads = "it wants two cores on which nothing else runs";
 
-volatile std::size_t kept;  // keeps what is measured from being optimized away
+volatile std::size_t kept;  // keeps the compiler from optimizing away the measured code
 
-/// What RSA takes of a commit's answer: the bare verification.
+/// The RSA share of handling a commit's answer: the bare verification.
 class BareVerification {
  public:
   BareVerification(const FakeWechatPay& wechat_pay, const HttpResponse& answer)
@@ -52,14 +52,14 @@ double cpu_of_each(int count, const Work& work) {
       .cpu;
 }
 
-/// A whole commit with a signer that signs and a transport that answers at once, less the bare verification, less the
-/// copy of the answer, which stands for the network.
+/// A whole commit with a real signer and a transport that answers at once, minus the bare verification, minus the copy
+/// of the answer, which replaces the network.
 void own_work(const Arguments& arguments, Figures& figures) {
   const int count = arguments.brief ? 1000 : 20000;
   const FakeWechatPay wechat_pay;
   const HttpResponse answer = signed_204(wechat_pay);
   ClientOptions options;
-  options.refuse_repeated_nonces = false;  // the transport has one answer
+  options.refuse_repeated_nonces = false;  // the transport always gives the same answer
   const auto client = BonusCommitClient::create(free_credentials(), wechat_pay.platform_keys(),
                                                 std::make_shared<FreeTransport>(answer), options)
                           .value();
@@ -73,7 +73,7 @@ void own_work(const Arguments& arguments, Figures& figures) {
     const double rsa = cpu_of_each(count, verify_barely);
     const double copy = cpu_of_each(count, [&] { kept = Result<HttpResponse>(answer)->headers.size(); });
     const double nonce = cpu_of_each(count, [] { kept = random_nonce()->size(); });
-    if (round == 0) continue;  // caches
+    if (round == 0) continue;  // fills caches
     own.push_back(whole - rsa - copy);
     nonces.push_back(nonce);
   }

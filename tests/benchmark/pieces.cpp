@@ -1,4 +1,4 @@
-// What each stage costs by itself, and all of them together but RSA.
+// What each stage costs by itself, and what all of them cost together without RSA.
 #include <benchmark/benchmark.h>
 
 #include "tests/benchmark/commits.hpp"
@@ -68,8 +68,8 @@ void verify_an_answer(benchmark::State& state) {
 }
 BENCHMARK(verify_an_answer);
 
-/// A whole commit through a transport that answers at once, with a signer that signs at once: what is left is
-/// verify_an_answer and all of our own work. The latter is the difference of the two.
+/// A whole commit through a transport that answers at once, with a signer that signs at once. The remaining cost is
+/// verify_an_answer and our own work. Our own work is the difference between this figure and verify_an_answer.
 void commit_without_network_and_signing(benchmark::State& state) {
   ClientOptions options;
   options.clock = [] { return at(now); };

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the benchmarks in Release and runs them: the pieces by themselves, then all that figures.md and figures.svg show,
-# which it writes beside this file; with --short, for seeing that everything works, into build/benchmark.
+# Builds the benchmarks in Release and runs them: first the stages by themselves, then everything in figures.md and
+# figures.svg. It writes these two files next to this script. With --short, which only checks that everything works, it
+# writes them to build/benchmark.
 #   run.sh [--short]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -8,7 +9,7 @@ build=build/benchmark
 
 bash cmake/install-dependencies.sh benchmark
 
-# nginx is unpacked, not installed: an installed one would start by itself.
+# nginx is unpacked, not installed: an installed nginx would start by itself.
 nginx=$(command -v nginx || true)
 if [ -z "$nginx" ]; then
   mkdir -p "$build/nginx"

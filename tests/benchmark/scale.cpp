@@ -1,4 +1,4 @@
-// Many calls: in flight, given at once, one after another. The server is nginx on the other core.
+// Many calls: in flight, started at once, one after another. The server is nginx on the other core.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -27,7 +27,8 @@ namespace {
 constexpr const char* why_connected =
     "libcurl looks at every connection whenever it waits or works; the same by hand is two rows below";
 
-/// In bytes. glibc's caches of freed blocks come and go by a few KiB; what loses a byte a commit loses a million.
+/// In bytes. glibc's caches of freed blocks vary by a few KiB. A leak of one byte per commit adds up to a million
+/// bytes.
 constexpr double no_growth = 16384;
 
 /// "4,096"
@@ -37,7 +38,7 @@ std::string grouped(int number) {
   return text;
 }
 
-/// nginx, and a client whose clock stands still, since nginx's one answer is good for five minutes only.
+/// nginx, and clients with a fixed clock, because nginx's only answer is valid for five minutes.
 struct Stand {
   Stand(const Arguments& arguments, const FakeWechatPay& wechat_pay_)
       : wechat_pay(wechat_pay_), server(arguments.nginx, false, wechat_pay) {
@@ -54,10 +55,11 @@ struct Stand {
   ClientOptions options;
 };
 
-/// Lets the transport's thread do what is still to be done.
+/// Gives the transport's thread time to finish its work.
 void settle() { std::this_thread::sleep_for(std::chrono::milliseconds(300)); }
 
-/// Calls that are given at once, and when each of them has ended. Nothing is answered until all of them are given.
+/// Calls that are started at once, and the time at which each of them ended. The server answers none of them until all
+/// are started.
 class Burst {
  public:
   Burst(const BonusCommitClient& client, const Stand& stand, int calls)
@@ -74,13 +76,15 @@ class Burst {
     all_ended_.get_future().wait();
   }
 
-  /// KiB that each call holds which is more than those of `few`, whose part are the connections.
+  /// KiB that each additional call holds, compared with `few`, which includes the memory of the connections.
   double memory_of_each_beyond(const Burst& few) const {
     return (heap_ - few.heap_) / static_cast<double>(ended_.size() - few.ended_.size()) / 1024;
   }
 
-  /// How long each call waited for its end, against a queue in which calls end at the same moments but in the order in
-  /// which they were given; ascending. The percentiles of the waiting itself would be much the same in any order.
+  /// How long each call waited for its end, relative to a queue in which calls end at the same moments but in the order
+  /// in
+  /// which they were started. Ascending. The percentiles of the waiting time itself would be almost the same in any
+  /// order.
   std::vector<double> waiting_against_fair() const {
     std::vector<Clock::time_point> fairly_ended = ended_;
     std::sort(fairly_ended.begin(), fairly_ended.end());
@@ -103,7 +107,7 @@ class Burst {
   std::atomic<int> unended_;
   std::promise<void> all_ended_;
   Clock::time_point answered_from_;
-  double heap_ = 0;  ///< bytes, with all calls under way
+  double heap_ = 0;  ///< bytes, with all calls in progress
 };
 
 void throughput(const Arguments& arguments, const FakeWechatPay& wechat_pay, Figures& figures) {
@@ -131,7 +135,7 @@ void throughput(const Arguments& arguments, const FakeWechatPay& wechat_pay, Fig
   figures.add(Row{grouped(in_flight) + " connections by hand, against 64: CPU", compared.cpu_ratio, "x"});
 }
 
-/// What the burst below does without its signatures, with them.
+/// The same burst as the one below, but with real signatures.
 void given_at_once_and_signed(const Arguments& arguments, const FakeWechatPay& wechat_pay, Figures& figures) {
   const int all = arguments.brief ? 2000 : 100000;
   const Stand stand(arguments, wechat_pay);
@@ -152,7 +156,7 @@ void given_at_once_and_signed(const Arguments& arguments, const FakeWechatPay& w
   figures.add(Row{what + "a second", all / seconds_between(begin, Clock::now()), ""});
 }
 
-/// With a signer that signs at once: else signing would take longer than serving, and no queue would build up.
+/// With a signer that signs at once. Otherwise signing would take longer than serving, and no queue would build up.
 void given_at_once(const Arguments& arguments, const FakeWechatPay& wechat_pay, Figures& figures) {
   const int all = arguments.brief ? 2000 : 100000;
   const int fewer = arguments.brief ? 512 : 4096;
@@ -164,7 +168,7 @@ void given_at_once(const Arguments& arguments, const FakeWechatPay& wechat_pay, 
   for (int round = 0; round < arguments.rounds(); ++round) {
     const BonusCommitClient client = stand.client(free_credentials());
     Orders orders;
-    CommitMany(client, orders, 1000, 64);  // connections
+    CommitMany(client, orders, 1000, 64);  // opens the connections
     const Burst connected(client, stand, 64);
     const auto memory_of_each = [&](const Burst& burst) { return burst.memory_of_each_beyond(connected); };
     memory_of_fewer.push_back(memory_of_each(Burst(client, stand, fewer)));
@@ -191,7 +195,7 @@ struct Memory {
   double resident = 0;
 };
 
-/// To read a file takes memory as well, so the heap is looked at after it.
+/// Reading a file allocates memory as well, so the heap is measured after it.
 Memory memory_now() {
   long size = 0;
   long pages = 0;
@@ -216,7 +220,7 @@ void one_after_another(const Arguments& arguments, const FakeWechatPay& wechat_p
   figures.add(Row{what + "resident memory", last.resident - first.resident, "bytes"});
 }
 
-/// A connection is an open file, here and in nginx.
+/// Each connection is an open file, in this process and in nginx.
 void allow_many_files(rlim_t needed) {
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);

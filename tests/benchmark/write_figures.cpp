@@ -1,4 +1,4 @@
-// Makes the table and the chart of what was measured.
+// Makes the table and the chart from the measurements.
 //   write_figures FIGURES NGINX FOLDER
 #include <curl/curl.h>
 #include <openssl/crypto.h>
@@ -24,11 +24,11 @@ std::vector<std::string> fields_of(const std::string& line) {
   std::vector<std::string> fields;
   std::istringstream text(line);
   for (std::string field; std::getline(text, field, '\t');) fields.push_back(field);
-  fields.resize(7);  // empty ones at the end are not read
+  fields.resize(7);  // empty fields at the end are not read
   return fields;
 }
 
-/// Four digits, which is more than can be measured.
+/// Four digits, which is more than the measurements are accurate to.
 std::string number(double value) {
   char text[32];
   const int decimals = value == std::round(value) || std::abs(value) >= 1000 ? 0 : std::abs(value) >= 10 ? 1 : 3;
@@ -65,7 +65,7 @@ std::string table(const std::vector<Row>& rows) {
   return text;
 }
 
-/// "nginx version: nginx/1.22.1" has the part that matters behind its blank.
+/// In "nginx version: nginx/1.22.1", the relevant part follows the space.
 std::string machine(const std::string& nginx) {
   std::string server = run(shell_word(nginx) + " -v 2>&1").output;
   server.erase(0, server.rfind(' ') + 1);

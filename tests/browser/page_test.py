@@ -37,7 +37,7 @@ class Sandbox:
         self.ca = re.search(r"^certificate authority +(\S+)", text, re.M)[1]
         self.environment.update(re.findall(r"(WECHATPAY_\w+)='([^']*)'", text))
         self.command = text[text.index("curl "):text.index("\nOne line")]
-        # The log is read on, so that the sandbox never waits for room in the pipe.
+        # Keeps reading the log, so that the sandbox never waits for room in the pipe.
         self.reader = threading.Thread(target=lambda: [None for _ in self.process.stdout])
         self.reader.start()
 
@@ -88,7 +88,7 @@ class PageTest(unittest.TestCase):
         self.browser.until("return document.getElementById('live').textContent === 'live'")
 
     def tearDown(self):
-        self.browser.open("about:blank")  # before the sandbox ends, and so that the errors are all there
+        self.browser.open("about:blank")  # before the sandbox ends, and so that all errors have been logged
         self.assertEqual(self.browser.errors(), [])
 
     def text(self, selector):
@@ -171,7 +171,7 @@ class PageTest(unittest.TestCase):
         self.browser.click("#tab-faults")
         self.browser.click('[data-stage="certificates"]')
         self.browser.until("return document.querySelector('[data-stage=certificates]').ariaPressed === 'true'")
-        self.assertEqual(self.sandbox.commit(), 3)  # the answer is signed with a certificate that the client has not
+        self.assertEqual(self.sandbox.commit(), 3)  # signed with a certificate that the client does not have
         self.browser.click('[data-stage="public-key"]')
         self.browser.until("return document.querySelector('[data-stage=public-key]').ariaPressed === 'true'")
         self.commit()
@@ -245,12 +245,13 @@ class PageTest(unittest.TestCase):
               .then(read => done(read.map(one => one.status)));"""
         self.browser.open(f"http://127.0.0.1:{server.server_address[1]}/")
         self.assertEqual(self.browser.run_async(attack, self.sandbox.page), ["rejected", "rejected"])
-        # Under a name of its own that points here, the page counts as the attacker's own: DNS rebinding.
+        # DNS rebinding: the attacker's host name resolves to this machine, so the browser treats the page as the
+        # attacker's.
         port = self.sandbox.page.rsplit(":", 1)[1].rstrip("/")
         self.browser.open(f"http://rebinding.localhost:{port}/")
         self.assertNotIn("Requests", self.text("body"))
         self.browser.run_async(attack, f"http://rebinding.localhost:{port}/")
-        self.browser.errors()  # the browser logs what it was refused
+        self.browser.errors()  # the browser logs the refused requests
         self.commit()
         self.browser.open(self.sandbox.page)
         self.wait_for_rows(1)
@@ -296,7 +297,7 @@ class PageTest(unittest.TestCase):
         literals = []
         for name in ("recovered_signature", "body_variants", "signed_message", "signature_explanation"):
             with open(os.path.join(folder, name + ".cpp"), encoding="utf-8") as source:
-                text = re.sub(r"'(\\.|[^'\\\n])'", "0", source.read())  # characters, of which some are quotes
+                text = re.sub(r"'(\\.|[^'\\\n])'", "0", source.read())  # character literals, some of which are quotes
             for joined in re.findall(r'(?:"(?:[^"\\\n]|\\.)*"\s*)+', text):
                 literals.append("".join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', joined)).replace("\\\\", "\\"))
         begins = ("The client", "The signature", "The request", "Key and scheme are right, but another", ": sign ", ": end ", " Sign ", "with ",
@@ -314,8 +315,8 @@ class PageTest(unittest.TestCase):
         self.browser.click("#tab-faults")
         self.browser.click("#off")
         self.browser.until("return document.getElementById('said').textContent === 'The sandbox did not take it.'")
-        self.browser.open("about:blank")  # which asks no more
-        logged = self.browser.errors()  # the browser logs that nobody answers
+        self.browser.open("about:blank")  # this page sends no more requests
+        logged = self.browser.errors()  # the browser logs the failed connections
         self.assertFalse([one for one in logged if "Uncaught" in str(one)])
 
     def test_pictures_for_the_guide(self):

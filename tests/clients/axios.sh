@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# The npm package wechatpay-axios-plugin against the sandbox, at each of the merchant's stages, with and without faults;
-# and the tool against what that package signs. npm's registry is the one that this machine has configured.
-#   axios.sh TOOL FOLDER      FOLDER: where the packages go, kept between runs
+# Tests the npm package wechatpay-axios-plugin against the sandbox, at each of the merchant's stages, with and without
+# faults. Also tests the tool against answers that the package signs. The npm registry is the one configured on this
+# machine.
+#   axios.sh TOOL FOLDER      FOLDER: where the packages are installed; kept between runs
 set -euo pipefail
 tool=$1 packages=$2
 source "$(dirname "${BASH_SOURCE[0]}")/with_guide.sh"
 
 mkdir -p "$packages"
-installed=$packages/installed  # what is complete
+installed=$packages/installed  # the lock file of the last complete installation
 if ! cmp -s "$here/package-lock.json" "$installed"; then
   rm -f "$installed"
   cp "$here/package.json" "$here/package-lock.json" "$packages"
@@ -32,7 +33,7 @@ is "$(commit 1 "$public_key")" "204 $public_key"
 is "$(commit 1 0123456789ABCDEF)" "400 ERR_BAD_REQUEST"
 is "$(node "$here/certificates.js" "$api_v3_key" 2>&1)" "404 RESOURCE_NOT_EXISTS"
 end
-# The path as it was signed, percent-encoded; each request is in the log once.
+# The log has the path as it was signed, percent-encoded. Each request is in the log once.
 grep -q '^204 POST .*/codes/%E4%BC%9A%E5%91%98%201/bonus/commit .*订单-1' "$folder/log" || fail "$(< "$folder/log")"
 
 for stage in switching certificates; do
@@ -88,7 +89,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -su
   -addext subjectAltName=IP:127.0.0.1 -keyout "$folder/tls.key" -out "$folder/tls.pem" 2> /dev/null
 openssl genrsa -out "$folder/sign.key" 2048 2> /dev/null
 openssl rsa -in "$folder/sign.key" -pubout -out "$folder/sign.pub" 2> /dev/null
-platform() { # [forge]: sets platform, its origin
+platform() { # [forge]: starts the platform, and sets `platform` to its origin
   exec 4< <(bound node "$here/platform.js" "$folder/tls.key" "$folder/tls.pem" "$folder/sign.key" PUB_KEY_ID_7 "$@")
   server=$!
   read -r platform <&4

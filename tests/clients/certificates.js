@@ -1,4 +1,5 @@
-// Downloads the platform's certificate, decrypts it with the APIv3 key, and prints it; or the answer's status and code.
+// Downloads the platform certificate, decrypts it with the APIv3 key, and prints it. On failure, prints the answer's
+// status and code.
 //   node certificates.js APIV3_KEY
 const { Aes: { AesGcm } } = require('wechatpay-axios-plugin');
 

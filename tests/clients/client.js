@@ -1,4 +1,6 @@
-// wechatpay-axios-plugin, set up by the environment. WECHATPAY_CERTS: the platform's keys, id=file with commas between them.
+// wechatpay-axios-plugin, configured by environment variables. WECHATPAY_CERTS: the platform's keys as id=file,
+// separated
+// by commas.
 const { X509Certificate } = require('crypto');
 const { readFileSync } = require('fs');
 const { Agent } = require('https');

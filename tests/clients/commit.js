@@ -1,5 +1,5 @@
-// Commits an order several times, one after the other, and says of each what became of it: a status and the key that
-// signed it, or what the plugin found wrong.
+// Commits an order several times, one after the other, and prints each result: the status and the key that signed the
+// answer, or the plugin's error.
 //   node commit.js [TIMES [Wechatpay-Serial]]
 const [times = 1, announced] = process.argv.slice(2);
 const wxpay = require('./client')(announced ? { headers: { 'Wechatpay-Serial': announced } } : {});

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The guide's PHP lines, with a request as the official SDK sends it, and answers verified as it verifies them.
+# The guide's PHP code. The request is the same as from the official SDK, and answers are verified in the same way.
 #   php.sh TOOL
 set -euo pipefail
 tool=$1
@@ -22,7 +22,7 @@ grep -q '503 {"code":"SYSTEM_ERROR"' <<< "$answer" || fail "503: $answer"
 [ "$(commit)" = 204 ] || fail "after the faults"
 end
 
-# The certificate's stage, without an announcement.
+# The stage with a platform certificate, without an announced public key.
 start --folder "$folder/files" --stage certificates
 read_log
 certificate=$(echo "$folder"/files/wechatpay_*.pem)

@@ -1,5 +1,5 @@
-// An HTTPS server that answers 204, signed by wechatpay-axios-plugin's own functions: a platform to verify. Prints its
-// origin; with `forge`, it signs another nonce than the one that it sends.
+// An HTTPS server that answers 204, signed with wechatpay-axios-plugin's own functions. Clients can verify its answers.
+// Prints its origin. With `forge`, it signs a different nonce from the one that it sends.
 //   node platform.js TLS_KEY TLS_CERTIFICATE SIGNING_KEY ID [forge]
 const { readFileSync } = require('fs');
 const { createServer } = require('https');

@@ -1,5 +1,5 @@
 <?php
-// Stands in for wechatpay-php, whose packages are not Debian's: the same names, and the same bytes in a request (Accept,
+// Replaces wechatpay-php, which Debian does not package. It has the same names and sends the same bytes (Accept,
 // Content-Type, User-Agent, the order in Authorization, no Wechatpay-Serial). It verifies answers as the SDK does.
 
 namespace WeChatPay\Crypto {

@@ -1,5 +1,5 @@
-// Relays as processes that are killed and stopped, over a database that crashes: nothing is lost, and nothing is
-// committed that was not ordered.
+// Relay processes are killed and stopped, and the database crashes. No order is lost, and nothing is committed that was
+// not ordered.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -82,7 +82,7 @@ class ChaosParts : protected OutboxParts {
   const std::unique_ptr<Sandbox> sandbox_ = Sandbox::start(faulty()).value();
 };
 
-/// What a process shows that has it as its output.
+/// A terminal that records the output of a process.
 class Terminal {
  public:
   Terminal() {
@@ -96,7 +96,7 @@ class Terminal {
 
   std::string name() const { return name_.data(); }
 
-  /// All of it until now.
+  /// Everything shown so far.
   const std::string& shown() {
     std::array<char, 4096> some{};
     for (ssize_t length = 1; length > 0;) {
@@ -107,7 +107,7 @@ class Terminal {
     return shown_;
   }
 
-  /// Whether shown() met the end: nobody has the terminal open any more.
+  /// Whether shown() has reached the end: no process has the terminal open any more.
   bool ended() const { return ended_; }
 
  private:
@@ -127,7 +127,7 @@ class PostgresqlTool : public ::testing::Test, protected ChaosParts {
   PostgresqlTool() : ChaosParts(PostgresqlServer::shared()) {}
 };
 
-/// A merchant that credits orders, and rolls every fifth one back.
+/// A merchant that credits orders and rolls back every fifth one.
 void insert_orders(const std::string& url, int count, std::set<std::string>& ordered) {
   const auto merchant = connect(url);
   for (int i = 1; i <= count; ++i) {
@@ -164,7 +164,7 @@ TEST_P(Chaos, KilledAndStoppedRelaysAndACrashedServerLoseNothing) {
   server_.crash();
   server_.start();
   ASSERT_TRUE(becomes([this] {
-    execute("UPDATE wechatpay_bonus_outbox SET due_at = now() WHERE claim IS NULL;");  // no pause of an hour
+    execute("UPDATE wechatpay_bonus_outbox SET due_at = now() WHERE claim IS NULL;");  // skips the pause of an hour
     return unsettled() == 0;
   })) << read_text(log());
   for (const auto& one : relays) EXPECT_EQ(one->end(SIGTERM), 0) << read_text(log());

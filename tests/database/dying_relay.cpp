@@ -1,4 +1,4 @@
-// A relay, or an operator's command, that is killed at a named point.
+// A relay or an operator's command that is killed at a named point.
 //   dying_relay POINT DATABASE_URL [ORIGIN CA CERTIFICATE KEY PUBLIC_KEY PUBLIC_KEY_ID]
 #include <unistd.h>
 
@@ -27,7 +27,7 @@ std::string& point() {
   return name;
 }
 
-/// As SIGKILL from outside would end it: nothing is written, closed or handed back.
+/// Ends the process as SIGKILL from outside would: nothing is written, closed or released.
 void die_at(const std::string& here) {
   while (here == point()) ::kill(::getpid(), SIGKILL);
 }
@@ -35,7 +35,7 @@ void die_at(const std::string& here) {
 /// Set by SIGUSR1: a third of the leases has passed.
 std::atomic<bool> lease_passes{false};
 
-/// Dies before or after a statement, of which the point names a piece: "before statement: COMMIT".
+/// Dies before or after a statement. The point names a part of the statement: "before statement: COMMIT".
 class DyingSession : public Session {
  public:
   explicit DyingSession(std::unique_ptr<Session> session) : session_(std::move(session)) {}
@@ -145,17 +145,17 @@ int relay(const std::string& url, const std::vector<std::string>& words) {
       client_options);
   if (!client) return 2;
   RelayOptions options;
-  options.owner = {credentials->mchid(), "https://api.example"};  // as the fixture of the tests
+  options.owner = {credentials->mchid(), "https://api.example"};  // the same as in the fixture of the tests
   options.max_in_flight = 4;
   RelayTime time;
-  // A call that is under way for long, as far as its lease is concerned.
+  // After SIGUSR1, calls look long enough in progress for their lease to be renewed.
   static_cast<void>(std::signal(SIGUSR1, [](int) { lease_passes = true; }));
   time.lease_now = [] { return Lease::Clock::now() + std::chrono::seconds(lease_passes ? 31 : 0); };
   Relay relay(
       options, [&url] { return std::make_unique<DyingStore>(open_inner_store(url)); }, *client,
       [](const std::string& line) { std::cerr << line << "\n"; }, time);
   relay.run();
-  return 3;  // it was to be killed
+  return 3;  // an error: the process should have been killed
 }
 
 int run(const std::vector<std::string>& words) {
@@ -171,7 +171,7 @@ int run(const std::vector<std::string>& words) {
 }  // namespace wechatpay::bonus_commit::outbox
 
 int main(int argc, char** argv) {
-  ::alarm(60);  // where it does not reach the point
+  ::alarm(60);  // ends the process if it does not reach the point
   try {
     return wechatpay::bonus_commit::outbox::run({argv + 1, argv + argc});
   } catch (const std::exception& error) {

@@ -1,4 +1,4 @@
-// A process that is killed at each point of a row's life, and at those of an operator's commands: another one goes on.
+// A process is killed at each point of a row's life and of an operator's commands. Another process continues its work.
 #include <atomic>
 #include <csignal>
 #include <memory>
@@ -27,7 +27,7 @@ class Kill : public ::testing::TestWithParam<SharedServer>, protected OutboxPart
 
   std::string log() const { return folder_.path("log"); }
 
-  /// A relay that ends at that point; empty: at none.
+  /// A relay that is killed at that point. If empty, it is not killed.
   std::unique_ptr<ToolProcess> relay(const std::string& point) const {
     const SandboxFiles& files = sandbox_->files();
     const std::vector<std::string> words = {point,
@@ -41,7 +41,7 @@ class Kill : public ::testing::TestWithParam<SharedServer>, protected OutboxPart
     return std::make_unique<ToolProcess>(words, log(), WECHATPAY_DYING_RELAY);
   }
 
-  /// A pruning that ends at that point.
+  /// A prune command that is killed at that point.
   int prune_until(const std::string& point) const {
     return ToolProcess({point, url_}, log(), WECHATPAY_DYING_RELAY).wait();
   }
@@ -52,7 +52,7 @@ class Kill : public ::testing::TestWithParam<SharedServer>, protected OutboxPart
                            [](std::size_t sum, const CommittedOrder& one) { return sum + one.times; });
   }
 
-  /// Ends the leases of the one that is dead, and has another one do the rest. `repeated`: of the calls.
+  /// Ends the leases of the dead relay, and lets another relay do the rest. `repeated`: the number of repeated calls.
   void expect_another_goes_on(const std::string& point, std::size_t repeated) {
     execute("UPDATE wechatpay_bonus_outbox SET due_at = now() WHERE claim IS NOT NULL;");
     const auto other = relay("");
@@ -117,7 +117,7 @@ TEST_P(Kill, OfARelayWhileACallIsUnderWayAndInItsRenewalRepeatsThatCall) {
 }
 
 TEST_P(Kill, OfARelayWhoseSettlementWaitsInTheServerRepeatsThatCall) {
-  if (!on_postgresql()) return;  // there, a settlement has several statements
+  if (!on_postgresql()) return;  // on other databases, a settlement has several statements
   start_again();
   const auto other = connect(url_);
   other->execute("BEGIN; LOCK TABLE wechatpay_bonus_outbox_done IN EXCLUSIVE MODE;");
@@ -154,7 +154,7 @@ TEST_P(Kill, OfAnOperatorsPruneLeavesWhatTheNextOneFinishes) {
 }
 
 TEST_P(Kill, OfAServerInAnInstallationLeavesWhatTheNextOneFinishes) {
-  if (on_postgresql()) return;  // there, an installation is one transaction
+  if (on_postgresql()) return;  // on PostgreSQL, an installation is one transaction
   const std::string schema = schema_for(url_);
   for (std::size_t end = 0; (end = schema.find(";\n", end)) != std::string::npos; ++end) {
     execute(

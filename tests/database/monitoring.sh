@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The alerts, the dashboard and the systemd unit of examples/outbox, as far as promtool and systemd are there.
+# Checks the alerts, the dashboard and the systemd unit of examples/outbox, if promtool and systemd are installed.
 #   monitoring.sh SOURCE_FOLDER TOOL
 set -euo pipefail
 source=$1
@@ -38,7 +38,7 @@ fi
 if command -v systemd-analyze > /dev/null; then
   echo "-- systemd knows every word of the unit"
   unit='wechatpay-bonus-commit-relay@.service'
-  ln -s "$tool" "$folder/tool" # its path may have blanks
+  ln -s "$tool" "$folder/tool" # because its path may contain spaces
   sed "s|^ExecStart=/usr/bin/wechatpay-bonus-commit |ExecStart=\"$folder/tool\" |" "$source/examples/outbox/$unit" \
     > "$folder/${unit/@/@shop}"
   systemd-analyze verify --man=no "$folder/${unit/@/@shop}" > "$folder/log" 2>&1 || fail "$(cat "$folder/log")"

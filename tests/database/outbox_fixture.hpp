@@ -1,4 +1,4 @@
-// An outbox in a real database, and how tests look into it.
+// An outbox in a real database, and queries for tests to inspect it.
 #ifndef WECHATPAY_TESTS_DATABASE_OUTBOX_FIXTURE_HPP
 #define WECHATPAY_TESTS_DATABASE_OUTBOX_FIXTURE_HPP
 
@@ -31,7 +31,7 @@ class OutboxParts {
     }
   }
 
-  /// A store of its own connection, which the merchant's tables know.
+  /// A store with its own connection, opened for the merchant that owns the tables.
   std::unique_ptr<Store> store(const std::string& url) const {
     auto made = open_store(url);
     made->open(owner);
@@ -41,11 +41,11 @@ class OutboxParts {
 
   void execute(const std::string& statements) const { connect(url_)->execute(statements); }
 
-  /// The first column of the first line.
+  /// The first column of the first row.
   std::string value(const std::string& query) const { return connect(url_)->query(query).at(0).at(0); }
   int number(const std::string& query) const { return std::stoi(value(query)); }
 
-  /// So many orders, named `name`-1 and so on, in one transaction.
+  /// Inserts `count` orders, named `name`-1 and so on, in one transaction.
   void insert(int count, const std::string& name = "order") const {
     std::string statement =
         "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value) VALUES ";
@@ -73,7 +73,7 @@ class OutboxParts {
     return settlement;
   }
 
-  /// Waits until it is so; false where it never was within two minutes.
+  /// Waits until `so` returns true. Returns false after two minutes.
   static bool becomes(const std::function<bool()>& so) {
     const auto limit = std::chrono::steady_clock::now() + std::chrono::minutes(2);
     while (!so()) {
@@ -94,13 +94,13 @@ class OutboxParts {
 
 using SharedServer = DatabaseServer& (*)();
 
-/// What works with every database.
+/// Tests for every database.
 class OutboxTest : public ::testing::TestWithParam<SharedServer>, protected OutboxParts {
  protected:
   OutboxTest() : OutboxParts(GetParam()()) {}
 };
 
-/// What is PostgreSQL's alone.
+/// Tests for PostgreSQL only.
 class PostgresqlOutboxTest : public ::testing::Test, protected OutboxParts {
  protected:
   PostgresqlOutboxTest() : OutboxParts(PostgresqlServer::shared()) {}

@@ -20,7 +20,7 @@ using namespace testing;
 
 namespace {
 
-/// One relay in a thread of its own. Ended with the test, if not before.
+/// One relay in its own thread. It ends with the test at the latest.
 class Running {
  public:
   Running(RelayOptions options, Relay::OpenStore open_store, BonusCommitClient client)
@@ -96,7 +96,7 @@ class RelayParts : protected OutboxParts {
     return becomes([this] { return unsettled() == 0; });
   }
 
-  /// Every done row was committed, and every commit is a done row's.
+  /// Every done row was committed, and every commit belongs to a done row.
   void expect_done_as_committed(std::size_t orders) const {
     const auto committed = sandbox_->wechat_pay().committed();
     EXPECT_EQ(committed.size(), orders);
@@ -392,7 +392,7 @@ TEST_F(PostgresqlRelayTest, ATransactionThatIsOpenForLongHoldsNothingUp) {
   const auto relay = start();
   ASSERT_TRUE(becomes_empty()) << relay->log();
   EXPECT_EQ(done(), 200);
-  // Inserted before the others, and seen after them.
+  // Inserted before the others, but visible after them.
   long_one->execute(
       "ROLLBACK; BEGIN; INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, due_at, "
       "bonus_value) VALUES ('1', '2', 'late', '1900000001', now() - interval '1' hour, 5); COMMIT;");
@@ -576,7 +576,7 @@ TEST_P(RelayTest, ARowThatWaitsWhileItsOrderIsDoneWithOtherPointsIsAConflict) {
   insert(1, "probe");
   const auto relay = start();
   ASSERT_TRUE(becomes([this] { return done() == 1; })) << relay->log();
-  // In one claim: the first two are called, the third when the first has ended, and the last waits.
+  // All in one claim: the first two are called, the third is called when the first has ended, and the last waits.
   execute(
       "INSERT INTO wechatpay_bonus_outbox (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value) "
       "VALUES ('1', '2', 'order', '1230000109', '1900000109', 30), ('1', '2', 'slow-1', '1230000109', '1900000109', "
@@ -610,7 +610,7 @@ TEST_P(RelayTest, ARateThatOthersUseUpIsSeenAndARelayThatWaitsForItIsHealthy) {
   options_.pace.per_second = 0.001;
   const auto first = start();
   ASSERT_TRUE(becomes([this] { return done() == 2; })) << first->log();
-  const auto second = start();  // the burst is gone: it makes no call in the next quarter of an hour
+  const auto second = start();  // the burst is used up: it makes no call in the next quarter of an hour
   const auto administration = open_administration(url_);
   const auto begin = second->metrics().waited_for_rate_at;
   ASSERT_TRUE(becomes([&] { return second->metrics().waited_for_rate_at > begin; })) << second->log();
@@ -660,7 +660,7 @@ TEST_F(PostgresqlRelayTest, MoreRelaysThanConnectionsDoTheWorkAllTheSame) {
   expect_done_as_committed(200);
 }
 
-/// Asks for the end as soon as it is open.
+/// Asks the relay to stop as soon as the store is open.
 class StoreAtTheEnd : public Store {
  public:
   StoreAtTheEnd(std::function<void()> ask, std::atomic<int>& claims) : ask_(std::move(ask)), claims_(claims) {}

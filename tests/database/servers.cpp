@@ -38,7 +38,7 @@ fs::path newest_postgresql() {
   return newest;
 }
 
-/// A socket's path is at most 107 characters long, so it does not stand where TMPDIR says.
+/// A socket's path has at most 107 characters, so the folder is not in TMPDIR.
 fs::path new_folder() {
   char name[] = "/tmp/wechatpay-db-XXXXXX";
   if (::mkdtemp(name) == nullptr) throw std::runtime_error("no temporary folder");
@@ -80,7 +80,7 @@ void DatabaseServer::start() {
 }
 
 void DatabaseServer::crash() {
-  end_program(server_, name() == "PostgreSQL" ? SIGQUIT : SIGKILL);  // SIGKILL would leave its processes behind
+  end_program(server_, name() == "PostgreSQL" ? SIGQUIT : SIGKILL);  // SIGKILL would leave its child processes running
   server_ = -1;
 }
 
@@ -137,7 +137,7 @@ DatabaseServer& PostgresqlServer::shared() {
 }
 
 PostgresqlServer::PostgresqlServer() : programs_(newest_postgresql()) {
-  // Of the user's own server, which a URL leaves open.
+  // These could point to the user's own server, because the URL does not set them.
   for (const char* variable : {"PGHOSTADDR", "PGPORT", "PGOPTIONS", "PGSERVICE", "PGSSLMODE", "PGPASSWORD"}) {
     ::unsetenv(variable);
   }

@@ -1,4 +1,4 @@
-// Databases of the test program's own, each on a socket in a temporary folder.
+// Database servers of the test program, each on a socket in a temporary folder.
 #ifndef WECHATPAY_TESTS_DATABASE_SERVERS_HPP
 #define WECHATPAY_TESTS_DATABASE_SERVERS_HPP
 
@@ -10,7 +10,7 @@
 
 namespace wechatpay::bonus_commit {
 
-/// Started once in a program, and ended with it. No server runs as root: there it runs as nobody.
+/// Started once per program, and ended with it. No server runs as root: if the tests do, it runs as the user nobody.
 class DatabaseServer {
  public:
   DatabaseServer();
@@ -18,8 +18,8 @@ class DatabaseServer {
   DatabaseServer& operator=(const DatabaseServer&) = delete;
   virtual ~DatabaseServer();
 
-  void start();  ///< and waits until it answers; it ends with the thread that calls this, the main one
-  void crash();  ///< as where it is killed: it has to recover what it had written
+  void start();  ///< and waits until it answers; it ends with the calling thread, which is the main thread
+  void crash();  ///< as if it were killed: at its next start it has to recover what it had written
 
   /// Makes an empty database, and returns its name.
   std::string new_database();
@@ -27,7 +27,7 @@ class DatabaseServer {
 
   virtual std::string name() const = 0;
 
-  /// The URL of a database for a user; empty: the one who may do everything.
+  /// The URL of a database for a user. If `user` is empty, the superuser.
   virtual std::string url(const std::string& database, const std::string& user = "") const = 0;
 
   /// Starts a program as the server's user, in its folder.

@@ -1,4 +1,4 @@
-// The outbox's statements against a real server.
+// Runs the outbox's statements on a real server.
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -11,7 +11,7 @@ namespace wechatpay::bonus_commit::outbox {
 
 namespace {
 
-/// The message of the DatabaseError that `run` throws; empty where it throws none.
+/// The message of the DatabaseError that `run` throws. Empty if it throws none.
 std::string error_of(const std::function<void()>& run) {
   try {
     run();
@@ -218,7 +218,7 @@ TEST_P(OutboxTest, AClaimInTurnsTakesTheOldestRowsOfEachMerchantAndNoMoreThanIts
   for (const Row& row : store->claim(claim)) ++claimed[row.order.sub_mchid];
   if (server_.name() == "PostgreSQL") {
     EXPECT_EQ(claimed, (std::map<std::string, int>{{"$1", 3}, {"1900000109", 4}}));
-  } else {  // any of the oldest rows, so that workers meet less
+  } else {  // any of the oldest rows, so that workers conflict less often
     EXPECT_GE(claimed["$1"], 1);
     EXPECT_EQ(claimed["1900000109"], 4);
   }
@@ -377,7 +377,7 @@ TEST_P(OutboxTest, WhatTheServerSaysIsShownWithoutCharactersThatATerminalHeeds) 
     connect(url_)->execute(postgresql ? "DO $$ BEGIN RAISE EXCEPTION '" + hostile + "'; END $$;"
                                       : "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '" + hostile + "';");
   });
-  EXPECT_TRUE(contains(error, "1B[31m red")) << error;  // MariaDB has its own way to write it
+  EXPECT_TRUE(contains(error, "1B[31m red")) << error;  // MariaDB escapes it in its own way
   EXPECT_EQ(error.find_first_of("\x1B\r\n"), std::string::npos) << error;
   execute("INSERT INTO wechatpay_bonus_outbox_about VALUES ('merchant', '" + hostile + "'), ('host', 'x');");
   const std::string refused = error_of([this] { open_store(url_)->open(owner); });

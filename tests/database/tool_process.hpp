@@ -1,4 +1,4 @@
-// The tool as a process of its own.
+// The tool as a separate process.
 #ifndef WECHATPAY_TESTS_DATABASE_TOOL_PROCESS_HPP
 #define WECHATPAY_TESTS_DATABASE_TOOL_PROCESS_HPP
 
@@ -14,7 +14,7 @@
 
 namespace wechatpay::bonus_commit {
 
-/// Killed with the test, if it has not ended before. What it says goes into a file.
+/// Killed with the test, if it has not ended before. Its output goes to a file.
 class ToolProcess {
  public:
   ToolProcess(std::vector<std::string> arguments, const std::string& log, const std::string& program = WECHATPAY_TOOL) {
@@ -39,7 +39,7 @@ class ToolProcess {
 
   void signal(int number) const { ::kill(process_, number); }
 
-  /// Sends the signal, waits, and returns the exit status; minus the signal's number where it ended the process.
+  /// Sends the signal, waits, and returns the exit status. If a signal ended the process, returns minus its number.
   int end(int number) {
     signal(number);
     return wait();
