@@ -1,11 +1,9 @@
 #!/usr/bin/env bash
 # Static analysis, with the checks of .clang-tidy, of all of src/ and include/: the sources, the headers that they
-# include,
-# and the few headers that only users include, each in its own source file.
-#   clang_tidy.sh BUILD_FOLDER    configured with clang++, CMAKE_EXPORT_COMPILE_COMMANDS and CMAKE_UNITY_BUILD
-# (third-party
-#                                 headers take most of the time). Nothing needs to be built.
-#                                 Its name must contain UnifiedSource: without that, clang's analyzer follows no path
+# include, and the few headers that only users include, each in its own source file.
+#   clang_tidy.sh BUILD_FOLDER    configured with clang++, CMAKE_EXPORT_COMPILE_COMMANDS and CMAKE_UNITY_BUILD, because
+#                                 third-party headers take most of the time. Nothing needs to be built.
+#                                 Its name must contain UnifiedSource. Otherwise clang's analyzer follows no path
 #                                 through a source that is included by another one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# What run.sh leaves out: further compilers and standards, coverage, sanitizers, fuzzing, static analysis, the soak in its
-# short form, benchmarks, the model of the outbox, the API reference, and consumers. About half an hour on two cores.
+# Runs the checks that run.sh leaves out: further compilers and standards, coverage, sanitizers, fuzzing, static
+# analysis, the short soak, benchmarks, the outbox model, the API reference, and consumers. Takes about half an hour on
+# two cores.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tests/suite.sh
 
 bash cmake/install-dependencies.sh matrix
 
-# The only reasons for which this machine may skip a test.
+# The only reasons to skip a test on this machine.
 skips="shown by the other builds"
 grep -q '^0*1 ' /proc/net/if_inet6 2> /dev/null || skips+="|this machine has no IPv6 loopback"
 
@@ -15,16 +16,16 @@ begin "format"
 git ls-files '*.cpp' '*.hpp' '*.ipp' | xargs clang-format --dry-run --Werror
 begin "scripts"
 git ls-files '*.sh' .ci/run | xargs shellcheck --external-sources --source-path=SCRIPTDIR
-begin "spelling"  # a keyword of SQLite's, and what the tests misspell on purpose
+begin "spelling"  # an SQLite keyword, and words that the tests misspell on purpose
 git ls-files '*.md' '*.cpp' '*.hpp' '*.ipp' '*.sh' '*.txt' '*.cmake' '*.1' | grep -v '^tests/package/exported_symbols.txt$' |
   xargs codespell --ignore-words-list=iif,comit,chekc,fo,keypair
 
-# Coverage and sanitizers in one build. Its tests run in a random order, each program's twice, beside the other
-# programs, behind a proxy that is not there.
+# Coverage and sanitizers in one build. Each program runs its tests twice in a random order, in parallel with the other
+# programs. The proxy variables name a proxy that does not exist.
 build gcc-23-sanitized g++ 23 "-DCMAKE_CXX_FLAGS=-g1 --coverage -fprofile-update=atomic" \
   -DWECHATPAY_BONUS_COMMIT_SANITIZE=address,undefined
 find build/gcc-23-sanitized -name '*.gcda' -delete
-others="database|clients|browser"  # what needs programs of others
+others="database|clients|browser"  # tests that need third-party programs
 nowhere=http://127.0.0.1:1
 https_proxy=$nowhere HTTPS_PROXY=$nowhere all_proxy=$nowhere ALL_PROXY=$nowhere no_proxy=localhost NO_PROXY=localhost \
   TZ=Asia/Shanghai GTEST_SHUFFLE=1 GTEST_REPEAT=2 run_tests gcc-23-sanitized --label-exclude "$others" --parallel 4
@@ -34,28 +35,28 @@ gcovr --root . --filter include/ --filter src/ --exclude-unreachable-branches --
   sed -n '/^File/,$p'
 
 build clang-17-threads clang++ 17 -DCMAKE_CXX_FLAGS=-g1 -DWECHATPAY_BONUS_COMMIT_SANITIZE=thread
-# The tests fork while there are threads; a child that starts threads of its own is what they are about.
+# The tests fork while threads run, because they test a child that starts its own threads.
 TSAN_OPTIONS="die_after_fork=0 suppressions=$PWD/tests/support/tsan_suppressions.txt" \
   run_tests clang-17-threads --label-exclude "clients|browser" --exclude-regex simulation --parallel 2
 
-# clang++'s warnings of all sources as C++20 are among what it says: nothing is built.
+# This also reports clang++'s warnings for all sources as C++20. Nothing is built.
 begin "static analysis"
 quietly build/UnifiedSource/configure.log cmake -S . -B build/UnifiedSource -G Ninja \
   -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_STANDARD=20 -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DCMAKE_UNITY_BUILD=ON
 bash tests/clang_tidy.sh build/UnifiedSource
 
-# clang++'s address and undefined sanitizers, which find other things than g++'s, have the library to themselves here.
+# Here the library is tested with clang++'s address and undefined sanitizers, which find other bugs than g++'s.
 targets="answer_fuzz keys_fuzz request_fuzz retry_after_fuzz" build fuzz clang++ 17 "-DCMAKE_CXX_FLAGS=-O1 -g1" \
   -DWECHATPAY_BONUS_COMMIT_SANITIZE=address,undefined,fuzzer-no-link
 begin "fuzzing"
 bash tests/fuzz/run.sh build/fuzz 25
 
-# What users compile, in the settings that are left. The benchmarks, further down, are built on top of the first.
+# Builds the targets that users compile, in the remaining configurations. The benchmarks below reuse the first build.
 for_users="wechatpay_bonus_commit wechatpay_bonus_commit_testing wechatpay_bonus_commit_sandbox wechatpay_bonus_commit_tool examples/all
   headers_stand_alone_17 headers_stand_alone_20 headers_without_exceptions_17 headers_without_exceptions_20
   readme_snippets_17 readme_snippets_20"
 targets="$for_users soak simulation" build benchmark g++ 20 -DCMAKE_BUILD_TYPE=Release -DWECHATPAY_BONUS_COMMIT_BUILD_BENCHMARKS=ON
-run_tests benchmark --label-regex soak  # the only one of its runs without a sanitizer, which hides what memory it uses
+run_tests benchmark --label-regex soak  # its only run without a sanitizer, which would hide its memory use
 targets=$for_users build clang-23 clang++ 23
 
 begin "benchmarks, in their short form: that they work, not how fast"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds with g++ as C++17, and runs the tests: unit, integration, failures, tool, guides.
-# A few minutes. matrix.sh has the rest.
+# Installs missing dependencies, builds with g++ as C++17, and runs the tests: unit, integration, failures, tool,
+# guides.
+# Takes a few minutes. matrix.sh runs the other checks.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tests/suite.sh

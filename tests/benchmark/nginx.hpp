@@ -1,6 +1,5 @@
 /// The server of the benchmarks: nginx with one worker on one core, TLS, and a 204 with a platform signature that is
-/// made
-/// at the start. The signed message of a 204 contains only timestamp and nonce, so the signature is valid for five
+/// made at the start. The signed message of a 204 contains only timestamp and nonce, so the signature is valid for five
 /// minutes.
 #ifndef WECHATPAY_TESTS_BENCHMARK_NGINX_HPP
 #define WECHATPAY_TESTS_BENCHMARK_NGINX_HPP

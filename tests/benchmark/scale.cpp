@@ -82,8 +82,7 @@ class Burst {
   }
 
   /// How long each call waited for its end, relative to a queue in which calls end at the same moments but in the order
-  /// in
-  /// which they were started. Ascending. The percentiles of the waiting time itself would be almost the same in any
+  /// in which they were started. Ascending. The percentiles of the waiting time itself would be almost the same in any
   /// order.
   std::vector<double> waiting_against_fair() const {
     std::vector<Clock::time_point> fairly_ended = ended_;

@@ -1,6 +1,5 @@
 // wechatpay-axios-plugin, configured by environment variables. WECHATPAY_CERTS: the platform's keys as id=file,
-// separated
-// by commas.
+// separated by commas.
 const { X509Certificate } = require('crypto');
 const { readFileSync } = require('fs');
 const { Agent } = require('https');

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Every function of OpenSSL's and libcurl's that the library calls has a failing wrapper, or cannot fail.
+# Checks that every OpenSSL and libcurl function that the library calls has a failing wrapper or cannot fail.
 #   complete.sh LIBRARY
 set -euo pipefail
 library=$(realpath "$1")
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-# They free, read what is there, or say so by what the caller does not need: a counter, a text, a time.
+# These functions only free or read memory, or their result is one that the caller can do without: a counter, a text, a
+# time.
 cannot_fail='
   ASN1_TIME_free BIO_free BIO_free_all BIO_number_written BIO_s_null BIO_up_ref BN_free CRYPTO_clear_free CRYPTO_free
   ERR_clear_error ERR_peek_last_error ERR_pop_to_mark ERR_reason_error_string ERR_set_mark EVP_CIPHER_free

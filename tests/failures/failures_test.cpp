@@ -1,5 +1,5 @@
-// OpenSSL, libcurl and the memory fail, each call in its turn; the library ends every time with the truth, and loses
-// nothing. The server is a process of its own, so that it does not fail along.
+// Makes each call to OpenSSL, libcurl and the memory allocator fail in turn. The library must report a correct result
+// each time, and must not leak. The server is a separate process, so that it does not fail too.
 #include <curl/curl.h>
 #include <gtest/gtest.h>
 #include <openssl/bn.h>
@@ -50,7 +50,7 @@ struct Failure {
   const char* name = nullptr;
   std::atomic<int> nth{0};
   std::atomic<bool> struck{false};
-  bool passed_over = false;  ///< it struck while create() looked for the merchant's own key, which is no reason to fail
+  bool passed_over = false;  ///< it struck while create() searched for the merchant's own key; create() may ignore that
 };
 Failure failure;
 
@@ -129,7 +129,7 @@ const Wrapped all_wrapped[] = {
 #undef WRAP
 #undef WRAP_OPTION
 
-/// The sandbox in its own process, started before there is any thread.
+/// The sandbox in its own process, which is started before any thread.
 class SandboxProcess {
  public:
   SandboxProcess() {
@@ -195,7 +195,7 @@ SandboxProcess* sandbox_process = nullptr;
 
 std::string file(const std::string& name) { return sandbox_process->files + "/" + name; }
 
-/// The merchant's PKCS#12 file as WeChat Pay makes it, with RC2.
+/// The merchant's PKCS#12 file in WeChat Pay's format, with RC2.
 const std::string& legacy_p12() {
   static const std::string made = [] {
     const auto key = read_private_key(read_text(file("apiclient_key.pem")), "", "key");
@@ -215,7 +215,7 @@ const std::string& platform_certificate_file() {
   return found;
 }
 
-/// Everything that a merchant sets up.
+/// Sets up everything that a merchant needs.
 Result<BonusCommitClient> set_up(std::shared_ptr<EventLoop> loop = nullptr,
                                  const std::string& origin = sandbox_process->origin) {
   auto from_pem = Credentials::from_pem_files(file("apiclient_cert.pem"), file("apiclient_key.pem"));
@@ -241,14 +241,14 @@ Result<BonusCommitClient> set_up(std::shared_ptr<EventLoop> loop = nullptr,
   return client;
 }
 
-/// Set-up and a commit; the latter only where the former has worked.
+/// Set-up, and a commit if the set-up worked.
 CommitResult whole_way() {
   auto client = set_up();
   if (!client) return std::move(client).error();
   return client->commit(seed_request());
 }
 
-/// The same in an event loop of the program's.
+/// The same in the program's own event loop.
 CommitResult way_in_a_loop() {
   const auto loop = std::make_shared<PollingLoop>();
   auto client = set_up(loop);
@@ -259,7 +259,7 @@ CommitResult way_in_a_loop() {
   return *std::move(result);
 }
 
-/// A commit that starts when another one ends.
+/// A commit that starts in the callback of another one.
 CommitResult way_of_two() {
   const auto client = set_up();
   if (!client) return client.error();
@@ -271,14 +271,14 @@ CommitResult way_of_two() {
   return ended.get_future().get();
 }
 
-/// The merchant's key and certificate in the forms that take other ways than set_up()'s.
+/// The merchant's key and certificate in forms that are loaded by code that set_up() does not run.
 struct OtherForms {
   PkeyHandle key = *read_private_key(read_text(file("apiclient_key.pem")), "", "key");
   std::string certificate = read_text(file("apiclient_cert.pem"));
   std::string encrypted = private_key_pem(key.get(), KeyFormat::pkcs1, "passphrase");
   std::string encrypted_pkcs8 = private_key_pem(key.get(), KeyFormat::pkcs8, "passphrase");
   std::string public_key;
-  std::string open_p12;  ///< neither encrypted nor with a MAC
+  std::string open_p12;  ///< not encrypted, without a MAC
 
   OtherForms() {
     unsigned char* der = nullptr;
@@ -314,7 +314,7 @@ CommitResult way_of_other_forms() {
   return CommitReceipt{};
 }
 
-/// Of several, since one in 256 decrypts to something whose padding is right.
+/// Tries several, because one wrong passphrase in 256 decrypts to data with correct padding.
 CommitResult way_of_a_wrong_passphrase() {
   for (const char* wrong : {"wrong", "not this one", "nor this"}) {
     static_cast<void>(Credentials::from_pem(other_forms().certificate, other_forms().encrypted, wrong).error());
@@ -322,7 +322,7 @@ CommitResult way_of_a_wrong_passphrase() {
   return Credentials::from_pem(other_forms().certificate, other_forms().encrypted, "the last").error();
 }
 
-/// A commit over a kept connection on which something has arrived.
+/// A commit that finds a keep-alive connection with unexpected data on it.
 CommitResult way_over_a_dead_connection() {
   const auto client = set_up(nullptr, sandbox_process->second_origin);
   if (!client) return client.error();
@@ -330,7 +330,7 @@ CommitResult way_over_a_dead_connection() {
   return client->commit(seed_request());
 }
 
-/// What a proxy's URL goes through.
+/// Runs the code that handles a proxy's URL.
 CommitResult way_through_a_proxy() {
   CurlOptions curl_options;
   curl_options.proxy = "http://127.0.0.1:1";
@@ -361,7 +361,7 @@ void expect_error_that_helps(const Error& error, const std::string& where) {
   EXPECT_NE(error.kind, ErrorKind::misuse) << where;
 }
 
-/// Lets each call of `wrapped` fail in its turn, until there are no more.
+/// Makes each call of `wrapped` fail in turn, until there are no more calls.
 template <typename Way>
 void fail_each_call(const Wrapped& wrapped, const Way& way) {
   for (int nth = 1; nth < 500; ++nth) {
@@ -377,11 +377,11 @@ void fail_each_call(const Wrapped& wrapped, const Way& way) {
   }
 }
 
-/// In the order in which a process does so.
+/// In the order in which a process calls them.
 constexpr const char* called_once_in_a_process[] = {"curl_global_init", "EVP_MD_fetch"};
 
-/// Before all tests, in whichever order these are: what the ways need is made before anything fails, then that fails
-/// which a process calls once.
+/// Runs before all tests, in whichever order they run. First it makes what the tests need, while nothing fails. Then it
+/// makes the functions fail that a process calls only once.
 class FirstUse : public ::testing::Environment {
  public:
   void SetUp() override {
@@ -420,7 +420,7 @@ TEST(Failures, OfThirdPartiesAreErrors) {
   EXPECT_TRUE(whole_way());
 }
 
-/// A call whose `nth` allocation fails, with `forever` and each one after it.
+/// Runs a call whose `nth` allocation fails. With `forever`, each later allocation fails, too.
 template <typename Way>
 auto with_short_memory(long nth, bool forever, const Way& way) {
   lasting = forever;
@@ -432,7 +432,7 @@ auto with_short_memory(long nth, bool forever, const Way& way) {
 
 bool memory_ran_short() { return allocations_left.load() <= 0; }
 
-/// ThreadSanitizer brings an operator new of its own, which the library's own code would call instead of this file's.
+/// ThreadSanitizer has its own operator new. The library would call it instead of the one in this file.
 class FailuresOfMemory : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -443,7 +443,7 @@ class FailuresOfMemory : public ::testing::Test {
 TEST_F(FailuresOfMemory, OverAnErrorsBodyAreErrors) {
   const auto client = set_up().value();
   BonusCommitRequest request = seed_request();
-  request.merchant_mode = MerchantMode::direct;  // under another merchant's id: 400
+  request.merchant_mode = MerchantMode::direct;  // with another merchant's id: 400
   request.sub_mchid.clear();
   ASSERT_EQ(client.commit(request).error().answer()->code, "PARAM_ERROR");
   for (const bool forever : {false, true}) {
@@ -609,7 +609,7 @@ TEST_F(FailuresOfMemory, InAnEventLoopAreErrors) {
     while (!ended) {
       try {
         loop->run_until([&] { return ended.has_value(); });
-      } catch (const std::bad_alloc&) {  // of the loop's own
+      } catch (const std::bad_alloc&) {  // thrown by the loop itself
       }
     }
     EXPECT_EQ(calls, 1) << nth;
@@ -666,7 +666,7 @@ struct Detached {
   };
 };
 
-/// How the commit of a coroutine ended; nothing where it threw.
+/// Sets `ended` to the result of the commit. It stays empty if the coroutine threw.
 Detached await_commit(const BonusCommitClient& client, const BonusCommitRequest& request,
                       std::optional<CommitResult>& ended, std::promise<void>& done) {
   try {

@@ -1,9 +1,10 @@
-/// Whatever a server, a proxy or an attacker answers, through verify() and read_answer().
+/// Passes arbitrary answers from a server, a proxy or an attacker through verify() and read_answer().
 ///
-/// An input is a line `MODE STATUS AHEAD`, headers, an empty line and the body. MODE is `received` for an answer as it
-/// stands, `signed` for one that FakeWechatPay signs, `changed` for one whose body grew since; AHEAD is how many
-/// seconds the local clock is ahead. In headers and body, {signature} and {authorization} stand for the request's own,
-/// {piece BEGIN SIZE WIDTH WRAPPING} for a piece of the signature in lines of WIDTH characters with WRAPPING between.
+/// An input has a line `MODE STATUS AHEAD`, headers, an empty line and the body. MODE is `received` for an unchanged
+/// answer, `signed` for an answer that FakeWechatPay signs, `changed` for a signed answer whose body grew afterwards.
+/// AHEAD is how many seconds the local clock is ahead. In headers and body, {signature} and {authorization} are
+/// replaced by the request's values. {piece BEGIN SIZE WIDTH WRAPPING} is replaced by a piece of the signature, in
+/// lines of WIDTH characters with WRAPPING between them.
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -22,7 +23,7 @@ using namespace testing;
 
 namespace {
 
-constexpr std::int64_t now = 1722850421;  // of WeChat Pay's published answer, which is one of the seeds
+constexpr std::int64_t now = 1722850421;  // from WeChat Pay's published answer, which is one of the seeds
 constexpr const char* published_id = "PUB_KEY_ID_1";
 constexpr const char* published_message =
     "1722850421\nd824f2e086d3c1df967785d13fcd22ef\n{\"code_url\":\"weixin://wxpay/bizpayurl?pr=JyC91EIz1\"}\n";
@@ -51,7 +52,7 @@ const World& world() {
   return made;
 }
 
-/// What "BEGIN SIZE WIDTH WRAPPING" asks for.
+/// The piece of the signature that "BEGIN SIZE WIDTH WRAPPING" describes.
 std::string piece_of_signature(std::string_view what) {
   const std::size_t begin = std::min<std::size_t>(number_of<unsigned>(take(what, ' ')), world().signature.size());
   const std::string_view piece =
@@ -88,7 +89,7 @@ std::string filled_in(std::string_view text) {
   return filled;
 }
 
-/// The three lines that an answer's signature covers. FakeWechatPay's headers are the last.
+/// The three lines that an answer's signature covers. If a header occurs twice, the last one is FakeWechatPay's.
 std::string signed_message(const HttpResponse& response) {
   std::string message;
   for (const char* name : {"Wechatpay-Timestamp", "Wechatpay-Nonce"}) {
@@ -102,7 +103,7 @@ std::string signed_message(const HttpResponse& response) {
 struct Received {
   HttpResponse response;
   std::int64_t ahead = 0;
-  std::string signed_here;  ///< the message that was signed, empty where none was
+  std::string signed_here;  ///< the signed message, empty if none was signed
   bool must_verify = false;
 };
 
@@ -133,7 +134,7 @@ Received answer_of(std::string_view input) {
   return answer;
 }
 
-/// Whether 16 characters of the signature stand in `text`, apart from what a reader would skip.
+/// Whether `text` contains 16 characters of the signature in a row. Line breaks and other separators are skipped.
 bool holds_a_piece(std::string text) {
   for (const std::string_view skipped :
        {"<br>", "<br/>", "\\x0A", "\\x0D", "\\x09", "\\n", "\\r", "\\t", " ", "\"", "'", ",", "[", "]"}) {

@@ -1,4 +1,4 @@
-/// What the fuzz targets share: a broken promise ends the run, and inputs are texts that a person can write.
+/// Shared by the fuzz targets. A broken promise ends the run. Inputs are texts that a person can write.
 #ifndef WECHATPAY_TESTS_FUZZ_SUPPORT_HPP
 #define WECHATPAY_TESTS_FUZZ_SUPPORT_HPP
 
@@ -15,21 +15,21 @@
 
 namespace wechatpay::bonus_commit {
 
-/// Ends the run where `promise` is broken; `text` is what broke it.
+/// Ends the run if `holds` is false. `promise` names the broken promise, `text` is the value that broke it.
 inline void require(bool holds, const char* promise, std::string_view text = {}) {
   if (holds) return;
   std::fprintf(stderr, "BROKEN: %s: %.*s\n", promise, static_cast<int>(text.size()), text.data());
   std::abort();
 }
 
-/// What stands before `separator`, which goes with it; everything where there is none.
+/// Removes and returns the text before `separator`, and drops the separator. Takes everything if there is none.
 inline std::string_view take(std::string_view& rest, char separator) {
   const std::string_view taken = rest.substr(0, rest.find(separator));
   rest.remove_prefix(taken.size() == rest.size() ? taken.size() : taken.size() + 1);
   return taken;
 }
 
-/// The number that `text` begins with, 0 where there is none.
+/// The number at the beginning of `text`, 0 if there is none.
 template <typename Number>
 Number number_of(std::string_view text) {
   Number number = 0;
@@ -37,8 +37,8 @@ Number number_of(std::string_view text) {
   return number;
 }
 
-/// Whether a log can hold `text` and nobody who reads it is fooled. Written without the library's own reader of UTF-8,
-/// which it checks.
+/// Whether `text` is safe in a log: one line of UTF-8 without invisible characters. Does not use the library's own
+/// UTF-8 reader, because it checks that reader.
 inline bool is_one_safe_line(const std::string& text) {
   try {
     static_cast<void>(nlohmann::json(text).dump());
@@ -60,11 +60,11 @@ inline bool is_one_safe_line(const std::string& text) {
   return true;
 }
 
-/// Whether a piece of `secret`, 20 characters or more, stands in `text`; but for one that `input` holds itself, since
-/// libFuzzer reads along when texts are compared and guesses with what it read.
+/// Whether `text` contains a piece of `secret` of 20 characters or more. A piece that `input` contains does not count,
+/// because libFuzzer observes comparisons of texts and puts those texts into its inputs.
 inline bool leaks(std::string_view text, std::string_view secret, std::string_view input = {}) {
   constexpr std::size_t size = 20;
-  constexpr std::size_t margin = 4;  // what \xNN may add at either end
+  constexpr std::size_t margin = 4;  // \xNN may add this much at either end
   for (std::size_t at = 0; at + size <= secret.size(); at += size) {
     const std::string_view piece = secret.substr(at, size);
     if (contains(text, piece) && !contains(input, piece.substr(margin, size - 2 * margin))) return true;

@@ -1,7 +1,7 @@
-/// Any file in the place of a key, a certificate or a PKCS#12 file.
+/// Loads arbitrary files as a key, a certificate or a PKCS#12 file.
 ///
-/// An input is a line with the passphrase, and the file. Every way to load a file is tried on it, so a file with a
-/// certificate and its key is a pair. The file is given in place of its own name, too.
+/// An input has a line with the passphrase, and then the file. It is loaded in every way, so a file with a certificate
+/// and its key is a pair. The content is also passed instead of a file name.
 #include <chrono>
 #include <filesystem>
 #include <string>
@@ -23,7 +23,7 @@ namespace {
 constexpr const char* serial_no = "408B07E79B8269FEC3D5D3E6AB8ED163A6A380DB";
 constexpr const char* public_key_id = "PUB_KEY_ID_1";
 
-/// Whether a piece of a private key's lines stands in `text`. Pieces that could be words of a message are passed over.
+/// Whether `text` contains a piece of a private key's lines. Pieces that could be words of a message are ignored.
 bool leaks_key_of(std::string_view file, std::string_view text) {
   constexpr std::size_t piece = 20;
   constexpr std::string_view base64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
@@ -39,7 +39,7 @@ bool leaks_key_of(std::string_view file, std::string_view text) {
   return false;
 }
 
-/// One way to load `file`, and what it must keep to whatever comes out.
+/// Loads `file` in one way, and checks the promises that hold for every result.
 template <typename Load>
 auto loaded(std::string_view file, std::string_view passphrase, const Load& load) {
   ERR_clear_error();
@@ -58,7 +58,7 @@ auto loaded(std::string_view file, std::string_view passphrase, const Load& load
               contains(error.message, "the platform certificate"),
           "the message names the file", error.message);
   require(!leaks_key_of(file, error.message), "no message holds a private key", error.message);
-  // A passphrase may be a word of the message; then another one leaves the message as it is.
+  // A passphrase may happen to be a word of the message. Then another passphrase must give the same message.
   if (passphrase.size() >= 8 && contains(error.message, passphrase)) {
     const auto other = load(std::string(passphrase.size(), '\x01'));
     require(!other && other.error().message == error.message, "no message holds the passphrase", error.message);
@@ -72,7 +72,7 @@ void use(const Credentials& credentials) {
     const Error& error = signature.error();
     require(error.kind == ErrorKind::signing_failed && !error.message.empty(), "a key that cannot sign says so");
   }
-  // Before the seeds' certificates begin, shortly before they end, and after.
+  // Before the seeds' certificates are valid, shortly before they expire, and after that.
   for (const int days : {0, 24420, 80000}) {
     const auto now = std::chrono::system_clock::time_point(std::chrono::hours(24 * days));
     for (const std::string& warning : credentials.warnings(now)) {
@@ -113,7 +113,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   std::error_code ignored;
   PlatformKeys keys;
-  // Where a name belongs: nothing of the file is quoted, and no file of that name is there to be.
+  // The content in place of a file name: the message must not quote it. No file of that name may exist.
   const std::string name(file.substr(0, 8192));
   if (!std::filesystem::exists(name.substr(0, name.find('\0')), ignored)) {
     const auto shown = file_in_message(name, "key_file");

@@ -1,7 +1,7 @@
-/// Any request through check(), serialize() and request_path(), and back.
+/// Passes arbitrary requests through check(), serialize() and request_path(), and parses the output again.
 ///
-/// An input is `card_id|code|out_trade_no|mchid|sub_mchid|bonus_value|MODE|SENT`: MODE begins with the letter of its
-/// MerchantMode, and where SENT is there, FakeWechatPay says what it thinks of the request.
+/// An input is `card_id|code|out_trade_no|mchid|sub_mchid|bonus_value|MODE|SENT`. MODE begins with the first letter of
+/// a MerchantMode. If SENT is not empty, the request is also sent to FakeWechatPay.
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -44,7 +44,7 @@ auto fields_of(const BonusCommitRequest& request) {
                   request.bonus_value, request.merchant_mode);
 }
 
-/// Nothing if `segment` holds anything but unreserved characters and %XX.
+/// Empty if `segment` contains anything other than unreserved characters and %XX.
 std::string decoded(std::string_view segment) {
   std::string text;
   for (std::size_t i = 0; i < segment.size(); ++i) {
@@ -96,7 +96,7 @@ void check_faults(const std::vector<Fault>& faults) {
   require(is_one_safe_line(message), "the message is one line of UTF-8", message);
 }
 
-/// What WeChat Pay's documents say of a text: 1 to 32 characters of at most three bytes.
+/// WeChat Pay's documented limits of a text: 1 to 32 characters of at most three bytes.
 void check_passed(const std::string& text) {
   const auto of = [&text](unsigned int from, unsigned int to) {
     return std::count_if(text.begin(), text.end(), [&](char c) {
@@ -112,8 +112,8 @@ void check_passed(const std::string& text) {
   require(is_one_safe_line(text), "all of a text can be seen", text);
 }
 
-/// Shares no code with the library's serializer or signer: what it read must be what was meant. Made anew now and then,
-/// since it remembers every order.
+/// FakeWechatPay shares no code with the library's serializer or signer. It must read the values that were sent. It is
+/// recreated from time to time, because it remembers every order.
 void check_with_wechat_pay(const BonusCommitRequest& request, const std::string& body,
                            const std::vector<Fault>& faults) {
   static std::unique_ptr<FakeWechatPay> fake;
@@ -131,11 +131,11 @@ void check_with_wechat_pay(const BonusCommitRequest& request, const std::string&
                   {"Authorization", authorization(fake->credentials(), parts).value()}};
   const HttpResponse response = fake->answer(http);
 
-  // An id that the mode leaves out is known here alone, and whose merchant id it is, there alone.
+  // Only the library knows that the mode excludes an id. Only the fake knows which merchant owns an id.
   const bool of_the_mode = std::any_of(faults.begin(), faults.end(), [](const Fault& fault) {
     return contains(fault.issue, "must not be given with MerchantMode");
   });
-  // What WeChat Pay's documents do not speak of is refused here alone.
+  // Only the library refuses values that WeChat Pay's documents do not mention.
   const bool undocumented = std::any_of(faults.begin(), faults.end(), [](const Fault& fault) {
     return contains(fault.issue, "cannot be seen") || contains(fault.issue, "begin or end with a blank");
   });

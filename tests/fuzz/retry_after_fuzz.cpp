@@ -1,4 +1,4 @@
-/// Any text in Retry-After, through parse_retry_after() and parse_http_date().
+/// Passes arbitrary Retry-After values through parse_retry_after() and parse_http_date().
 #include <algorithm>
 #include <ctime>
 #include <iterator>
@@ -19,7 +19,7 @@ constexpr std::int64_t day = 86400;
 constexpr const char* forms[] = {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y",
                                  "%a %b %d %H:%M:%S %Y"};
 
-/// By the C library, in one of RFC 9110's three forms (asctime's day may begin with a space or a zero).
+/// Parsed by the C library, in one of RFC 9110's three forms. asctime's day may begin with a space or a zero.
 std::string formatted(const char* form, std::int64_t seconds) {
   const auto time = static_cast<std::time_t>(seconds);
   std::tm fields{};
@@ -28,7 +28,7 @@ std::string formatted(const char* form, std::int64_t seconds) {
   return std::string(text, std::strftime(text, sizeof text, form, &fields));
 }
 
-/// The weekday says nothing that the date does not say, and is not compared.
+/// The weekday follows from the date, so it is not compared.
 std::string_view without_weekday(std::string_view date) {
   const auto letter = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); };
   const auto end = std::find_if_not(date.begin(), date.end(), letter);
@@ -39,7 +39,7 @@ std::string_view without_weekday(std::string_view date) {
 bool is_date_of(std::string_view text, std::int64_t seconds) {
   return std::any_of(std::begin(forms), std::end(forms), [&](const char* form) {
     if (without_weekday(text) == without_weekday(formatted(form, seconds))) return true;
-    // A leap second is the first of the next minute.
+    // A leap second counts as the first second of the next minute.
     std::string before = formatted(form, seconds - 1);
     const std::size_t last = before.find(":59", before.find(':') + 3);
     if (last == std::string::npos) return false;
@@ -79,12 +79,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_pause(text, now);
   }
 
-  // And the other way round: the input as a number of seconds, written as a date.
+  // The reverse: the input is a number of seconds, which is written as a date.
   const auto seconds = number_of<std::int64_t>(text);
   if (seconds < 0 || seconds > 253402300799) return 0;
   for (const char* form : forms) {
     const bool two_digits = std::string_view(form).find("%y") != std::string_view::npos;
-    if (two_digits && seconds >= 3155760000) continue;  // 2070 and later look like 1970 and later
+    if (two_digits && seconds >= 3155760000) continue;  // with two digits, 2070 looks like 1970
     const std::string date = formatted(form, seconds);
     require(parse_http_date(date) == seconds, "every date is read", date);
   }

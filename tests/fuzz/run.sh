@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for a while, two at a time, beginning with the seeds; what they learn stays in the build folder.
+# Runs every fuzz target for a while, two at a time, starting with the seeds. New inputs stay in the build folder.
 #   run.sh BUILD_FOLDER [SECONDS]
 # The build: clang++ with -DWECHATPAY_BONUS_COMMIT_SANITIZE=address,undefined,fuzzer-no-link.
 set -euo pipefail
@@ -7,7 +7,7 @@ build=$(cd "$1/tests/fuzz" && pwd)
 seconds=${2:-60}
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-# fuzz TARGET: one line that says how it went; fails if it found something, and says where the input is.
+# fuzz TARGET: prints one line with the result. If the target found something, fails and prints where the input is.
 fuzz() {
   local target=$1 corpus=$build/corpus/$1 found=$build/found/$1
   local log=$build/$target.log

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Each public struct of data can be made by naming some of its members (C++20), without a warning about the others.
+# Each public data struct can be initialized by naming some of its members (C++20), without a warning about the others.
 #   designated_initializers.sh COMPILER INCLUDE_FOLDER
 set -euo pipefail
 compiler=$1
 include=$2
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-# initializers HEADER...: of each struct one that names its first member alone, and one that names its last.
+# initializers HEADER...: for each struct, an initializer that names only its first member, and one that names its last.
 initializers() {
   awk '
     /^struct [A-Za-z]+ \{$/ { name = $2; first = last = ""; functions = 0 }

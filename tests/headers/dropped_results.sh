@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whoever drops a result that must be looked at is warned by the compiler.
+# The compiler warns about code that drops a result that must be checked.
 #   dropped_results.sh COMPILER INCLUDE_FOLDER
 set -euo pipefail
 compiler=$1
@@ -16,7 +16,7 @@ dropped=(
   'require_receipt(client.commit(request));' 'keys.add_public_key("PUB_KEY_ID_1", "");'
   'commit_all(client, requests, take);')
 
-# Each statement stands on a line that is named after it, so that one run of the compiler tells of all.
+# Each statement is on a line that is named after it, so one run of the compiler reports all of them.
 statements=$(
   for each in "${!kept[@]}"; do printf '#line 1 "kept %s"\n%s\n' "$each" "${kept[each]}"; done
   for each in "${!dropped[@]}"; do printf '#line 1 "dropped %s"\n%s\n' "$each" "${dropped[each]}"; done

@@ -1,4 +1,4 @@
-// A program may have names of its own that are spelled as the library's.
+// A program may use names that the library also uses.
 #include <wechatpay/bonus_commit.hpp>
 
 #include <string>

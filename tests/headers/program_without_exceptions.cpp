@@ -1,5 +1,5 @@
-// A user's program that is compiled without exceptions and RTTI: it sends through a transport of its own, takes results
-// apart, and keeps what hooks tell.
+// A user's program that is compiled without exceptions and RTTI. It sends through its own transport, reads results, and
+// stores the events that hooks report.
 #include <wechatpay/bonus_commit.hpp>
 #include <wechatpay/bonus_commit/testing/fake_wechat_pay.hpp>
 #include <wechatpay/bonus_commit/testing/mock_transport.hpp>
@@ -24,7 +24,7 @@ void expect(bool holds, const char* what) {
   if (!holds) ++failures, std::cerr << "FAILED: " << what << "\n";
 }
 
-/// Counts what goes through it.
+/// Counts the requests that it sends.
 class CountingTransport final : public Transport {
  public:
   explicit CountingTransport(std::shared_ptr<Transport> next) : next_(std::move(next)) {}

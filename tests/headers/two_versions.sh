@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Inline code of two versions of the library in one program: each file runs the one that it included.
+# Inline code of two versions of the library in one program: each source file runs the version that it included.
 #   two_versions.sh COMPILER INCLUDE_FOLDER
 set -euo pipefail
 compiler=$1

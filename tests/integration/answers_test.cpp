@@ -1,4 +1,4 @@
-// Answers that are no answers, and headers in forms that are seldom seen, from real servers.
+// Malformed answers, and headers in rare forms, from real servers.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -13,7 +13,7 @@ using namespace stages;
 
 namespace {
 
-/// What a client makes of `answer`, after which the connection closes.
+/// A client's result for `answer`. The connection closes after the answer.
 Result<HttpResponse> received(const std::string& answer) {
   const RawServer server([&answer](RawServer::Connection& connection, int) {
     connection.read_request();

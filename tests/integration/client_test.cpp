@@ -1,4 +1,4 @@
-// The whole way: BonusCommitClient through CurlTransport and TLS to a server, one test per kind of answer.
+// End to end: BonusCommitClient through CurlTransport and TLS to a server, one test per kind of answer.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -33,7 +33,7 @@ class Commit : public ::testing::Test {
         .value();
   }
 
-  /// The error of a commit to which the sandbox answers so.
+  /// The error of a commit for which the sandbox sends this answer.
   Error error_of(const Sandbox::Handler& answer) {
     sandbox_->answer_with(answer);
     return error_of_commit_to(sandbox_->origin());
@@ -331,7 +331,7 @@ TEST_F(Commit, NamesAHostThatRefuses) {
 }
 
 TEST_F(Commit, NamesAHostThatDoesNotResolve) {
-  // A name with a label of more than 63 characters is refused by the resolver itself, without any network.
+  // The resolver itself refuses a name with a label of more than 63 characters, without using the network.
   const std::string origin = "https://" + std::string(64, 'x') + ".invalid";
   expect_transport_fault(error_of_commit_to(origin), TransportFault::name_lookup, Outcome::not_sent, origin);
 }
@@ -347,7 +347,7 @@ TEST_F(Commit, EndsAtItsDeadline) {
 }
 
 TEST_F(Commit, TellsADeadlineBeforeTheConnectionIsReadyFromOneAfter) {
-  // Accepts, and never says a word of TLS.
+  // Accepts the connection, and never starts TLS.
   const Listener mute([](int socket, int) {
     char byte = 0;
     while (::recv(socket, &byte, 1, 0) > 0) {

@@ -1,4 +1,4 @@
-// CurlTransport's own promises: connections, queues, its thread, its end.
+// CurlTransport's own promises: connections, queues, its thread, its destruction.
 #include "wechatpay/bonus_commit/curl_transport.hpp"
 
 #include <gtest/gtest.h>
@@ -39,7 +39,7 @@ void answer_all(RawServer::Connection& connection, int) {
   while (!connection.read_request().empty()) connection.write(empty_answer);
 }
 
-/// Reads a request and never answers; returns when the client has gone.
+/// Reads a request and never answers. Returns when the client has disconnected.
 void hang(RawServer::Connection& connection, int) {
   connection.read_request();
   connection.read_request();
@@ -192,7 +192,7 @@ TEST_F(Curl, LosesNoCallThatArrivesWhileIdleConnectionsAreClosed) {
   const auto curl = transport();
   for (int i = 0; i < 200; ++i) {
     const auto busy_until = Clock::now() + std::chrono::microseconds(1000 + 5 * i);
-    while (Clock::now() < busy_until) std::this_thread::yield();  // to arrive at every moment around the limit
+    while (Clock::now() < busy_until) std::this_thread::yield();  // to arrive at any moment around the limit
     ASSERT_TRUE(send(*curl, request(server.origin())).get());
   }
 }
@@ -436,7 +436,7 @@ TEST_F(Curl, MayBeDestroyedByACompletion) {
   auto holder = std::make_shared<std::shared_ptr<CurlTransport>>(std::move(curl));
   raw->send(request(server.origin()), {}, [&destroyed, holder](Result<HttpResponse>) {
     holder->reset();
-    set_at_thread_exit(destroyed);  // so that the thread is no part of the next test
+    set_at_thread_exit(destroyed);  // so that the thread has ended before the next test
   });
   destroyed.get_future().get();
   EXPECT_EQ(error_of(std::move(hanging)).transport_fault, TransportFault::shut_down);
@@ -470,8 +470,8 @@ long sleeps_of(const std::string& thread) {
 /// Nanoseconds of CPU that a thread has used so far.
 long cpu_time_of(const std::string& thread) { return std::stol(read_text(thread + "/schedstat")); }
 
-/// That a thread sleeps while this one works, but for a few times: a lock on its way to sleep, and `timers` of
-/// libcurl's.
+/// Expects that a thread sleeps while this one works. It may wake a few times: for a lock before it sleeps, and for
+/// `timers` of libcurl.
 void expect_sleep_of(const std::string& thread, int timers = 0) {
   const auto signer = FakeWechatPay().credentials();
   const long sleeps = sleeps_of(thread);
@@ -492,7 +492,7 @@ TEST_F(Curl, SleepsWhileThousandsOfCallsAreInTheirPauses) {
     later.delay = std::chrono::hours(1);
     paused.push_back(send(*curl, request(nobody), std::move(later)));
   }
-  // Not paused, so once it has ended, the others have been taken in.
+  // This request is not paused. When it has ended, the transport has also accepted the others.
   EXPECT_EQ(error_of(send(*curl, request(nobody))).transport_fault, TransportFault::connect);
 
   auto threads = threads_of_this_process();
@@ -519,7 +519,7 @@ TEST_F(Curl, SleepsWhileCallsAwaitTheirAnswers) {
     waiting.push_back(send(*curl, request(busy.origin()), within(std::chrono::minutes(10))));
   }
   while (arrived < calls) std::this_thread::yield();
-  // Once this one has ended, nothing of the others is left to be done, but a timer that each connection began with.
+  // When this request has ended, the others need no more work, except for the timer that each connection started.
   std::promise<long> thread;
   curl->send(request(quick.origin()), within(std::chrono::minutes(10)), [&thread](const Result<HttpResponse>& result) {
     EXPECT_TRUE(result);
@@ -545,7 +545,7 @@ TEST_F(Curl, RaisesNoSigpipe) {
   struct sigaction before {};
   count.sa_handler = [](int) { ++broken_pipes; };
   sigaction(SIGPIPE, &count, &before);
-  // After a reset, libcurl's farewell on the dead connection is a write to a broken pipe.
+  // After a reset, libcurl's TLS shutdown on the dead connection writes to a broken pipe.
   const RawServer server([](RawServer::Connection& connection, int) {
     connection.read_request();
     connection.write(empty_answer);
@@ -634,7 +634,7 @@ TEST_F(Curl, ReadsNoProxyFromTheEnvironment) {
 }
 
 TEST_F(Curl, WritesNoTlsSecrets) {
-  // libcurl reads SSLKEYLOGFILE once per process, so another process makes the calls.
+  // libcurl reads SSLKEYLOGFILE once per process, so a child process makes the calls.
   if (!std::filesystem::exists("/proc/self/exe")) GTEST_SKIP() << "needs /proc";
   const TemporaryFolder folder;
   const std::string log = folder.path("keys.log");

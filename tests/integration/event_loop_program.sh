@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The example in Asio's event loop: three commits, one of them tried again, while a timer of the program's goes on.
+# The example in Asio's event loop: three commits, one of which is retried, while a timer of the program keeps running.
 #   event_loop_program.sh EVENT_LOOP
 set -euo pipefail
 output=$("$1")

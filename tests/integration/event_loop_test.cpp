@@ -1,4 +1,4 @@
-// A transport in the user's own event loop, and callers that wait for one with a thread of its own.
+// A transport in the user's own event loop, and callers that wait for a transport with its own thread.
 #include "wechatpay/bonus_commit/event_loop.hpp"
 
 #include <gtest/gtest.h>
@@ -88,7 +88,7 @@ TEST(OwnLoopAlone, NeedsNoThread) {
     ended = true;
   });
   loop->run_until([&] { return ended; });
-  for (const std::string& old : before) during.erase(old);  // some of an earlier test may have been ending
+  for (const std::string& old : before) during.erase(old);  // threads of an earlier test may still have been ending
   EXPECT_EQ(during, std::set<std::string>{});
 }
 
@@ -176,7 +176,7 @@ TEST_F(OwnLoop, EndsCallsThatAreUnderWayWhenTheClientGoes) {
       });
     }
     loop_->run_until([&] { return requests == 3; });
-    running.commit_async(seed_request(), [&](const CommitResult& result) {  // of which the loop does not know yet
+    running.commit_async(seed_request(), [&](const CommitResult& result) {  // the loop does not know this call yet
       shut_down += result.error().transport_fault == TransportFault::shut_down ? 1 : 0;
       EXPECT_EQ(result.error().outcome, Outcome::not_sent);
     });
@@ -200,7 +200,7 @@ TEST_F(OwnLoop, LetsACallbackDestroyTheClient) {
   EXPECT_EQ(loop_->watched(), 0U);
 }
 
-/// A loop whose members fail as often as they are told to.
+/// A loop whose members fail as often as the test sets.
 class FailingLoop final : public EventLoop {
  public:
   explicit FailingLoop(std::shared_ptr<PollingLoop> base) : base_(std::move(base)) {}
@@ -300,13 +300,13 @@ TEST(AsioEventLoop, DoesNotCallForATimerThatIsReplacedAfterItsTime) {
   AsioEventLoop loop(io);
   std::string expired;
   loop.set_timer(milliseconds(0), [&] { expired += "first "; });
-  // Runs when Asio has seen that the time is up, and has not called yet.
+  // Runs after Asio has seen that the timer has expired, and before it has called the handler.
   loop.post([&] { loop.set_timer(milliseconds(1), [&] { expired += "second"; }); });
   io.run();
   EXPECT_EQ(expired, "second");
 }
 
-/// A transport with a thread of its own, and callers that wait.
+/// A transport with its own thread, and callers that wait.
 class BlockingCall : public OwnLoop {};
 
 TEST_F(BlockingCall, TriesAgain) {
@@ -333,7 +333,8 @@ TEST_F(BlockingCall, LeavesNoIdleConnectionOpen) {
   for (std::promise<void>& one : closed) {
     EXPECT_FALSE(running.commit(seed_request()));
     one.get_future().wait();
-    // By the second commit, the thread sleeps for good; if it does not yet, the test holds all the same.
+    // Before the second commit, this normally lets the thread fall asleep. If it is still awake, the test passes as
+    // well.
     for (int i = 0; i < 100; ++i) ASSERT_TRUE(wechat_pay().credentials().signer().sign("other work"));
   }
 }

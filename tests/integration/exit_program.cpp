@@ -1,4 +1,5 @@
-// Ends in the midst of its calls: exit_program WAY ORIGIN CA_FILE KEYS_FOLDER PUBLIC_KEY_ID. Exit status 7 is right.
+// A program that exits while calls are in progress: exit_program WAY ORIGIN CA_FILE KEYS_FOLDER PUBLIC_KEY_ID. The
+// expected exit status is 7.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,13 +48,13 @@ BonusCommitClient make_client(std::shared_ptr<EventLoop> loop = nullptr,
       .value();
 }
 
-// Made before OpenSSL is used for the first time, and so destroyed after OpenSSL has cleaned up.
+// Constructed before OpenSSL is first used, so destroyed after OpenSSL has cleaned up.
 std::optional<BonusCommitClient> client;
 std::optional<BonusCommitClient> client_of_a_loop;
-std::vector<std::thread> threads;              // joined by nobody: they are still there at the end
-asio::io_context& io = *new asio::io_context;  // whose thread is still there at the end, too
+std::vector<std::thread> threads;              // never joined: they still run at exit
+asio::io_context& io = *new asio::io_context;  // its thread still runs at exit, too
 
-/// `try_timeout` of a moment, so that tries end, sign and start all the time.
+/// A very short `try_timeout`, so that tries end, sign and start all the time.
 constexpr std::chrono::milliseconds moment{1};
 
 int leaves_a_call_under_way() {
@@ -65,7 +66,7 @@ int leaves_a_call_under_way() {
 int leaves_calls_that_try_again() {
   client.emplace(make_client(nullptr, moment));
   for (int i = 0; i < 20; ++i) client->commit_async(seed_request(), [](const CommitResult&) {});
-  ::usleep(static_cast<useconds_t>(::getpid() % 20) * 1000);  // at one moment or another
+  ::usleep(static_cast<useconds_t>(::getpid() % 20) * 1000);  // exits at a different moment each time
   return right;
 }
 
@@ -83,7 +84,7 @@ int lets_a_callback_destroy_the_client() {
 int exits_in_a_callback() {
   client.emplace(make_client(nullptr, moment));
   auto& started = *new std::promise<void>;
-  const auto all_started = started.get_future().share();  // or else exit() destroys the client that the loop uses
+  const auto all_started = started.get_future().share();  // otherwise exit() destroys the client that the loop uses
   for (int i = 0; i < 5; ++i) {
     client->commit_async(seed_request(), [all_started](const CommitResult&) {
       all_started.wait();
@@ -107,14 +108,14 @@ int leaves_a_thread_that_waits() {
   static thread_local bool blocks = false;
   auto& waits = *new std::promise<void>;
   client.emplace(make_client(nullptr, std::chrono::seconds(10), [&waits] {
-    if (std::exchange(blocks, false)) waits.set_value();  // from within commit(), which uses the client no more
+    if (std::exchange(blocks, false)) waits.set_value();  // within commit(), which no longer uses the client
     return Clock::now();
   }));
   threads.emplace_back([] {
     auto future = client->commit_async(seed_request());
     blocks = true;
     static_cast<void>(client->commit(seed_request()));
-    while (true) ::pause();  // to end it here would be a race within OpenSSL, which frees what it keeps of each thread
+    while (true) ::pause();  // ending it here would race with OpenSSL, which frees its per-thread data
   });
   threads.back().detach();
   waits.get_future().wait();

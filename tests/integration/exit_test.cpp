@@ -1,4 +1,4 @@
-// A program may end at any moment: exit_program does, with calls under way.
+// A program may exit at any moment. exit_program exits with calls in progress.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,7 +19,7 @@ namespace {
 class Exit : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(Exit, CrashesNothing) {
-  // It forks while the transport's thread may be in free(), whose lock the sanitizer does not take for a fork.
+  // It forks while the transport's thread may be in free(). The sanitizer does not take the lock of free() for a fork.
   if (with_address_sanitizer && std::string(GetParam()) == "exits_in_a_forked_child") {
     GTEST_SKIP() << "the sanitizer's free() may wait for ever in a forked child; shown by the other builds";
   }
@@ -28,7 +28,7 @@ TEST_P(Exit, CrashesNothing) {
     connection.read_request();
   });
   const auto keys = Sandbox::start().value();
-  ::setenv("LSAN_OPTIONS", "detect_leaks=0", 1);  // LeakSanitizer cannot look into the child of a process with threads
+  ::setenv("LSAN_OPTIONS", "detect_leaks=0", 1);  // LeakSanitizer cannot check the child of a process with threads
   for (int i = 0; i < 12; ++i) {
     const pid_t child = ::fork();
     if (child == 0) {

@@ -1,4 +1,4 @@
-// The sandbox's faults, each over real TLS: what one try makes of it, and that trying again ends in a receipt.
+// The sandbox's faults, each over real TLS: the result of a single try, and that retrying ends in a receipt.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -19,14 +19,14 @@ using Kind = SandboxFault::Kind;
 
 constexpr milliseconds a_minute = std::chrono::minutes(1);
 
-/// What becomes of a call whose only try meets a fault.
+/// The result of a call whose only try meets a fault.
 struct Case {
   SandboxFault fault;
   ErrorKind kind;
   TransportFault transport_fault;
   VerificationFault verification_fault;
   Outcome outcome;
-  std::size_t committed;  ///< the truth
+  std::size_t committed;  ///< according to the sandbox
   bool settled_by_another_try;
 };
 

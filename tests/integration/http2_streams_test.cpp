@@ -1,4 +1,4 @@
-// What an HTTP/2 server says of streams that it will not serve, by frames of its own.
+// HTTP/2 streams that the server refuses, with frames that the test writes itself.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -19,7 +19,8 @@ namespace {
 
 class Http2Streams : public ::testing::Test {
  protected:
-  /// What the server sends for a request, the `number`th of all connections, from 1 on; nothing: it closes.
+  /// Returns the bytes that the server sends for a request. `number` counts the requests of all connections from 1. If
+  /// the bytes are empty, the server closes the connection.
   using Serve = std::function<std::string(std::uint32_t stream, int number)>;
 
   void serve(Serve serve) { serve_ = std::move(serve); }

@@ -51,7 +51,7 @@ class Apache {
   std::string origin() const { return "https://127.0.0.1:" + std::to_string(port_); }
   std::string errors() const { return read_text(folder_.path("error.log")); }
 
-  /// Ends it and returns its log: a line "HTTP/2.0 204" for each request.
+  /// Ends the server and returns its log: a line "HTTP/2.0 204" for each request.
   std::string stop() {
     if (ready_) {
       ::kill(process_, SIGTERM);
@@ -116,14 +116,14 @@ TEST(Http2, IsSpokenWhereTheServerOffersIt) {
     ASSERT_TRUE(result) << result.error().message << apache.errors();
   }
   EXPECT_EQ(sandbox->wechat_pay().committed().size(), 100U);
-  // Apache logs after it has answered, so its last lines may be missing.
+  // Apache logs after it has answered, so the last lines may be missing.
   std::istringstream log(apache.stop());
   int lines = 0;
   for (std::string line; std::getline(log, line); ++lines) EXPECT_EQ(line, "HTTP/2.0 204");
   EXPECT_GT(lines, 50);
 }
 
-/// Apache behind a forwarder, and a client of it.
+/// Apache behind a forwarder, and a client that uses them.
 class Http2Connections : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -136,7 +136,7 @@ class Http2Connections : public ::testing::Test {
     client_.emplace(client_that_waits(std::chrono::seconds(20)));
   }
 
-  /// At most so long for an answer.
+  /// Limits how long a call waits for an answer.
   BonusCommitClient client_that_waits(std::chrono::milliseconds try_timeout) {
     ClientOptions options;
     options.origins = {"https://127.0.0.1:" + std::to_string(forwarder_.port())};

@@ -1,4 +1,4 @@
-// Connections that are kept: which of them a request may be sent over, and what becomes of the others.
+// Keep-alive connections: which of them a request may be sent over, and what happens to the others.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -29,7 +29,7 @@ Result<HttpResponse> send_to(Transport& transport, const std::string& origin, co
   return send(transport, std::move(request), std::move(options));
 }
 
-/// Answers each request with its path, and does `more` after the first answer.
+/// Answers each request with its path, and runs `more` after the first answer.
 class Answering {
  public:
   using More = std::function<void(RawServer::Connection&)>;
@@ -202,7 +202,7 @@ class KeptConnections : public ::testing::Test {
                                               sandbox_->wechat_pay().platform_keys(),
                                               CurlTransport::create(curl_options).value(), options)
                         .value());
-    // All at once, held by the sandbox until it has them all: so each needs a connection of its own.
+    // All requests are sent at once. The sandbox holds them until it has them all, so each needs its own connection.
     std::atomic<std::size_t> there{0};
     sandbox_->answer_with([&](const HttpRequest& request) {
       ++there;

@@ -1,4 +1,4 @@
-// What becomes of calls that are cancelled, whose client goes, or whose process forks.
+// Calls that are cancelled, calls whose client is destroyed, and calls in a process that forks.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -225,12 +225,12 @@ TEST_F(Lifecycle, LetsACallbackDestroyTheClient) {
   std::promise<void> destroyed;
   (*holder)->commit_async(seed_request(), [&destroyed, holder](const CommitResult&) {
     holder->reset();
-    set_at_thread_exit(destroyed);  // so that the thread is no part of the next test
+    set_at_thread_exit(destroyed);  // so that the thread has ended before the next test
   });
   destroyed.get_future().wait();
 }
 
-/// The exit status of what a child process makes of `body`; -1 if it did not end by itself within a minute.
+/// Runs `body` in a child process and returns its exit status. Returns -1 if it did not end by itself within a minute.
 template <typename Body>
 int in_child(const Body& body) {
   const pid_t child = fork();
@@ -261,8 +261,8 @@ TEST_F(Lifecycle, RefusesItsServiceInAChildProcessAndGoesOnInTheParent) {
               if (result || result.error().kind != ErrorKind::misuse) return 1;
               if (result.error().outcome != Outcome::not_sent) return 2;
               if (!contains(result.error().message, "fork")) return 3;
-              client.reset();                                // ends without waiting for a thread that is not there
-              return make().commit(seed_request()) ? 0 : 4;  // the child's own works
+              client.reset();                                // must not wait for a thread that does not exist
+              return make().commit(seed_request()) ? 0 : 4;  // the child's own client works
             }),
             0);
 

@@ -1,4 +1,4 @@
-// The transport as a part of its process: descriptors, signals, threads, forks, the end.
+// The transport as a part of its process: descriptors, signals, threads, forks, exit.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -34,7 +34,7 @@ void hang(RawServer::Connection& connection, int) {
   connection.read_request();
 }
 
-/// As long as it exists, this process gets no more than `spare` further descriptors.
+/// While it exists, this process can open at most `spare` further descriptors.
 class FewDescriptors {
  public:
   explicit FewDescriptors(rlim_t spare) {
@@ -130,7 +130,7 @@ TEST(Process, CancelsAThreadOnlyAfterItsWorkForTheLibrary) {
     });
     ++steps;
     if (client->commit(seed_request())) ++steps;
-    while (!ended) std::this_thread::yield();  // or else the end of the client could end the first call
+    while (!ended) std::this_thread::yield();  // otherwise destroying the client could end the first call
     client.reset();
     ++steps;
     pthread_testcancel();
@@ -149,7 +149,7 @@ TEST(Process, CancelsAThreadOnlyAfterItsWorkForTheLibrary) {
   EXPECT_TRUE(credited);
 }
 
-/// A loop in which nothing ever runs, and whose post() takes its time.
+/// A loop that never runs anything, and whose post() blocks until `release` is set.
 class StuckLoop final : public EventLoop {
  public:
   void post(std::function<void()>) override {
@@ -171,7 +171,7 @@ TEST(Process, GoesOnInAForkedChildWhateverTheParentsThreadsHold) {
   HttpRequest request = request_to(nobody);
   std::future<Result<HttpResponse>> call;
   std::thread sender([&] { call = start(*curl, request); });
-  loop->posting.get_future().wait();  // in the midst of send(), with a lock that nobody releases in the child
+  loop->posting.get_future().wait();  // within send(), which holds a lock that is never released in the child
 
   const pid_t child = ::fork();
   if (child == 0) {

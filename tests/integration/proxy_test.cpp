@@ -1,4 +1,4 @@
-// A proxy is gone through or refused; nothing ever goes directly.
+// A request goes through the proxy, or the proxy is refused. No request ever goes directly to the server.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -11,7 +11,7 @@ namespace wechatpay::bonus_commit {
 
 namespace {
 
-/// Users and passwords as people write them, right and wrong.
+/// Users and passwords in forms that people write, valid and invalid.
 std::vector<std::string> user_infos() {
   std::vector<std::string> all = {"",
                                   "user@",
@@ -50,7 +50,7 @@ TEST(Proxy, IsGoneThroughOrRefusedWhateverItsUserAndPassword) {
   const RawServer server([](RawServer::Connection& connection, int) {
     while (!connection.read_request().empty()) connection.write("HTTP/1.1 204 No Content\r\n\r\n");
   });
-  // It refuses, so that whatever reaches the server has gone directly.
+  // The proxy refuses every request, so any request that reaches the server was sent directly.
   const ConnectProxy proxy("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
   const std::string address = proxy.url().substr(7);
   CurlOptions options;

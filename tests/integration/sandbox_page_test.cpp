@@ -1,4 +1,4 @@
-// The page of a sandbox as a browser asks for it, over plain HTTP on loopback. tests/browser looks at it in a browser.
+// A sandbox's page as a browser requests it, over plain HTTP on loopback. tests/browser tests it in a real browser.
 #include "wechatpay/bonus_commit/testing/sandbox_page.hpp"
 
 #include <gtest/gtest.h>

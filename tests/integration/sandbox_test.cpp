@@ -1,4 +1,4 @@
-// The sandbox as real clients meet it, and as broken and hostile ones do. After whatever it was sent, it goes on.
+// The sandbox with real clients, broken clients and hostile clients. It keeps serving after any input.
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
 #include <gtest/gtest.h>
@@ -32,7 +32,7 @@ class SandboxServer : public ::testing::Test {
     start({});
   }
 
-  /// Hundreds of connections have both ends in this process; some systems allow 256 descriptors to begin with.
+  /// Hundreds of connections have both ends in this process. The default limit of some systems is 256 descriptors.
   static void allow_descriptors() {
     constexpr rlim_t wanted = 1024;
     rlimit limit{};
@@ -50,7 +50,7 @@ class SandboxServer : public ::testing::Test {
     sandbox_ = Sandbox::start(std::move(options)).value();
   }
 
-  /// Each try has a minute, since a sanitizer and other tests share the machine.
+  /// Each try has a minute, because sanitizers are slow and other tests run on the same machine.
   BonusCommitClient client() {
     CurlOptions curl_options;
     curl_options.ca_bundle_file = sandbox_->files().ca;
@@ -65,7 +65,7 @@ class SandboxServer : public ::testing::Test {
         .value();
   }
 
-  /// A request as it goes over the wire, signed, for one answer.
+  /// The bytes of a signed request, for one answer.
   std::string signed_request(const std::string& method, const std::string& path, const std::string& body) {
     const std::string nonce = random_nonce().value();
     const SignedParts parts{method, path, std::time(nullptr), nonce, body};
@@ -305,7 +305,7 @@ TEST_F(SandboxServer, AnswersWhileHundredsOfConnectionsAreHeldOpenByOneByteAfter
       for (const auto& one : slow) one->write("a");
     } while (end.wait_for(std::chrono::milliseconds(500)) == std::future_status::timeout);
   });
-  for (int i = 0; i < 256; ++i) {  // as many as it serves at once
+  for (int i = 0; i < 256; ++i) {  // the most that it serves at once
     auto one = std::make_unique<RawClient>(sandbox_->origin());
     EXPECT_TRUE(one->shake_hands());
     EXPECT_TRUE(one->write("POST /v3/slow HTTP/1.1\r\nHost:"));

@@ -1,4 +1,4 @@
-// A key that takes long to sign, as an HSM's, keeps no other call waiting.
+// A key that signs slowly, for example in an HSM, does not delay other calls.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* slow_order = "slow-order";
 
-/// Takes long for each further signature of the slow order: until it is told to go on.
+/// Blocks in the second signature of the slow order until `go_on` is set.
 class SlowSigner final : public Signer {
  public:
   explicit SlowSigner(Credentials credentials) : credentials_(std::move(credentials)) {}
@@ -65,7 +65,7 @@ class SlowSignature : public ::testing::Test {
         .value();
   }
 
-  /// While the slow order's second try is signed, another is committed.
+  /// While the slow order's second try is being signed, another order is committed.
   void expect_another_to_go_on(const BonusCommitClient& client) const {
     signer_->works.get_future().wait();
     const CommitResult other = client.commit(seed_request());

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The example that watches: a log line for each try, and counters that Prometheus can read.
+# The monitoring example: a log line for each try, and counters in the Prometheus format.
 #   watching_program.sh WATCHING
 set -euo pipefail
 folder=$(mktemp -d)
@@ -7,7 +7,7 @@ trap 'rm -rf "$folder"' EXIT
 fail() { echo "FAILED: $*" >&2; cat "$folder/log" "$folder/metrics" >&2; exit 1; }
 
 "$1" > "$folder/metrics" 2> "$folder/log" || fail "exit status $?"
-# Orders 1 to 4 meet: ok; 503, ok; drop-after, 429:1, ok; 400.
+# The answers to orders 1 to 4: ok; 503, ok; drop-after, 429:1, ok; 400.
 [ "$(grep -c ' try=' "$folder/log")" = 7 ] || fail "not one line for each try"
 grep -q '^out_trade_no=order-2 try=1 .*result=refused status=503 .*next="again in ' "$folder/log" || fail "order 2"
 grep -q '^out_trade_no=order-3 try=1 .*result=unknown fault="connection closed"' "$folder/log" || fail "order 3"

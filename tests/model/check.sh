@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Has Spin search all states of the model of the outbox, and find out each variant that breaks its protocol.
+# Lets Spin search all states of the outbox model. Spin must find the errors of each variant that breaks the protocol.
 #   check.sh FOLDER    where to build
 set -euo pipefail
 model=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/outbox.pml
@@ -7,7 +7,7 @@ mkdir -p "$1"
 cd "$1"
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-# errors PROPERTY [VARIANT]: how many errors a search for violations of the property finds; of assertions, too.
+# errors PROPERTY [VARIANT]: prints how many violations of the property and of assertions a search finds.
 errors() {
   spin -a ${2:+-D"$2"} "$model" > spin.log || { cat spin.log >&2; fail "spin"; }
   cc -O1 -w -DNFAIR=4 -o pan pan.c

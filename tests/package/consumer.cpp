@@ -1,5 +1,5 @@
-// What a program of somebody else's does with the library, as far as that goes without a network: it signs and commits
-// through a transport of its own, and throws and casts across the library's border.
+// A user's program, as far as it works without a network. It signs and commits through its own transport, and throws
+// and casts across the library boundary.
 #include <wechatpay/bonus_commit.hpp>
 #include <wechatpay/bonus_commit/testing/mock_transport.hpp>
 
@@ -15,7 +15,7 @@ void require(bool holds, const std::string& what) {
   if (!holds) throw std::runtime_error(what);
 }
 
-/// One that signs by itself, as with an HSM.
+/// A signer that signs by itself, as with an HSM.
 struct OwnSigner : Signer {
   Result<std::string> sign(std::string_view) const override { return std::string(256, 's'); }
 };

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every name of libcurl's that the library uses without asking for a version is in the lowest one that is supported,
-# as libcurl's manual pages tell.
+# Checks in libcurl's manual pages that the lowest supported version has every libcurl name that the library uses
+# without a version check.
 #   lowest_curl.sh BUILD_FOLDER
 set -euo pipefail
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -8,7 +8,7 @@ mkdir -p "$1"
 cd "$1"
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-# The pages are unpacked, not installed: many systems leave manual pages out.
+# The pages are unpacked, not installed: many systems do not install manual pages.
 pages=$PWD/usr/share/man/man3
 if [ ! -d "$pages" ]; then
   { apt-get download libcurl4-doc || { apt-get update && apt-get download libcurl4-doc; }; } > log 2>&1 ||
@@ -20,7 +20,7 @@ lowest=$(sed -n 's/^set(WECHATPAY_BONUS_COMMIT_CURL \(.*\))$/\1/p' "$source/cmak
 symbols=$(zcat "$pages/libcurl-symbols.3.gz" |
   awk '$1 == ".IP" { name = $2 } $1 == "Introduced" { print name, $3 }')
 
-# added NAME: the version that brought it; nothing where no page tells.
+# added NAME: prints the version that added it, or nothing if no page names a version.
 added() {
   case "$1" in
     CURL*) awk -v name="$1" '$1 == name { print $2 }' <<< "$symbols" ;;

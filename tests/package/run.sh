@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Consumes the library from outside, as a project of somebody else's would, in each way that there is.
+# Uses the library from outside, as a user's project does, in each supported way.
 #   run.sh BUILD_FOLDER
 set -euo pipefail
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -8,13 +8,13 @@ build=$(cd "$1" && pwd)
 vectors=$source/tests/vectors
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-# quietly COMMAND...: what it says is shown if it fails.
+# quietly COMMAND...: shows the output of the command only if it fails.
 quietly() {
   "$@" > "$build/log" 2>&1 || { cat "$build/log" >&2; fail "$*"; }
 }
 
-# build NAME SOURCE [CMAKE ARGUMENT...]: several sources as one, as some projects build all that they have, and as it is
-# fast; with unity=OFF each by itself.
+# build NAME SOURCE [CMAKE ARGUMENT...]: a unity build, because it is fast and some projects use it. With unity=OFF,
+# each source is compiled by itself.
 build() {
   local name=$1 from=$2
   shift 2
@@ -22,13 +22,13 @@ build() {
   quietly cmake --build "$build/$name" --parallel 2
 }
 
-# flags_of MODULE [FLAG...]: into the array `flags`.
+# flags_of MODULE [FLAG...]: sets the array `flags`.
 flags_of() {
-  eval "flags=($(pkg-config --cflags --libs "$1"))" # as the shell reads them: it escapes blanks
+  eval "flags=($(pkg-config --cflags --libs "$1"))" # parsed by the shell, because pkg-config escapes spaces
   flags+=("${@:2}")
 }
 
-# compile PROGRAM COMPILER [FLAG...]: the consumer, without CMake; runs it.
+# compile PROGRAM COMPILER [FLAG...]: compiles the consumer without CMake, and runs it.
 compile() {
   local program=$build/$1
   shift
@@ -90,7 +90,7 @@ quietly "$build/find_package_own_third_parties/consumer" "$vectors"
 
 unity=OFF build library_OFF "$source" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
   -DWECHATPAY_BONUS_COMMIT_BUILD_TESTS=OFF
-# With the examples: that the tool and they find in the shared library all that they use.
+# Includes the examples, to check that they and the tool find everything they use in the shared library.
 build library_ON "$source" -DBUILD_SHARED_LIBS=ON
 for shared in OFF ON; do
   echo "-- installed to a prefix and moved from there: BUILD_SHARED_LIBS=$shared"
@@ -155,7 +155,7 @@ if [ "$(uname -m)" = x86_64 ]; then
   diff "$source/tests/package/exported_symbols.txt" <(sed -n 's/^T //p' <<< "$symbols" | LC_ALL=C sort) ||
     fail "the functions that are exported (>) are not those of exported_symbols.txt (<)"
 fi
-# What is not strong: the types that cross the border, and what the templates of the standard library leave.
+# The weak symbols: types that cross the library boundary, and instantiations of standard library templates.
 types='_ZT[ISV]N9wechatpay12bonus_commit[0-9]+v[0-9_]+(BadResultAccess|CurlTransport|EventLoop|Signer|Transport)E'
 others=$(sed -n '/^T /!s/^. //p' <<< "$symbols" | grep -vxE "$types|_Z(T[ISV]|GV|Z)?(N[VK]*)?S[tabsiod].*" || true)
 [ -z "$others" ] || fail "exported besides: $others"
@@ -170,7 +170,7 @@ quietly cmake --install "$build/library_libcxx"
 export PKG_CONFIG_PATH=$build/prefix_libcxx/lib/pkgconfig
 flags_of wechatpay_bonus_commit
 compile libcxx clang++ -std=c++17 -stdlib=libc++
-# The sandbox stands on cpp-httplib, which Debian has for libstdc++ alone; the rest of the testing support does not.
+# The sandbox uses cpp-httplib, which Debian builds only for libstdc++. The rest of the testing support does not use it.
 testing=$source/src/testing
 quietly clang++ -std=c++17 -stdlib=libc++ -I"$source" \
   "$testing"/{body_variants,captured,certificate_list,checks,client_fixture,fake_wechat_pay,nonce_memory,pki}.cpp \

@@ -1,4 +1,4 @@
-# Runs the vcpkg port as far as that goes without vcpkg: with stand-ins for its functions that do what matters here.
+# Runs the vcpkg port as far as possible without vcpkg. Simple replacements of vcpkg's functions do what the port needs.
 #   cmake -DSOURCE=FOLDER -DBUILD=FOLDER -P vcpkg_port.cmake
 cmake_minimum_required(VERSION 3.24)
 set(port ${SOURCE}/cmake/packaging/vcpkg)

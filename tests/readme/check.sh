@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# What the README and the guides say of commands, options, links and errors is what the project has.
-#   check.sh SOURCE_FOLDER [TOOL]     TOOL: the program wechatpay-bonus-commit, where it is built
+# Checks that commands, options, links and errors in the README and the guides match the project.
+#   check.sh SOURCE_FOLDER [TOOL]     TOOL: the program wechatpay-bonus-commit, if it is built
 set -euo pipefail
 cd "$1"
 tool=${2:-}
 fail() { echo "FAILED: $*" >&2; exit 1; }
 block() { awk -v open="^\`\`\`$1\$" '$0 ~ open { on = 1; next } /^```$/ { on = 0 } on && NF' "$2"; }
 
-# command WORD...: that it can be given.
+# command WORD...: checks that the command is valid.
 command_exists() {
   local file option help
   case "$1" in
@@ -27,7 +27,7 @@ command_exists() {
   esac
 }
 
-# anchors FILE: as GitHub makes them of the headings, in either language.
+# anchors FILE: prints the anchors that GitHub makes from the headings, in either language.
 anchors() {
   awk '/^```/ { code = !code } !code && /^#+ / { sub(/^#+ /, ""); print tolower($0) }' "$1" |
     sed -E 's/[][`.,:;?!()"'\''+*\/&@]//g; s/(，|。|：|；|？|！|（|）|、|「|」|“|”)//g; s/ /-/g'
@@ -35,7 +35,7 @@ anchors() {
 
 documents=(README.md src/README.md examples/*.md examples/*/*.md .github/*.md)
 for document in "${documents[@]}"; do
-  # Each line of a CMake snippet stands in a project that is built.
+  # Each line of a CMake snippet is also in a project that the tests build.
   while IFS= read -r line; do
     grep -qrxF --include=CMakeLists.txt -e "$line" examples tests/package ||
       fail "$document: in no CMakeLists.txt: $line"
@@ -59,11 +59,11 @@ done
 [ -n "$(block cmake README.md)" ] || fail "no CMake snippet"
 [ -n "$(block bash README.md)" ] || fail "no command"
 
-# Each guide is there in both languages, with the same code but for comments, headings of the same depth, and tables of
-# as many rows. Each names the other in its third line.
-# code FILE: without comments; a // behind a colon belongs to a URL.
+# Each guide exists in both languages, with the same code (except comments), headings of the same depth, and tables with
+# the same number of rows. Each links the other one in its third line.
+# code FILE: prints the code without comments. A // after a colon belongs to a URL.
 code() { awk '/^```/ { print; inside = !inside; next } inside' "$1" | sed -E 's,(^|[[:space:]])(//|# ).*$,,; s/[[:space:]]+$//' | grep -v '^$'; }
-# shape FILE: the marks of its headings, and how many rows each section's tables have.
+# shape FILE: prints the # marks of its headings, and the number of table rows in each section.
 shape() {
   awk '/^```/ { code = !code } code { next }
     /^#+ / { print rows " rows"; print $1; rows = 0 } /^\|/ { ++rows } END { print rows " rows" }' "$1"
@@ -84,14 +84,15 @@ for document in examples/README.md examples/*/README.md; do
   case "$document" in examples/zh-CN/*) ;; *) pair "$document" "${document%.md}.zh-CN.md" ;; esac
 done
 
-# Words that mislead, or have another meaning in WeChat Pay's documents.
+# Words that mislead readers, or have another meaning in WeChat Pay's documents.
 for word in 备用域名 商户证书 沙盒 退出状态 回填 移植文件 补单 公钥证书 商户后台 断路器; do
   ! grep -n "$word" examples/zh-CN/README.md examples/README.zh-CN.md examples/*/README.zh-CN.md || fail "the word $word"
 done
 
-# The guide to errors has, in each language, a row for each enumerator, under its enumeration, and for each code that the
-# library knows. The log lines that it quotes are those of the library, but for the parts that vary.
-# rows FILE HEAD: what is between the first back-quotes of each row, of the tables whose first heading begins so.
+# In each language, the guide to errors has a row for each enumerator, under its enumeration, and for each code that the
+# library knows. The log lines that it quotes match the library's, except for the variable parts.
+# rows FILE HEAD: in the tables whose first heading begins with HEAD, prints the text between the first back-quotes of
+# each row.
 # shellcheck disable=SC2016  # the back-quotes are Markdown's
 rows() { awk -v head="^\\\\| $2" '$0 ~ head { on = 1; next } !/^\|/ { on = 0 } on' "$1" | sed -n 's/^| `\([^`]*\)`.*/\1/p'; }
 enumerators() {
@@ -116,7 +117,7 @@ guide_to_errors() {
 }
 guide_to_errors examples/errors/README.md "log line"
 guide_to_errors examples/errors/README.zh-CN.md "日志"
-# The index names, in each language, every public header, with names that are in it.
+# In each language, the index lists every public header, with names that the header declares.
 index() {
   local header row name
   for header in include/wechatpay/bonus_commit/*.hpp include/wechatpay/bonus_commit/testing/*.hpp; do

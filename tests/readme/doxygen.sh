@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The API reference is written without a warning, and has a word on every public name.
+# Doxygen generates the API reference without a warning, and every public name is documented.
 #   doxygen.sh SOURCE_FOLDER OUTPUT_FOLDER
 set -euo pipefail
 mkdir -p "$2"
@@ -7,7 +7,7 @@ output=$(cd "$2" && pwd)
 cd "$1"
 { cat cmake/Doxyfile; printf '%s\n' "OUTPUT_DIRECTORY = \"$output\"" "GENERATE_XML = YES"; } | doxygen -
 
-# Doxygen 1.9 does not miss the words on an enumerator.
+# Doxygen 1.9 does not warn about an undocumented enumerator.
 undocumented=$(awk '
   /<enumvalue /   { inside = 1; documented = 0; name = "" }
   inside && /<name>/ && name == "" { name = $0; gsub(/ *<\/?name>/, "", name) }

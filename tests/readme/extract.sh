@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes each C++ snippet of the README and the guides to a file of its own: OUTPUT/snippet_1.cpp and so on. One that
-# occurs in two languages, with comments in each, is written once.
+# Writes each C++ snippet of the README and the guides to its own file: OUTPUT/snippet_1.cpp and so on. A snippet that
+# occurs in two languages, with comments in each language, is written once.
 #   extract.sh OUTPUT FILE...
 set -euo pipefail
 output=$1

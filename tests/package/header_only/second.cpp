@@ -1,4 +1,4 @@
-// The same bodies a second time.
+// Includes the same function bodies a second time.
 #include <wechatpay/bonus_commit.hpp>
 
 wechatpay::bonus_commit::CommitResult commit(const wechatpay::bonus_commit::BonusCommitClient& client,

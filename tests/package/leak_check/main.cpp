@@ -1,6 +1,6 @@
 #include <wechatpay/bonus_commit.hpp>
 
-// An implicit narrowing and an unused variable, which our own warnings would turn into errors.
+// An implicit narrowing and an unused variable. Our own warning options would turn them into errors.
 int main() {
   long large = 1L << 40;
   int unused = large;
