@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# What run.sh and matrix.sh share; they source it from the project's root.
+# Shared by run.sh and matrix.sh, which source it from the project's root.
 
-# begin STAGE: what follows belongs to it. Where something fails, the stage's name is the last line.
+# begin STAGE: starts a stage. If something fails, the stage's name is the last line of the output.
 begin() {
   stage=$1
   echo "== $stage"
 }
 trap '[ $? = 0 ] || echo "FAILED: ${stage:-the beginning}" >&2' EXIT
 
-# failures LOG: what went wrong in a build or in tests, in a few lines.
+# failures LOG: prints what failed in a build or in tests, in a few lines.
 failures() {
   awk '
     function unfinished() { if (running != "") print "did not end: " running; running = "" }
@@ -24,7 +24,8 @@ failures() {
     END { unfinished() }' "$1" | tail -n 100
 }
 
-# quietly LOG COMMAND...: what it says goes into the file LOG; if it fails, the end of that is shown, then the failures.
+# quietly LOG COMMAND...: writes the output to the file LOG. If the command fails, prints the end of LOG, then the
+# failures.
 quietly() {
   local log=$1
   shift
@@ -34,7 +35,7 @@ quietly() {
   exit 1
 }
 
-# build NAME COMPILER STANDARD [CMAKE ARGUMENT...]: all targets, or those in $targets; warnings are errors in each.
+# build NAME COMPILER STANDARD [CMAKE ARGUMENT...]: builds all targets, or those in $targets. Warnings are errors.
 build() {
   local name=$1 compiler=$2 standard=$3
   shift 3
@@ -45,14 +46,14 @@ build() {
   quietly "build/$name/build.log" cmake --build "build/$name" --target ${targets:-all}
 }
 
-# skipped NAME: the tests that the last run_tests NAME skipped, and why.
+# skipped NAME: prints the tests that the last run_tests NAME skipped, with the reasons.
 skipped() {
   awk '/: Skipped$/ { getline reason } /^\[  SKIPPED \] .*\([0-9]+ ms\)$/ { print "skipped: " $4 ": " reason }' \
     "build/$1/Testing/Temporary/LastTest.log" | sort -u
 }
 
-# run_tests NAME [CTEST ARGUMENT...]: one program after the other, unless --parallel is among the arguments. Shows what
-# was skipped; with $skips set, a skip whose reason does not match this pattern is a failure.
+# run_tests NAME [CTEST ARGUMENT...]: runs one program after the other, unless --parallel is given. Prints the skipped
+# tests. If $skips is set, a skip whose reason does not match this pattern is a failure.
 run_tests() {
   local name=$1
   shift

@@ -2,28 +2,28 @@
  * relays that die, statements whose answer or effect is lost, and leases that end while their rows are held. Time is
  * left out: a lease may end at any moment, as for a relay that was stopped.
  *
- * check.sh has Spin search all states. Three variants break the protocol, and must be found out:
- *   WITHOUT_TOKEN   a row is settled by its id alone
+ * check.sh lets Spin search all states. Three variants break the protocol, and Spin must find their errors:
+ *   WITHOUT_TOKEN   a row is settled by its id only
  *   RENEW_LOST      a lease is renewed after another relay has claimed the row
- *   WITHOUT_LEASE   a claim ends by its relay alone
+ *   WITHOUT_LEASE   only the claim's relay can end the claim
  */
 #define RELAYS 2
 
 bool live = true;         /* the row is in the outbox */
-bool done = false;        /* it is among the done rows */
+bool done = false;        /* the row is in the table of done rows */
 bool due = true;          /* due_at <= now() */
-byte token = 0;           /* the row's claim; 0: none */
+byte token = 0;           /* the row's claim; 0: not claimed */
 byte last_token = 0;
 bool called = false;      /* WeChat Pay has committed the order */
 bool in_lease[RELAYS];    /* the relay holds the row under a lease that has not ended */
 byte held[RELAYS];        /* the token under which the relay holds it; 0: it does not */
 
-/* How much may go wrong. */
+/* Limits on how often each failure may happen. */
 byte deaths = 2;
-byte losses = 2;          /* of a statement's answer, or of the statement */
-byte early_ends = 2;      /* of a lease whose row is held */
-byte failures = 1;        /* of calls */
-byte renewals = 2;        /* else one that does nothing else would never end */
+byte losses = 2;          /* lost statements or lost answers */
+byte early_ends = 2;      /* leases that end while their row is held */
+byte failures = 1;        /* failed calls */
+byte renewals = 2;        /* without this limit, a relay could renew forever */
 
 #define held_by_its_claimer ((held[0] == token || held[1] == token) && token != 0)
 
@@ -37,11 +37,11 @@ inline claim(me) {
   atomic {
     live && due && held[me] == 0 ->
     if
-    :: losses > 0 -> losses--                       /* it has not reached the database */
+    :: losses > 0 -> losses--                       /* the claim did not reach the database */
     :: last_token++; token = last_token; due = false;
        if
        :: held[me] = token; in_lease[me] = true
-       :: losses > 0 -> losses--                    /* the relay never learns of it */
+       :: losses > 0 -> losses--                    /* the relay does not receive the answer */
        fi
     fi
   }
@@ -56,7 +56,7 @@ inline renew(me) {
     :: live -> due = false; in_lease[me] = true
 #else
     :: live && token == held[me] -> due = false; in_lease[me] = true
-    :: !(live && token == held[me]) -> held[me] = 0 /* what has not started is dropped */
+    :: !(live && token == held[me]) -> held[me] = 0 /* rows not yet started are dropped */
 #endif
     :: losses > 0 -> losses--
     :: !live -> held[me] = 0
@@ -72,7 +72,7 @@ inline write(me) {
   if
   :: live && token == held[me] ->
 #endif
-     assert(token == held[me]);                     /* nobody settles what is another's */
+     assert(token == held[me]);                     /* no relay settles another's row */
      if
      :: succeeded -> live = false; done = true; assert(called)
      :: !succeeded -> token = 0; due = true
@@ -87,9 +87,9 @@ inline settle(me) {
     answered ->
     if
     :: write(me); held[me] = 0; in_lease[me] = false; answered = false
-    :: losses > 0 -> losses--;                      /* written, and the answer is lost: it is repeated */
+    :: losses > 0 -> losses--;                      /* written, but the answer is lost: repeated */
        write(me)
-    :: losses > 0 -> losses--                       /* not written: it is repeated */
+    :: losses > 0 -> losses--                       /* not written: repeated */
     fi
   }
 }

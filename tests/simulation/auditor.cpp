@@ -8,7 +8,7 @@ namespace wechatpay::bonus_commit::simulation {
 
 namespace {
 
-constexpr milliseconds tick{1};  ///< what rounding to milliseconds may cost
+constexpr milliseconds tick{1};  ///< tolerance for rounding to milliseconds
 
 unsigned parse(std::string_view text, int base) {
   unsigned number = 0;
@@ -16,7 +16,7 @@ unsigned parse(std::string_view text, int base) {
   return number;
 }
 
-/// Faults after which a host is left alone, and another try is made.
+/// Faults after which the client avoids the host and makes another try.
 bool counts(TransportFault fault) {
   switch (fault) {
     case TransportFault::name_lookup:
@@ -34,12 +34,12 @@ bool host_failed(const Sent& sent) {
   return counts(sent.fault) || sent.status == 502 || sent.status == 503 || sent.status == 504;
 }
 
-/// Statuses that ask for another try, whether they are signed or not.
+/// Statuses that cause another try, whether the answer is signed or not.
 bool asks_for_another(int status) {
   return status == 202 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
 }
 
-/// The first of a call that meets a closed connection does not count.
+/// The first try of a call that finds its keep-alive connection closed does not count.
 bool first_stale(const Call& call, const Sent& sent) {
   if (!sent.stale) return false;
   for (const Sent& each : call.tries) {
@@ -54,7 +54,7 @@ milliseconds longest_backoff(std::size_t tries, const RetryOptions& retry) {
   return std::min(pause, retry.longest_backoff);
 }
 
-/// How long an answer asks to wait that is read at `now`.
+/// How long to wait according to an answer that is read at `now`.
 std::optional<seconds> asked_by(const Answered& answer, Wall now) {
   if (!answer.retry_at) return answer.retry_after;
   const auto left = std::chrono::floor<seconds>(*answer.retry_at) - std::chrono::floor<seconds>(now);
@@ -251,7 +251,7 @@ void Auditor::check_kind(const Call& call, const Error& error) const {
   }
 }
 
-/// A call that ends in an error has tried as often as it may, or had a reason not to.
+/// A call that ends in an error has used all its tries, or had a reason not to.
 void Auditor::check_effort(unsigned number, const Error& error) const {
   const Call& call = calls_[number];
   const ClientAccount& client = call.client;

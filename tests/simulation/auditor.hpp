@@ -1,4 +1,4 @@
-/// Holds each call against what the library promises.
+/// Checks each call against the library's promises.
 #ifndef WECHATPAY_TESTS_SIMULATION_AUDITOR_HPP
 #define WECHATPAY_TESTS_SIMULATION_AUDITOR_HPP
 
@@ -14,16 +14,16 @@
 
 namespace wechatpay::bonus_commit::simulation {
 
-/// What is known of an answer of WeChat Pay's, or of who answers in its place. Its number is in Request-ID.
+/// An answer from WeChat Pay, or from a party that answers in its place. The answer's number is in Request-ID.
 struct Answered {
   unsigned order = 0;
   const char* what = "";
-  bool receipt = false;                  ///< a 204 that proves that its order was committed
-  std::optional<seconds> retry_after{};  ///< as it asks,
+  bool receipt = false;                  ///< a 204 which proves that its order was committed
+  std::optional<seconds> retry_after{};  ///< Retry-After in seconds,
   std::optional<Wall> retry_at{};        ///< or as a date
 };
 
-/// A client with its copies.
+/// A client and its copies.
 struct ClientAccount {
   explicit ClientAccount(const ClientOptions& options)
       : deadline(options.deadline),
@@ -37,26 +37,26 @@ struct ClientAccount {
   const std::vector<std::string> origins;
   HostModel hosts;
   RateModel rate;
-  bool exact = true;            ///< a try is sent at the moment at which it is decided on, before anything else happens
+  bool exact = true;            ///< each try is sent at the moment of its decision, before anything else happens
   bool punctual = true;         ///< its transport ends each request in time
   bool odd_user = false;        ///< its clock, nonce, signer, keys or transport fail
   bool heeds_stops = true;      ///< its transport ends a request as soon as it is asked to
-  bool keeps_requests = false;  ///< its transport never ends some
+  bool keeps_requests = false;  ///< its transport never ends some requests
   bool closed = false;
 };
 
 /// One try.
 struct Sent {
-  Steady moment;  ///< when it may leave
+  Steady moment;  ///< the earliest moment to send it
   std::size_t host = 0;
   bool ended = false;
   Steady ended_at{};
   int status = 0;
   TransportFault fault = TransportFault::none;
-  bool stale = false;  ///< it met a kept connection that the server had closed
+  bool stale = false;  ///< its keep-alive connection had been closed by the server
   const Answered* answer = nullptr;
   std::optional<seconds> retry_after{};
-  std::array<char, 24> signature{};  ///< the beginning of it
+  std::array<char, 24> signature{};  ///< its first characters
 };
 
 /// One call.
@@ -67,17 +67,17 @@ struct Call {
   Steady begun{};
   Steady deadline{};
   std::deque<Sent> tries{};
-  int committed = 0;  ///< times, at WeChat Pay
+  int committed = 0;  ///< how many times at WeChat Pay
   int told_tries = 0;
   int told_ends = 0;
   int ends = 0;
   bool stop_asked = false;
   Steady stop_asked_at{};
-  bool batch = false;                    ///< its place in the rate limit was waited for
-  bool unheard = false;                  ///< its future was dropped
+  bool batch = false;                    ///< commit_all() waited for its place in the rate limit
+  bool unheard = false;                  ///< its future was destroyed
   bool wrong_request = false;            ///< the check refuses it
   std::optional<unsigned> settled_by{};  ///< the number of the answer that is its receipt
-  std::optional<Outcome> claim{};        ///< what the caller was told, where it was an error
+  std::optional<Outcome> claim{};        ///< the reported outcome, if the result was an error
 };
 
 class Auditor {
@@ -86,28 +86,28 @@ class Auditor {
 
   ClientAccount& add_client(const ClientOptions& options) { return clients_.emplace_back(options); }
 
-  /// The order number, which is "T" and the returned number.
+  /// Begins a call. Its order number is "T" followed by the returned number.
   unsigned begin(ClientAccount& client, milliseconds timeout);
   Call& call(unsigned number) { return calls_[number]; }
   std::size_t calls() const { return calls_.size(); }
 
-  /// Before the transport has it.
+  /// Called before the transport receives the request.
   void sent(unsigned number, const HttpRequest& request, const SendOptions& options);
 
-  /// Before the client has it.
+  /// Called before the client receives the result.
   void ended(unsigned number, std::size_t which, const Result<HttpResponse>& response);
 
   void told(const TryEvent& event);
   void told(const CallEvent& event);
   void result(unsigned number, const CommitResult& result);
 
-  /// The user asks for the end of a call.
+  /// The user requests a stop of the call.
   void stop(unsigned number);
 
-  /// When nothing happens any more, while there are clients.
+  /// Called when no more events are scheduled, while clients still exist.
   void when_quiet() const;
 
-  /// When nothing happens any more, and all clients are gone.
+  /// Called when no more events are scheduled, and all clients are destroyed.
   void at_end() const;
 
   unsigned add_answer(Answered answer) {

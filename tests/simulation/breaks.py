@@ -25,9 +25,9 @@ VERIFICATION = STAGES + "verification.hpp"
 QUEUE = "src/curl/request_queue.cpp"
 CONNECTIONS = "src/curl/connections.hpp"
 
-# Name, file, what stands there, what stands there instead.
+# Name, file, original text, replacement.
 BREAKS = [
-    # Faults that the field has found.
+    # Bugs that were found in practice.
     ("connection: an answer left over is taken for the next order's", CONNECTIONS,
      "return trusted && (arrived == Arrived::nothing || (arrived == Arrived::data && protocol == Protocol::http2));",
      "return trusted && (arrived == Arrived::nothing || protocol != Protocol::unknown);"),
@@ -56,7 +56,7 @@ BREAKS = [
      "Callback done = std::move(done_);  // what it holds ends here, also where it throws\n"
      "    if (done) done(std::move(result));",
      "if (done_) done_(std::move(result));"),
-    # Further ones.
+    # Other bugs.
     ("call: each answer counts, not the first alone", CALL_HEADER,
      "return awaited_.compare_exchange_strong(number, 0);", "return awaited_.exchange(0) >= 0 && number >= 0;"),
     ("call: a dropped completion is not noticed", CALL_HEADER,

@@ -55,7 +55,7 @@ void CurlNetwork::send(HttpRequest request, SendOptions options, Transport::Comp
   queued.on_stop.emplace(queued.options.stop, [this] { world_.after(milliseconds(0), [this] { stop(); }); });
 }
 
-/// All that is to be done now.
+/// Does everything that is due now.
 void CurlNetwork::turn() {
   if (in_turn_ || ended_) return;
   in_turn_ = true;
@@ -73,7 +73,7 @@ void CurlNetwork::turn() {
   sleep();
 }
 
-/// Until the queue says that there will be something to do.
+/// Sleeps until the queue's next moment.
 void CurlNetwork::sleep() {
   if (wakes_at_ <= world_.now()) wakes_at_ = Steady::max();
   const Steady next = std::max(queue_.next_moment(), world_.now());
@@ -109,14 +109,14 @@ void CurlNetwork::start(curl::RequestQueue::Action& action) {
   Link* const kept = action.fresh_connection ? nullptr : kept_link(request, host);
   world_.expect(protocols_[host] == Protocol::http1 || failed_generation_[host] != request.generation, "trust",
                 "a request may go over a connection that has failed");
-  // Over HTTP/2, one that others use at this moment will do.
+  // Over HTTP/2, a connection that other requests are using is allowed.
   world_.expect(kept == nullptr || !request.options.fresh_connection || kept->protocol == Protocol::http2,
                 "fresh connection", "a kept one is used");
   if (kept != nullptr) return run_over_kept(running, *kept);
   open(running);
 }
 
-/// The connection that libcurl would choose.
+/// The keep-alive connection that libcurl would choose.
 Link* CurlNetwork::kept_link(const QueuedRequest& request, std::size_t host) {
   for (Link& link : links_) {
     const bool free = link.protocol == Protocol::http2 || link.known.transfers == 0;
@@ -151,13 +151,13 @@ void CurlNetwork::open(Running& running) {
   later(handshake, running, &CurlNetwork::stand);
 }
 
-/// The connection is there: the request leaves.
+/// The connection is established: sends the request.
 void CurlNetwork::stand(Running& running) {
   Link& link = *running.link;
   link.stands = true;
   ++link.known.transfers;
   running.begun = true;
-  // An OpenSSL that is not ours does not tell what was agreed upon.
+  // If libcurl uses another OpenSSL than the library, the negotiated protocol is not reported.
   link.told = link.told || !world_.tape.chance(surprises_per_mille_ / 4);
   queue_.connected(running.request.front(), link.told ? link.protocol : Protocol::unknown);
   leave(running);
@@ -195,7 +195,7 @@ void CurlNetwork::answer(Running& running) {
   finish(running, std::move(response), false);
 }
 
-/// What the server does with a connection on which it has answered.
+/// What the server does with a connection after an answer on it.
 void CurlNetwork::after_answer(Link& link, const HttpRequest& request, const Reply& reply) {
   if (!world_.tape.chance(surprises_per_mille_)) return;
   switch (world_.tape.below(4)) {
@@ -245,7 +245,7 @@ void CurlNetwork::finish(Running& running, Result<HttpResponse> result, bool con
     link->failed = link->failed || failed;
     curl::Connections::leave(link->known);
     const bool times_out = failed && result.error().transport_fault == TransportFault::timeout;
-    // libcurl closes what has broken. Over HTTP/2 it goes on with what is only silent.
+    // libcurl closes broken connections. Over HTTP/2 it keeps using a connection that is only silent.
     if (failed && (link->protocol == Protocol::http1 || !times_out)) link->stands = false;
     if (times_out) curl::Connections::distrust(link->known);
     if (failed && link->told) failed_generation_[link->host] = link->generation;

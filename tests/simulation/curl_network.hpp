@@ -1,4 +1,4 @@
-/// The library's own request queue, with simulated connections in libcurl's place.
+/// The library's own request queue, with simulated connections instead of libcurl.
 #ifndef WECHATPAY_TESTS_SIMULATION_CURL_NETWORK_HPP
 #define WECHATPAY_TESTS_SIMULATION_CURL_NETWORK_HPP
 
@@ -13,31 +13,31 @@
 
 namespace wechatpay::bonus_commit::simulation {
 
-/// A connection as the server and the network see it. What the library knows of it is its Connection.
+/// A connection as the server and the network see it. `known` is the library's view of it.
 struct Link {
   curl::Connection known;
   std::size_t host = 0;
   unsigned generation = 0;
   curl::Protocol protocol = curl::Protocol::unknown;
   bool stands = false;
-  bool told = false;                        ///< the queue has been told what is spoken on it
-  bool dead = false;                        ///< nothing comes through any more, and nobody says so
-  bool failed = false;                      ///< a request over it has shown that
-  curl::Arrived arrived{};                  ///< while nothing was awaited
-  std::optional<HttpResponse> left_over{};  ///< what came with it
+  bool told = false;                        ///< the queue has been told its protocol
+  bool dead = false;                        ///< drops everything without an error
+  bool failed = false;                      ///< a request over it has failed
+  curl::Arrived arrived{};                  ///< data that arrived while no answer was expected
+  std::optional<HttpResponse> left_over{};  ///< the answer that arrived unexpectedly, if any
 };
 
-/// One request that libcurl would have.
+/// A request that libcurl would be running.
 struct Running {
   curl::Requests request;
   Link* link = nullptr;
-  bool kept = false;   ///< the connection was
-  bool begun = false;  ///< the request may have left
+  bool kept = false;   ///< runs over a keep-alive connection
+  bool begun = false;  ///< the request may have been sent
   std::uint64_t number = 0;
 };
 
-/// Does what the transfer loop, the multi handle and libcurl do: HTTP/1.1 or HTTP/2, kept connections that are closed
-/// politely, rudely or not at all, and answers that nobody has asked for.
+/// Simulates the transfer loop, the multi handle and libcurl: HTTP/1.1 or HTTP/2, keep-alive connections that are
+/// closed cleanly, by a reset or not at all, and answers without a request.
 class CurlNetwork final : public Wire {
  public:
   CurlNetwork(World& world, Auditor& auditor, WechatPay& wechat_pay, Weather& weather);
@@ -75,10 +75,10 @@ class CurlNetwork final : public Wire {
   std::list<Running> running_;
   std::list<Link> links_;
   curl::Protocol protocols_[2];
-  std::uint32_t surprises_per_mille_ = 0;  ///< on kept connections
+  std::uint32_t surprises_per_mille_ = 0;  ///< on keep-alive connections
   std::uint64_t started_ = 0;
   std::size_t running_at_[2] = {0, 0};
-  std::optional<unsigned> failed_generation_[2];  ///< over HTTP/2, the latest in which a connection has failed
+  std::optional<unsigned> failed_generation_[2];  ///< over HTTP/2, the latest generation with a failed connection
   Steady wakes_at_ = Steady::max();
   bool in_turn_ = false;
   bool ended_ = false;

@@ -1,4 +1,4 @@
-/// Signatures: real ones, and ones that cost nothing and still cover each byte.
+/// Signatures: real ones, and cheap ones that still cover each byte.
 #ifndef WECHATPAY_TESTS_SIMULATION_KEYS_HPP
 #define WECHATPAY_TESTS_SIMULATION_KEYS_HPP
 
@@ -18,10 +18,10 @@ struct SigningKey {
 
 inline constexpr unsigned known_keys = 3;  ///< the merchant's, and two of WeChat Pay's
 
-/// One of the simulation's own.
+/// A cheap key for the simulation.
 SigningKey cheap_key(unsigned number);
 
-/// An RSA key of 2048 bits; the same ones in each process, made once.
+/// An RSA key of 2048 bits. Generated once, and the same in each process.
 const SigningKey& real_key(unsigned number);
 
 }  // namespace wechatpay::bonus_commit::simulation

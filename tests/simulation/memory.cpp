@@ -1,4 +1,4 @@
-// Counts what is allocated, so that a run can show that it leaves nothing behind.
+// Counts allocations, so that a run can check for leaks.
 #include <cstdlib>
 #include <new>
 
@@ -15,7 +15,7 @@
 
 namespace {
 
-std::int64_t blocks = 0;  ///< there is one thread
+std::int64_t blocks = 0;  ///< not atomic: there is only one thread
 
 }  // namespace
 

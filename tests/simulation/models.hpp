@@ -1,4 +1,4 @@
-/// What a client promises about hosts and limits, written a second time.
+/// An independent model of a client's promises about hosts and limits.
 #ifndef WECHATPAY_TESTS_SIMULATION_MODELS_HPP
 #define WECHATPAY_TESTS_SIMULATION_MODELS_HPP
 
@@ -12,12 +12,13 @@
 
 namespace wechatpay::bonus_commit::simulation {
 
-/// Which hosts are left alone.
+/// Which hosts are avoided.
 class HostModel {
  public:
   HostModel(std::size_t hosts, milliseconds cool_down) : avoided_until_(hosts), cool_down_(cool_down) {}
 
-  /// The host of the next try; a look at one whose time is over leaves it alone again.
+  /// The host of the next try. A host whose cool-down has ended gets one probe, and is avoided again until that
+  /// succeeds.
   std::size_t next(Steady now, std::optional<std::size_t> last) {
     for (std::size_t i = 0; i < avoided_until_.size(); ++i) {
       if (!avoided_until_[i]) return i;
@@ -36,12 +37,12 @@ class HostModel {
   const milliseconds cool_down_;
 };
 
-/// How early a request may go.
+/// The earliest moment at which a request may be sent.
 class RateModel {
  public:
   explicit RateModel(const RateLimit& limit) : limit_(limit) {}
 
-  /// The earliest moment of a request that is decided on now.
+  /// The earliest moment for a request that the client decides on now.
   Steady earliest(Steady now) {
     const Steady open = std::max(now, paused_until_);
     if (limit_.per_second == 0) return open;
@@ -55,7 +56,7 @@ class RateModel {
     paused_until_ = std::max(paused_until_, now + std::min(asked, limit_.longest_pause));
   }
 
-  /// Whether a call may be told that there was no room.
+  /// Whether a call may end as rate_limited.
   bool may_refuse(Steady begun) const { return limit_.per_second > 0 || paused_until_ > begun; }
 
  private:

@@ -130,7 +130,7 @@ void Network::send(HttpRequest request, SendOptions options, Completion done) {
   if (!manners_.ignores_stops) pending_[slot].stop.emplace(stop, Stopped{this, slot});
 }
 
-/// What comes of it is decided now, and happens later.
+/// Decides now what happens to the request later.
 void Network::leave(std::size_t slot, milliseconds limit) {
   Pending& pending = pending_[slot];
   pending.left = true;
@@ -153,7 +153,7 @@ void Network::fail_later(std::size_t slot, const Fate& fate, milliseconds limit)
   const bool takes_all = fate.fault == TransportFault::timeout;
   const auto time = takes_all ? limit : std::chrono::nanoseconds(weather_.latency(limit));
   if (fate.arrives) {
-    // It may come there much later than the client believes, or twice.
+    // The request may arrive much later than the client assumes, or twice.
     const HttpRequest request = pending_[slot].request;
     const auto way = world_.tape.one_of({milliseconds(1), limit, limit * 20});
     const bool twice = world_.tape.chance(100);
@@ -183,7 +183,7 @@ void Network::complete(std::size_t slot, Result<HttpResponse> result) {
   free_.push_back(slot);
   if (!manners_.twice || !world_.tape.chance(300)) return done(std::move(result));
   done(result);
-  // Also much later, when the call is at its next try, or over.
+  // The second completion may come much later, during the call's next try or after the call's end.
   world_.after(milliseconds(world_.tape.below(300)), [done, result] { done(result); });
 }
 

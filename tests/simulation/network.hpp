@@ -1,4 +1,4 @@
-/// Transports without sockets: what becomes of a request on its way, and how the answer is told.
+/// Transports without sockets: what happens to a request on the network, and how its result is reported.
 #ifndef WECHATPAY_TESTS_SIMULATION_NETWORK_HPP
 #define WECHATPAY_TESTS_SIMULATION_NETWORK_HPP
 
@@ -14,28 +14,28 @@
 
 namespace wechatpay::bonus_commit::simulation {
 
-/// What may become of a request.
+/// What may happen to a request.
 struct Fate {
   const char* what;
-  bool arrives;  ///< WeChat Pay gets it
+  bool arrives;  ///< WeChat Pay receives it
   TransportFault fault;
-  Outcome outcome;  ///< that the transport tells
+  Outcome outcome;  ///< as the transport reports it
   bool kept_connection;
   ErrorKind kind;
 };
 
-/// What the weather is like: which faults occur, how often, and how long an answer takes.
+/// Network conditions: which faults occur, how often, and how long an answer takes.
 class Weather {
  public:
   explicit Weather(World& world);
 
-  /// Null: nothing happens to it.
+  /// Null if the request meets no fault.
   const Fate* next_fate();
 
-  /// From sending to the answer; often close to `limit`, where the transport gives up.
+  /// The time from sending to the answer. Often close to `limit`, at which the transport gives up.
   std::chrono::nanoseconds latency(milliseconds limit);
 
-  /// Whether a host takes no requests at this moment, and whether it answers none.
+  /// Whether a host refuses requests at this moment, and whether it accepts them but never answers.
   bool refuses(std::size_t host) const { return hosts_[host] == Health::refuses; }
   bool hangs(std::size_t host) const { return hosts_[host] == Health::hangs; }
 
@@ -51,18 +51,18 @@ class Weather {
   Health hosts_[2] = {Health::well, Health::well};
 };
 
-/// How a transport behaves that is not the library's own.
+/// How a transport written by a user behaves.
 struct Manners {
   bool within_send = false;  ///< completes before send() returns, as a mock or a circuit breaker does
   bool sometimes_within_send = false;
   bool twice = false;          ///< completes some requests twice
-  bool drops = false;          ///< lets go of some completions without calling them
-  bool never = false;          ///< keeps some completions until its own end
-  bool throws = false;         ///< some calls of send() do
-  bool ignores_stops = false;  ///< goes on when it is asked to stop
+  bool drops = false;          ///< destroys some completions without calling them
+  bool never = false;          ///< keeps some completions until it is destroyed
+  bool throws = false;         ///< some calls of send() throw
+  bool ignores_stops = false;  ///< continues when it is asked to stop
 };
 
-/// What the transport of a client stands on. It outlives the client, since events refer to it.
+/// The base of a client's transport. It outlives the client, because events refer to it.
 class Wire {
  public:
   Wire() = default;
@@ -72,11 +72,11 @@ class Wire {
 
   virtual void send(HttpRequest request, SendOptions options, Transport::Completion done) = 0;
 
-  /// The transport is destroyed.
+  /// Called when the transport is destroyed.
   virtual void end() = 0;
 };
 
-/// Completes each request by what the weather brings.
+/// Completes each request according to the network conditions.
 class Network final : public Wire {
  public:
   using Completion = Transport::Completion;
@@ -97,7 +97,7 @@ class Network final : public Wire {
     HttpRequest request;
     Completion done;
     std::optional<StopCallback<Stopped>> stop;
-    std::uint64_t number = 0;  ///< of the request in this place; 0: none
+    std::uint64_t number = 0;  ///< of the request in this slot; 0 if there is none
     bool left = false;
   };
 
@@ -120,7 +120,7 @@ class Network final : public Wire {
   std::uint64_t sent_ = 0;
 };
 
-/// The transport that a client has: shows each request and its end to the auditor.
+/// The transport that a client uses. Reports each request and its end to the auditor.
 class Witness final : public Transport {
  public:
   Witness(Auditor& auditor, Wire& wire) : auditor_(auditor), wire_(wire) {}
@@ -133,7 +133,7 @@ class Witness final : public Transport {
   Wire& wire_;
 };
 
-/// The error of a transport.
+/// The error that a transport reports for `fate`.
 Error told_of(const Fate& fate);
 
 }  // namespace wechatpay::bonus_commit::simulation

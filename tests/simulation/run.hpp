@@ -1,4 +1,4 @@
-/// One run: a world from its beginning to its end.
+/// One run: a world from beginning to end.
 #ifndef WECHATPAY_TESTS_SIMULATION_RUN_HPP
 #define WECHATPAY_TESTS_SIMULATION_RUN_HPP
 
@@ -9,10 +9,10 @@
 
 namespace wechatpay::bonus_commit::simulation {
 
-/// Plays a world through. Ends the process where an invariant does not hold. Returns how many calls there were.
+/// Runs a world to its end. Ends the process if an invariant does not hold. Returns the number of calls.
 std::uint64_t run(Tape& tape, Finding& finding, bool logs);
 
-/// How many blocks of memory there are that `new` gave. Always 0 in a build with sanitizers, which look themselves.
+/// The number of blocks allocated by `new`. Always 0 in a build with sanitizers, which check for leaks themselves.
 std::int64_t allocated_blocks();
 
 }  // namespace wechatpay::bonus_commit::simulation

@@ -21,7 +21,7 @@ namespace {
 
 using RealClock = std::chrono::steady_clock;
 
-/// Which invariant, without what happened.
+/// The name of the invariant, without the details.
 std::string invariant_of(const std::string& failure) { return failure.substr(0, failure.find(':')); }
 
 Choices recorded(const Shared& shared) {
@@ -55,7 +55,7 @@ class Shrinker {
     return sum;
   }
 
-  /// Keeps `simpler` where it still fails, and cuts off what it does not use.
+  /// Keeps `simpler` if it still fails, and drops choices that it does not use.
   bool keep(const Choices& simpler) {
     if (RealClock::now() > until_ || invariant_of(play(shared_, simpler, false)) != invariant_) return false;
     const Choices used = recorded(shared_);
@@ -64,7 +64,7 @@ class Shrinker {
     return true;
   }
 
-  /// Nothing special happens there; what comes after it stays in step.
+  /// Sets blocks of choices to 0, so that nothing special happens there. Later choices keep their positions.
   void make_plain(std::size_t size) {
     for (std::size_t at = 0; at + size <= best_.size(); at += size) {
       Choices simpler = best_;

@@ -1,5 +1,5 @@
-/// Runs worlds in processes of their own, so that crashes and endless loops are findings, too; and makes what fails as
-/// simple as it can be.
+/// Runs worlds in child processes, so that crashes and endless loops are found, too. Reduces failing runs to simple
+/// ones.
 #ifndef WECHATPAY_TESTS_SIMULATION_SHRINKING_HPP
 #define WECHATPAY_TESTS_SIMULATION_SHRINKING_HPP
 
@@ -13,11 +13,11 @@
 
 namespace wechatpay::bonus_commit::simulation {
 
-/// Memory that all of these processes share.
+/// Memory that all these processes share.
 struct Shared {
   Recording recording;
   Finding finding;
-  std::uint64_t seed = 0;  ///< of the world that runs
+  std::uint64_t seed = 0;  ///< of the running world
   std::uint64_t worlds = 0;
   std::uint64_t calls = 0;
 };
@@ -25,14 +25,14 @@ struct Shared {
 /// Throws std::runtime_error.
 Shared& shared_memory();
 
-/// Runs `work` in a child. Returns what went wrong there: an invariant's name and a colon, a signal, or nothing. A
-/// child that takes longer than `limit` is ended. `quiet`: what it prints is not seen.
+/// Runs `work` in a child process. Returns what went wrong: an invariant's name and a colon, a signal, or nothing. Ends
+/// a child that takes longer than `limit`. `quiet`: hides its output.
 std::string in_a_child(Shared& shared, const std::function<void()>& work, std::chrono::seconds limit, bool quiet);
 
-/// Plays `choices` in a child.
+/// Plays `choices` in a child process.
 std::string play(Shared& shared, const Choices& choices, bool logs);
 
-/// The simplest choices found within `time` that go wrong as `failure` does.
+/// The simplest choices found within `time` that fail in the same way as `failure`.
 Choices simplest(Shared& shared, Choices choices, const std::string& failure, std::chrono::seconds time);
 
 }  // namespace wechatpay::bonus_commit::simulation

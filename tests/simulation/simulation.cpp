@@ -1,4 +1,4 @@
-// The simulation: worlds of chance, one after the other, each repeatable by its seed.
+// The simulation: random worlds, one after the other. Each can be repeated with its seed.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -50,7 +50,7 @@ Arguments parse(int count, char** values) {
   return arguments;
 }
 
-/// A run that leaves memory behind does so each time; one that fills a cache of the library's does so once.
+/// A run that leaks memory does so each time. A run that fills one of the library's caches does so only once.
 void check_memory(Shared& shared, std::int64_t before) {
   if (allocated_blocks() == before) return;
   const Choices choices(shared.recording.choices, shared.recording.choices + shared.recording.size);
@@ -66,7 +66,7 @@ void check_memory(Shared& shared, std::int64_t before) {
 }
 
 void run_worlds(Shared& shared, const Arguments& arguments) {
-  constexpr unsigned most_seconds_of_a_world = 50;  // a tenth of a second does for all but those that hang
+  constexpr unsigned most_seconds_of_a_world = 50;  // a tenth of a second is enough unless a world hangs
   const auto until = RealClock::now() + std::chrono::seconds(arguments.seconds);
   for (std::uint64_t i = 0; arguments.worlds == 0 ? RealClock::now() < until : i < arguments.worlds; ++i) {
     ::alarm(most_seconds_of_a_world);

@@ -1,4 +1,4 @@
-/// The choices of a run. One tape is one run, exactly.
+/// The choices of a run. A tape reproduces its run exactly.
 #ifndef WECHATPAY_TESTS_SIMULATION_TAPE_HPP
 #define WECHATPAY_TESTS_SIMULATION_TAPE_HPP
 
@@ -12,7 +12,7 @@ namespace wechatpay::bonus_commit::simulation {
 
 using Choices = std::vector<std::uint32_t>;
 
-/// Where choices are written down, in memory that outlives the process that made them.
+/// A record of choices, in memory that outlives the process that made them.
 struct Recording {
   static constexpr std::size_t most = 1U << 20U;
 
@@ -20,16 +20,16 @@ struct Recording {
   std::uint32_t choices[most] = {};
 };
 
-/// In each choice 0 is the simplest: nothing fails, nothing takes long. So a tape is made simpler by making it shorter,
-/// and its numbers smaller.
+/// In each choice, 0 is the simplest value: nothing fails, nothing takes long. A tape becomes simpler when it is
+/// shorter or has smaller numbers.
 class Tape {
  public:
-  /// Draws by the seed.
+  /// Draws choices from the seed.
   Tape(std::uint64_t seed, Recording& recording) : state_(seed * 0x9E3779B97F4A7C15U), recording_(recording) {
     recording_.size = 0;
   }
 
-  /// Plays `given`, and 0 from its end on.
+  /// Plays `given`, then only 0.
   Tape(const Choices& given, Recording& recording) : given_(&given), recording_(recording) { recording_.size = 0; }
 
   /// From 0 to `count` - 1.
@@ -47,7 +47,7 @@ class Tape {
   /// True `per_mille` times in a thousand.
   bool chance(std::uint32_t per_mille) { return below(1000) >= 1000 - per_mille; }
 
-  /// One of them; the first is the simplest.
+  /// One of the values. The first is the simplest.
   template <typename Value>
   Value one_of(std::initializer_list<Value> values) {
     return *std::next(values.begin(), below(static_cast<std::uint32_t>(values.size())));

@@ -19,7 +19,7 @@ class UsersSigner final : public Signer {
 
 }  // namespace
 
-/// What a callback holds, whose end runs code of the user's, too.
+/// An object that a callback holds. Its destructor runs user code.
 struct User::LastWords {
   explicit LastWords(User& user_) : user(user_) {}
   LastWords(const LastWords&) = delete;
@@ -87,7 +87,7 @@ void User::draw_oddities(const Manners& manners) {
   account_->odd_user = oddities_per_mille_ > 0 || manners.throws || manners.drops || manners.never;
 }
 
-/// What create() must not let through.
+/// Options that create() must refuse.
 void User::refuse_wrong_options(const ClientOptions& options) const {
   if (!world_.tape.chance(50)) return;
   ClientOptions wrong = options;
@@ -172,7 +172,7 @@ Result<std::string> User::sign(std::string_view message) {
   return wechat_pay_.merchant().signer->sign(message);
 }
 
-/// One step of the program, and the next one later.
+/// Does one step of the program, and schedules the next.
 void User::act() {
   if (calls_left_ == 0 || account_->closed) return;
   if (world_.tape.chance(100)) {
@@ -288,8 +288,8 @@ void User::wait_for_call() {
   auditor_.result(number, client().commit(request(number)));
 }
 
-/// commit_all() on this one thread: whoever gives it requests lets the world go on meanwhile. It waits by the real
-/// clock for a rate limit, so there is none here.
+/// commit_all() on the only thread. The function that provides requests also advances the world. For a rate limit,
+/// commit_all() would wait by the real clock, so this client has none.
 void User::run_batch() {
   if (in_batch_ || limited_ || account_->rate.may_refuse(world_.now()) || !account_->exact || account_->odd_user)
     return;
@@ -297,7 +297,7 @@ void User::run_batch() {
   std::uint32_t left = world_.tape.below(20);
   std::uint32_t open = 0;
   std::uint32_t credited = 0;
-  bool over = false;  // only while nothing is open, since nobody would let the world go on after that
+  bool over = false;  // ends only while no call is open, because nothing advances the world after that
   BatchOptions options;
   options.max_in_flight = 2 + world_.tape.below(6);
   const auto go_on = [&](std::uint32_t until) {
@@ -329,13 +329,13 @@ void User::run_batch() {
   in_batch_ = false;
 }
 
-/// What code of the user's may do wherever the library calls it.
+/// What user code may do whenever the library calls it.
 void User::misbehave(Place place) {
   if (mischief_per_mille_ == 0 || !world_.tape.chance(mischief_per_mille_)) return;
   switch (world_.tape.below(8)) {
     case 0: throw std::runtime_error("the user's own exception");
     case 1:
-      // Where a place in the rate limit has been given, and not used yet, the auditor would take them in another order.
+      // If a place in the rate limit is given but not used yet, the auditor would count the places in another order.
       if (place != Place::on_try || !limited_) start_call();
       return;
     case 2: return let_go_of_a_copy();
@@ -398,7 +398,7 @@ void User::leave() {
 
 void User::rotate_keys() {
   account_->odd_user = true;
-  account_->exact = false;  // whether an answer verifies is not known any more
+  account_->exact = false;  // from now on it is not known whether an answer verifies
   const unsigned number = 1 + world_.tape.below(2);
   if (world_.tape.chance(700)) return wechat_pay_.add_key_to(keys_, number);
   static_cast<void>(keys_.remove(WechatPay::key_id(number)));

@@ -1,4 +1,4 @@
-/// Who uses the library: programs that do all that the documents allow, at any moment.
+/// Users of the library: programs that do everything that the documents allow, at any moment.
 #ifndef WECHATPAY_TESTS_SIMULATION_USERS_HPP
 #define WECHATPAY_TESTS_SIMULATION_USERS_HPP
 
@@ -14,7 +14,7 @@
 
 namespace wechatpay::bonus_commit::simulation {
 
-/// Where code of the user's runs.
+/// Where user code runs.
 enum class Place { callback, listener, on_call, on_try, last_words };
 
 /// A program with one client.
@@ -25,10 +25,10 @@ class User {
   User& operator=(const User&) = delete;
   ~User();
 
-  /// Lets go of the client: each of its calls ends.
+  /// Destroys the client. Each of its calls ends.
   void leave();
 
-  /// In the middle of everything: signs, perhaps.
+  /// Called in the middle of a call. Signs the message, or fails.
   Result<std::string> sign(std::string_view message);
 
  private:
@@ -67,17 +67,17 @@ class User {
   PlatformKeys keys_;
   std::list<BonusCommitClient> copies_;
   std::map<unsigned, CommitFuture> futures_;
-  std::map<unsigned, StopSource> stops_;  ///< of single calls
-  StopSource stop_;                       ///< of those that share it
+  std::map<unsigned, StopSource> stops_;  ///< each for a single call
+  StopSource stop_;                       ///< shared by several calls
   std::vector<unsigned> stopped_with_;
   std::uint32_t calls_left_;
   std::uint32_t mischief_per_mille_ = 0;
-  std::uint32_t oddities_per_mille_ = 0;  ///< of clocks, nonces and the signer
+  std::uint32_t oddities_per_mille_ = 0;  ///< failures of clocks, nonces and the signer
   milliseconds pace_{1};
   unsigned nonces_ = 0;
   bool slow_signer_ = false;
   bool limited_ = false;
-  bool waits_ = false;  ///< its transport completes within send(), so that it may wait
+  bool waits_ = false;  ///< its transport completes within send(), so it may block in commit()
   bool tells_calls_ = false;
   bool in_batch_ = false;
 };

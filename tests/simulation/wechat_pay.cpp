@@ -15,7 +15,7 @@ constexpr const char* system_error = R"({"code":"SYSTEM_ERROR","message":"again,
 constexpr const char* too_fast = R"({"code":"FREQUENCY_LIMITED","message":"slow down"})";
 constexpr const char* unavailable = R"({"code":"SERVICE_UNAVAILABLE","message":"later"})";
 constexpr const char* page = "<html>Bad gateway</html>";
-constexpr const char* echo = "echo";  ///< of the request's Authorization
+constexpr const char* echo = "echo";  ///< the body repeats the request's Authorization
 
 constexpr Reply credited{"credited", 204, Signed::well, true, ""};
 
@@ -127,7 +127,7 @@ HttpResponse WechatPay::timeout_of_idle_connection() {
   return response;
 }
 
-/// An answer that has settled another order of the same client's.
+/// An answer that has settled another order of the same client.
 const HttpResponse* WechatPay::settled_before(unsigned number) const {
   for (auto at = receipts_.rbegin(); at != receipts_.rend(); ++at) {
     const unsigned id =
@@ -190,7 +190,7 @@ void WechatPay::sign(HttpResponse& response, const HttpRequest& request, Signed 
   if (how == Signed::twice) headers.push_back({"wechatpay-nonce", "again"});
 }
 
-/// A request of the client's is signed over what it says.
+/// The client's signature must cover the request that arrived.
 void WechatPay::check(const HttpRequest& request) const {
   const std::string& authorization = request.headers.front().value;
   const auto value = [&authorization](const std::string& name) {

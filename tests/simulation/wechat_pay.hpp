@@ -1,4 +1,4 @@
-/// Plays WeChat Pay, and who may answer in its place.
+/// Simulates WeChat Pay, and other parties that may answer in its place.
 #ifndef WECHATPAY_TESTS_SIMULATION_WECHAT_PAY_HPP
 #define WECHATPAY_TESTS_SIMULATION_WECHAT_PAY_HPP
 
@@ -28,7 +28,7 @@ struct Reply {
 
 class WechatPay {
  public:
-  /// Chooses which of its ways to answer occur in this world. Real RSA where `real`.
+  /// Chooses which answers occur in this world. Uses real RSA if `real` is set.
   WechatPay(World& world, Auditor& auditor, bool real);
 
   const SigningKey& merchant() const { return keys_[0]; }
@@ -37,13 +37,13 @@ class WechatPay {
   void add_key_to(const PlatformKeys& keys, unsigned number) const;
   static std::string key_id(unsigned number);
 
-  /// How the next request is answered.
+  /// Chooses the answer to the next request.
   const Reply& next_reply();
 
-  /// The request has arrived. What is answered.
+  /// Handles a request that has arrived, and returns the answer.
   HttpResponse arrive(const HttpRequest& request, const Reply& reply);
 
-  /// A refusal of a request that never came there, as a gateway or a server sends it on an idle connection.
+  /// A refusal without a request, as gateways and servers send it on an idle connection.
   HttpResponse timeout_of_idle_connection();
 
  private:
@@ -63,7 +63,7 @@ class WechatPay {
   unsigned nonces_ = 0;
 };
 
-/// As Request-ID has it.
+/// In the form of Request-ID.
 std::string hex(unsigned number);
 
 }  // namespace wechatpay::bonus_commit::simulation

@@ -1,4 +1,4 @@
-/// Time and chance: everything that happens in a run, one event after the other.
+/// Virtual time and random choices: runs all events of a run, one after the other.
 #ifndef WECHATPAY_TESTS_SIMULATION_WORLD_HPP
 #define WECHATPAY_TESTS_SIMULATION_WORLD_HPP
 
@@ -19,9 +19,9 @@ using std::chrono::seconds;
 using Steady = std::chrono::steady_clock::time_point;
 using Wall = std::chrono::system_clock::time_point;
 
-/// What a run found, in memory that outlives the process.
+/// The failure that a run found, in memory that outlives the process.
 struct Finding {
-  char text[2000] = {};  ///< the invariant's name, a colon, and what happened
+  char text[2000] = {};  ///< the invariant's name, a colon, and the details
 };
 
 class World {
@@ -36,26 +36,26 @@ class World {
 
   Steady now() const { return now_; }
 
-  /// WeChat Pay's clock, which is right.
+  /// WeChat Pay's clock, which is always correct.
   Wall true_time() const { return Wall(seconds(1750000000)) + (now_ - Steady(beginning)); }
 
-  /// The users' clock, which may jump.
+  /// The users' wall clock, which may jump.
   Wall wall() const { return true_time() + wall_offset; }
 
-  /// At `time`, or now where that has passed.
+  /// Runs the event at `time`, or now if that has passed.
   void at(Steady time, Action action) {
     events_.push_back({time, ++scheduled_, std::move(action)});
     std::push_heap(events_.begin(), events_.end(), later);
   }
   void after(std::chrono::nanoseconds time, Action action) { at(now_ + time, std::move(action)); }
 
-  /// Time passes within an event.
+  /// Lets time pass within an event.
   void spend(std::chrono::nanoseconds time) {
     now_ += time;
     late = late || time.count() > 0;
   }
 
-  /// The next event; false where there is none.
+  /// Runs the next event. False if there is none.
   bool step() {
     if (events_.empty()) return false;
     std::pop_heap(events_.begin(), events_.end(), later);
@@ -68,7 +68,7 @@ class World {
     return true;
   }
 
-  /// An invariant does not hold. Ends the process, from wherever it is.
+  /// Reports that an invariant does not hold, and ends the process at once.
   [[noreturn]] void fail(const char* invariant, const std::string& what);
 
   void expect(bool holds, const char* invariant, const char* what) {

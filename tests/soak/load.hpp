@@ -1,4 +1,4 @@
-/// The soak's calls, from several threads, and what became of each.
+/// The soak's calls, from several threads, and the result of each.
 #ifndef WECHATPAY_TESTS_SOAK_LOAD_HPP
 #define WECHATPAY_TESTS_SOAK_LOAD_HPP
 
@@ -28,8 +28,8 @@ namespace wechatpay::bonus_commit {
 
 enum class Verdict : std::uint8_t { none, credited, refused, unknown, not_sent };
 
-/// Two clients on one transport. A fifth of the calls has one try alone, so that what a fault does to a call can be
-/// seen; with three tries it nearly always comes right.
+/// Two clients on one transport. A fifth of the calls has only one try, so that the effect of a fault on a call is
+/// visible. With three tries, nearly every call succeeds.
 struct Clients {
   BonusCommitClient trying_again;
   BonusCommitClient trying_once;
@@ -38,7 +38,7 @@ struct Clients {
   const BonusCommitClient& of(std::uint32_t number) const { return tries_once(number) ? trying_once : trying_again; }
 };
 
-/// What became of one call.
+/// The result of one call.
 struct Call {
   std::atomic<std::uint32_t> results{0};
   std::atomic<std::uint32_t> events{0};  ///< Hooks::on_call
@@ -48,13 +48,13 @@ struct Call {
   std::atomic<bool> cancelled{false};
 };
 
-/// One call for each order. What it keeps of them is as large from its beginning as it is at its end.
+/// One call for each order. All memory for the results is allocated at the beginning.
 class Load {
  public:
   Load(const Orders& orders, std::uint32_t commits, std::uint64_t seed, unsigned threads)
       : orders_(orders), seed_(seed), threads_(threads), calls_(commits) {}
 
-  /// To be put into the clients' options.
+  /// For the clients' options.
   Hooks hooks() {
     Hooks hooks;
     hooks.on_try = [this](const TryEvent&) { ++tries_; };
@@ -82,7 +82,7 @@ class Load {
       });
     }
     for (std::thread& thread : threads) thread.join();
-    next_ = end;  // each thread has taken one number too many
+    next_ = end;  // each thread took one number too many
     time_ += std::chrono::steady_clock::now() - begin;
     processor_ += processor_time() - processor_before;
   }
@@ -90,28 +90,28 @@ class Load {
   const std::vector<Call>& calls() const { return calls_; }
   std::uint64_t tries() const { return tries_; }
 
-  /// That run() took, and of it the processor's, in all threads of this process.
+  /// The time and the CPU time that run() took, in all threads of this process.
   std::chrono::nanoseconds time() const { return time_; }
   std::chrono::microseconds processor() const { return processor_; }
 
-  /// Of all calls.
+  /// The longest of all calls.
   std::chrono::milliseconds longest() const { return std::chrono::milliseconds(longest_); }
 
-  /// Results that came, repeated ones not counted; may be asked in a signal handler.
+  /// The number of results, without repeated ones. May be called in a signal handler.
   std::uint32_t ended() const { return ended_; }
 
-  /// Errors that none of the sandbox's faults and no killing explains.
+  /// Errors that neither a sandbox fault nor a kill explains.
   std::uint32_t unexplained() const { return unexplained_; }
 
  private:
   using Random = std::mt19937_64;
 
-  // So many are under way at most, from one thread. With six threads that is more than there are connections, so that
-  // some calls wait for one.
+  // At most this many calls of one thread are in progress. With six threads that is more than the number of
+  // connections, so some calls wait for a connection.
   static constexpr std::size_t most_futures = 16;
   static constexpr std::size_t most_callbacks = 32;
 
-  /// Of how many calls that end through a future or a callback one is cancelled.
+  /// One in this many calls with a future or a callback is cancelled.
   static constexpr std::uint64_t one_cancelled_of = 40;
 
   std::optional<std::uint32_t> next() {
@@ -169,7 +169,7 @@ class Load {
     wait_until_fewer_than(1);
   }
 
-  /// Now and then, any one of `calls`, whatever its stage.
+  /// Sometimes cancels a random one of `calls`, at any stage.
   template <typename Stoppable>
   void cancel_one(std::deque<std::pair<std::uint32_t, Stoppable>>& calls, Random& random) {
     if (random() % one_cancelled_of != 0) return;
@@ -202,7 +202,7 @@ class Load {
     return Verdict::unknown;
   }
 
-  /// Whether the sandbox's faults, its being killed, or our cancelling can end a call so.
+  /// Whether a sandbox fault, a kill or our cancelling can cause this end of a call.
   static bool is_explained(const Error& error, bool cancel_asked) {
     switch (error.kind) {
       case ErrorKind::cancelled: return cancel_asked;

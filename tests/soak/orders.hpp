@@ -1,4 +1,4 @@
-/// What the soak commits.
+/// The orders that the soak commits.
 #ifndef WECHATPAY_TESTS_SOAK_ORDERS_HPP
 #define WECHATPAY_TESTS_SOAK_ORDERS_HPP
 
@@ -13,7 +13,7 @@
 
 namespace wechatpay::bonus_commit {
 
-/// Orders by their numbers. Whoever asks, in whichever process, is told the same, so nothing about an order is kept.
+/// Orders by number. Every process computes the same order from its number, so nothing about an order is stored.
 class Orders {
  public:
   explicit Orders(std::uint64_t seed) : seed_(seed) {}
@@ -23,7 +23,7 @@ class Orders {
             sub_mchid,       bonus_value(number), MerchantMode::both};
   }
 
-  // The bytes that must arrive. They are put together by hand: what the library makes is compared with them.
+  // The bytes that must arrive. They are built without the library, because the library's output is compared with them.
 
   std::string path(std::uint32_t number) const {
     return "/v3/marketing/membercard-open/cards/" + card_id(number) + "/codes/" + hex(number, 2) +
@@ -35,7 +35,7 @@ class Orders {
            sub_mchid + "\",\"bonus_value\":" + std::to_string(bonus_value(number)) + "}";
   }
 
-  /// Whose body it seems to be.
+  /// The order to which a body seems to belong.
   static std::optional<std::uint32_t> number_of_body(std::string_view body) {
     if (body.substr(0, body_begins.size()) != body_begins) return std::nullopt;
     return number_of_order(body.substr(body_begins.size(), out_trade_no_begins.size() + digits));
@@ -57,7 +57,7 @@ class Orders {
   static constexpr const char* mchid = "1230000109";
   static constexpr const char* sub_mchid = "1900000109";
 
-  /// splitmix64: as good as random, and by number.
+  /// splitmix64: pseudo-random, determined by the number.
   std::uint64_t random(std::uint32_t number, std::uint32_t field) const {
     std::uint64_t value = seed_ + (std::uint64_t{number} * 4 + field + 1) * 0x9e3779b97f4a7c15U;
     value = (value ^ (value >> 30U)) * 0xbf58476d1ce4e5b9U;

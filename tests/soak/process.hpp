@@ -1,4 +1,4 @@
-/// What this process holds: memory, files, threads.
+/// The resources that this process holds: memory, files, threads.
 #ifndef WECHATPAY_TESTS_SOAK_PROCESS_HPP
 #define WECHATPAY_TESTS_SOAK_PROCESS_HPP
 
@@ -19,14 +19,14 @@
 
 namespace wechatpay::bonus_commit {
 
-/// A sanitizer has an allocator of its own, which keeps what was freed; it looks for leaks itself.
+/// A sanitizer has its own allocator, which keeps freed memory. It checks for leaks itself.
 inline constexpr bool memory_tells = !with_address_sanitizer && !with_thread_sanitizer;
 
 struct Holdings {
   std::size_t allocated = 0;    ///< bytes that malloc() has given out
-  std::size_t resident = 0;     ///< bytes of memory that are this process's alone
-  std::size_t files = 0;        ///< open, sockets included
-  std::size_t connections = 0;  ///< those of them that lead to a host
+  std::size_t resident = 0;     ///< bytes of memory that only this process uses
+  std::size_t files = 0;        ///< open files, including sockets
+  std::size_t connections = 0;  ///< sockets that are connected to a host
   std::size_t threads = 0;
 };
 
@@ -57,8 +57,8 @@ inline Holdings holdings() {
   return now;
 }
 
-/// The same as soon as `settled` holds for it, or ten seconds later: the kernel may count a thread for a moment after
-/// it was joined, and a busy machine may close a connection late.
+/// The holdings as soon as `settled` returns true for them, or after ten seconds. The kernel may count a thread for a
+/// moment after it was joined, and a busy machine may close a connection late.
 template <typename Settled>
 Holdings holdings_when(const Settled& settled) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
@@ -70,7 +70,7 @@ Holdings holdings_when(const Settled& settled) {
   return now;
 }
 
-/// The processor's time that this process has used, in all its threads.
+/// The CPU time that this process has used, in all its threads.
 inline std::chrono::microseconds processor_time() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

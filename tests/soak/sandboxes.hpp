@@ -1,5 +1,5 @@
-/// The soak's two sandboxes, main and backup: processes of their own, so that one can be killed as a machine that
-/// loses its power is, and what they note of their work.
+/// The soak's two sandboxes, main and backup, and their records. They are separate processes, so that one can be killed
+/// like a machine that loses power.
 #ifndef WECHATPAY_TESTS_SOAK_SANDBOXES_HPP
 #define WECHATPAY_TESTS_SOAK_SANDBOXES_HPP
 
@@ -37,7 +37,7 @@ namespace wechatpay::bonus_commit {
 
 using namespace testing;
 
-/// An array that all processes forked from here on share. It outlives each of them, however it ends.
+/// An array that is shared with all processes that are forked later. It outlives each of them, however they end.
 template <typename T>
 class SharedArray {
  public:
@@ -59,21 +59,21 @@ class SharedArray {
   std::size_t size_;
 };
 
-/// The truth about one order, noted before the sandbox answers.
+/// What really happened to one order, recorded before the sandbox answers.
 struct Truth {
-  std::atomic<std::uint32_t> commits{0};  ///< under a valid signature, with exactly the fields of the order
-  std::atomic<std::uint32_t> strange{0};  ///< under a valid signature, with any others
+  std::atomic<std::uint32_t> commits{0};  ///< with a valid signature and exactly the fields of the order
+  std::atomic<std::uint32_t> strange{0};  ///< with a valid signature and other fields
 };
 
-/// Every fault of the sandbox's, with the arguments of the soak: delays on both sides of a try's timeout (2 s) and
-/// far beyond a call's deadline (5 s), and a signed 200 that is not committed, since success is 204 alone.
+/// Every sandbox fault, with the soak's arguments: delays below and above a try's timeout (2 s) and far beyond a call's
+/// deadline (5 s), and a signed 200 that is not committed, because only 204 is success.
 inline const SandboxFault soak_faults[] = {
-    // late
+    // late answers
     {SandboxFault::Kind::delay, std::chrono::milliseconds(50)},
     {SandboxFault::Kind::delay, std::chrono::seconds(3)},
     {SandboxFault::Kind::delay, std::chrono::seconds(20)},
     {SandboxFault::Kind::slow, std::chrono::milliseconds(1)},
-    // broken off
+    // interrupted answers
     SandboxFault::Kind::drop_before,
     SandboxFault::Kind::drop_after,
     SandboxFault::Kind::drop_half,
@@ -81,7 +81,7 @@ inline const SandboxFault soak_faults[] = {
     SandboxFault::Kind::early_close,
     SandboxFault::Kind::polite_close,
     SandboxFault::Kind::extra_answer,
-    // another status
+    // other statuses
     200,
     202,
     400,
@@ -95,33 +95,33 @@ inline const SandboxFault soak_faults[] = {
     504,
     SandboxFault::Kind::html,
     SandboxFault::Kind::redirect,
-    // not proved to be WeChat Pay's
+    // not verifiable as WeChat Pay's
     SandboxFault::Kind::wrong_signature,
     SandboxFault::Kind::unsigned_answer,
     SandboxFault::Kind::stale_timestamp,
     SandboxFault::Kind::signature_probe,
     SandboxFault::Kind::unknown_serial,
     SandboxFault::Kind::duplicate_header,
-    // not to be read
+    // unreadable answers
     SandboxFault::Kind::garbage,
     SandboxFault::Kind::large_headers,
     SandboxFault::Kind::large_body};
 
-/// Of so many answers one is forged.
+/// One in this many answers is forged.
 inline constexpr std::uint64_t one_forged_of = 300;
 
-/// What the sandboxes have done.
+/// Counters of the sandboxes' work.
 struct Deeds {
   std::atomic<std::uint64_t> requests{0};
-  std::atomic<std::uint64_t> nobodys{0};  ///< committed, but under no order's number
-  std::atomic<std::uint64_t> forged{0};   ///< answers of 204 without a commit
+  std::atomic<std::uint64_t> nobodys{0};  ///< commits with an unknown order number
+  std::atomic<std::uint64_t> forged{0};   ///< 204 answers without a commit
   std::atomic<std::uint64_t> kills{0};
-  /// In the order of soak_faults; those of one name count as the first.
+  /// In the order of soak_faults. Faults with the same name are counted at the first one.
   std::array<std::atomic<std::uint64_t>, std::size(soak_faults)> faults{};
 };
 
-/// The process that starts the sandboxes and kills them must have no threads, and they must have the same keys: so it
-/// is forked early, from a process that has made the keys, and forks the sandboxes in its turn.
+/// The process that starts and kills the sandboxes must have no threads, and the sandboxes must have the same keys. So
+/// that process is forked early, after the keys are made, and it forks the sandboxes.
 class Sandboxes {
  public:
   struct Setup {
@@ -134,7 +134,7 @@ class Sandboxes {
     std::shared_ptr<FakeWechatPay> wechat_pay;
   };
 
-  /// Returns when both sandboxes serve.
+  /// Returns when both sandboxes are ready.
   explicit Sandboxes(Setup setup) : setup_(std::move(setup)), random_(setup_.seed), truths_(setup_.commits), deeds_(1) {
     int ends[2];
     require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
@@ -154,7 +154,7 @@ class Sandboxes {
   Sandboxes& operator=(const Sandboxes&) = delete;
   ~Sandboxes() { static_cast<void>(end()); }
 
-  /// Lets both finish what they have begun. False if something of theirs went wrong, other than on purpose.
+  /// Lets both sandboxes finish their work. False if something failed in them, except intended failures.
   bool end() {
     if (keeper_ < 0) return fine_;
     close(to_keeper_);
@@ -171,8 +171,8 @@ class Sandboxes {
   const Deeds& deeds() const { return deeds_[0]; }
 
  private:
-  /// A free port, kept for the sandbox while it is dead: as long as this socket is bound, the kernel gives the port to
-  /// no outgoing connection, and the sandbox can still listen on it, since both say SO_REUSEADDR.
+  /// A free port, reserved for the sandbox while it is dead. While this socket is bound, the kernel gives the port to
+  /// no outgoing connection. The sandbox can still listen on it, because both sockets set SO_REUSEADDR.
   class Port {
    public:
     Port() : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -202,7 +202,7 @@ class Sandboxes {
     if (!done) throw std::system_error(errno, std::generic_category(), what);
   }
 
-  /// Ends a child process; whoever waits for it sees that it failed.
+  /// Ends a child process with a status that shows its parent that it failed.
   [[noreturn]] static void fail(const std::string& why) {
     std::fprintf(stderr, "soak: %s\n", why.c_str());
     _exit(1);
@@ -210,7 +210,7 @@ class Sandboxes {
 
   static void end_with(pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(1);  // it has ended before
+    if (getppid() != parent) _exit(1);  // the parent has already ended
   }
 
   static int exit_status(pid_t child) {
@@ -219,7 +219,7 @@ class Sandboxes {
     return WEXITSTATUS(status);
   }
 
-  // The keeper's part.
+  // Functions of the keeper process.
 
   [[noreturn]] void keep(pid_t soak, int to_soak) {
     end_with(soak);
@@ -229,7 +229,7 @@ class Sandboxes {
       return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(0, 2 * time.count())(random_));
     };
     while (!ends_within(about(setup_.between_kills), to_soak)) {
-      // Mostly one of them; now and then both, so that there is nobody to turn to.
+      // Usually kills one of them. Sometimes kills both, so that no host is left.
       const std::size_t one = random_() % 2;
       const bool both = random_() % 8 == 0;
       kill_sandbox(one);
@@ -244,7 +244,7 @@ class Sandboxes {
     _exit(0);
   }
 
-  /// The soak lets go of its end of the socket when it is over.
+  /// The soak closes its end of the socket when it is finished.
   static bool ends_within(std::chrono::milliseconds time, int to_soak) {
     pollfd end{to_soak, POLLIN, 0};
     return poll(&end, 1, static_cast<int>(time.count())) != 0;
@@ -258,7 +258,7 @@ class Sandboxes {
     ++deeds_[0].kills;
   }
 
-  /// Returns when it serves.
+  /// Returns when the sandbox is ready.
   void start(std::size_t which) {
     int ends[2];
     if (pipe(ends) != 0) fail("no pipe");
@@ -276,7 +276,7 @@ class Sandboxes {
     close(ends[0]);
   }
 
-  // A sandbox's part.
+  // Functions of a sandbox process.
 
   [[noreturn]] void serve(pid_t keeper, std::size_t which, std::uint64_t fault_seed, int ready) {
     end_with(keeper);
@@ -310,8 +310,9 @@ class Sandboxes {
     _exit(0);
   }
 
-  /// The sandbox's faults commit whatever they then spoil. This is somebody else who answers 204, so that a client
-  /// which believes him is found out: without a signature, with one of another answer, or with an old one.
+  /// The sandbox's faults commit the order before they spoil the answer. A forged answer is a 204 from an attacker
+  /// without a commit: without a signature, with the signature of another answer, or with an old one. It reveals a
+  /// client that accepts it.
   HttpResponse forged_answer(const HttpRequest& request) {
     switch (++deeds_[0].forged % 3) {
       case 0: return {204, {}, ""};
@@ -335,7 +336,7 @@ class Sandboxes {
     }
   }
 
-  /// The log names a request's fault, without its argument, at the end of the line.
+  /// The log has a request's fault, without its argument, at the end of the line.
   void note_request(const std::string& line) {
     ++deeds_[0].requests;
     const std::size_t found = line.rfind("[fault ");

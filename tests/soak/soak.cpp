@@ -1,8 +1,8 @@
-// Hours of use in minutes: many commits from several threads, through two sandboxes of which a tenth of the answers is
-// faulty and one is killed now and then. The sandboxes note the truth; at the end, each call's result is held against
-// it, and what the process holds against what it held before.
+// Hours of use in minutes: many commits from several threads, through two sandboxes. A tenth of the answers is faulty,
+// and one sandbox is killed now and then. The sandboxes record what really happened. At the end, each call's result is
+// compared with that record, and the resources of the process are compared with those before.
 //
-// The short form is one of the tests. The long one, by hand, with an optimized build:
+// The short form is one of the tests. The long form is run by hand, with an optimized build:
 //
 //   cmake -S . -B build/soak -DCMAKE_BUILD_TYPE=Release
 //   cmake --build build/soak --target soak
@@ -52,7 +52,7 @@ struct Settings {
   std::uint32_t commits = 15000;
   std::uint64_t seed = std::random_device()();
   unsigned threads = 6;
-  double seconds_between_kills = 3;  ///< seldom enough that some answers are delayed beyond a deadline
+  double seconds_between_kills = 3;  ///< rare enough that some answers are delayed beyond a deadline
 };
 
 template <typename Number>
@@ -72,13 +72,13 @@ std::optional<Settings> read_arguments(int count, char** arguments) {
                       (name == "--seconds-between-kills" && read_number(value, settings.seconds_between_kills));
     if (!read) return std::nullopt;
   }
-  // With fewer commits, some faults might not come at all.
+  // With fewer commits, some faults might not occur at all.
   const bool possible = settings.commits >= 5000 && settings.threads >= 3 && settings.threads <= 1000 &&
                         settings.seconds_between_kills >= 0.01 && settings.seconds_between_kills <= 3600;
   return count % 2 == 1 && possible ? std::optional<Settings>(settings) : std::nullopt;
 }
 
-/// The files and keys that all sandboxes have in common, made by one that is gone again, threads and all.
+/// The files and keys that all sandboxes share. They come from a sandbox that has already ended, with all its threads.
 struct CommonGround {
   TemporaryFolder folder;
   std::shared_ptr<FakeWechatPay> wechat_pay = std::make_shared<FakeWechatPay>();
@@ -105,9 +105,9 @@ Clients make_clients(const CommonGround& ground, const Sandboxes& sandboxes, Loa
   ClientOptions options;
   options.origins = sandboxes.origins();
   options.hooks = load.hooks();
-  // Everything that takes its time takes less of it, so that it happens often: a host that hangs is given up after less
-  // than a "delay:3000", three such tries do not fit into the deadline, and a host that failed is soon used again, else
-  // a tenth of faults would keep both hosts avoided all the time.
+  // All times are short, so that their effects occur often. The timeout of a try is shorter than a "delay:3000". Three
+  // tries that time out do not fit into the deadline. A failed host is soon used again. Otherwise, with a tenth of
+  // faulty answers, both hosts would be avoided all the time.
   options.deadline = deadline;
   options.retry.try_timeout = std::chrono::seconds(2);
   options.retry.first_backoff = std::chrono::milliseconds(20);
@@ -126,15 +126,15 @@ Clients make_clients(const CommonGround& ground, const Sandboxes& sandboxes, Loa
   return {std::move(trying_again), make()};
 }
 
-/// What the process holds at the stages of its life.
+/// What the process holds at different stages.
 struct Stages {
-  Holdings before;      ///< without clients, but after the first ones
-  Holdings early_rest;  ///< with clients without calls and connections, after a ninth of their calls
+  Holdings before;      ///< without clients, after the first clients were destroyed
+  Holdings early_rest;  ///< with idle clients without connections, after a ninth of their calls
   Holdings late_rest;   ///< the same, after all of their calls
-  Holdings after;       ///< when they are gone
+  Holdings after;       ///< when the clients are destroyed
 };
 
-/// A transport without calls closes its connections, and lets go of what served them, when its idle time is over.
+/// An idle transport closes its connections and frees their resources after its idle time.
 Holdings holdings_at_rest() {
   std::this_thread::sleep_for(idle_timeout + std::chrono::seconds(1));
   return holdings_when([](const Holdings& now) { return now.connections == 0; });
@@ -147,8 +147,8 @@ Holdings holdings_without_client() {
 Stages soak(const Settings& settings, const CommonGround& ground, const Sandboxes& sandboxes, Load& load) {
   Stages stages;
   {
-    // The first clients bring what a process has from then on: libcurl's and OpenSSL's set-up, and what the threads'
-    // stacks and malloc()'s heaps come to.
+    // The first clients cause allocations that the process keeps: libcurl's and OpenSSL's set-up, the threads' stacks
+    // and malloc()'s heaps.
     const auto clients = make_clients(ground, sandboxes, load);
     load.run(clients, settings.commits / 10);
   }
@@ -164,7 +164,7 @@ Stages soak(const Settings& settings, const CommonGround& ground, const Sandboxe
   return stages;
 }
 
-/// Prints the checks, one line each, and remembers whether all hold.
+/// Prints the checks, one line each, and remembers whether all passed.
 class Report {
  public:
   template <typename... Values>
@@ -185,10 +185,10 @@ class Report {
   bool all_hold_ = true;
 };
 
-/// How many of the calls of one kind ended so.
+/// How many calls of one kind ended in each way.
 struct Distribution {
   unsigned long calls = 0;
-  unsigned long credited_after[4] = {};  ///< so many tries
+  unsigned long credited_after[4] = {};  ///< index: the number of tries
   unsigned long refused = 0;
   unsigned long unknown = 0;
   unsigned long unknown_but_committed = 0;
@@ -196,7 +196,7 @@ struct Distribution {
   unsigned long cancelled = 0;
 };
 
-/// How many of all calls ...
+/// How many of all calls were wrong in each way.
 struct Tally {
   unsigned long without_one_result = 0;
   unsigned long without_one_event = 0;
@@ -208,7 +208,7 @@ struct Tally {
   Distribution trying_once;
 };
 
-/// Tells of an order where result and truth differ, so that it can be looked for.
+/// Prints an order whose result differs from what really happened, so that it can be investigated.
 void accuse(std::uint32_t number, const char* what, const Truth& truth) {
   std::fprintf(stderr, "soak: order %lu: %s, and it was committed %lu times as sent, %lu times otherwise\n",
                static_cast<unsigned long>(number), what, static_cast<unsigned long>(truth.commits),
@@ -267,12 +267,12 @@ void check_results(Report& report, const Tally& tally, const Load& load, const S
                static_cast<unsigned long>(sandboxes.deeds().nobodys));
   report.check(load.unexplained() == 0, "no error that neither a fault nor a kill explains: %lu",
                static_cast<unsigned long>(load.unexplained()));
-  // The allowance is for a machine that is busy with other things.
+  // The tolerance is for a busy machine.
   report.check(load.longest() <= deadline + std::chrono::seconds(5), "no call beyond its deadline of 5 s: %.2f s",
                std::chrono::duration<double>(load.longest()).count());
 }
 
-/// That the soak has met what it is there to meet.
+/// Checks that all faults have occurred in the soak.
 void check_faults(Report& report, const Tally& tally, const Sandboxes& sandboxes) {
   const Deeds& deeds = sandboxes.deeds();
   const auto times = [&deeds](const SandboxFault& fault) {
@@ -305,12 +305,13 @@ void check_faults(Report& report, const Tally& tally, const Sandboxes& sandboxes
                "every outcome came");
 }
 
-/// `late` must be no more than `early`, but for what an allocator keeps by chance.
+/// `late` must not exceed `early`, except for memory that an allocator happens to keep.
 void check_memory(Report& report, const char* when, const Holdings& early, const Holdings& late) {
-  // The caches of a living thread (glibc's tcache) hold up to about 230 KiB that count as given out; and over as many
-  // calls as the short form has, this is some 20 bytes each.
+  // The caches of a running thread (glibc's tcache) hold up to about 230 KiB that count as allocated. In the short
+  // form, this is about 20 bytes per call.
   constexpr std::size_t most_allocated = 256U << 10U;
-  // Freed memory goes back to the system by whole pages alone: what is left in use may lie on more or fewer of them.
+  // Freed memory is returned to the system only in whole pages. The memory in use may be spread over more or fewer
+  // pages.
   constexpr std::size_t most_resident = 4U << 20U;
   report.check(late.allocated <= early.allocated + most_allocated, "memory allocated %s: %zu KiB, then %zu KiB", when,
                early.allocated >> 10U, late.allocated >> 10U);
@@ -364,7 +365,7 @@ void print_figures(const Tally& tally, const Load& load, const Sandboxes& sandbo
 /// For the signal handler.
 std::atomic<const Load*> watched{nullptr};
 
-/// Without it, a call that never ends would be waited for for ever. The sandboxes end with this process.
+/// Without this, the soak would wait forever for a call that never ends. The sandboxes end with this process.
 extern "C" void end_it(int /*signal*/) {
   constexpr const char begin[] = "soak: FAILED: not over in its time; calls that ended: ";
   char number[12];
