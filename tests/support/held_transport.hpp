@@ -9,7 +9,7 @@
 
 namespace wechatpay::bonus_commit {
 
-/// Does not heed a stop.
+/// Ignores stops.
 class HeldTransport final : public Transport {
  public:
   void send(HttpRequest request, SendOptions how, Completion done) override {

@@ -1,5 +1,5 @@
-/// One connection of a RawServer that speaks HTTP/2 (RFC 9113) by the frame, to end streams as no real server can be
-/// told to.
+/// One HTTP/2 connection (RFC 9113) of a RawServer. It writes single frames, to end streams in ways that a real server
+/// cannot be configured for.
 #ifndef WECHATPAY_TESTS_SUPPORT_HTTP2_CONNECTION_HPP
 #define WECHATPAY_TESTS_SUPPORT_HTTP2_CONNECTION_HPP
 
@@ -18,7 +18,7 @@ class Http2Connection {
     connection_.write(frame(settings, 0, 0, ""));
   }
 
-  /// The stream of the next request, whose header and body have arrived; 0 once the client has closed.
+  /// Waits for the header and body of the next request, and returns its stream. 0 if the client has closed.
   std::uint32_t next_request() {
     if (!preface_read_ && !take(24, preface_)) return 0;
     preface_read_ = true;
@@ -47,10 +47,10 @@ class Http2Connection {
     return frame(headers, 0x5, stream, block);  // END_HEADERS, END_STREAM
   }
 
-  /// RST_STREAM with REFUSED_STREAM: the server has not looked at the request.
+  /// RST_STREAM with REFUSED_STREAM: the server has not processed the request.
   static std::string refuse(std::uint32_t stream) { return frame(rst_stream, 0, stream, bytes(7, 4)); }
 
-  /// GOAWAY: of what came after `last_stream`, nothing was looked at.
+  /// GOAWAY: the server has not processed any stream after `last_stream`.
   static std::string go_away(std::uint32_t last_stream) {
     return frame(goaway, 0, 0, bytes(last_stream, 4) + bytes(0, 4));
   }
@@ -75,7 +75,7 @@ class Http2Connection {
            bytes(flags, 1) + bytes(stream, 4) + std::string(payload);
   }
 
-  /// A string of HPACK, without Huffman's code (RFC 7541, section 5.2).
+  /// An HPACK string, without Huffman coding (RFC 7541, section 5.2).
   static std::string hpack_string(std::string_view text) {
     std::string size;
     if (text.size() < 127) {
@@ -89,7 +89,7 @@ class Http2Connection {
     return size + std::string(text);
   }
 
-  /// A header that is in no table (RFC 7541, section 6.2.2).
+  /// A header that is not in a table (RFC 7541, section 6.2.2).
   static std::string literal(std::string_view name, std::string_view value) {
     return std::string(1, '\0') + hpack_string(name) + hpack_string(value);
   }

@@ -1,4 +1,4 @@
-/// A merchant's key and certificate for tests of what reads them.
+/// A merchant's key and certificate, for tests of the code that reads them.
 #ifndef WECHATPAY_TESTS_SUPPORT_KEYS_HPP
 #define WECHATPAY_TESTS_SUPPORT_KEYS_HPP
 

@@ -1,4 +1,4 @@
-/// An EventLoop that a test runs for as long as it wants, by poll(2).
+/// An EventLoop with poll(2) that a test runs for as long as it wants.
 #ifndef WECHATPAY_TESTS_POLLING_LOOP_HPP
 #define WECHATPAY_TESTS_POLLING_LOOP_HPP
 
@@ -47,7 +47,7 @@ class PollingLoop final : public EventLoop {
     due_ = Clock::now() + delay;
   }
 
-  /// Serves what comes until `done` says so; looks after each thing that has come. Throws after a minute.
+  /// Handles events until `done` returns true. Checks `done` after each round of events. Throws after a minute.
   template <typename Done>
   void run_until(const Done& done) {
     const auto end = Clock::now() + std::chrono::minutes(1);

@@ -1,4 +1,4 @@
-/// A TLS client that sends what no HTTP client would.
+/// A TLS client that sends bytes that no HTTP client would send.
 #ifndef WECHATPAY_TESTS_RAW_CLIENT_HPP
 #define WECHATPAY_TESTS_RAW_CLIENT_HPP
 
@@ -18,7 +18,7 @@
 
 namespace wechatpay::bonus_commit {
 
-/// One connection to 127.0.0.1. Nothing waits longer than half a minute.
+/// One connection to 127.0.0.1. No operation waits longer than half a minute.
 class RawClient {
  public:
   explicit RawClient(const std::string& origin) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
@@ -54,12 +54,12 @@ class RawClient {
     return X509_check_host(certificate.get(), host, 0, 0, nullptr) == 1;
   }
 
-  /// Past TLS. False where the server has closed the connection.
+  /// Writes to the socket without TLS. False if the server has closed the connection.
   bool write_plain(std::string_view bytes) const {
     return ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
   }
 
-  /// False where the server has closed the connection.
+  /// Writes through TLS. False if the server has closed the connection.
   bool write(std::string_view bytes) const {
     return SSL_write(ssl_.get(), bytes.data(), static_cast<int>(bytes.size())) == static_cast<int>(bytes.size());
   }
@@ -69,7 +69,7 @@ class RawClient {
     ::shutdown(socket_, SHUT_WR);
   }
 
-  /// Everything until `end`, or until the server closes the connection.
+  /// Reads until `end` has arrived, or until the server closes the connection.
   std::string read_until(std::string_view end) const {
     std::string all;
     char buffer[4096];
@@ -88,7 +88,7 @@ class RawClient {
   std::unique_ptr<SSL, Freeing<SSL_free>> ssl_;
 };
 
-/// What the server says to these bytes, until it closes the connection.
+/// Sends these bytes, and returns the server's answer until it closes the connection.
 inline std::string said_to(const std::string& origin, std::string_view bytes) {
   RawClient client(origin);
   if (!client.shake_hands()) return "no handshake";

@@ -1,4 +1,4 @@
-/// Servers that do what a well-behaved one would not: bytes by script over real TLS, and a proxy.
+/// Servers that misbehave on purpose: scripted bytes over real TLS, and a proxy.
 #ifndef WECHATPAY_TESTS_RAW_SERVER_HPP
 #define WECHATPAY_TESTS_RAW_SERVER_HPP
 
@@ -38,7 +38,7 @@ namespace wechatpay::bonus_commit {
 
 using namespace testing;
 
-/// A certificate authority for all raw servers of a test program, and a server certificate for 127.0.0.1.
+/// A certificate authority for all raw servers of a test program, with a server certificate for 127.0.0.1.
 struct ServerPki {
   PkeyHandle key = make_rsa_key();
   CertificateHandle ca = make_certificate({"test CA", "", {}, true}, key.get());
@@ -55,7 +55,7 @@ struct ServerPki {
   }
 };
 
-/// A listening socket on loopback with a thread for each connection.
+/// A listening socket on loopback, with one thread for each connection.
 class Listener {
  public:
   using Serve = std::function<void(int socket, int number)>;
@@ -90,7 +90,7 @@ class Listener {
     return static_cast<int>(connections_.size());
   }
 
-  /// Until every connection so far is closed.
+  /// Waits until all connections so far are closed.
   void wait_until_closed() const {
     const auto any_open = [this] {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -109,14 +109,14 @@ class Listener {
 
  private:
   void accept_all() {
-    // A client that resets must not end the test program from here; what the library does is another matter.
+    // A connection reset must not end the test program in this server's code. The library is tested separately.
     sigset_t pipe;
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
     while (true) {
       const int one = ::accept(socket_, nullptr, nullptr);
-      if (one < 0 && errno == EMFILE) {  // a test has taken all descriptors for a moment
+      if (one < 0 && errno == EMFILE) {  // a test uses all descriptors for a moment
         std::this_thread::yield();
         continue;
       }
@@ -142,14 +142,14 @@ class Listener {
   std::vector<std::thread> connections_;
 };
 
-/// Serves TLS, and what the script says inside it.
+/// Serves TLS, and runs the script inside it.
 class RawServer {
  public:
   class Connection {
    public:
     Connection(int socket, SSL* ssl) : socket_(socket), ssl_(ssl) {}
 
-    /// A request's head and body; empty once the client has closed.
+    /// Reads a request's head and body. Empty if the client has closed.
     std::string read_request() {
       std::string request;
       while (true) {
@@ -165,7 +165,7 @@ class RawServer {
       }
     }
 
-    /// What has come, or comes next; empty once the client has closed.
+    /// Reads the bytes that have arrived, or waits for the next ones. Empty if the client has closed.
     std::string read() {
       char buffer[16384];
       const int got = SSL_read(ssl_, buffer, sizeof buffer);
@@ -174,14 +174,14 @@ class RawServer {
 
     void write(std::string_view bytes) { SSL_write(ssl_, bytes.data(), static_cast<int>(bytes.size())); }
 
-    /// Until the client's system has all that was written.
+    /// Waits until the client's system has received all written bytes.
     void wait_until_delivered() const {
 #if defined(SIOCOUTQ)
       for (int left = 1; ::ioctl(socket_, SIOCOUTQ, &left) == 0 && left > 0;) std::this_thread::yield();
 #endif
     }
 
-    /// In TLS records of their own, but one packet.
+    /// Writes both in separate TLS records, but in one packet.
     void write_both(std::string_view first, std::string_view second) {
       for (const int hold_back : {1, 0}) {
 #if defined(TCP_CORK)
@@ -193,19 +193,19 @@ class RawServer {
       }
     }
 
-    /// One more than those of the handshake (RFC 8446, section 4.6.1).
+    /// Sends one more session ticket after the handshake (RFC 8446, section 4.6.1).
     void send_session_ticket() {
       SSL_new_session_ticket(ssl_);
       SSL_do_handshake(ssl_);
     }
 
-    /// With TLS's close_notify, then FIN; the client's side stays open.
+    /// Sends TLS's close_notify, then FIN. The client's side stays open.
     void close_politely() {
       SSL_shutdown(ssl_);
       ::shutdown(socket_, SHUT_WR);
     }
 
-    /// Breaks the connection with RST, whatever is still unread.
+    /// Makes the connection close with RST, even if data is unread.
     void reset() const {
       const linger now{1, 0};
       setsockopt(socket_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -219,7 +219,7 @@ class RawServer {
   /// Runs on the connection's own thread; `number` counts connections from 1. When it returns, the connection closes.
   using Script = std::function<void(Connection&, int number)>;
 
-  /// `protocol`: what it chooses by ALPN, where that is not empty.
+  /// `protocol`: the protocol that it selects by ALPN, if not empty.
   explicit RawServer(Script script, int max_tls = TLS1_3_VERSION, std::string protocol = {})
       : script_(std::move(script)),
         protocol_(std::move(protocol)),
@@ -261,10 +261,10 @@ class RawServer {
   Script script_;
   std::string protocol_;
   std::unique_ptr<SSL_CTX, Freeing<SSL_CTX_free>> context_;
-  Listener listener_;  // last: its threads use the rest
+  Listener listener_;  // last, because its threads use the other members
 };
 
-/// Passes bytes both ways until one end closes; what comes while `passes` says no is lost.
+/// Passes bytes both ways until one end closes. Drops bytes while `passes` returns false.
 inline void relay(
     int a, int b, const std::function<bool()>& passes = [] { return true; }) {
   pollfd ends[] = {{a, POLLIN, 0}, {b, POLLIN, 0}};
@@ -279,7 +279,7 @@ inline void relay(
   }
 }
 
-/// An HTTP proxy for CONNECT. Answers `refusal` instead where that is not empty.
+/// An HTTP proxy for CONNECT. If `refusal` is not empty, answers that instead.
 class ConnectProxy {
  public:
   explicit ConnectProxy(std::string refusal = {})
@@ -318,7 +318,7 @@ class ConnectProxy {
   Listener listener_;
 };
 
-/// Passes connections on to a port of loopback, until it is told to swallow what the present ones carry.
+/// Forwards connections to a port on loopback, until it is told to drop the data of the present ones.
 class Forwarder {
  public:
   explicit Forwarder(std::uint16_t port) : port_(port), listener_([this](int socket, int) { serve(socket); }) {}
@@ -327,7 +327,7 @@ class Forwarder {
   int connections() const { return listener_.connections(); }
   void wait_until_closed() const { listener_.wait_until_closed(); }
 
-  /// As a firewall that has forgotten them: nothing comes through any more, and nobody is told.
+  /// Acts like a firewall that has forgotten the connections: drops all their data, without an error to either side.
   void swallow_present_connections() { ++generation_; }
 
  private:
@@ -346,8 +346,8 @@ class Forwarder {
   Listener listener_;
 };
 
-/// A free port of loopback for a program that is to be started: below those that systems give out by themselves, so
-/// that nobody takes it meanwhile.
+/// A free port on loopback for a program that is to be started. It is below the range from which systems assign ports,
+/// so it is not assigned in the meantime.
 inline std::uint16_t port_for_a_program() {
   std::random_device random;
   for (int attempt = 0; attempt < 100; ++attempt) {
@@ -361,7 +361,7 @@ inline std::uint16_t port_for_a_program() {
   throw std::runtime_error("no free port");
 }
 
-/// For a child process: it does not outlive a test that is killed.
+/// Called in a child process, so that it ends if the test is killed.
 inline void end_with_the_parent(int signal = SIGTERM) {
 #if defined(__linux__)
   ::prctl(PR_SET_PDEATHSIG, signal);

@@ -1,4 +1,5 @@
-// Which sanitizers a test is built with; g++ has no word for the undefined one, which goes with the address one here.
+// The sanitizers that a test is built with. g++ has no macro for the undefined sanitizer, which is always used together
+// with the address sanitizer here.
 #ifndef WECHATPAY_TESTS_SUPPORT_SANITIZERS_HPP
 #define WECHATPAY_TESTS_SUPPORT_SANITIZERS_HPP
 

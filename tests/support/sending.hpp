@@ -1,4 +1,4 @@
-/// Requests straight to a CurlTransport.
+/// Sends requests directly to a CurlTransport.
 #ifndef WECHATPAY_TESTS_SENDING_HPP
 #define WECHATPAY_TESTS_SENDING_HPP
 

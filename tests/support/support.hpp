@@ -1,4 +1,4 @@
-/// What several tests share.
+/// Shared by several tests.
 #ifndef WECHATPAY_TESTS_SUPPORT_HPP
 #define WECHATPAY_TESTS_SUPPORT_HPP
 
@@ -20,7 +20,7 @@
 
 namespace wechatpay::bonus_commit {
 
-/// The example of WeChat Pay's page.
+/// The example from WeChat Pay's documentation page.
 inline BonusCommitRequest seed_request() {
   return {"478515832665",    "478515832665", "1217752501201407033233368018", "1230000109", "1900000109", 30,
           MerchantMode::both};
@@ -36,7 +36,7 @@ inline std::chrono::system_clock::time_point at(std::int64_t seconds) {
   return std::chrono::system_clock::time_point(std::chrono::seconds(seconds));
 }
 
-/// A host that is there, and a port on which nobody listens: no system gives it out by itself.
+/// An existing host, and a port on which no program listens. Systems do not assign this port automatically.
 inline constexpr const char* nobody = "https://127.0.0.1:1";
 
 inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
@@ -48,7 +48,7 @@ inline std::string read_text(const std::filesystem::path& path) {
   return text.str();
 }
 
-/// A folder of the test's own, removed at its end.
+/// A temporary folder of the test, removed at its end.
 class TemporaryFolder {
  public:
   TemporaryFolder()
@@ -73,7 +73,7 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-/// Environment variables as the test needs them; at its end they are as before.
+/// Sets environment variables for a test, and restores them at its end.
 class TestEnvironment {
  public:
   TestEnvironment(std::initializer_list<std::pair<const char*, const char*>> variables) {
@@ -101,7 +101,7 @@ struct CommandResult {
   int status = -1;
 };
 
-/// A word for the shell that `run` starts.
+/// Quotes a word for the shell that `run` starts.
 inline std::string shell_word(const std::string& text) {
   std::string word = "'";
   for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);

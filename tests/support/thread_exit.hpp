@@ -1,4 +1,4 @@
-/// Waiting for the end of a thread that nobody can join.
+/// Waits for the end of a thread that cannot be joined.
 #ifndef WECHATPAY_TESTS_THREAD_EXIT_HPP
 #define WECHATPAY_TESTS_THREAD_EXIT_HPP
 
@@ -6,7 +6,7 @@
 
 namespace wechatpay::bonus_commit {
 
-/// Sets `ended` when the thread that calls this ends. ThreadSanitizer does not understand what std::promise has for it.
+/// Sets `ended` when the calling thread ends. ThreadSanitizer does not support set_value_at_thread_exit().
 inline void set_at_thread_exit(std::promise<void>& ended) {
   struct AtExit {
     std::promise<void>* ended = nullptr;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A backfill as an operator runs it: killed, interrupted, refused, fed in again.
+# A backfill as an operator runs it: it is killed, interrupted and refused, and its failures are fed in again.
 #   backfill.sh TOOL
 set -euo pipefail
 tool=$1
@@ -11,12 +11,13 @@ orders() {
   { echo card_id,code,out_trade_no,mchid,sub_mchid,bonus_value
     seq -f "478515832665,478515832665,$1-%.0f,1230000109,1900000109,30" "$2"; } > "$1"
 }
-# So many lines of the sandbox's log.
+# read_lines COUNT: appends that many lines of the sandbox's output to the file `log`.
 read_lines() {
   local line
   for _ in $(seq "$1"); do IFS= read -r line <&3 && echo "$line" >> log; done
 }
-# Of FILE's orders: the requests that were answered with 204, and the orders among them.
+# requests, served, committed NAME: of the orders with that prefix, the requests that were answered with 204, their
+# number, and the number of different orders among them.
 requests() { grep "^204 .*\"out_trade_no\":\"$1-" log; }
 served() { requests "$1" | wc -l; }
 committed() { requests "$1" | grep -o '"out_trade_no":"[^"]*"' | sort -u | wc -l; }
@@ -63,7 +64,8 @@ for signal in INT TERM HUP; do
 done
 
 echo "-- bad rows and failures, and what failed fed in again"
-printf '%s\n' 400 ok drop-after drop-after drop-after drop-after > script  # the first one on a kept connection does not count
+# The client does not count the first drop-after, which is on a reused connection.
+printf '%s\n' 400 ok drop-after drop-after drop-after drop-after > script
 start --script "$folder/script"
 read_log
 orders mixed.csv 4
@@ -118,7 +120,7 @@ says err '^500 credited, 0 failed$'
 end
 
 echo "-- failures in a row stop it; what was refused is committed again if that is asked for"
-printf '%s\n' 503 503 503 400 400 400 400 ok 400 ok 403 ok 400 > script  # the first order: refused for now
+printf '%s\n' 503 503 503 400 400 400 400 ok 400 ok 403 ok 400 > script  # the first order is refused temporarily
 start --script "$folder/script"
 read_log
 orders row.csv 9

@@ -32,7 +32,7 @@ std::size_t times(const std::string& text, const std::string& part) {
   return count;
 }
 
-/// A backfill of a file of orders whose requests `transport_` answers.
+/// A backfill of an order file. `transport_` answers the requests.
 class BackfillTest : public ::testing::Test {
  protected:
   BackfillTest() {
@@ -63,7 +63,7 @@ class BackfillTest : public ::testing::Test {
     return status;
   }
 
-  /// The next request meets a refusal of WeChat Pay's.
+  /// WeChat Pay refuses the next request.
   void refuse() {
     transport_->then(
         [this](const HttpRequest& request) { return wechat_pay_.error(400, "PARAM_ERROR", "no such card", request); });

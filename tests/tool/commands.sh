@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# commit, check, doctor and completion as a person uses them.
+# Tests commit, check, doctor and completion as a person uses them.
 #   commands.sh TOOL
 set -euo pipefail
 tool=$1
@@ -66,7 +66,7 @@ grep -q secret-word <<< "$err" && fail "quoted: $err"
 
 echo "-- a key in the place of its file's name is not quoted, wherever it stands"
 key=$(< "$WECHATPAY_KEY_FILE")
-not_quoted() { # COMMAND...: fails with 2, and quotes no line of the key
+not_quoted() { # COMMAND...: must fail with 2 without quoting a line of the key
   expect 2 "$@"
   if grep -qF "$(sed -n 2p "$WECHATPAY_KEY_FILE")" <<< "$out$err"; then fail "$err"; fi
 }
@@ -87,7 +87,7 @@ not_quoted "$tool" sandbox --script "$key"
 not_quoted "$tool" completion "$key"
 not_quoted "$tool" "$key"
 not_quoted "$tool" commit "$key"
-body=$(sed 1d "$WECHATPAY_KEY_FILE") # without its first line
+body=$(sed 1d "$WECHATPAY_KEY_FILE") # the key file without its first line
 for option in cert-file key-file p12-file passphrase-file public-key-file platform-cert-file ca-file; do
   not_quoted "$tool" commit "${order[@]}" --bonus-value 30 --$option "$body"
   says err "^--$option: holds control characters"
@@ -96,7 +96,7 @@ for option in journal failed; do not_quoted "$tool" backfill orders.csv --$optio
 not_quoted "$tool" check "$body"
 
 echo "-- a secret in the place of another argument is not quoted"
-hidden() { # STATUS WORDS COMMAND...: fails so, says that, and does not quote Hunter2
+hidden() { # STATUS WORDS COMMAND...: must fail with STATUS, print WORDS, and not print Hunter2
   local words=$2 all
   expect "$1" "${@:3}"
   all=$out$err
@@ -172,7 +172,7 @@ expect 2 "${p12[@]}" --signing-mchid $mchid --serial-no AB
 says err ' --serial-no is read from the certificate'
 expect 2 "${p12[@]}" --signing-mchid $mchid --passphrase-file "$folder/passphrase"
 says err ' --signing-mchid is used as the passphrase'
-# passphrase CONTENT WORDS: what the error says of such a file
+# passphrase CONTENT WORDS: for a passphrase file with CONTENT, the error must contain WORDS
 passphrase() {
   printf '%b' "$1" > "$folder/passphrase"
   expect 2 "${p12[@]}" --passphrase-file "$folder/passphrase"
@@ -278,7 +278,7 @@ expect 1 env -u WECHATPAY_CERT_FILE "$tool" doctor --key-file "$folder/other.pem
   --signing-mchid $mchid --serial-no "${serial_no#*=}"
 says out '^  ?   its certificate'
 says out '^BAD   signed request .*401'
-name=$(printf 'x%.0s' {1..64}).invalid # the resolver refuses it without asking anybody: a label has 63 characters at most
+name=$(printf 'x%.0s' {1..64}).invalid # the resolver refuses it without a query: a label has at most 63 characters
 expect 1 "$tool" doctor --origin "https://$name"
 says out "^BAD   name lookup .*$name"
 expect 1 "$tool" doctor --proxy "http://$name:3128"
@@ -318,7 +318,7 @@ expect 1 "$tool" doctor
 says out '^BAD   answer .*502'
 
 echo "-- output that is lost is an error"
-# lost STATUS COMMAND...: with a standard output that cannot be written
+# lost STATUS COMMAND...: runs it with a standard output that cannot be written
 lost() {
   local wanted=$1 status=0
   shift
@@ -341,7 +341,7 @@ rm "$folder"/lost.csv*
 echo "-- completion, and the manual pages have all that it offers"
 expect 0 "$tool" completion bash
 source /dev/stdin <<< "$out"
-complete_words() { # WORD...: what bash would offer for the last one
+complete_words() { # WORD...: prints what bash would offer for the last word
   COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
   _wechatpay_bonus_commit
   echo "${COMPREPLY[*]}"

@@ -30,7 +30,7 @@ std::string steps(const Findings& findings) {
   return all;
 }
 
-/// A try that failed after the times that libcurl tells, which are 0 for what was not reached.
+/// The verdicts for a failed try with libcurl's times. A time is 0 for a phase that was not reached.
 std::string verdict(TransportFault fault, microseconds name_lookup, microseconds connect, microseconds tls,
                     const std::string& message = "", bool through_proxy = false) {
   Try made;
@@ -48,7 +48,7 @@ constexpr microseconds some{1000};
 
 TEST(Doctor, BlamesTheNameLookupForANameThatDoesNotResolve) {
   EXPECT_EQ(verdict(TransportFault::name_lookup, none, none, none), "name lookup bad");
-  EXPECT_EQ(verdict(TransportFault::timeout, none, none, none), "name lookup bad");  // a server of names that is mute
+  EXPECT_EQ(verdict(TransportFault::timeout, none, none, none), "name lookup bad");  // the DNS server is silent
   EXPECT_EQ(verdict(TransportFault::name_lookup, none, none, none, "", true), "proxy's name lookup bad");
 }
 
@@ -185,7 +185,7 @@ TEST(Doctor, TellsAClockByTheSecondAtWhichItsVerdictChanges) {
   }
 }
 
-/// What findings say of one step.
+/// The findings' message for one step.
 std::string message_of(const Findings& findings, const std::string& step) {
   const auto document = findings.as_json();
   for (const auto& each : document["steps"]) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# explain as a person uses it, with requests and answers of a sandbox.
+# Tests explain as a person uses it, with requests and answers of a sandbox.
 #   explain.sh TOOL
 set -euo pipefail
 tool=$1
@@ -14,10 +14,10 @@ path=$(grep -o '/v3/[^'"'"']*' <<< "$command" | head -n 1)
 [[ $authorization =~ serial_no=\"([^\"]+)\" ]] && serial_no=${BASH_REMATCH[1]}
 [[ $authorization =~ signature=\"([^\"]+)\" ]] && signature=${BASH_REMATCH[1]}
 
-# explained STATUS AUTHORIZATION BODY ARGUMENT...: explain by arguments
+# explained STATUS AUTHORIZATION BODY ARGUMENT...: runs explain with arguments
 explained() { expect "$1" "$tool" explain --url "${url:-$path}" --authorization "$2" --body "$3" "${@:4}"; }
 
-# signed KEY MESSAGE: the Authorization value with that message's signature by openssl
+# signed KEY MESSAGE: prints the Authorization value, with openssl's signature of that message
 signed() { echo "${authorization/"$signature"/$(openssl dgst -sha256 -sign "$1" <<< "$2" | openssl base64 -A)}"; }
 
 echo "-- arguments"

@@ -86,7 +86,7 @@ TEST_F(JournalTest, CommitsARefusedOrderWithOtherPointsAndKeepsThatUntilItIsDone
     EXPECT_EQ(look_up(first, order(1, "a", 30)), Journal::Lookup::commit);
     first.record(order(1, "a", 30).request, failure(Outcome::refused), true);
   }
-  for (int run = 0; run < 2; ++run) {  // the first of these two ends without a result
+  for (int run = 0; run < 2; ++run) {  // the first of these two runs ends without a result
     Journal later(file_, "here");
     EXPECT_EQ(look_up(later, order(1, "a", 40)), Journal::Lookup::commit) << run;
   }
@@ -103,7 +103,7 @@ TEST_F(JournalTest, CommitsARefusedOrderAgainIfAskedToAndKeepsThatUntilItIsDone)
     OrderRow row = order(1, "a");
     EXPECT_EQ(second.look_up(row, true), Journal::Lookup::commit);
   }
-  Journal third(file_, "here");  // the second one ended without a result
+  Journal third(file_, "here");  // the second run ended without a result
   EXPECT_EQ(look_up(third, order(1, "a")), Journal::Lookup::commit);
 }
 
@@ -127,7 +127,7 @@ TEST_F(JournalTest, OfALaterLayoutIsLeftAlone) {
   EXPECT_TRUE(contains(refusal(file_, "here"), "by a newer version"));
 }
 
-/// Executes `sql` on the database `file`; the first column of what it selects, a line for each row.
+/// Executes `sql` on the database `file`. Returns the first column of the result, one line per row.
 std::string sqlite(const std::string& file, const std::string& sql) {
   sqlite3* database = nullptr;
   EXPECT_EQ(sqlite3_open(file.c_str(), &database), SQLITE_OK);

@@ -1,4 +1,4 @@
-// `commit --json` is API: the members that the guide lists, by name, form and order, and no others.
+// `commit --json` is API: it has exactly the members that the guide lists, with the same names, forms and order.
 #include "json_output.hpp"
 
 #include <gtest/gtest.h>

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::chrono::seconds limit{120};
 
-/// The body and, in a line of its own, the status.
+/// The body and, on a separate line, the status.
 std::string get(const std::string& url) {
   return run("curl --silent --max-time 60 --noproxy '*' --write-out '\\n%{http_code} %{content_type}' " + url).output;
 }

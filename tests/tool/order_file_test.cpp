@@ -162,7 +162,7 @@ TEST_F(OrderFileTest, SaysWhatIsWrongWithAnObject) {
   for (std::size_t i = 0; i < all.size(); ++i) EXPECT_TRUE(contains(all[i].fault, faults[i])) << all[i].fault;
 }
 
-/// Files of shared/cases, and of their kinds.
+/// Files from shared/cases, and similar ones.
 TEST_F(OrderFileTest, FindsWhatSpreadsheetsAndDumpsDoToValuesOfAnyColumn) {
   const std::string semicolons = "card_id;code;out_trade_no;mchid;sub_mchid;bonus_value\n";
   const std::pair<std::string, const char*> files[] = {
@@ -199,7 +199,7 @@ TEST_F(OrderFileTest, PassesOverRowsOfDelimitersAloneAndAForeignColumnInAnotherE
   ASSERT_EQ(all.size(), 1U);
   EXPECT_EQ(all[0].fault, "");
   const auto cut = rows(header + "1,2,3,4,5,6\n,,");
-  ASSERT_EQ(cut.size(), 2U);  // the beginning of a row, perhaps
+  ASSERT_EQ(cut.size(), 2U);  // it may be the beginning of a row
   EXPECT_TRUE(contains(cut[1].fault, "does not end with a newline"));
 }
 
@@ -250,7 +250,7 @@ TEST_F(OrderFileTest, RefusesAnObjectWithAMemberTwice) {
   ASSERT_EQ(all.size(), 3U);
   EXPECT_EQ(all[0].fault, "has the member out_trade_no twice: which one is right?");
   EXPECT_EQ(all[1].fault, "has the member out_trade_no twice: which one is right?");
-  EXPECT_EQ(all[2].fault, "");  // of others, which nobody reads
+  EXPECT_EQ(all[2].fault, "");  // duplicates of other members, which are not read
 }
 
 TEST_F(OrderFileTest, RefusesDefaultsThatCannotWork) {
@@ -463,7 +463,7 @@ TEST_F(OrderFileTest, RefusesWhatIsNoFileOfOrders) {
   EXPECT_TRUE(contains(folder.error().message, "/: cannot be read"));
 }
 
-/// Standard input while it lives: the reading end of a pipe.
+/// While it exists, standard input is the reading end of a pipe.
 class PipedInput {
  public:
   PipedInput() : before_(::dup(STDIN_FILENO)) {
@@ -493,7 +493,7 @@ class PipedInput {
 };
 
 TEST_F(OrderFileTest, DoesNotBelieveALastLineWithoutAnEnd) {
-  const std::string cut = header + "1,2,3,4,5,6\n1,2,4,4,5,3";  // of 30, perhaps
+  const std::string cut = header + "1,2,3,4,5,6\n1,2,4,4,5,3";  // may be the beginning of 30
   const auto all = rows(cut);
   ASSERT_EQ(all.size(), 2U);
   EXPECT_EQ(all[0].fault, "");
@@ -512,7 +512,7 @@ TEST_F(OrderFileTest, EndsItsWaitingForStandardInputWhenItIsWoken) {
   int wake[2];
   ASSERT_EQ(::pipe(wake), 0);
   PipedInput input;
-  input.write(header + "1,2,3,4,5,6\n1,\"2,4,4,5,3\n");  // in the middle of a row in quotes
+  input.write(header + "1,2,3,4,5,6\n1,\"2,4,4,5,3\n");  // in the middle of a quoted field
   OrderFile file = OrderFile::open("-", {}, wake[0]).value();
   EXPECT_EQ(file.next()->request.out_trade_no, "3");
   ASSERT_EQ(::write(wake[1], "", 1), 1);

@@ -267,7 +267,7 @@ TEST(OrderValues, OfMerchantIdsAreAsciiDigits) {
     EXPECT_EQ(fault_of_value(field, "1230000109"), "");
     EXPECT_EQ(fault_of_value(field, "wx8888888888888888"), "must be digits, 0 to 9, not wx8888888888888888");
     EXPECT_TRUE(contains(fault_of_value(field, "\xEF\xBC\x91\xEF\xBC\x92"), "has full-width digits"));
-    EXPECT_TRUE(contains(fault_of_value(field, "\xD9\xA1\xD9\xA2"), "must be digits, 0 to 9"));  // of Arabic
+    EXPECT_TRUE(contains(fault_of_value(field, "\xD9\xA1\xD9\xA2"), "must be digits, 0 to 9"));  // Arabic digits
   }
   EXPECT_TRUE(contains(fault("\xEF\xBC\x91\xEF\xBC\x92"), "has full-width digits"));
   EXPECT_TRUE(contains(fault("\xEF\xBC\xA1"), "has full-width characters"));
@@ -286,7 +286,7 @@ TEST(RoundedNumbers, AreNotSeenInAColumnThatHasKeptItsDigits) {
   RoundedNumbers rounded;
   EXPECT_FALSE(rounded.suspects("code", "1234567890123456"));
   EXPECT_FALSE(rounded.suspects("code", "1234567890123450"));
-  EXPECT_TRUE(rounded.suspects("code", "1234567890123450000"));  // nine in ten thousand at most are so by chance
+  EXPECT_TRUE(rounded.suspects("code", "1234567890123450000"));  // by chance, at most 9 in 10,000 do
   EXPECT_TRUE(rounded.suspects("card_id", "1234567890123450"));  // another column
 }
 

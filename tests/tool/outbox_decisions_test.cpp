@@ -1,4 +1,4 @@
-// What the relay and `backfill` conclude from a result, in tables.
+// The decisions of the relay and `backfill` for each result, in tables.
 #include "src/outbox/decisions.hpp"
 
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// An error after one try that was answered so; with status 0, after none.
+/// An error after one try with this answer. With status 0, an error without any try.
 Error error(Remedy remedy, Outcome outcome, int status, bool verified = true, ErrorKind kind = ErrorKind::api_error) {
   Error made;
   made.kind = kind;

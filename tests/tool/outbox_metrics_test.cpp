@@ -1,4 +1,4 @@
-// What Prometheus reads of a relay, and when a relay is not healthy.
+// The metrics that Prometheus reads from a relay, and when a relay is unhealthy.
 #include "src/outbox/metrics.hpp"
 
 #include <gtest/gtest.h>

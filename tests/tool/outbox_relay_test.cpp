@@ -1,4 +1,4 @@
-// A relay in virtual time: its clocks, its database and WeChat Pay are the test's, and nothing waits.
+// A relay in virtual time. The test provides its clocks, its database and WeChat Pay. Nothing really waits.
 #include "src/outbox/relay.hpp"
 
 #include <gtest/gtest.h>
@@ -24,17 +24,17 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-/// Since the start. One thread's.
+/// Times since the start. Used by one thread only.
 struct World {
   milliseconds now{0};
-  milliseconds slept{0};  ///< of this, what the machine was asleep
+  milliseconds slept{0};  ///< the part of `now` during which the machine slept
 };
 
 struct StoredRow {
   Row row;
   milliseconds due{0};
   std::string claim;
-  bool locked = false;  ///< by somebody who changes it: a claim passes it by
+  bool locked = false;  ///< by a client that changes it; a claim skips it
 };
 
 /// The outbox, in memory.
@@ -152,7 +152,7 @@ class OutboxRelay : public ::testing::Test {
     return std::chrono::steady_clock::time_point(hours(1) + world_.now - world_.slept);
   }
 
-  /// Runs a relay until it is so; `each_round` sees each moment.
+  /// Runs a relay until `so` returns true. Calls `each_round` at each moment.
   RelayEnd run_until(const std::function<bool()>& so) {
     ClientOptions client_options;
     client_options.retry.max_tries = 1;
@@ -185,7 +185,7 @@ class OutboxRelay : public ::testing::Test {
     return options;
   }();
   Relay* running_ = nullptr;
-  Metrics running_metrics_;  ///< as they were last
+  Metrics running_metrics_;  ///< the last ones while it was running
   std::string log_;
   Answer answer_ = [](const ClientFixture& fixture, const HttpRequest& request) {
     return fixture.wechat_pay().answer(request);
@@ -205,7 +205,7 @@ TEST_F(OutboxRelay, AnOutageOfSixHoursCostsAProbeAMinuteAndNoOrder) {
   std::for_each(tables_.rows.end() - 50, tables_.rows.end(), [](StoredRow& one) { one.due = minutes(30); });
   int calls_during_outage = 0;
   milliseconds first_success{0};
-  const auto outage_begins = minutes(20);  // long enough that calls are known to succeed
+  const auto outage_begins = minutes(20);  // late enough that the relay has seen calls succeed
   const auto outage_ends = outage_begins + hours(6);
   answer_ = [&](const ClientFixture& fixture, const HttpRequest& request) -> Result<HttpResponse> {
     if (world_.now >= outage_begins && world_.now < outage_ends) {
@@ -215,7 +215,7 @@ TEST_F(OutboxRelay, AnOutageOfSixHoursCostsAProbeAMinuteAndNoOrder) {
     if (world_.now >= outage_ends && first_success == milliseconds(0)) first_success = world_.now;
     return fixture.wechat_pay().answer(request);
   };
-  // Half of the rows come during the outage.
+  // Half of the rows are inserted during the outage.
   for (std::size_t i = 0; i < 200; i += 2) tables_.rows[i].due = outage_begins + minutes(static_cast<int>(i));
   EXPECT_EQ(run_until([this] { return tables_.rows.empty() || world_.now > hours(9); }), RelayEnd::stopped) << log_;
   EXPECT_EQ(tables_.done, 250U);
@@ -237,7 +237,7 @@ TEST_F(OutboxRelay, AMachineThatSleptCallsNoRowBeforeItKnowsThatItIsItsOwn) {
   answer_ = [&](const ClientFixture& fixture, const HttpRequest& request) -> Result<HttpResponse> {
     ++calls;
     if (renewals == tables_.renewals) ++calls_without_lease;
-    if (calls == 5) {  // it holds more by now
+    if (calls == 5) {  // by now it holds more rows
       world_.now += hours(1);
       world_.slept += hours(1);
       renewals = tables_.renewals;

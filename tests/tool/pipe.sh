@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The tool's pipe as a consumer of a message broker uses it: every message is answered once, whatever happens.
+# Tests the tool's pipe as a message broker's consumer uses it: every message is answered exactly once, whatever
+# happens.
 #   pipe.sh TOOL
 set -euo pipefail
 tool=$1
 source "$(dirname "${BASH_SOURCE[0]}")/with_sandbox.sh"
 cd "$folder"
 
-# messages FIRST LAST: so many messages with numbers for ids.
+# messages FIRST LAST: prints one message for each number from FIRST to LAST. The number is the id.
 messages() {
   seq "$1" "$2" | sed 's/.*/{"id":&,"card_id":"478515832665","code":"478515832665","out_trade_no":"order-&","mchid":"1230000109","sub_mchid":"1900000109","bonus_value":30}/'
 }

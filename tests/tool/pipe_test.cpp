@@ -135,7 +135,7 @@ TEST(PipeAnswer, OfAnOrderThatIsWrongIsDeadAndHasNoPause) {
   EXPECT_FALSE(answer.contains("pause_seconds"));
 }
 
-/// Holds its requests until they are answered, and counts those that are not.
+/// Holds its requests until they are answered, and records how many it held at most.
 class HeldTransport final : public Transport {
  public:
   void send(HttpRequest request, SendOptions, Completion done) override {
@@ -146,13 +146,13 @@ class HeldTransport final : public Transport {
     changed_.notify_all();
   }
 
-  /// Waits for so many requests in all.
+  /// Waits until `sent` requests have been sent in total.
   void wait_for(std::size_t sent) {
     std::unique_lock<std::mutex> lock(mutex_);
     changed_.wait(lock, [&] { return sent_ >= sent; });
   }
 
-  /// Answers those that are held.
+  /// Answers the held requests.
   void answer(FakeWechatPay& wechat_pay) {
     std::deque<std::pair<HttpRequest, Completion>> held;
     {
@@ -178,7 +178,7 @@ class HeldTransport final : public Transport {
   std::size_t most_held_ = 0;
 };
 
-/// Takes nothing, as a pipe that nobody reads any more.
+/// Fails to write, like a pipe without a reader.
 class Unread : public std::streambuf {
   int sync() override { return -1; }
   std::streamsize xsputn(const char*, std::streamsize count) override { return count; }

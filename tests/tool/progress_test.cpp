@@ -32,7 +32,7 @@ TEST(Progress, DrawsABarWhereThereIsRoom) {
   const std::string line = progress.line(totals(1, 5000), 80);
   EXPECT_EQ(line, "[###############...............] 50 %  5,000 done, 3 failed  5,000/s  0:01 left");
   EXPECT_LT(line.size(), 80U);
-  EXPECT_EQ(Progress().line(totals(0, 1), 20), "0 %  1 done, 3 fail");  // never into the next line
+  EXPECT_EQ(Progress().line(totals(0, 1), 20), "0 %  1 done, 3 fail");  // never wraps to the next line
 }
 
 TEST(Progress, ShowsNoShareOfWhatHasNoKnownEnd) {

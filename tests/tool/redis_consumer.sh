@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The consumer of the guide, with a real Redis: killed with SIGKILL and started again, it commits every entry.
+# The guide's consumer with a real Redis. It is killed with SIGKILL and started again, and must commit every entry.
 #   redis_consumer.sh TOOL
 set -euo pipefail
 tool=$1
@@ -14,7 +14,7 @@ trap 'stop; kill $redis; wait $redis || true; rm -rf "$folder"' EXIT
 cli() { redis-cli -s "$socket" "$@"; }
 until cli ping > /dev/null 2>&1; do kill -0 $redis || fail "$(< redis.log)"; done
 
-# add FIRST LAST: so many orders into the stream.
+# add FIRST LAST: adds the orders from FIRST to LAST to the stream.
 add() {
   seq "$1" "$2" | sed 's/.*/XADD bonus * card_id 1 code 2 out_trade_no order-& mchid 1230000109 sub_mchid 1900000109 bonus_value 30/' |
     cli > /dev/null

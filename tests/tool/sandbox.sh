@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The sandbox as a person uses it: start it, run the curl command that it prints, end it.
+# Tests the sandbox as a person uses it: starts it, runs the curl command that it prints, ends it.
 #   sandbox.sh TOOL
 set -euo pipefail
 tool=$1
@@ -8,7 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/with_sandbox.sh"
 start --folder "$folder/files"
 [ -n "$command" ] || fail "no curl command was printed"
 
-# As it is printed, whatever proxy the person's environment names.
+# Runs the command as printed. It must ignore the proxy variables of the environment.
 answer=$(https_proxy=http://127.0.0.1:1 ALL_PROXY=http://127.0.0.1:1 eval "$command --silent --show-error")
 head -n 1 <<< "$answer" | grep -q '204' || fail "not answered with 204: $answer"
 grep -qi '^wechatpay-signature: ' <<< "$answer" || fail "the answer is not signed: $answer"
@@ -28,7 +28,7 @@ done
 [ "$(stat -c %a "$folder/files/apiclient_key.pem")" = 600 ] || fail "others can read the private key"
 
 before=$(sha256sum "$folder"/files/*)
-second() { # OPTION...: a second sandbox says WORDS and changes nothing
+second() { # WORDS OPTION...: a second sandbox must print WORDS and change no file
   local words=$1 status=0
   shift
   "$tool" sandbox "$@" > /dev/null 2> "$folder/error" || status=$?
@@ -47,7 +47,7 @@ IFS= read -r line <&3
 [ "$line" = "1 order committed" ] || fail "last line: $line"
 wait "$server" || fail "exit status $?"
 
-# Another one in the same folder leaves no certificate of the first; keys that no sandbox made stay.
+# Another sandbox in the same folder replaces the certificates of the first. Keys that no sandbox made are kept.
 (cd "$folder" && bound "$tool" sandbox --port 0 --folder files) > "$folder/output" &
 server=$!
 while IFS= read -r line; do
@@ -90,7 +90,7 @@ kill -TERM "$server"
 grep -q '^1 order committed' <&3 || fail "main and backup do not share their orders"
 wait "$server" || fail "exit status $?"
 
-# What is printed works at each stage, also in a shell that has an earlier sandbox's environment.
+# The printed command works at each stage, also in a shell with an earlier sandbox's environment.
 for stage in public-key switching certificates public-key; do
   start --stage "$stage"
   [ "$(status "$command")" = 204 ] || fail "the curl command that is printed at the stage $stage"

@@ -1,4 +1,4 @@
-// The tool against a WeChat Pay that is made to answer in ways that the sandbox's faults do not have.
+// The tool against a simulated WeChat Pay, with answers that the sandbox's faults do not offer.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -22,7 +22,7 @@ class ToolTest : public ::testing::Test {
  protected:
   void start(SandboxOptions options = {}) { sandbox_ = Sandbox::start(std::move(options)).value(); }
 
-  /// Runs the tool; its standard error comes with its standard output.
+  /// Runs the tool. Its standard error is redirected to its standard output.
   CommandResult tool(const std::string& arguments) const {
     const SandboxFiles& files = sandbox_->files();
     return run("WECHATPAY_ORIGIN=" + sandbox_->origin() + " WECHATPAY_CA_FILE=" + shell_word(files.ca) +
@@ -131,7 +131,7 @@ TEST_F(ToolTest, DoctorBlamesTheClockThatIsOff) {
   start(options);
   const CommandResult result = tool("doctor");
   EXPECT_TRUE(contains(result.output, "look  clock               -100 s") ||
-              contains(result.output, "look  clock               -9"))  // some seconds later
+              contains(result.output, "look  clock               -9"))  // a few seconds later
       << result.output;
 }
 

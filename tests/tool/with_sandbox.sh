@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # who sources it sets `tool`, and uses `origin`, `backup` and `api_v3_key`
-# What the tests of the command-line tool share: `tool` is its file. Sourced.
+# Shared by the tests of the command-line tool. `tool` is its path. To be sourced.
 unset "${!WECHATPAY@}"
 folder=$(mktemp -d)
 server=
@@ -11,15 +11,16 @@ stop() {
 }
 mkfifo "$folder/output"
 
-# bound COMMAND...: in the place of this process, to be put into the background; ends with the test even if that is killed.
+# bound COMMAND...: replaces this process, so run it in the background. It ends with the test, even if the test is
+# killed.
 bound() {
   command -v setpriv > /dev/null || exec "$@"
   exec setpriv --pdeathsig TERM -- "$@"
 }
 
-# start ARGUMENT...: a sandbox. Sets server, origin, backup, api_v3_key, command (the curl command that it prints) and the
-# environment that it prints. What follows on its output comes from descriptor 3; as long as nobody reads there, it
-# answers no more requests than the pipe has room for.
+# start ARGUMENT...: starts a sandbox. Sets server, origin, backup, api_v3_key, command (the printed curl command) and
+# the printed environment. Its further output is on descriptor 3. If nothing reads it, the sandbox stops answering when
+# the pipe is full.
 start() {
   bound "$tool" sandbox --port 0 "$@" > "$folder/output" &
   server=$!
@@ -39,19 +40,19 @@ start() {
   eval "$environment"
 }
 
-# The sandbox's log: everything that follows, into the file `log`.
+# Copies the sandbox's further output, its log, to the file `log`.
 read_log() {
   cat <&3 >> "$folder/log" &
   reader=$!
 }
 
-# Ends the sandbox; its log is then complete, and another one may start.
+# Ends the sandbox. Its log is then complete, and another sandbox may start.
 end() {
   stop
   wait "$reader"
 }
 
-# expect STATUS COMMAND...: its output is then in $out, its errors in $err.
+# expect STATUS COMMAND...: runs it. Its output is then in $out, its errors in $err.
 expect() {
   local wanted=$1 status=0
   shift
@@ -60,5 +61,5 @@ expect() {
   [ "$status" = "$wanted" ] || fail "$*: exit status $status instead of $wanted: $out $err"
 }
 
-# says WHERE PATTERN: whether $out or $err has it.
+# says WHERE PATTERN: checks that $out or $err contains it.
 says() { grep -q -e "$2" <<< "${!1}" || fail "$1 does not say '$2': ${!1}"; }

@@ -303,7 +303,7 @@ TEST(ReadAnswer, KeepsCodeAndDetailOfABodyThatIsAlmostJson) {
     const char* becomes;
   } cases[] = {
       {"\"one byte \xB4\"", R"("one byte \ufffd")"},
-      {"\"GBK \xD5\x5C\"", R"("GBK \ufffd")"},  // whose second byte is a backslash
+      {"\"GBK \xD5\x5C\"", R"("GBK \ufffd")"},  // the second byte is a backslash
       {"[1e999,-1E+400,1.5]", R"(["1e999","-1E+400",1.5])"},
       {"\"a raw\nline break\"", R"("a raw line break")"},
       {R"("half a pair \ud83d.")", R"("half a pair \ufffd.")"},

@@ -1,4 +1,5 @@
-// A backlog is committed with so much under way and no more, each result is handed over, and it stops when asked to.
+// A backlog is committed with at most the given number of calls in progress. Each result is passed to the callback. It
+// stops when requested.
 #include "wechatpay/bonus_commit/batch.hpp"
 
 #include <gtest/gtest.h>
@@ -20,7 +21,7 @@ using namespace testing;
 
 namespace {
 
-/// Answers from a thread of its own, and notes how many requests were under way at a time.
+/// Answers from its own thread, and records how many requests were in progress at the same time.
 class ThreadedTransport final : public Transport {
  public:
   explicit ThreadedTransport(FakeWechatPay& wechat_pay) : wechat_pay_(wechat_pay), thread_([this] { serve(); }) {}
@@ -71,7 +72,7 @@ class ThreadedTransport final : public Transport {
   std::thread thread_;
 };
 
-/// Keeps the first requests until it is told to answer; answers all others from a thread of its own.
+/// Keeps the first requests until the test answers them. Answers all others from its own thread.
 class SlowTransport final : public Transport {
  public:
   SlowTransport(FakeWechatPay& wechat_pay, std::size_t slow)
@@ -90,7 +91,7 @@ class SlowTransport final : public Transport {
     rest_.send(std::move(request), std::move(options), std::move(done));
   }
 
-  /// Until so many have been sent.
+  /// Waits until `sent` requests have been sent.
   void wait_for(std::size_t sent) {
     std::unique_lock<std::mutex> lock(mutex_);
     changed_.wait(lock, [&] { return sent_ >= sent; });
@@ -119,7 +120,7 @@ class BatchOfCommits : public ::testing::Test {
         .value();
   }
 
-  /// Leaves room for a few calls only until their deadline.
+  /// A client whose rate limit allows only a few calls before their deadline.
   BonusCommitClient limited_client(double per_second) {
     ClientOptions options;
     options.rate_limit = {per_second, 1};
@@ -434,7 +435,7 @@ TEST_F(BatchOfCommits, RefusesWhatCannotWorkAndTakesNothing) {
   EXPECT_EQ(commit_all(client(), NextRequest(), note()).error().kind, ErrorKind::misuse);
   EXPECT_EQ(commit_all(client(), orders(1), TakeResult()).error().kind, ErrorKind::misuse);
   std::promise<ErrorKind> in_callback;
-  const BonusCommitClient shared = client();  // made here, so that the transport is not let go of by its own thread
+  const BonusCommitClient shared = client();  // keeps the transport alive, so that its own thread does not destroy it
   shared.commit_async(seed_request(), [&](const CommitResult&) {
     in_callback.set_value(commit_all(shared, orders(1), note()).error().kind);
   });

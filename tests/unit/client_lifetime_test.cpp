@@ -1,4 +1,4 @@
-// The end of a client, whatever its transport does or fails to do.
+// Destroying a client, whatever its transport does or fails to do.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,7 +25,7 @@ using namespace testing;
 
 namespace {
 
-/// Calls `send` for each request, and tells which thread destroyed it.
+/// Calls `send` for each request, and records which thread destroyed it.
 class ScriptedTransport final : public Transport {
  public:
   using Send = std::function<void(HttpRequest, SendOptions, Completion)>;
@@ -45,7 +45,7 @@ class ScriptedTransport final : public Transport {
   std::thread::id* const destroyed_by_;
 };
 
-/// Something that happens once, for which another thread waits.
+/// A one-shot event for which another thread waits.
 class Event {
  public:
   void set() { promise_.set_value(); }
@@ -305,7 +305,7 @@ TEST_F(ClientsEnd, InAForkedChildTakesNoLockAndSendsNothing) {
   std::atomic<bool> stop{false};
   mock->otherwise([](const HttpRequest&) { return HttpResponse{404, {}, ""}; });
   auto one = client(mock);
-  std::vector<std::thread> threads;  // so that some mutex is held at most moments
+  std::vector<std::thread> threads;  // so that at most moments some mutex is held
   for (int i = 0; i < 2; ++i) {
     threads.emplace_back([&] {
       while (!stop) EXPECT_FALSE(one->commit(seed_request()));

@@ -1,4 +1,5 @@
-// What a client does after a try that failed. Nothing waits: pauses are read off the requests, time is moved by hand.
+// A client's behaviour after a failed try. Nothing really waits: the tests read the pauses from the requests, and
+// advance the clock themselves.
 #include <gtest/gtest.h>
 
 #include "tests/support/support.hpp"
@@ -130,7 +131,7 @@ TEST_F(Retry, TriesOnceWhereItIsTurnedOff) {
 }
 
 TEST_F(Retry, TakesNoUnknownBack) {
-  // The first try may have been done, whatever is said of the second.
+  // The first try may have taken effect, whatever the result of the second.
   transport_->then(network_failure(TransportFault::timeout, Outcome::unknown)).then(answer(400));
   const Error refused = error_of_commit();
   EXPECT_EQ(refused.http_status(), 400);

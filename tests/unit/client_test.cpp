@@ -26,7 +26,7 @@ using namespace testing;
 
 namespace {
 
-/// A client whose requests a fake WeChat Pay answers, verification and all, at a fixed time.
+/// A client whose requests a fake WeChat Pay verifies and answers, at a fixed time.
 class Client : public ::testing::Test {
  protected:
   Client()
@@ -550,7 +550,7 @@ TEST_F(Client, NamesWhatIsWrongWithItsOptions) {
 }
 
 TEST_F(Client, IsMadeWithATransportOfItsOwn) {
-  options_.origins = {"https://127.0.0.1:1"};  // where nobody listens
+  options_.origins = {"https://127.0.0.1:1"};  // no server listens there
   const auto own = BonusCommitClient::create(wechat_pay_.credentials(), keys_, options_);
   const auto transport = CurlTransport::create();
   ASSERT_EQ(own.has_value(), transport.has_value()) << own.error().message;
@@ -564,7 +564,7 @@ TEST_F(Client, IsMadeWithATransportOfItsOwn) {
   EXPECT_FALSE(BonusCommitClient::create(wechat_pay_.credentials(), keys_));
 }
 
-/// The public half of a private key in PEM.
+/// The public key of a private key, in PEM.
 std::string public_half(const std::string& private_key) {
   const BioHandle bio(BIO_new_mem_buf(private_key.data(), static_cast<int>(private_key.size())));
   const PkeyHandle key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
@@ -612,7 +612,7 @@ TEST_F(Client, IsMadeAlthoughItsSignerCannotSignYet) {
 }
 
 TEST_F(Client, RefusesTheMerchantsOwnSerialNumberAmongThePlatformKeys) {
-  // A certificate that does not look like a merchant's, but has the serial number of this one.
+  // A certificate that does not look like a merchant's, but has this merchant's serial number.
   const auto credentials =
       Credentials::from_key("1900000001", wechat_pay_.certificate_serial(), wechat_pay_.merchant_key_pem());
   const auto result = BonusCommitClient::create(credentials.value(), keys_, transport_, options_);

@@ -1,4 +1,4 @@
-// A commit step by step: no threads, no transport, no clock.
+// A commit step by step, without threads, transport or clock.
 #include "wechatpay/bonus_commit/stages/commit_attempts.hpp"
 
 #include <gtest/gtest.h>
@@ -37,7 +37,7 @@ class Attempts : public ::testing::Test {
     return another();
   }
 
-  /// Of the same client.
+  /// Another commit of the same client.
   CommitAttempts another() const {
     return {setup_, std::make_shared<const Credentials>(wechat_pay_.credentials()), call_};
   }
@@ -61,7 +61,7 @@ class Attempts : public ::testing::Test {
   const StopSource stop_;
   CallOptions call_{milliseconds(0), stop_.get_token()};
   std::shared_ptr<ClientSetup> setup_;
-  std::vector<bool> tries_;  ///< that were told of, and whether another followed
+  std::vector<bool> tries_;  ///< for each reported try, whether another followed
 };
 
 TEST_F(Attempts, BeginWithARequestToSendAtOnce) {

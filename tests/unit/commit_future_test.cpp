@@ -1,4 +1,4 @@
-// A future of a commit: when it is ready, and what it gives where there is nothing to give.
+// The future of a commit: when it is ready, and what it returns if there is no result.
 #include "wechatpay/bonus_commit/commit_future.hpp"
 
 #include <gtest/gtest.h>
@@ -28,7 +28,7 @@ class Future : public ::testing::Test {
  protected:
   CommitFuture start() { return client_.commit_async(seed_request()); }
 
-  /// The transport's answer to the request of the call that was started as `number`.
+  /// Makes the transport answer the request of the call with this number.
   void end(std::size_t number) { held_->completions[number](wechat_pay_.answer(held_->requests[number])); }
 
   FakeWechatPay wechat_pay_;

@@ -1,4 +1,5 @@
-// A coroutine that waits for a commit goes on once, where it asked to, whatever its transport and its executor do.
+// A coroutine that awaits a commit resumes exactly once, on the requested executor, whatever the transport and the
+// executor do.
 #include "wechatpay/bonus_commit/coroutine.hpp"
 
 #include <gtest/gtest.h>
@@ -30,7 +31,7 @@ using namespace testing;
 
 namespace {
 
-/// A coroutine that starts at once. Its owner destroys it, also while it waits.
+/// A coroutine that starts at once. Its owner destroys it, possibly while it waits.
 class Task {
  public:
   struct promise_type {
@@ -54,7 +55,7 @@ class Task {
   std::coroutine_handle<promise_type> coroutine_;
 };
 
-/// A coroutine that destroys itself at its end, on whatever thread that is.
+/// A coroutine that destroys itself at its end, on the thread that runs it then.
 struct Detached {
   struct promise_type {
     Detached get_return_object() { return {}; }
@@ -65,7 +66,7 @@ struct Detached {
   };
 };
 
-/// An event loop as programs have one: what others post to it runs on the thread that is in run().
+/// A typical event loop: posted functions run on the thread that is in run().
 class Loop {
  public:
   void post(std::function<void()> job) {
@@ -74,7 +75,7 @@ class Loop {
     changed_.notify_all();
   }
 
-  /// Until quit(), and until all has run that was posted by then.
+  /// Runs until quit() is called and everything posted before that has run.
   void run() {
     std::unique_lock<std::mutex> lock(mutex_);
     while (true) {
@@ -106,7 +107,7 @@ class Loop {
   bool quitting_ = false;
 };
 
-/// A loop with a thread of its own.
+/// A loop with its own thread.
 class Thread {
  public:
   Thread() : thread_([this] { loop.run(); }) {}
@@ -125,7 +126,7 @@ class Thread {
 
 Error refusal() { return transport_error(TransportFault::connect, Outcome::not_sent, "refused"); }
 
-/// Answers on a thread of its own.
+/// Answers on its own thread.
 class ThreadedTransport final : public Transport {
  public:
   void send(HttpRequest, SendOptions, Completion done) override {
@@ -136,12 +137,12 @@ class ThreadedTransport final : public Transport {
   Thread thread_;
 };
 
-/// Answers before send() returns, and keeps no record.
+/// Answers before send() returns, and records nothing.
 class InstantTransport final : public Transport {
   void send(HttpRequest, SendOptions, Completion done) override { done(refusal()); }
 };
 
-/// Costs nothing, where a test commits many times.
+/// Signs at no cost, for tests that commit many times.
 class NoSignature final : public Signer {
   Result<std::string> sign(std::string_view) const override { return std::string(256, 's'); }
 };
@@ -159,20 +160,20 @@ class Coroutine : public ::testing::Test {
         .value();
   }
 
-  /// Whose transport keeps every request; it lives as long as the test.
+  /// A client whose transport keeps every request. It lives as long as the test.
   const BonusCommitClient& held_client() {
     if (!held_client_) held_client_.emplace(client(held_));
     return *held_client_;
   }
 
-  /// Whose transport answers at once, with success.
+  /// A client whose transport answers at once with success.
   BonusCommitClient instant_client() {
     auto transport = std::make_shared<MockTransport>();
     transport->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
     return client(transport);
   }
 
-  /// That commits fast, and in vain.
+  /// A client whose commits are fast but fail.
   BonusCommitClient fast_client(std::shared_ptr<Transport> transport) {
     options_.hooks.on_call = nullptr;
     options_.nonce = [] { return std::string(32, 'n'); };
@@ -182,10 +183,10 @@ class Coroutine : public ::testing::Test {
         .value();
   }
 
-  /// The transport's answer to one request that it holds, on this thread.
+  /// Makes the transport answer one of its held requests, on this thread.
   void answer(std::size_t number) { held_->completions.at(number)(wechat_pay_.answer(held_->requests.at(number))); }
 
-  /// The same, for all.
+  /// The same for all held requests.
   void answer() {
     for (std::size_t i = 0; i < held_->requests.size(); ++i) answer(i);
   }
@@ -202,12 +203,12 @@ class Coroutine : public ::testing::Test {
   FakeWechatPay wechat_pay_;
   ClientOptions options_;
   std::shared_ptr<HeldTransport> held_;
-  std::atomic<int> ended_{0};  ///< calls
+  std::atomic<int> ended_{0};  ///< calls that have ended
   Loop loop_;
   std::optional<BonusCommitClient> held_client_;
 };
 
-/// What a coroutine found where it went on.
+/// What a coroutine observed after it resumed.
 struct Found {
   int resumptions = 0;
   CommitResult result = Error();
@@ -304,7 +305,7 @@ TEST_F(Coroutine, MayBeGoneWhenItsExecutorReturns) {
   EXPECT_EQ(returned, 2);
 }
 
-/// Whether commit() works where the coroutine goes on.
+/// Calls commit() on the thread where the coroutine resumes, and stores the kind of its error.
 Task try_to_block(CommitFuture future, CommitAwaiter::Executor executor, BonusCommitClient instant, ErrorKind& kind) {
   (void)co_await CommitAwaiter(std::move(future), std::move(executor));
   const CommitResult result = instant.commit(seed_request());
@@ -330,7 +331,7 @@ TEST_F(Coroutine, MayBlockOnlyWhereItIsNoCallback) {
   EXPECT_EQ(at_once, ErrorKind::internal_error) << "which stands for success";
 }
 
-/// How deep in the stack its caller is.
+/// The caller's position in the stack.
 [[gnu::noinline]] const void* depth() { return __builtin_frame_address(0); }
 
 Task commit_many(BonusCommitClient client, CommitAwaiter::Executor executor, std::vector<const void*>& depths) {
@@ -353,7 +354,7 @@ TEST_F(Coroutine, TakesNoMoreStackForEachResultThatIsThere) {
   }
 }
 
-/// `alive` goes when nothing of the coroutine is left.
+/// `alive` is destroyed with the coroutine.
 Detached commit_often(BonusCommitClient client, CommitAwaiter::Executor executor, int& resumptions,
                       [[maybe_unused]] std::shared_ptr<void> alive) {
   const BonusCommitRequest request = seed_request();
@@ -430,7 +431,7 @@ TEST_F(Coroutine, IsResumedOnceByAnExecutorThatRunsItTwiceAndThrows) {
       resume();
       throw std::runtime_error("in the end");
     };
-    CommitAwaiter awaiter = resume_on(executor, std::move(first));  // which outlives its own await
+    CommitAwaiter awaiter = resume_on(executor, std::move(first));  // outlives its own await
     (void)co_await awaiter;
     step = 1;
     (void)co_await resume_on(executor, std::move(second));

@@ -1,4 +1,4 @@
-// What a transfer's end means.
+// How the end of a transfer is translated to a fault and an outcome.
 #include "src/curl/curl_error.hpp"
 
 #include <gtest/gtest.h>

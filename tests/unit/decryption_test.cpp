@@ -36,7 +36,7 @@ std::string text_of(const Write& write) {
   return std::string(data, static_cast<std::size_t>(size));
 }
 
-/// PKCS#8, encrypted by PBES1 (or its PKCS#12 kin).
+/// PKCS#8, encrypted with PBES1 (or its PKCS#12 variants).
 std::string pbes1(int encryption, int rounds = 2048) {
   const Pkcs8Handle plain(EVP_PKEY2PKCS8(key()));
   const Decryption with_legacy_ciphers("");
@@ -45,7 +45,7 @@ std::string pbes1(int encryption, int rounds = 2048) {
   return text_of([&](BIO* bio) { return PEM_write_bio_PKCS8(bio, sealed.get()); });
 }
 
-/// PKCS#8, encrypted by PBES2 with the parameters that `make` makes.
+/// PKCS#8, encrypted with PBES2 and the parameters that `make` returns.
 template <typename Make>
 std::string pbes2_of(const Make& make) {
   const Pkcs8Handle plain(EVP_PKEY2PKCS8(key()));
@@ -62,7 +62,7 @@ std::string scrypt(std::uint64_t n, std::uint64_t r, std::uint64_t p) {
   return pbes2_of([&] { return PKCS5_pbe2_set_scrypt(EVP_aes_256_cbc(), nullptr, 0, nullptr, n, r, p); });
 }
 
-/// PKCS#1, encrypted by the older form of PEM.
+/// PKCS#1, encrypted in the older PEM format.
 std::string traditional(const char* cipher) {
   EVP_PKEY* const own = key();
   const Decryption with_legacy_ciphers("");
@@ -163,7 +163,7 @@ TEST(Decryption, SaysThatNoProviderIsActiveWhateverIsRead) {
   const std::string certificate_text = certificate_pem(certificate());
   const std::string p12 = pkcs12(key(), certificate(), mchid);
   const std::string encrypted = traditional("AES-256-CBC");
-  // As an openssl.cnf that activates the null provider alone does to a process.
+  // Has the same effect as an openssl.cnf that activates only the null provider.
   const LibraryContextHandle library(OSSL_LIB_CTX_new());
   const ProviderHandle none(OSSL_PROVIDER_load(library.get(), "null"));
   OSSL_LIB_CTX* const previous = OSSL_LIB_CTX_set0_default(library.get());
@@ -227,7 +227,7 @@ TEST(Decryption, DoesNotCallAPassphraseWrongThatTheMacHasProved) {
   const std::string whole = p12_of({-1, -1, 0, 0});
   const auto* at = reinterpret_cast<const unsigned char*>(whole.data());
   const Pkcs12Handle p12(d2i_PKCS12(nullptr, &at, static_cast<long>(whole.size())));
-  // One part more, under another passphrase, and a MAC over all of it.
+  // Adds a part that is encrypted with another passphrase, and a MAC over the whole file.
   STACK_OF(PKCS7)* const safes = PKCS12_unpack_authsafes(p12.get());
   STACK_OF(PKCS12_SAFEBAG)* const no_bags = sk_PKCS12_SAFEBAG_new_null();
   PKCS7* const strange = PKCS12_pack_p7encdata(NID_pbe_WithSHA1And3_Key_TripleDES_CBC, "another passphrase", -1,
@@ -242,7 +242,7 @@ TEST(Decryption, DoesNotCallAPassphraseWrongThatTheMacHasProved) {
   EXPECT_TRUE(contains(message, "is PKCS#12 that is damaged or of a kind that is not known")) << message;
 }
 
-/// Rounds in DER, in three bytes, so that one number can be put in the place of another.
+/// The number of rounds in DER, in three bytes, so that one number can replace another.
 std::string rounds_in_der(int rounds) {
   const auto byte = [rounds](int shift) { return static_cast<char>((rounds >> shift) & 0xFF); };
   return {'\x02', '\x03', byte(16), byte(8), byte(0)};
@@ -251,7 +251,7 @@ std::string rounds_in_der(int rounds) {
 constexpr int few = 65536;
 constexpr int most = 5'000'000;
 
-/// `bytes` with `rounds` in the place of each `few`, or of the last one.
+/// `bytes` with `rounds` instead of each `few`, or instead of the last one only.
 std::string with_rounds(std::string bytes, int rounds, bool last_alone = false) {
   const std::size_t last = bytes.rfind(rounds_in_der(few));
   EXPECT_NE(last, std::string::npos);
@@ -260,7 +260,7 @@ std::string with_rounds(std::string bytes, int rounds, bool last_alone = false) 
   return bytes;
 }
 
-/// The same of a PEM text.
+/// The same for a PEM text: replaces `part` by `by`.
 std::string pem_with(const std::string& pem, const std::string& part, const std::string& by) {
   const BioHandle in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   const EncryptedPkcs8Handle sealed(PEM_read_bio_PKCS8(in.get(), nullptr, nullptr, nullptr));
@@ -302,7 +302,7 @@ TEST(Decryption, SaysThatAFileIsDamagedWhereItsEncryptionCannotBeRead) {
 }
 
 TEST(Decryption, LeavesOpenSslsErrorQueueAsItWasAfterManyErrors) {
-  // Each certificate has a key that OpenSSL cannot read, and says so at length.
+  // Each certificate has a key that OpenSSL cannot read, which adds many errors to the queue.
   const auto strange = make_certificate({mchid, serial, {}, false}, key());
   std::string der(static_cast<std::size_t>(i2d_X509(strange.get(), nullptr)), '\0');
   auto* out = reinterpret_cast<unsigned char*>(der.data());

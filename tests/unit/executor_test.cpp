@@ -1,5 +1,5 @@
-// Further tries are signed where ClientOptions::executor or commit() runs them, and each call ends once, whatever an
-// executor does with its tasks.
+// Further tries are signed on the thread of ClientOptions::executor or of commit(). Each call ends exactly once,
+// whatever an executor does with its tasks.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,7 +28,7 @@ namespace {
 
 using Task = MoveOnlyFunction<void()>;
 
-/// Notes on which threads it signs for calls.
+/// Records the threads on which it signs for calls.
 class NotingSigner final : public Signer {
  public:
   Result<std::string> sign(std::string_view) const override {
@@ -42,7 +42,7 @@ class NotingSigner final : public Signer {
     return threads_;
   }
 
-  /// What has been signed so far was to check the key.
+  /// Forgets the signatures so far, which only checked the key.
   void forget() {
     const std::lock_guard<std::mutex> lock(mutex_);
     threads_.clear();
@@ -74,7 +74,7 @@ class AnsweringTransport final : public Transport {
   std::vector<std::thread> threads_;
 };
 
-/// Runs `code` on a thread of its own, and tells which that was.
+/// Runs `code` on a new thread, and returns that thread's id.
 template <typename Code>
 std::thread::id elsewhere(const Code& code) {
   std::thread thread(code);
@@ -98,7 +98,7 @@ class FurtherTries : public ::testing::Test {
     return std::move(made).value();
   }
 
-  /// A call that waits for the transport's first answer.
+  /// Starts a call that waits for the transport's first answer.
   void begin() {
     client_ = client(held_, signer_);
     client_->commit_async(seed_request(), [this](CommitResult result) { results_.push_back(std::move(result)); });
@@ -119,7 +119,7 @@ class FurtherTries : public ::testing::Test {
     task();
   }
 
-  /// The call has ended once, with the error of its first try and with `why`.
+  /// Expects that the call has ended exactly once, with the error of its first try and with `why`.
   void expect_end_without_next_try(const std::string& why) const {
     ASSERT_EQ(results_.size(), 1U);
     ASSERT_FALSE(results_[0]);
@@ -139,7 +139,7 @@ class FurtherTries : public ::testing::Test {
   std::shared_ptr<NotingSigner> signer_ = std::make_shared<NotingSigner>();
   std::deque<Task> tasks_;
   std::vector<CommitResult> results_;
-  std::optional<BonusCommitClient> client_;  // it ends before what it refers to
+  std::optional<BonusCommitClient> client_;  // destroyed before the members that it refers to
 };
 
 TEST_F(FurtherTries, AreSignedWhereTheExecutorRunsThem) {
@@ -188,7 +188,7 @@ TEST_F(FurtherTries, OfABatchAreSignedWhereTheExecutorRunsThem) {
   std::atomic<int> answered{0};
   const auto transport = std::make_shared<AnsweringTransport>(
       [&](const HttpRequest& request) { return ++answered == 1 ? failure(request) : success(request); });
-  std::vector<std::thread> pool;  // of one thread, since one try fails
+  std::vector<std::thread> pool;  // one thread, because one try fails
   options_.executor = [&pool](Task task) { pool.emplace_back(std::move(task)); };
   const std::vector<BonusCommitRequest> requests{seed_request()};
   const auto take = [](const BonusCommitRequest&, const CommitResult&) { return true; };
@@ -313,7 +313,7 @@ TEST_F(FurtherTries, ThatNobodyRunsKeepNoClientAlive) {
   EXPECT_TRUE(watched.expired());
 }
 
-/// Signs at once until `hesitates` is set; then it says that it works, and waits.
+/// Signs at once until `hesitates` is set. Then it signals that it is signing, and waits.
 class HesitatingSigner final : public Signer {
  public:
   Result<std::string> sign(std::string_view) const override {
@@ -368,7 +368,7 @@ TEST_F(FurtherTries, AreTheParentsAloneAfterAFork) {
   EXPECT_EQ(results_.size(), 1U);
 }
 
-/// Keeps each request for good.
+/// Keeps each request and never answers.
 class SilentTransport final : public Transport {
  public:
   void send(HttpRequest request, SendOptions, Completion done) override {

@@ -187,7 +187,7 @@ TEST_F(Fake, HasNoCertificatesToListWhereTheMerchantHasThePublicKeyAlone) {
   EXPECT_TRUE(verify(response, wechat_pay_.platform_keys(), at(now)));
 }
 
-/// Decrypts as a client does. `sealed` has the tag at its end.
+/// Decrypts like a client. The tag is at the end of `sealed`.
 std::string decrypted(const std::string& sealed, const std::string& key, const std::string& nonce,
                       const std::string& associated_data) {
   const auto bytes = [](const std::string& text) { return reinterpret_cast<const unsigned char*>(text.data()); };

@@ -1,4 +1,4 @@
-// What hooks are told, when, and that they can break nothing.
+// What is reported to hooks and when, and that hooks cannot break calls.
 #include "wechatpay/bonus_commit/hooks.hpp"
 
 #include <gtest/gtest.h>

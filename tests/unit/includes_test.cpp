@@ -1,5 +1,5 @@
-// Who may include whom. The house is read from its folders, so what crosses between them is said here, and nowhere
-// else.
+// Which files may include which. The test reads the components from the folders. The allowed includes between folders
+// are listed only here.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 const fs::path source = WECHATPAY_SOURCE;
 const fs::path headers = source / "include/wechatpay/bonus_commit";
 
-/// What a file includes, as written, without the brackets or quotes. `ending`: of what is included.
+/// The includes of a file, as written, without brackets or quotes. Only those that end with `ending`.
 std::vector<std::string> includes_of(const fs::path& file, const std::string& ending = "") {
   const std::string text = read_text(file);
   const std::regex line(R"(#include [<"]([^>"]+)[>"])");
@@ -40,7 +40,7 @@ bool begins(const std::string& text, const std::string& with) { return text.rfin
 
 const std::string ours = "wechatpay/bonus_commit/";
 
-/// The headers of one folder, as they are included.
+/// The headers of one folder, in the form in which they are included.
 std::vector<std::string> headers_in(const std::string& folder) {
   std::vector<std::string> found;
   for (const auto& entry : fs::directory_iterator(headers / folder)) {
@@ -52,14 +52,14 @@ std::vector<std::string> headers_in(const std::string& folder) {
   return found;
 }
 
-/// Those of the umbrella, then those that are opted into.
+/// The headers of the umbrella header, then the optional ones.
 std::vector<std::string> public_headers() {
   auto order = includes_of(headers.parent_path() / "bonus_commit.hpp");
   for (const char* optional : {"coroutine.hpp", "json.hpp"}) order.push_back(ours + optional);
   return order;
 }
 
-/// In the order in which a request walks through them.
+/// In the order in which a request passes through them.
 std::vector<std::string> stages() {
   std::vector<std::string> order;
   for (const char* stage :
@@ -119,7 +119,7 @@ TEST(Includes, OfIncludeAreOfTheStandardLibraryAndOursAlone) {
   }
 }
 
-/// The room of a file of src/; empty for src/core.cpp.
+/// The subfolder ("room") of a file in src/. Empty for src/core.cpp.
 std::string room_of(const fs::path& file) {
   const fs::path inside = file.lexically_relative(source / "src");
   return inside.has_parent_path() ? inside.begin()->string() : "";
@@ -134,7 +134,7 @@ std::vector<fs::path> sources() {
 }
 
 TEST(Rooms, IncludeTheirOwnFilesAndWhatTheyStandOn) {
-  // A bundle of CA certificates is read as key files are.
+  // A bundle of CA certificates is read in the same way as key files, so curl may include openssl.
   const std::map<std::string, std::set<std::string>> stands_on = {
       {"curl", {"openssl"}}, {"testing", {"openssl"}}, {"tool", {"outbox", "testing"}}};
   for (const fs::path& file : sources()) {
@@ -172,7 +172,7 @@ TEST(Rooms, AreOneForEachThirdParty) {
   EXPECT_EQ(met.size(), rooms_of.size());
 }
 
-/// The names that a user of the umbrella has, by the declarations that begin a line.
+/// The names that the umbrella header gives to users, from the declarations at the beginning of a line.
 std::set<std::string> public_names() {
   const std::regex declaration(
       R"(^(?:class|struct|enum class)(?: \[\[\w+\]\])?(?: WECHATPAY_BONUS_COMMIT_TYPE)? (\w+)(?![\w;])|^using (\w+) =|^(?:inline |constexpr |WECHATPAY_BONUS_COMMIT_EXPORT |\[\[nodiscard\]\] |Result).*?(\w+)\()");
@@ -206,8 +206,8 @@ TEST(PublicNames, AreThoseOfTheList) {
   }
 }
 
-// As in the name of the shared library: with each patch release of a minor version, programs run that were linked with
-// another.
+// The same as in the name of the shared library: a program that was linked with one patch release runs with each other
+// patch release of the same minor version.
 TEST(Version, IsInTheNameOfTheInlineNamespaceWithoutThePatch) {
   const std::string version = "v" + std::to_string(WECHATPAY_BONUS_COMMIT_VERSION_MAJOR) + "_" +
                               std::to_string(WECHATPAY_BONUS_COMMIT_VERSION_MINOR);

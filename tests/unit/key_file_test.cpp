@@ -24,7 +24,7 @@ using namespace testing;
 
 namespace {
 
-/// The Base64 of the key's file in one line, without its first and last.
+/// The Base64 text of the key file in one line, without the first and last line of the file.
 std::string base64_of_key() {
   std::string text;
   for (const char c : test_key_pem().substr(0, test_key_pem().find("-----END")))
@@ -32,7 +32,7 @@ std::string base64_of_key() {
   return text.substr(text.rfind('-') + 1);
 }
 
-/// The messages of every function that takes a file's name, given `secret` in place of one.
+/// The messages of every function that takes a file name, if `secret` is passed instead.
 std::vector<std::string> messages_of_all(const std::string& secret) {
   const TemporaryFolder folder;
   const auto certificate = folder.write("apiclient_cert.pem", test_certificate_pem());
@@ -58,7 +58,7 @@ TEST(KeyFile, QuotesNoSecretThatIsGivenInPlaceOfItsName) {
   const struct {
     const char* what;
     std::string secret;
-    std::string piece;  ///< must not be seen
+    std::string piece;  ///< must not be in a message
   } cases[] = {
       {"PEM", test_key_pem(), base64.substr(30, 20)},
       {"PEM in one line", "-----BEGIN PRIVATE KEY----- " + base64, base64.substr(30, 20)},
@@ -109,7 +109,7 @@ TEST(KeyFile, QuotesNoSecretInPlaceOfTheMerchantIdTheSerialNumberTheKeyOrThePubl
     std::vector<std::string> messages;
     const auto add = [&](const auto& result) { messages.push_back(result ? "accepted" : result.error().message); };
     if (secret != "12345678901")
-      add(Credentials::from_key_file(secret, test_serial_no, file));  // that could be a merchant id
+      add(Credentials::from_key_file(secret, test_serial_no, file));  // not for a value that could be a merchant id
     add(Credentials::from_key_file(test_mchid, secret, file));
     add(Credentials::from_key(test_mchid, secret, test_key_pem()));
     add(Credentials::from_pem_files(file, file, secret));

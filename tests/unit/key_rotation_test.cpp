@@ -1,4 +1,4 @@
-// Keys that change while a client is in use: the merchant's, and WeChat Pay's.
+// The merchant's key and WeChat Pay's keys change while a client is in use.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -38,7 +38,7 @@ class Rotation : public ::testing::Test {
   }
   BonusCommitClient client() const { return client(transport_); }
 
-  /// Whoever asks.
+  /// A success for any request, whoever signed it.
   HttpResponse success(const HttpRequest& request) const { return wechat_pay_.sign({204, {}, ""}, request); }
 
   static bool is_signed_by(const HttpRequest& request, const char* serial_no) {

@@ -26,7 +26,7 @@ std::string utf16(const std::string& text, bool big_endian) {
   return wide;
 }
 
-/// PEM with another label.
+/// The same PEM with another label.
 std::string labelled(const std::string& label) {
   return "-----BEGIN " + label + "-----\nMIIB\n-----END " + label + "-----\n";
 }
@@ -35,7 +35,7 @@ std::string without_first_and_last_line(const std::string& pem) {
   return pem.substr(pem.find('\n') + 1, pem.rfind("-----END") - pem.find('\n') - 1);
 }
 
-/// Each way to read a key or a certificate, given `text`.
+/// Passes `text` to each function that reads a key or a certificate.
 void expect_all_say(const std::string& text, const std::string& says, const std::string& what) {
   PlatformKeys keys;
   const auto message = [](const auto& result) { return result ? "accepted" : result.error().message; };

@@ -1,4 +1,4 @@
-// When the driver is woken.
+// When the mailbox wakes the driver.
 #include "src/curl/mailbox.hpp"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// An answer that has settled one commit settles no other.
+// An answer that has settled one commit cannot settle another one.
 #include "wechatpay/bonus_commit/stages/nonce_memory.hpp"
 
 #include <gtest/gtest.h>

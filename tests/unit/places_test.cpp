@@ -1,4 +1,4 @@
-// Who waits for a place in a batch is woken for a good part of them, not for each.
+// A thread that waits for a place in a batch is woken after a large part of the places is given back, not after each.
 #include "wechatpay/bonus_commit/impl/places.hpp"
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ Places taken(std::size_t all) {
   return places;
 }
 
-/// After which of the places that come back, one after the other, those who wait are woken.
+/// Gives the places back one after the other. Returns the counts at which the waiting threads are woken.
 std::vector<std::size_t> wakes(std::size_t all) {
   Places places = taken(all);
   std::vector<std::size_t> woken;

@@ -23,7 +23,7 @@ constexpr const char* other_id = "PUB_KEY_ID_0114232134912410000000000001";
 
 EVP_PKEY* key() { return test_key(); }
 
-/// Raw bytes under that key.
+/// Raw bytes that are signed with that key.
 std::string sign(std::string_view message) { return decode_base64(sign_with(key(), message)).value(); }
 
 std::string platform_certificate(const std::string& serial, int days = 365) {

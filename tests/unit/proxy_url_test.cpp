@@ -1,5 +1,4 @@
-// Which proxies' URLs are refused, and in which words; tests/integration/proxy_test.cpp sends through those that are
-// not.
+// Which proxy URLs are refused, and with which messages. tests/integration/proxy_test.cpp sends through accepted ones.
 #include "src/curl/proxy_url.hpp"
 
 #include <gtest/gtest.h>

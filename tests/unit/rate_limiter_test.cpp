@@ -1,4 +1,4 @@
-// The moments that a RateLimiter gives, by a clock that the tests move, and what a client makes of them.
+// The moments that a RateLimiter returns, with a clock that the tests advance, and how a client uses them.
 #include "wechatpay/bonus_commit/stages/rate_limiter.hpp"
 
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 const Clock::time_point start = Clock::time_point(seconds(1000000));
 
-/// The pause that a request gets at `now` which may wait for an hour, in milliseconds.
+/// The pause in milliseconds for a request at `now` that may wait for an hour. -1 if there is no room.
 std::int64_t pause_at(RateLimiter& limiter, Clock::time_point now, double random = 0) {
   const auto moment = limiter.reserve(now, now, now + std::chrono::hours(1), random);
   return moment ? std::chrono::duration_cast<milliseconds>(*moment - now).count() : -1;
@@ -46,7 +46,7 @@ TEST(RateLimit, SpacesRequestsEvenly) {
 TEST(RateLimit, LetsABurstGoAtOnceAndAgainAfterARest) {
   RateLimiter limiter(RateLimit{10, 3});
   for (const std::int64_t pause : {0, 0, 0, 100, 200}) EXPECT_EQ(pause_at(limiter, start), pause);
-  // After 300 ms the five are paid for but for two tenths; after a second, all.
+  // After 300 ms, 200 ms of the five requests' 500 ms remain, so one more may go. After a rest, the whole burst may go.
   EXPECT_EQ(pause_at(limiter, start + milliseconds(300)), 0);
   for (const std::int64_t pause : {0, 0, 0, 100}) EXPECT_EQ(pause_at(limiter, start + seconds(5)), pause);
 }

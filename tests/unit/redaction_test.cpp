@@ -1,4 +1,4 @@
-// Whatever is done to a signature on its way back, no piece of it stands in an error.
+// However a server or proxy changes an echoed signature, an error never contains a piece of it.
 #include "wechatpay/bonus_commit/stages/redaction.hpp"
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ using namespace testing;
 
 namespace {
 
-/// As Base64 gives it: 344 characters, among them + and /, with = at the end.
+/// In Base64: 344 characters, including + and /, with = at the end.
 const std::string signature = [] {
   std::string made;
   unsigned state = 1;
@@ -43,7 +43,7 @@ std::string wrapped(const std::string& text, std::size_t width, const std::strin
   return lines;
 }
 
-/// Whether 16 characters of the signature stand in `text` in a row, blanks, tags and escapes taken away.
+/// Whether `text`, without blanks, tags and escapes, contains 16 characters of the signature in a row.
 bool holds_a_piece(std::string text) {
   for (const char* wrapping : {"<br>", "<br/>", "&nbsp;", "\\r\\n", "\\n", "\\x0A", "%0D%0A", " ", "\n", "\r", "\t",
                                "\"", ",", "[", "]", "\\"}) {
@@ -126,7 +126,7 @@ TEST(Redaction, KeepsJsonJson) {
   EXPECT_EQ(json_without_pieces("", signature), "");
 }
 
-/// What a server can put a piece of the request's signature into.
+/// The places where a server can put a piece of the request's signature.
 class EchoedSignature : public ::testing::Test {
  protected:
   EchoedSignature() : transport_(std::make_shared<MockTransport>()) {

@@ -1,4 +1,4 @@
-// The transport's policy, step by step: time is an argument, and libcurl is not there.
+// The transport's policy, step by step. Time is an argument, and libcurl is not involved.
 #include "src/curl/request_queue.hpp"
 
 #include <gtest/gtest.h>
@@ -30,7 +30,7 @@ class Queue : public ::testing::Test {
     queue_.add(one);
   }
 
-  /// What poll() asks for at a time, until that is nothing: "start 1 start 2 ".
+  /// The actions that poll() returns at a moment, until there are no more: "start 1 start 2 ".
   std::string poll(int ms) {
     std::string asked;
     for (auto action = queue_.poll(at(ms)); action.kind != Kind::none; action = queue_.poll(at(ms))) {

@@ -1,4 +1,4 @@
-// Header lines as they come, kept as they are meant.
+// Header lines in the forms in which they arrive, and the values that are stored.
 #include "src/curl/response_reader.hpp"
 
 #include <gtest/gtest.h>

@@ -196,7 +196,7 @@ TEST(RandomFraction, IsFrom0To1AndSpreadsOut) {
   EXPECT_GT(most, 0.9);
 }
 
-/// The main host is 0, the backup 1; none is a call's first try.
+/// The main host is 0, the backup host is 1. No value means a call's first try.
 class HostChoice : public ::testing::Test {
  protected:
   static constexpr std::size_t none = static_cast<std::size_t>(-1);

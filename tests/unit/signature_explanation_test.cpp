@@ -54,7 +54,8 @@ std::string with_url(const std::string& text) { return lines("POST", text, times
 std::string with_time(const std::string& text) { return lines("POST", url, text, nonce, body); }
 std::string with_nonce(const std::string& text) { return lines("POST", url, timestamp, text, body); }
 
-/// The raw RSA operation on `text` with a padding, as openssl_private_encrypt() does it; or a signature by `set_up`.
+/// The raw RSA operation on `text` with a padding, as in PHP's openssl_private_encrypt(), or a signature, as `set_up`
+/// configures it.
 template <typename SetUp>
 std::string signed_as(const std::string& text, SetUp set_up) {
   const PkeyContextHandle operation(EVP_PKEY_CTX_new(test_key(), nullptr));
@@ -278,7 +279,7 @@ TEST(SignatureExplanation, NamesAnotherScheme) {
   EXPECT_TRUE(contains(explanation(signed_as(hex_of(sha256(message)), bare)), "a hash in hex"));
 }
 
-// The test keys never change, so these signatures look like RSASSA-PSS under the merchant's key every time.
+// The test keys never change, so these signatures look like RSASSA-PSS with the merchant's key every time.
 TEST(SignatureExplanation, TellsAnotherKeyFromRsassaPss) {
   const std::string by_chance = sign_with(platform_key(), "101349");
   EXPECT_TRUE(contains(explanation(by_chance), "signed with the private key of WeChat Pay's public key"));

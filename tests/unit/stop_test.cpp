@@ -1,4 +1,4 @@
-// One token stops any number of calls, on any thread, and none of them waits for itself.
+// One token stops any number of calls, on any thread. No call waits for itself.
 #include "wechatpay/bonus_commit/stop.hpp"
 
 #include <gtest/gtest.h>
@@ -140,7 +140,7 @@ TEST(Stop, WaitsForACallbackOnAnotherThreadBeforeThatIsGone) {
   });
   {
     const StopCallback other(source.get_token(), [] {});
-  }  // which waits for nobody
+  }  // the destructor does not wait
   go_on.set_value();
   destroyer.join();
   requester.join();
@@ -172,7 +172,7 @@ TEST(Stop, ComesOnceToEachOfManyCallbacksThatComeAndGoOnOtherThreads) {
   }
 }
 
-/// Whether `body` returns true in a forked child, and in time.
+/// Whether `body` returns true in a forked child before a timeout.
 template <typename Body>
 bool holds_in_child(const Body& body) {
   const pid_t child = fork();
@@ -208,7 +208,7 @@ TEST(Stop, InAForkedChildTakesNoLockOfTheParents) {
   const StopSource source;
   std::atomic<bool> ending{false};
   std::atomic<int> parents{0};
-  std::vector<std::thread> threads;  // so that the lock is held at most moments
+  std::vector<std::thread> threads;  // so that at most moments the lock is held
   for (int i = 0; i < 2; ++i) {
     threads.emplace_back([&] {
       while (!ending) const StopCallback callback(source.get_token(), [&] { ++parents; });

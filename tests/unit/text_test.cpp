@@ -99,7 +99,7 @@ TEST(Printable, KeepsWhatCanBeSeen) {
 }
 
 TEST(Printable, KnowsTheFirstAndTheLastOfEachRangeThatCannotBeSeen) {
-  // Between them there is always one that can be seen.
+  // Between two ranges there is always a visible character.
   constexpr char32_t ranges[][2] = {
       {0x00A0, 0x00A0},   {0x00AD, 0x00AD},   {0x034F, 0x034F},     {0x0600, 0x0605},   {0x061C, 0x061C},
       {0x06DD, 0x06DD},   {0x070F, 0x070F},   {0x0890, 0x0891},     {0x08E2, 0x08E2},   {0x115F, 0x1160},

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::int64_t now = 1722850421;
 
-/// A signed 204, and the means to spoil it.
+/// A signed 204, and functions to spoil it.
 class Verify : public ::testing::Test {
  protected:
   Verify()
@@ -139,7 +139,7 @@ TEST_F(Verify, RefusesANonceThatCouldMakeOtherLinesOfWhatWasSigned) {
     set(answer, "Wechatpay-Nonce", bad);
     expect_fault(answer, VerificationFault::nonce_malformed, "Wechatpay-Nonce must be visible ASCII");
   }
-  // The nonce takes a part of the body with it: the signed message is the same.
+  // A part of the body is moved into the nonce, so the signed message stays the same.
   HttpRequest request;
   request.headers = {{"Wechatpay-Serial", keys_.announced()}};
   HttpResponse moved = wechat_pay_.sign({200, {}, "line\nrest"}, request);
