@@ -1,4 +1,4 @@
-// A small program, with a client and without, whose sizes building.cpp compares.
+// A small program, built with and without a client. building.cpp compares the two sizes.
 #include <wechatpay/bonus_commit.hpp>
 
 #ifdef WITH_CLIENT

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034  # who sources it sets `tool`, and uses `order`
+# shellcheck shell=bash disable=SC2034  # the sourcing script sets `tool` and uses `order`
 # Shared by the tests of clients in other languages: a sandbox, and the code of the guide. To be sourced.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 guide=$here/../../examples/your_client/README.md

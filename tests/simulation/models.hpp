@@ -17,8 +17,8 @@ class HostModel {
  public:
   HostModel(std::size_t hosts, milliseconds cool_down) : avoided_until_(hosts), cool_down_(cool_down) {}
 
-  /// The host of the next try. A host whose cool-down has ended gets one probe, and is avoided again until that
-  /// succeeds.
+  /// The host of the next try. A host whose cool-down has ended gets one probe. It is avoided again until the
+  /// probe succeeds or another cool-down ends.
   std::size_t next(Steady now, std::optional<std::size_t> last) {
     for (std::size_t i = 0; i < avoided_until_.size(); ++i) {
       if (!avoided_until_[i]) return i;

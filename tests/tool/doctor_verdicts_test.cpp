@@ -86,7 +86,7 @@ TEST(Doctor, BlamesTheAnswerWhereAllBeforeItStands) {
   }
 }
 
-/// The steps behind TLS for an answer of `status`.
+/// The steps after TLS for an answer of `status`.
 std::string verdict_of_answer(const Error& error, int* wrong = nullptr, int* undecided = nullptr) {
   Try made = error.tries.back();
   made.transfer.name_lookup = made.transfer.connect = made.transfer.tls = some;

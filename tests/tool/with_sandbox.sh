@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154  # who sources it sets `tool`, and uses `origin`, `backup` and `api_v3_key`
+# shellcheck shell=bash disable=SC2034,SC2154  # the caller sets `tool`, and uses `origin`, `backup` and `api_v3_key`
 # Shared by the tests of the command-line tool. `tool` is its path. To be sourced.
 unset "${!WECHATPAY@}"
 folder=$(mktemp -d)

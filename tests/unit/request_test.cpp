@@ -11,7 +11,7 @@ using namespace stages;
 
 namespace {
 
-/// The one fault of a request that has one.
+/// The fault of a request with exactly one fault.
 Fault only_fault(const BonusCommitRequest& request) {
   const auto faults = request.check();
   EXPECT_EQ(faults.size(), 1U);
