@@ -111,7 +111,7 @@ TEST_P(Kill, OfARelayWhileACallIsUnderWayAndInItsRenewalRepeatsThatCall) {
     dying->signal(point == "after send" ? SIGKILL : SIGUSR1);
     EXPECT_EQ(dying->wait(), -SIGKILL) << point << read_text(log());
     killed_ = true;
-    EXPECT_TRUE(becomes([this] { return calls() == 1; })) << "WeChat Pay has it, and nobody has heard the answer";
+    EXPECT_TRUE(becomes([this] { return calls() == 1; })) << "committed, and the answer was not received";
     expect_another_goes_on(point, 1);
   }
 }

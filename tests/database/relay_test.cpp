@@ -738,7 +738,7 @@ TEST_F(PostgresqlRelayTest, AStatementThatHangsHoldsUpNoStop) {
   lock.unlock();
   relay->cut_statement();
   lock.lock();
-  EXPECT_FALSE(state.interrupted) << "nobody has asked for the end";
+  EXPECT_FALSE(state.interrupted) << "no stop was requested";
   lock.unlock();
   relay->request_stop();
   relay->cut_statement();

@@ -170,7 +170,7 @@ TEST(OutboxHealth, IsAskingWhereOtherRelaysClaimAllThatTheSharedRateAllows) {
       {"rows were claimed at the rate a moment ago", true, false, 1000, 120, true},
       {"it asked a moment ago", true, false, 880, -2000, true},
       {"it asks no more", true, false, 879, -2000, false},
-      {"nobody claims, and the rate would let it", true, false, 1000, 121, false},
+      {"no relay claims, although the rate allows it", true, false, 1000, 121, false},
       {"no relay was ever there", true, false, 1000, std::nullopt, false},
       {"its calls fail", true, true, 1000, -2000, false},
       {"it has no rate", false, false, 1000, -2000, false},

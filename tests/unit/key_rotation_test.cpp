@@ -38,7 +38,7 @@ class Rotation : public ::testing::Test {
   }
   BonusCommitClient client() const { return client(transport_); }
 
-  /// A success for any request, whoever signed it.
+  /// A success for any request, with whichever key it was signed.
   HttpResponse success(const HttpRequest& request) const { return wechat_pay_.sign({204, {}, ""}, request); }
 
   static bool is_signed_by(const HttpRequest& request, const char* serial_no) {
