@@ -124,7 +124,9 @@ void check_with_wechat_pay(const BonusCommitRequest& request, const std::string&
   http.method = "POST";
   http.path = request_path(request);
   http.body = body;
-  const SignedParts parts{http.method, http.path, now, "593BEC0C930BF1AFEB40B4A08C8FB242", http.body};
+  static std::uint64_t requests = 0;
+  const std::string nonce = std::to_string(++requests);  // WeChat Pay refuses a nonce_str that it has seen
+  const SignedParts parts{http.method, http.path, now, nonce, http.body};
   http.headers = {{"Accept", "application/json"},
                   {"Content-Type", "application/json"},
                   {"User-Agent", "fuzz"},
