@@ -116,10 +116,12 @@ void check_passed(const std::string& text) {
 /// recreated from time to time, because it remembers every order.
 void check_with_wechat_pay(const BonusCommitRequest& request, const std::string& body,
                            const std::vector<Fault>& faults) {
-  static std::unique_ptr<FakeWechatPay> fake;
-  if (fake == nullptr || fake->committed().size() >= 100) {
-    fake = std::make_unique<FakeWechatPay>(FakeWechatPayOptions{"1900000001", [] { return at(now); }});
-  }
+  struct World {
+    FakeWechatPay fake{{"1900000001", [] { return at(now); }}};
+    Credentials credentials = fake.credentials();
+  };
+  static std::unique_ptr<World> world;
+  if (world == nullptr || world->fake.count_committed() >= 100) world = std::make_unique<World>();
   HttpRequest http;
   http.method = "POST";
   http.path = request_path(request);
@@ -130,8 +132,8 @@ void check_with_wechat_pay(const BonusCommitRequest& request, const std::string&
   http.headers = {{"Accept", "application/json"},
                   {"Content-Type", "application/json"},
                   {"User-Agent", "fuzz"},
-                  {"Authorization", authorization(fake->credentials(), parts).value()}};
-  const HttpResponse response = fake->answer(http);
+                  {"Authorization", authorization(world->credentials, parts).value()}};
+  const HttpResponse response = world->fake.answer(http);
 
   // Only the library knows that the mode excludes an id. Only the fake knows which merchant owns an id.
   const bool of_the_mode = std::any_of(faults.begin(), faults.end(), [](const Fault& fault) {
@@ -150,7 +152,7 @@ void check_with_wechat_pay(const BonusCommitRequest& request, const std::string&
     require(error.at("detail").at("field") == faults.front().field, "both find the same fault first", response.body);
     return;
   }
-  const auto orders = fake->committed();
+  const auto orders = world->fake.committed();
   require(std::any_of(orders.begin(), orders.end(),
                       [&](const CommittedOrder& order) { return fields_of(order.request) == fields_of(request); }),
           "WeChat Pay reads what was meant", body);
