@@ -65,6 +65,8 @@ Mailbox::Posted ThreadDriver::start_thread() noexcept {
 
 void ThreadDriver::run() noexcept {
   thread_id_ = std::this_thread::get_id();
+  // Else each request and each answer would interrupt a thread that signs, for a round of work with little to do.
+  stages::let_running_threads_finish();
   while (true) {
     Mail mail = mailbox_.take();
     if (mail.closed) {

@@ -2,6 +2,7 @@
 
 #if !defined(_WIN32)
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -28,6 +29,14 @@ NoThreadCancellation::NoThreadCancellation() noexcept { pthread_setcancelstate(P
 NoThreadCancellation::~NoThreadCancellation() { pthread_setcancelstate(before_, nullptr); }
 
 #endif
+
+void let_running_threads_finish() noexcept {
+#if defined(__linux__)
+  const sched_param no_priority{};
+  if (sched_getscheduler(0) != SCHED_OTHER) return;
+  static_cast<void>(sched_setscheduler(0, SCHED_BATCH, &no_priority));
+#endif
+}
 
 }  // namespace stages
 WECHATPAY_BONUS_COMMIT_END

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <openssl/err.h>
+#include <sched.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,10 +18,12 @@
 #include <filesystem>
 #include <future>
 #include <set>
+#include <thread>
 
 #include "tests/support/raw_server.hpp"
 #include "tests/support/support.hpp"
 #include "tests/support/thread_exit.hpp"
+#include "wechatpay/bonus_commit/impl/system.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
 namespace wechatpay::bonus_commit {
@@ -573,6 +576,29 @@ TEST_F(Curl, RunsNoSignalHandlersOnItsThread) {
   pthread_sigmask(SIG_SETMASK, nullptr, &own);
   EXPECT_EQ(sigismember(&own, SIGTERM), 0) << "the caller's mask is as it was";
 }
+
+#if defined(__linux__)
+TEST_F(Curl, InterruptsNoRunningThreadByItsOwn) {
+  const RawServer server(answer_all);
+  const int callers = sched_getscheduler(0);
+  std::promise<int> seen;
+  const auto curl = transport();
+  curl->send(request(server.origin()), {}, [&](Result<HttpResponse>) { seen.set_value(sched_getscheduler(0)); });
+  EXPECT_EQ(seen.get_future().get(), callers == SCHED_OTHER ? SCHED_BATCH : callers);
+  EXPECT_EQ(sched_getscheduler(0), callers);
+}
+
+TEST(System, KeepsASchedulingPolicyThatWasChosen) {
+  int kept = -1;
+  std::thread([&kept] {
+    const sched_param none{};
+    ASSERT_EQ(sched_setscheduler(0, SCHED_IDLE, &none), 0);
+    stages::let_running_threads_finish();
+    kept = sched_getscheduler(0);
+  }).join();
+  EXPECT_EQ(kept, SCHED_IDLE);
+}
+#endif
 
 TEST_F(Curl, LeavesOpenSslsErrorQueueAlone) {
   ERR_clear_error();

@@ -57,8 +57,9 @@ struct CurlOptions {
 
 /// Sends requests through libcurl, over HTTP/2 if the server offers it, else over HTTP/1.1. One thread serves all
 /// calls, and completions run on it. It starts with the first call. It blocks all signals except those of its own
-/// faults (SIGSEGV and the like), so a reset connection does not raise SIGPIPE in your process. With
-/// CurlOptions::event_loop, everything runs in your event loop instead.
+/// faults (SIGSEGV and the like), so a reset connection does not raise SIGPIPE in your process. On Linux it has the
+/// scheduling policy SCHED_BATCH, so that it does not interrupt your threads for each answer; what a completion starts
+/// inherits that. With CurlOptions::event_loop, everything runs in your event loop instead.
 ///
 /// Connections are reused. A connection on which something has arrived since its last answer, or that the server has
 /// closed, is closed before a request is sent over it, and a new connection takes its place. After a request over

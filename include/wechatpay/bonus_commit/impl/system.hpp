@@ -26,6 +26,11 @@ class NoThreadCancellation {
   int before_ = 0;  ///< the state to restore
 };
 
+/// From now on, a wake-up of this thread does not interrupt a running thread: this one runs on a free core, or after
+/// the other's turn (SCHED_BATCH). Threads and processes that it starts inherit this. Does nothing if the thread has a
+/// scheduling policy of its own, if the system forbids it, and on systems other than Linux.
+void let_running_threads_finish() noexcept;
+
 }  // namespace stages
 WECHATPAY_BONUS_COMMIT_END
 
