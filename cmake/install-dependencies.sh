@@ -89,7 +89,9 @@ find_missing() {
 }
 
 # packages COLUMN: the missing packages of one system. Column 2 is for Debian, and so on in the order above.
-packages() { printf '%s\n' "${missing[@]}" | cut -d '|' -f "$1" | grep -vx -e - | sort -u | tr '\n' ' '; }
+packages() {
+  printf '%s\n' "${missing[@]}" | awk -F '|' -v column="$1" '$column != "-" { print $column }' | sort -u | tr '\n' ' '
+}
 
 find_missing
 [ ${#missing[@]} -gt 0 ] || exit 0
@@ -113,12 +115,13 @@ if command -v apt-get > /dev/null; then
 fi
 
 {
-  echo "Missing: $(printf '%s\n' "${missing[@]}" | cut -d '|' -f 1 | paste -sd ',' | sed 's/,/, /g')"
+  echo "Missing: $(printf '%s\n' "${missing[@]}" | cut -d '|' -f 1 | paste -sd , - | sed 's/,/, /g')"
   echo "Install what your system calls it, and start again:"
   echo "  Debian, Ubuntu  sudo apt-get install $(packages 2)"
   echo "  Fedora          sudo dnf install $(packages 3)"
   echo "  Alpine          sudo apk add $(packages 4)"
   echo "  Arch            sudo pacman -S $(packages 5)"
-  echo "  macOS           xcode-select --install; brew install $(packages 6)"
+  brew=$(packages 6)
+  echo "  macOS           xcode-select --install${brew:+; brew install $brew}"
 } >&2
 exit 1
