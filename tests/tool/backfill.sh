@@ -145,9 +145,24 @@ expect 0 "$tool" backfill full.csv
 end
 [ "$(committed full.csv)" = 2000 ] || fail "$(committed full.csv) orders were committed"
 
-echo "-- standard input, the rate, and files in the way"
 start --folder "$folder/files"
 read_log
+echo "-- interrupted before the first order: it says that it has sent nothing"
+mkfifo waiting
+"$tool" backfill - < waiting 2> waiting.err &
+backfill=$!
+exec 4> waiting
+until [ "/proc/$backfill/exe" -ef "$tool" ] && grep -q '^SigCgt:.*[4-7c-f]...$' "/proc/$backfill/status"; do
+  [ -e "/proc/$backfill/exe" ] || fail "$(< waiting.err)"
+done
+kill -TERM $backfill
+status=0
+wait $backfill || status=$?
+exec 4>&-
+[ $status = 130 ] || fail "exit status $status: $(< waiting.err)"
+[ "$(< waiting.err)" = "Interrupted before the first order: nothing was sent." ] || fail "$(< waiting.err)"
+
+echo "-- standard input, the rate, and files in the way"
 orders piped.csv 6
 begin=$(date +%s%N)
 expect 0 "$tool" backfill - --rate 10 < piped.csv
@@ -162,6 +177,8 @@ expect 0 "$tool" backfill - --journal piped.journal < piped.csv
 expect 0 "$tool" backfill - --journal piped.journal < piped.csv
 says err '^0 credited, 0 failed, 6 credited by earlier runs$'
 expect 2 "$tool" backfill piped.csv --failed piped.csv
+says err 'must be different files'
+expect 2 "$tool" backfill piped.csv --failed same --journal same
 says err 'must be different files'
 expect 2 "$tool" backfill piped.csv --journal script
 says err 'script is not a journal'

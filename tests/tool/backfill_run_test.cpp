@@ -1,15 +1,21 @@
 #include "backfill_run.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
+#include <future>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "exit_status.hpp"
 #include "src/outbox/meaning.hpp"
+#include "tests/support/counting_transport.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/mock_transport.hpp"
@@ -32,6 +38,26 @@ std::size_t times(const std::string& text, const std::string& part) {
   return count;
 }
 
+/// While it exists, this process cannot write to any file beyond its first `most` bytes.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t most) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{most, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, signal_);
+  }
+
+ private:
+  void (*signal_)(int);
+  rlimit before_{};
+};
+
 /// A backfill of an order file. `transport_` answers the requests.
 class BackfillTest : public ::testing::Test {
  protected:
@@ -47,12 +73,14 @@ class BackfillTest : public ::testing::Test {
     return text;
   }
 
-  int run(const std::string& content) {
+  int run(const std::string& content) { return run(content, transport_); }
+
+  int run(const std::string& content, const std::shared_ptr<Transport>& transport) {
     ClientOptions client_options;
     client_options.origins = {"https://127.0.0.1:1"};
     client_options.retry.max_tries = 1;
     const auto client =
-        BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(), transport_, client_options);
+        BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(), transport, client_options);
     OrderFile file = OrderFile::open(folder_.write("orders.csv", content), {}).value();
     Journal journal(options_.journal, "here");
     BackfillRun run(options_, std::move(file), journal, -1);
@@ -145,6 +173,17 @@ TEST_F(BackfillTest, TellsOfFewRowsOfOneCause) {
   EXPECT_TRUE(said("0 credited, 0 failed, 31 invalid rows\n")) << said_;
 }
 
+TEST_F(BackfillTest, TellsOfRowsOfTwentyCausesAtMost) {
+  std::string content = orders(0);
+  for (const char* none :
+       {"null", "none", "nil", "nan", "NA", "NaT", "undefined", "empty", "blank", "missing", "void"}) {
+    content += std::string(none) + ",2,3,4,5,6\n1," + none + ",3,4,5,6\n";
+  }
+  EXPECT_EQ(run(content), ExitStatus::refused);
+  EXPECT_EQ(times(said_, ", which means no value"), 20U) << said_;
+  EXPECT_TRUE(said("0 credited, 0 failed, 22 invalid rows\n")) << said_;
+}
+
 TEST_F(BackfillTest, LeavesWhatFailedUntilThenWhereItStops) {
   options_.stop_after = 2;
   transport_->otherwise([](const HttpRequest&) { return failure(Remedy::retry_later); });
@@ -165,7 +204,7 @@ TEST_F(BackfillTest, PromisesNothingWithoutAJournal) {
   transport_->otherwise([](const HttpRequest&) { return failure(Remedy::retry_later); });
   run(orders(5));
   EXPECT_TRUE(said("There is no journal: the next run commits all orders again")) << said_;
-  EXPECT_FALSE(said("goes on where it was")) << said_;
+  EXPECT_FALSE(said("Run the same command again")) << said_;
 }
 
 TEST_F(BackfillTest, HoldsBackWhatASpreadsheetMayHaveRounded) {
@@ -256,6 +295,41 @@ TEST_F(BackfillTest, SaysThatNotAllWasDoneWhereTheFileOfFailuresCannotBeWritten)
   refuse();
   EXPECT_EQ(run(orders(1)), ExitStatus::not_sent);
   EXPECT_TRUE(said(" cannot be written: the failed rows are in the journal")) << said_;
+}
+
+TEST_F(BackfillTest, EndsAsUnknownWhereItsJournalCannotBeWrittenAndLosesNoOrder) {
+  options_.max_in_flight = 3;
+  const auto transport = std::make_shared<CountingTransport>();
+  auto status = std::async(std::launch::async, [&] { return run(orders(5), transport); });
+  transport->wait_for(3);
+  {
+    const FileSizeLimit full(16 * 1024);  // less than the journal has, and more than is said
+    transport->answer(wechat_pay_);
+    EXPECT_EQ(status.get(), ExitStatus::unknown);
+  }
+  EXPECT_EQ(transport->sent(), 3U);
+  EXPECT_EQ(times(said_, "journal: "), 1U) << said_;
+  EXPECT_TRUE(said("\n0 credited, 0 failed\n")) << said_;
+  EXPECT_FALSE(said("Run the same command again")) << said_;
+  EXPECT_EQ(summary_["complete"], false);
+  EXPECT_EQ(summary_["failures"].size(), 0U);
+
+  transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  EXPECT_EQ(run(orders(5)), ExitStatus::success);
+  EXPECT_TRUE(said("5 credited, 0 failed\n")) << said_;
+}
+
+TEST_F(BackfillTest, HasNoMoreOrdersInProgressThanTheRateGivesInTwoSeconds) {
+  options_.max_in_flight = 64;
+  options_.rate = 2.4;
+  const auto transport = std::make_shared<CountingTransport>();
+  auto status = std::async(std::launch::async, [&] { return run(orders(40), transport); });
+  for (std::size_t sent = 5; sent <= 40; sent += 5) {
+    transport->wait_for(sent);
+    transport->answer(wechat_pay_);
+  }
+  EXPECT_EQ(status.get(), ExitStatus::success);
+  EXPECT_EQ(transport->most_held(), 5U);
 }
 
 TEST_F(BackfillTest, CountsFailuresFromTheLastCreditOn) {

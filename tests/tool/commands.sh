@@ -60,6 +60,11 @@ says err '^--code, --out-trade-no are required$'
 expect 2 "$tool" backfill orders.csv --dry-run
 # shellcheck disable=SC2016  # the back-quotes are in the text
 says err '`check FILE`'
+expect 2 "$tool" backfill orders.csv -n
+# shellcheck disable=SC2016  # the back-quotes are in the text
+says err '^there is no option -n: `check FILE`'
+expect 2 "$tool" --json
+says err '^--json must come after a command: give the command first$'
 expect 2 "$tool" commit "${order[@]}" --bonus-value 30 secret-word
 says err '^argument 14 is not an option'
 grep -q secret-word <<< "$err" && fail "quoted: $err"
@@ -149,6 +154,16 @@ for json in '' --json; do
   hidden 1 '--origin must be https://host' "$tool" doctor --origin https://user:Hunter2@host $json
 done
 
+echo "-- a number outside of its range is refused, and the range is told"
+for given in 'backfill orders.csv --max-in-flight 0' 'backfill orders.csv --max-in-flight 1001' \
+  'backfill orders.csv --rate 0.00099' 'backfill orders.csv --rate 1000001' 'pipe --max-in-flight 1001' \
+  'relay --lease 2' 'relay --lease 721' 'relay --delay 301' 'outbox prune --days 36501' 'outbox dead --id 0' \
+  'sandbox --port 65536' 'sandbox --fault 429 --fault-rate 1.001'; do
+  read -ra words <<< "$given"
+  expect 2 "$tool" "${words[@]}"
+  says err "^${words[-2]}: must be a .*number, [0-9.]* \(to [0-9.]*\|or more\)$"
+done
+
 echo "-- who asks"
 mchid=1900000001
 serial_no=$(openssl x509 -in "$WECHATPAY_CERT_FILE" -noout -serial)
@@ -159,7 +174,10 @@ expect 0 env -u WECHATPAY_CERT_FILE -u WECHATPAY_KEY_FILE "$tool" commit "${orde
 printf '%s\r\n' $mchid > "$folder/passphrase"
 expect 0 env -u WECHATPAY_CERT_FILE -u WECHATPAY_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30 \
   --p12-file "$folder/files/apiclient_cert.p12" --passphrase-file "$folder/passphrase"
-expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --p12-file "$folder/files/apiclient_cert.p12"
+for without in WECHATPAY_CERT_FILE WECHATPAY_KEY_FILE; do
+  expect 2 env -u $without "$tool" commit "${order[@]}" --bonus-value 30 --p12-file "$folder/files/apiclient_cert.p12"
+  says err ' --p12-file contains key and certificate: remove --key-file and --cert-file$'
+done
 expect 2 env -u WECHATPAY_CERT_FILE "$tool" commit "${order[@]}" --bonus-value 30
 says err 'both --signing-mchid and --serial-no'
 expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --serial-no AB --signing-mchid 999
@@ -168,6 +186,8 @@ expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --signing-mchid $mchid
 says err ' --signing-mchid is read from the certificate'
 p12=(env -u WECHATPAY_CERT_FILE -u WECHATPAY_KEY_FILE "$tool" commit "${order[@]}" --bonus-value 30
   --p12-file "$folder/files/apiclient_cert.p12")
+expect 2 "${p12[@]}"
+says err ' --p12-file needs --signing-mchid (the default passphrase of WeChat Pay.s files) or --passphrase-file$'
 expect 2 "${p12[@]}" --signing-mchid $mchid --serial-no AB
 says err ' --serial-no is read from the certificate'
 expect 2 "${p12[@]}" --signing-mchid $mchid --passphrase-file "$folder/passphrase"
@@ -183,6 +203,7 @@ passphrase '1900000001 \n' 'begins or ends with a blank$'
 passphrase '1\0009\0000\000' 'is UTF-16'
 passphrase '\n1900000001\n' 'empty first line'
 passphrase '' 'cannot be read, or is empty'
+passphrase "$(printf 'x%.0s' {1..4096})" 'has no line end within 4 KiB: it is not a passphrase file$'
 cp "$WECHATPAY_KEY_FILE" "$folder/passphrase"
 expect 2 "${p12[@]}" --passphrase-file "$folder/passphrase"
 says err 'is a key or a certificate: give the file that contains the passphrase'
@@ -229,7 +250,12 @@ says out '"bad_rows": 2,'
 expect 1 "$tool" check "$folder/rounded.csv"
 says out '^line 2: warning: out_trade_no may have been rounded to 15 digits'
 says out '^1 order, 0 repeated, 0 invalid rows, 1 possibly rounded order$'
+expect 1 "$tool" check "$folder/rounded.csv" --json
+says out '{"line":2,"warning":"out_trade_no may have been rounded to 15 digits'
+says out '"doubtful_rows": 1$'
 rm "$folder/rounded.csv"
+expect 0 "$tool" check - --json < <(head -n 1 "$folder/orders.csv")
+[ "$(tr -d ' \n' <<< "$out")" = '{"rows":[],"orders":0,"repeated":0,"bad_rows":0,"doubtful_rows":0}' ] || fail "$out"
 expect 0 "$tool" check - <<< '{"card_id":"1","code":"2","out_trade_no":"3","mchid":"4","sub_mchid":"5","bonus_value":6}'
 expect 2 "$tool" check "$folder/none"
 [ "$(ls "$folder")" = "$(printf '%s\n' err files log orders.csv out output passphrase script)" ] || fail "$(ls "$folder")"
@@ -237,6 +263,8 @@ expect 2 "$tool" check "$folder/none"
 echo "-- an option that may be given several times leaves FILE to the command"
 printf 'card_id,code,out_trade_no,mchid,sub_mchid,bonus_value\n' > "$folder/none.csv"
 expect 0 "$tool" backfill --origin "$WECHATPAY_ORIGIN" "$folder/none.csv" --json
+expect 0 "$tool" backfill "$folder/none.csv" --max-in-flight 1000 --rate 1000000 --stop-after 0 --json
+expect 0 "$tool" backfill "$folder/none.csv" --max-in-flight 1 --rate 0.001 --json
 certificate=$(echo "$folder"/files/wechatpay_*.pem)
 without_key=(env -u WECHATPAY_PUBLIC_KEY_ID -u WECHATPAY_PUBLIC_KEY_FILE)
 expect 0 "${without_key[@]}" "$tool" backfill --platform-cert-file "$certificate" "$folder/none.csv" --json
@@ -288,6 +316,12 @@ says out '^BAD   connection '
 expect 1 env -u WECHATPAY_CA_FILE "$tool" doctor
 says out '^ok    connection '
 says out '^BAD   TLS .*--ca-file'
+expect 1 "$tool" doctor --ca-file "$folder/none"
+says out '^BAD   network options .*--ca-file'
+chmod 640 "$folder/passphrase"
+expect 0 "$tool" doctor --offline --passphrase-file "$folder/passphrase"
+says out '^look  merchant.s files  *the file of --passphrase-file can be read by other users'
+chmod 600 "$folder/passphrase"
 expect 0 "$tool" doctor --offline --origin https://name.invalid
 grep -q 'name lookup' <<< "$out" && fail "sent something: $out"
 end
@@ -337,6 +371,9 @@ lost 3 "$tool" commit "${order[@]}" --bonus-value 30 --json
 lost 4 "$tool" backfill "$folder/lost.csv" --json
 lost 2 "$tool" completion bash
 rm "$folder"/lost.csv*
+
+echo "-- with its standard descriptors closed, it does its work"
+"$tool" commit "${order[@]}" --bonus-value 30 <&- >&- 2>&- || fail "exit status $?"
 
 echo "-- completion, and the manual pages have all that it offers"
 expect 0 "$tool" completion bash

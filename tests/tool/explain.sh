@@ -81,6 +81,10 @@ says out '^The client sent a line break at the body.s end that it did not sign'
 printf 'POST\n%s\n%s\n%s\n%s\n' "$path" "$timestamp" "$nonce" "{}" > "$folder/signed"
 expect 1 "$tool" explain "$folder/request" --signed-message "$folder/signed"
 says out 'They differ in line 5 (the body), from byte 2 on'
+explained 1 "$authorization" '{"a":1}' --signed-message "$folder/signed"
+says out '^Key and scheme are right, but another message was signed.* They differ in line 5 (the body), from byte 2 on'
+printf '%s\n' "$message" > "$folder/signed"
+expect 0 "$tool" explain "$folder/request" --signed-message "$folder/signed"
 
 echo "-- a captured answer"
 eval "$command --silent" > "$folder/answer"
@@ -128,6 +132,22 @@ head -c 5000000 /dev/zero > "$folder/large"
 expect 2 "$tool" explain "$folder/large"
 says err 'more than 4 MiB'
 expect 2 "$tool" explain --url "$path" --authorization $'a\nb'
+says err 'must not hold control characters'
+expect 2 "$tool" explain --url "$path"
+says err 'give FILE, or --url and --authorization'
+for option in cert-file other-key-file body-file signed-message platform-cert-file public-key-file; do
+  expect 2 "$tool" explain "$folder/request" --$option "$folder/none" --json
+  says err "^$folder/none cannot be read$"
+  says out '"kind": "invalid_configuration"'
+done
+for option in platform-cert-file public-key-file; do
+  expect 2 "$tool" explain "$folder/answer" --$option "$folder/none"
+  says err "^$folder/none: cannot be opened"
+done
+expect 2 "$tool" explain "$folder/request" --other-key-file "$folder/body"
+says err "^$folder/body holds no RSA key that can be read"
+expect 2 env -u WECHATPAY_PUBLIC_KEY_FILE -u WECHATPAY_PUBLIC_KEY_ID "$tool" explain "$folder/answer"
+says err '^WeChat Pay.s key is missing'
 for bad in Hunter2 "WECHATPAY2-SHA256-RSA2048 Hunter2" "${authorization/signature=\"/signature=\"Hunter2}"; do
   explained 1 "$bad" "$body"
   grep -q Hunter2 <<< "$out$err" && fail "quoted: $out$err"

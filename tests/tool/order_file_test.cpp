@@ -234,6 +234,13 @@ TEST_F(OrderFileTest, PassesOverItsHeaderInTheMiddleAndTakesNoRowUnderAnotherOne
   EXPECT_EQ(all[3].fault, "is below the other header on line 5");
 }
 
+TEST_F(OrderFileTest, TakesARowWithThreeNamesOfFieldsForAnotherHeader) {
+  const auto all = rows(header + "card_id,code,3,4,5,6\ncard_id,code,out_trade_no,4,5,6\n");
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].fault, "");
+  EXPECT_TRUE(contains(all[1].fault, "is another header")) << all[1].fault;
+}
+
 TEST_F(OrderFileTest, WarnsOfNumbersThatASpreadsheetMayHaveRounded) {
   const auto all = rows(header + "1,2,1217752501201410000000000000,4,5,6\n1,2,1217752501201407033233368018,4,5,6\n");
   ASSERT_EQ(all.size(), 2U);
@@ -271,6 +278,16 @@ TEST_F(OrderFileTest, SwallowsNoRowBehindAQuoteThatIsNotClosed) {
   EXPECT_NE(all[301].fault, "");
   EXPECT_EQ(all[302].line, 304U);
   EXPECT_EQ(all[302].fault, "");
+}
+
+TEST_F(OrderFileTest, ReadsAFieldThatGoesOnForAHundredLinesAndNoLongerOne) {
+  const auto with_lines = [this](std::size_t lines) {
+    return rows("remark," + header + "\"" + std::string(lines, '\n') + "\",1,2,3,4,5,6\n");
+  };
+  const auto longest = with_lines(100);
+  ASSERT_EQ(longest.size(), 1U);
+  EXPECT_EQ(longest[0].fault, "");
+  EXPECT_TRUE(contains(with_lines(101).front().fault, "quotes are not closed"));
 }
 
 TEST_F(OrderFileTest, KeepsTheOrderOfRowsBehindTwoQuotesThatAreNotClosed) {

@@ -214,6 +214,13 @@ TEST(OrderValues, AreFoundToHaveLostDigitsInAnyLocale) {
   }
 }
 
+TEST(OrderValues, InScientificNotationWithoutAPointAreNumbersOf16To32Digits) {
+  for (const char* value : {"1e15", "1E31", "123e13", "123E29"}) {
+    EXPECT_TRUE(contains(fault(value), "has lost digits")) << value << ": " << fault(value);
+  }
+  for (const char* value : {"1e14", "1E32", "123e12", "123E30", "1234e20"}) EXPECT_EQ(fault(value), "") << value;
+}
+
 TEST(OrderValues, AreFoundToHaveADecimalPointOrSeparators) {
   for (const char* value : {"1230000109.0", "1230000109,0", "1230000109.00", "30.", "30,5", "-1.5", "1,217"}) {
     EXPECT_TRUE(contains(fault(value), "has a decimal point or comma")) << value << ": " << fault(value);
@@ -271,6 +278,10 @@ TEST(OrderValues, OfMerchantIdsAreAsciiDigits) {
   }
   EXPECT_TRUE(contains(fault("\xEF\xBC\x91\xEF\xBC\x92"), "has full-width digits"));
   EXPECT_TRUE(contains(fault("\xEF\xBC\xA1"), "has full-width characters"));
+  for (const char* first_and_last : {"a\uFF01", "a\uFF5E"}) {
+    EXPECT_TRUE(contains(fault(first_and_last), "has full-width characters")) << first_and_last;
+  }
+  for (const char* beyond : {"a\uFF00", "a\uFF5F"}) EXPECT_EQ(fault(beyond), "") << beyond;
 }
 
 TEST(RoundedNumbers, AreThoseOfFifteenDigitsAndZeros) {
@@ -286,6 +297,7 @@ TEST(RoundedNumbers, AreNotSeenInAColumnThatHasKeptItsDigits) {
   RoundedNumbers rounded;
   EXPECT_FALSE(rounded.suspects("code", "1234567890123456"));
   EXPECT_FALSE(rounded.suspects("code", "1234567890123450"));
+  EXPECT_FALSE(rounded.suspects("code", "123456789012345000"));
   EXPECT_TRUE(rounded.suspects("code", "1234567890123450000"));  // by chance, at most 9 in 10,000 do
   EXPECT_TRUE(rounded.suspects("card_id", "1234567890123450"));  // another column
 }

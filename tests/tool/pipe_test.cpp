@@ -1,11 +1,10 @@
 #include <gtest/gtest.h>
 #include <wechatpay/bonus_commit/testing/client_fixture.hpp>
 
-#include <algorithm>
-#include <condition_variable>
-#include <deque>
+#include <chrono>
 #include <future>
-#include <mutex>
+#include <map>
+#include <memory>
 #include <sstream>
 #include <streambuf>
 #include <string>
@@ -15,6 +14,7 @@
 #include "exit_status.hpp"
 #include "pipe_message.hpp"
 #include "pipe_run.hpp"
+#include "tests/support/counting_transport.hpp"
 #include "tests/support/support.hpp"
 
 namespace wechatpay::bonus_commit::tool {
@@ -82,6 +82,19 @@ TEST(PipeMessage, KeepsItsIdWhateverElseIsWrong) {
   }
 }
 
+TEST(PipeMessage, OfALineThatIsNoJsonKeepsAnIdOfUpToNineCommas) {
+  const auto id_with = [](int commas) {
+    std::string id(1, 'a');
+    for (int i = 0; i < commas; ++i) id += ",a";
+    return id;
+  };
+  const auto read_id = [](const std::string& id) {
+    return read_pipe_message(line(R"({"id":")" + id + R"(","code":)"), {}).id;
+  };
+  EXPECT_EQ(read_id(id_with(9)), id_with(9));
+  EXPECT_TRUE(read_id(id_with(10)).is_null());
+}
+
 TEST(PipeMessage, TakesWhatItLeavesOutFromTheDefaults) {
   BonusCommitRequest defaults;
   defaults.card_id = "9";
@@ -135,49 +148,6 @@ TEST(PipeAnswer, OfAnOrderThatIsWrongIsDeadAndHasNoPause) {
   EXPECT_FALSE(answer.contains("pause_seconds"));
 }
 
-/// Holds its requests until they are answered, and records how many it held at most.
-class HeldTransport final : public Transport {
- public:
-  void send(HttpRequest request, SendOptions, Completion done) override {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    held_.emplace_back(std::move(request), std::move(done));
-    ++sent_;
-    most_held_ = std::max(most_held_, held_.size());
-    changed_.notify_all();
-  }
-
-  /// Waits until `sent` requests have been sent in total.
-  void wait_for(std::size_t sent) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [&] { return sent_ >= sent; });
-  }
-
-  /// Answers the held requests.
-  void answer(FakeWechatPay& wechat_pay) {
-    std::deque<std::pair<HttpRequest, Completion>> held;
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      held = std::exchange(held_, {});
-    }
-    for (auto& [request, done] : held) done(wechat_pay.answer(request));
-  }
-
-  std::size_t sent() const { return locked(sent_); }
-  std::size_t most_held() const { return locked(most_held_); }
-
- private:
-  std::size_t locked(const std::size_t& number) const {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    return number;
-  }
-
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::pair<HttpRequest, Completion>> held_;
-  std::size_t sent_ = 0;
-  std::size_t most_held_ = 0;
-};
-
 /// Fails to write, like a pipe without a reader.
 class Unread : public std::streambuf {
   int sync() override { return -1; }
@@ -220,7 +190,7 @@ class PipeRunTest : public ::testing::Test {
 
 TEST_F(PipeRunTest, SendsOneOrderAloneUntilOneHasSucceededThenAsManyAsMayBeInFlight) {
   options_.max_in_flight = 3;
-  const auto transport = std::make_shared<HeldTransport>();
+  const auto transport = std::make_shared<CountingTransport>();
   PipeRun run(options_, lines(10), ending_, -1, output_);
   auto status = std::async(std::launch::async, [&, client = client(transport)] { return run.run(client); });
   transport->wait_for(1);
@@ -248,6 +218,27 @@ TEST_F(PipeRunTest, TakesNoFurtherOrderAfterAFaultOfTheSetUpAndAnswersWhatItTook
   const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_TRUE(contains(said, "1 credited, 0 dead, 1 later\nEnded: ")) << said;
   EXPECT_EQ(results(), (std::map<int, std::string>{{1, "credited"}, {2, "later"}}));
+}
+
+TEST_F(PipeRunTest, TakesNoOrderDuringTheHaltAfterA429) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<Clock::time_point> sent;
+  const auto transport = std::make_shared<MockTransport>();
+  const auto answer = [&](const HttpRequest& request) {
+    sent.push_back(Clock::now());
+    return wechat_pay_.answer(request);
+  };
+  transport->then(answer).then([&](const HttpRequest& request) {
+    sent.push_back(Clock::now());
+    return wechat_pay_.error(429, "FREQUENCY_LIMITED", "too fast", request);
+  });
+  transport->otherwise(answer);
+  options_.max_in_flight = 1;
+  PipeRun run(options_, lines(3), ending_, -1, output_);
+  EXPECT_EQ(run.run(client(transport)), ExitStatus::success);
+  ASSERT_EQ(sent.size(), 3U);
+  EXPECT_GE(sent[2] - sent[1], std::chrono::seconds(1));
+  EXPECT_EQ(results(), (std::map<int, std::string>{{1, "credited"}, {2, "later"}, {3, "credited"}}));
 }
 
 TEST_F(PipeRunTest, EndsWhenNobodyReadsItsAnswers) {

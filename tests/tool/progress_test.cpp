@@ -26,6 +26,13 @@ TEST(Progress, TakesTheRateOfTheLastTenSeconds) {
   EXPECT_EQ(progress.line(totals(21, 1100), 0), "11 %  1,100 done, 3 failed  100/s  1:29 left");
 }
 
+TEST(Progress, CountsWhatWasDoneExactlyTenSecondsAgo) {
+  Progress progress;
+  progress.line(totals(0, 0), 0);
+  progress.line(totals(5, 1000), 0);
+  EXPECT_EQ(progress.line(totals(10, 1000), 0), "10 %  1,000 done, 3 failed  100/s  1:30 left");
+}
+
 TEST(Progress, DrawsABarWhereThereIsRoom) {
   Progress progress;
   progress.line(totals(0, 0), 0);
