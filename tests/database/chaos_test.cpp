@@ -221,6 +221,34 @@ TEST_F(PostgresqlTool, ARelayBehindAPoolerInTransactionModeWorks) {
   server_.end_program(pooler, SIGTERM);
 }
 
+TEST_F(PostgresqlTool, ARelayHeedsItsOptions) {
+  sandbox_->set_faults({});
+  insert(200, "many");
+  insert(3, "few");
+  execute("UPDATE wechatpay_bonus_outbox SET sub_mchid = '1900000777' WHERE out_trade_no LIKE 'few%';");
+  const auto fair = relay({"--fair"});
+  ASSERT_TRUE(becomes([this] { return unsettled() == 0; })) << read_text(log());
+  EXPECT_EQ(fair->end(SIGTERM), 0) << read_text(log());
+  const auto latest_first = sandbox_->wechat_pay().latest_committed(203);
+  const auto last = std::find_if(latest_first.begin(), latest_first.end(),
+                                 [](const CommittedOrder& one) { return one.request.sub_mchid == "1900000777"; });
+  EXPECT_LE(latest_first.end() - last, 80) << "they were inserted behind 200 others";
+
+  insert(3, "young");
+  insert(3, "old");
+  execute("UPDATE wechatpay_bonus_outbox SET created_at = now() - interval '6' minute WHERE out_trade_no LIKE 'old%';");
+  const auto delayed = relay({"--delay", "300"});
+  EXPECT_TRUE(becomes([this] { return unsettled() == 3; })) << read_text(log());
+  EXPECT_EQ(delayed->end(SIGTERM), 0) << read_text(log());
+  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE out_trade_no LIKE 'young%' AND claims = 0"), 3);
+
+  execute("UPDATE wechatpay_bonus_outbox SET sub_mchid = '';");
+  const auto misfit = relay({"--merchant-mode", "partner"});
+  EXPECT_TRUE(becomes([this] { return contains(read_text(log()), "the merchant mode that is set is partner"); }));
+  EXPECT_EQ(misfit->end(SIGTERM), 2) << "no row has a sub_mchid: " << read_text(log());
+  EXPECT_EQ(unsettled(), 3);
+}
+
 TEST_P(Chaos, TheToolServesMetricsAndHealthOnTheLoopback) {
   insert(20);
   const auto process = relay({"--metrics", "0"});

@@ -108,6 +108,19 @@ class RelayParts : protected OutboxParts {
     }
   }
 
+  /// Inserts rows, half of which are that old and have `more` set, and expects a relay to commit these alone.
+  void expect_old_rows_alone_done(int each, int minutes, const std::string& more = "") const {
+    insert(each, "young");
+    insert(each, "old");
+    execute("UPDATE wechatpay_bonus_outbox SET created_at = now() - interval '" + std::to_string(minutes) + "' minute" +
+            more + " WHERE out_trade_no LIKE 'old%';");
+    const auto relay = start();
+    ASSERT_TRUE(becomes([&] { return done() == each; })) << relay->log();
+    EXPECT_EQ(relay->stop(), RelayEnd::stopped);
+    EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE out_trade_no LIKE 'young%' AND claims = 0"),
+              each);
+  }
+
   const std::unique_ptr<Sandbox> sandbox_ = Sandbox::start().value();
   RelayOptions options_;
 };
@@ -131,7 +144,7 @@ TEST_P(RelayTest, CommitsWhatIsThereAndWhatComes) {
   EXPECT_EQ(relay->stop(), RelayEnd::stopped);
   expect_done_as_committed(43);
   EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox_done WHERE request_id = ''"), 0);
-  EXPECT_TRUE(relay->said("43 credited") || relay->said(" credited")) << relay->log();
+  EXPECT_TRUE(relay->said(" credited")) << relay->log();
 }
 
 TEST_P(RelayTest, MerchantsTakeTurnsSoThatOneWithManyRowsHoldsUpNoOther) {
@@ -142,25 +155,17 @@ TEST_P(RelayTest, MerchantsTakeTurnsSoThatOneWithManyRowsHoldsUpNoOther) {
   const auto relay = start();
   ASSERT_TRUE(becomes_empty()) << relay->log();
   expect_done_as_committed(310);
-  const auto committed = sandbox_->wechat_pay().committed();
-  const auto last = std::find_if(committed.rbegin(), committed.rend(),
+  const auto latest_first = sandbox_->wechat_pay().latest_committed(310);
+  const auto last = std::find_if(latest_first.begin(), latest_first.end(),
                                  [](const CommittedOrder& one) { return one.request.sub_mchid == "1900000777"; });
-  EXPECT_LE(committed.rend() - last, 80) << "they were inserted behind 300 others";
+  EXPECT_LE(latest_first.end() - last, 80) << "they were inserted behind 300 others";
 }
 
 TEST_P(RelayTest, AMerchantWhoseRowsWaitForTheEndOfTheDelayHoldsUpNoOther) {
   options_.fair = true;
   options_.delay = std::chrono::minutes(5);
   options_.pace.per_second = 100;
-  insert(20, "young");
-  insert(20, "old");
-  execute(
-      "UPDATE wechatpay_bonus_outbox SET sub_mchid = '1900000777', created_at = now() - interval '6' minute WHERE "
-      "out_trade_no LIKE 'old%';");
-  const auto relay = start();
-  ASSERT_TRUE(becomes([this] { return done() == 20; })) << relay->log();
-  EXPECT_EQ(relay->stop(), RelayEnd::stopped);
-  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE out_trade_no LIKE 'young%' AND claims = 0"), 20);
+  expect_old_rows_alone_done(20, 6, ", sub_mchid = '1900000777'");
 }
 
 TEST_F(PostgresqlRelayTest, WhereAnotherTransactionHoldsAllRowsItIsNotTheRateThatARelayWaitsFor) {
@@ -179,14 +184,7 @@ TEST_F(PostgresqlRelayTest, WhereAnotherTransactionHoldsAllRowsItIsNotTheRateTha
 
 TEST_P(RelayTest, ARowWaitsForTheEndOfTheDelay) {
   options_.delay = std::chrono::hours(1);
-  insert(3, "young");
-  insert(3, "old");
-  execute(
-      "UPDATE wechatpay_bonus_outbox SET created_at = now() - interval '61' minute WHERE out_trade_no LIKE 'old%';");
-  const auto relay = start();
-  ASSERT_TRUE(becomes([this] { return done() == 3; })) << relay->log();
-  EXPECT_EQ(relay->stop(), RelayEnd::stopped);
-  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE out_trade_no LIKE 'young%' AND claims = 0"), 3);
+  expect_old_rows_alone_done(3, 61);
 }
 
 TEST_P(RelayTest, AnOrderThatIsRefusedIsDeadAndTheOthersAreDone) {
