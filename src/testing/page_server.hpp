@@ -4,17 +4,16 @@
 
 #include <httplib.h>
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "src/testing/exchange_log.hpp"
 #include "src/testing/fault_schedule.hpp"
+#include "src/testing/http_serving.hpp"
 #include "src/testing/page_http.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox_fault.hpp"
@@ -57,8 +56,7 @@ struct SandboxPage::Server {
   bool switch_stage(const std::string& name);
 
   PageHttp http_;
-  std::thread thread_;
-  std::atomic<bool> ended_{false};
+  ServingThread thread_;
   std::vector<std::string> hosts_;  ///< the allowed values of Host
 
   mutable std::mutex mutex_;  ///< guards the rest

@@ -24,7 +24,8 @@ void require(bool done, const char* what) {
 template <typename Write>
 std::string pem_of(const Write& write) {
   const BioHandle bio(BIO_new(BIO_s_mem()));
-  require(bio != nullptr && write(bio.get()) == 1, "a PEM text");
+  require(bio != nullptr, "a PEM text");
+  require(write(bio.get()) == 1, "a PEM text");
   char* data = nullptr;
   const long size = BIO_get_mem_data(bio.get(), &data);
   return std::string(data, static_cast<std::size_t>(size));
@@ -35,7 +36,8 @@ void add_extension(X509* certificate, const X509* issuer, int nid, const std::st
   X509V3_set_ctx(&context, const_cast<X509*>(issuer), certificate, nullptr, nullptr, 0);
   const std::unique_ptr<X509_EXTENSION, Freeing<X509_EXTENSION_free>> extension(
       X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str()));
-  require(extension != nullptr && X509_add_ext(certificate, extension.get(), -1) == 1, "a certificate extension");
+  require(extension != nullptr, "a certificate extension");
+  require(X509_add_ext(certificate, extension.get(), -1) == 1, "a certificate extension");
 }
 
 }  // namespace
@@ -68,7 +70,8 @@ CertificateHandle make_certificate(const CertificateOptions& options, EVP_PKEY* 
   BIGNUM* number = nullptr;
   if (options.serial_no.empty()) {
     number = BN_new();
-    require(number != nullptr && BN_rand(number, 159, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1, "a serial number");
+    require(number != nullptr, "a serial number");
+    require(BN_rand(number, 159, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1, "a serial number");
   } else {
     require(BN_hex2bn(&number, options.serial_no.c_str()) > 0, "a serial number");
   }
@@ -77,14 +80,17 @@ CertificateHandle make_certificate(const CertificateOptions& options, EVP_PKEY* 
 
   X509_NAME* const subject = X509_get_subject_name(x509);
   const auto* const common_name = reinterpret_cast<const unsigned char*>(options.common_name.c_str());
-  require(
-      X509_set_version(x509, X509_VERSION_3) == 1 && X509_set_pubkey(x509, key) == 1 &&
-          X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, common_name, -1, -1, 0) == 1 &&
-          X509_set_issuer_name(x509, issuer == nullptr ? subject : X509_get_subject_name(issuer)) == 1 &&
-          ASN1_TIME_set(X509_getm_notBefore(x509), std::chrono::system_clock::to_time_t(options.not_before)) !=
-              nullptr &&
-          ASN1_TIME_set(X509_getm_notAfter(x509), std::chrono::system_clock::to_time_t(options.not_after)) != nullptr,
-      "a certificate");
+  require(X509_set_version(x509, X509_VERSION_3) == 1, "a certificate's version");
+  require(X509_set_pubkey(x509, key) == 1, "a certificate's key");
+  require(X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, common_name, -1, -1, 0) == 1,
+          "a certificate's subject");
+  require(X509_set_issuer_name(x509, issuer == nullptr ? subject : X509_get_subject_name(issuer)) == 1,
+          "a certificate's issuer");
+  const auto set_time = [](ASN1_TIME* time, std::chrono::system_clock::time_point point) {
+    require(ASN1_TIME_set(time, std::chrono::system_clock::to_time_t(point)) != nullptr, "a certificate's dates");
+  };
+  set_time(X509_getm_notBefore(x509), options.not_before);
+  set_time(X509_getm_notAfter(x509), options.not_after);
 
   const X509* const signer = issuer == nullptr ? x509 : issuer;
   add_extension(x509, signer, NID_basic_constraints, options.authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
@@ -107,7 +113,8 @@ CertificateHandle make_certificate(const CertificateOptions& options, EVP_PKEY* 
 std::string serial_no_of(const X509* certificate) {
   const std::unique_ptr<BIGNUM, Freeing<BN_free>> number(
       ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nullptr));
-  const OpensslMemory<char> text(number == nullptr ? nullptr : BN_bn2hex(number.get()));
+  require(number != nullptr, "a serial number in hex");
+  const OpensslMemory<char> text(BN_bn2hex(number.get()));
   require(text != nullptr, "a serial number in hex");
   return text.get();
 }
@@ -135,9 +142,10 @@ std::string sign_with(EVP_PKEY* key, std::string_view message) {
   const MessageDigestHandle context(EVP_MD_CTX_new());
   std::string raw(static_cast<std::size_t>(EVP_PKEY_get_size(key)), '\0');
   std::size_t size = raw.size();
-  require(context != nullptr && EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
-              EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(raw.data()), &size, bytes_of(message),
-                             message.size()) == 1,
+  require(context != nullptr, "a signature");
+  require(EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1, "a signature");
+  require(EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(raw.data()), &size, bytes_of(message),
+                         message.size()) == 1,
           "a signature");
   return base64_of(std::string_view(raw).substr(0, size));
 }

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
@@ -13,7 +12,6 @@
 #include <optional>
 #include <random>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "src/testing/checks.hpp"
@@ -22,6 +20,7 @@
 #include "src/testing/fault_schedule.hpp"
 #include "src/testing/faults.hpp"
 #include "src/testing/http_messages.hpp"
+#include "src/testing/http_serving.hpp"
 #include "src/testing/output_folder.hpp"
 #include "src/testing/page_server.hpp"
 #include "src/testing/pki.hpp"
@@ -94,7 +93,7 @@ struct Sandbox::Server {
     end.notify_all();
     http.stop();
     waiting.close_all();
-    if (thread.joinable()) thread.join();
+    serving.join();
     std::error_code ignored;
     if (own_folder) fs::remove_all(files.folder, ignored);
   }
@@ -120,8 +119,7 @@ struct Sandbox::Server {
   bool own_folder = false;
   std::unique_ptr<OutputFolder> folder;
   std::string origin;
-  std::thread thread;
-  std::atomic<bool> ended{false};
+  ServingThread serving;
 
   std::mutex mutex;  ///< guards the rest, and keeps log lines from mixing
   std::condition_variable end;
@@ -255,9 +253,7 @@ std::optional<Error> Sandbox::Server::bind() {
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, reinterpret_cast<const char*>(&yes), sizeof yes);
   });
   const std::string& address = options.address;
-  const int port = options.port == 0                          ? http.bind_to_any_port(address)
-                   : http.bind_to_port(address, options.port) ? options.port
-                                                              : -1;
+  const int port = bind_port(http, address, options.port);
   if (port < 0) {
     return configuration_error("the sandbox cannot listen on " + address + " port " + std::to_string(options.port) +
                                ": it is taken or not this machine's");
@@ -305,15 +301,7 @@ bool Sandbox::Server::run() {
   http.Get(everything, without_body).Options(everything, without_body);
   http.Post(everything, with_body).Put(everything, with_body);
   http.Patch(everything, with_body).Delete(everything, with_body);
-  thread = std::thread([this] {
-    http.listen_after_bind();
-    ended = true;
-  });
-  while (!http.is_running()) {  // before that, stop() has no effect
-    if (ended) return false;
-    std::this_thread::yield();
-  }
-  return true;
+  return serving.start(http);
 }
 
 Sandbox::Sandbox(std::unique_ptr<Server> server) : server_(std::move(server)) {}

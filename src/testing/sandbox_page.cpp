@@ -53,7 +53,7 @@ SandboxPage::Server::Server() {
 SandboxPage::Server::~Server() {
   http_.stop();
   http_.close_all();
-  if (thread_.joinable()) thread_.join();
+  thread_.join();
 }
 
 bool SandboxPage::Server::listen(std::uint16_t port) {
@@ -64,7 +64,7 @@ bool SandboxPage::Server::listen(std::uint16_t port) {
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, reinterpret_cast<const char*>(&yes), sizeof yes);
   });
   const char* const address = "127.0.0.1";
-  const int bound = port == 0 ? http_.bind_to_any_port(address) : http_.bind_to_port(address, port) ? port : -1;
+  const int bound = bind_port(http_, address, port);
   if (bound < 0) return false;
   ::listen(listener, 64);  // cpp-httplib's queue of 5 would make a burst of connections wait for one second
   constexpr int default_port = 80;
@@ -73,15 +73,7 @@ bool SandboxPage::Server::listen(std::uint16_t port) {
     if (bound == default_port) hosts_.emplace_back(name);  // browsers omit the default port
   }
   url = "http://" + hosts_.front() + "/";
-  thread_ = std::thread([this] {
-    http_.listen_after_bind();
-    ended_ = true;
-  });
-  while (!http_.is_running()) {  // before that, stop() has no effect
-    if (ended_) return false;
-    std::this_thread::yield();
-  }
-  return true;
+  return thread_.start(http_);
 }
 
 /// Whether a request comes from this page. A request of another page has another Origin, and cannot set the header

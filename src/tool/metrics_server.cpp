@@ -5,10 +5,10 @@
 #include <sys/socket.h>
 
 #include <array>
-#include <atomic>
 #include <charconv>
-#include <thread>
 #include <utility>
+
+#include "src/testing/http_serving.hpp"
 
 namespace wechatpay::bonus_commit::tool {
 
@@ -43,18 +43,16 @@ std::optional<ListeningAddress> listening_address(const std::string& text) {
 struct MetricsServer::Server {
   ~Server() {
     http.stop();
-    if (thread.joinable()) thread.join();
+    serving.join();
   }
 
   bool listen(const ListeningAddress& address);
   void serve(Snapshot snapshot, std::chrono::seconds limit);
-  bool run();
 
   const outbox::Metrics::Clock::time_point started = outbox::Metrics::Clock::now();
   httplib::Server http;
   std::string origin;
-  std::thread thread;
-  std::atomic<bool> ended{false};
+  testing::ServingThread serving;
 };
 
 bool MetricsServer::Server::listen(const ListeningAddress& address) {
@@ -69,9 +67,7 @@ bool MetricsServer::Server::listen(const ListeningAddress& address) {
     const int yes = 1;
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   });
-  const int port = address.port == 0                               ? http.bind_to_any_port(address.host)
-                   : http.bind_to_port(address.host, address.port) ? address.port
-                                                                   : -1;
+  const int port = testing::bind_port(http, address.host, address.port);
   origin = "http://" + (is_v6(address.host) ? "[" + address.host + "]" : address.host) + ":" + std::to_string(port);
   return port > 0;
 }
@@ -89,19 +85,6 @@ void MetricsServer::Server::serve(Snapshot snapshot, std::chrono::seconds limit)
            });
 }
 
-/// False if cpp-httplib cannot serve.
-bool MetricsServer::Server::run() {
-  thread = std::thread([this] {
-    http.listen_after_bind();
-    ended = true;
-  });
-  while (!http.is_running()) {  // before that, stop() has no effect
-    if (ended) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
 MetricsServer::MetricsServer(std::unique_ptr<Server> server) : server_(std::move(server)) {}
 
 MetricsServer::~MetricsServer() = default;
@@ -111,7 +94,7 @@ std::unique_ptr<MetricsServer> MetricsServer::start(const ListeningAddress& addr
   auto server = std::make_unique<Server>();
   if (!server->listen(address)) return nullptr;
   server->serve(std::move(snapshot), limit);
-  if (!server->run()) return nullptr;
+  if (!server->serving.start(server->http)) return nullptr;
   return std::unique_ptr<MetricsServer>(new MetricsServer(std::move(server)));
 }
 
