@@ -78,6 +78,13 @@ TEST(RateLimit, HaltsAndThenGoesOnSpread) {
   EXPECT_EQ(pause_at(limiter, start, 0), 2000) << "a shorter pause does not shorten a longer one";
 }
 
+TEST(RateLimit, IsPausedUntilTheMomentOfItsEnd) {
+  RateLimiter limiter(RateLimit{});
+  limiter.pause(start + seconds(2));
+  EXPECT_TRUE(limiter.paused(start + seconds(2) - std::chrono::nanoseconds(1)));
+  EXPECT_FALSE(limiter.paused(start + seconds(2)));
+}
+
 TEST(RateLimit, KeepsItsRateAfterAHalt) {
   RateLimiter limiter(RateLimit{10, 1});
   limiter.pause(start + seconds(1));

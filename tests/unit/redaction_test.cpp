@@ -93,6 +93,14 @@ TEST(Redaction, FindsAPieceInWhateverWrapping) {
   }
 }
 
+TEST(Redaction, ReadsOverATagWhoseLastCharacterIsAtMostAHundredAfterItsFirst) {
+  const auto around_tag = [](std::size_t letters) {
+    return signature.substr(40, 6) + "<" + std::string(letters, 'x') + ">" + signature.substr(46, 6);
+  };
+  EXPECT_EQ(without_pieces(around_tag(99), signature), "[redacted]");
+  EXPECT_EQ(without_pieces(around_tag(100), signature), around_tag(100));
+}
+
 TEST(Redaction, FindsThePiecesOfEachSignatureThatWasSent) {
   const std::string other(342, 'q');
   EXPECT_EQ(without_pieces("a " + signature.substr(40, 30) + " b qqqqqqqqqqqqqqqq c", other + "\n" + signature),
