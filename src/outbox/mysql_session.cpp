@@ -89,7 +89,7 @@ bool passes(unsigned number) {
   return std::find(lasting.begin(), lasting.end(), number) == lasting.end();
 }
 
-std::string literal(const std::string& text) {
+std::string quoted(const std::string& text) {
   std::string made = "'";
   for (const char c : text) made.append(c == '\'' ? 2 : 1, c);
   return made + "'";
@@ -147,7 +147,7 @@ Table MysqlSession::query(const std::string& statement, const std::vector<std::s
   for (std::size_t mark = statement.find('$'); mark != std::string::npos; mark = statement.find('$', begin)) {
     char* end = nullptr;
     const auto number = std::strtoul(statement.c_str() + mark + 1, &end, 10);
-    made.append(statement, begin, mark - begin).append(literal(parameters.at(number - 1)));
+    made.append(statement, begin, mark - begin).append(quoted(parameters.at(number - 1)));
     begin = static_cast<std::size_t>(end - statement.c_str());
   }
   return run(made.append(statement, begin, std::string::npos));

@@ -24,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct BackfillArguments {
   Connection connection;
   BonusCommitRequest defaults;
   BackfillOptions run;
@@ -39,7 +39,7 @@ bool same_file(const std::string& a, const std::string& b) {
 }
 
 /// What is wrong with the combination of files; empty if nothing is.
-std::string fault_of_files(const Options& options) {
+std::string fault_of_files(const BackfillArguments& options) {
   const BackfillOptions& run = options.run;
   if (same_file(run.failed, options.file) || same_file(run.journal, options.file) ||
       same_file(run.failed, run.journal)) {
@@ -48,7 +48,8 @@ std::string fault_of_files(const Options& options) {
   return "";
 }
 
-int run_with_journal(const Options& options, OrderFile file, const BonusCommitClient& client, int interruption) {
+int run_with_journal(const BackfillArguments& options, OrderFile file, const BonusCommitClient& client,
+                     int interruption) {
   std::string about;
   for (const std::string& origin : options.connection.origins) about += (about.empty() ? "" : ", ") + origin;
   Journal journal(options.run.journal, about);
@@ -71,8 +72,8 @@ int run_with_journal(const Options& options, OrderFile file, const BonusCommitCl
   return status;
 }
 
-int run(const Options& given) {
-  Options options = given;
+int run(const BackfillArguments& given) {
+  BackfillArguments options = given;
   const bool standard_input = options.file == "-";
   BackfillOptions& run = options.run;
   if (run.journal.empty() && !standard_input) run.journal = options.file + ".journal";
@@ -108,7 +109,7 @@ int run(const Options& given) {
 }  // namespace
 
 void add_backfill(CLI::App& app, int& status) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BackfillArguments>();
   CLI::App& command =
       *app.add_subcommand("backfill", "Commits a file of orders in parallel, and resumes after an interruption.");
   command.footer(

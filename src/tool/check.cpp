@@ -16,7 +16,7 @@ namespace wechatpay::bonus_commit::tool {
 
 namespace {
 
-struct Options {
+struct CheckArguments {
   BonusCommitRequest defaults;
   std::string file;
   bool json = false;
@@ -77,7 +77,7 @@ class Report {
   std::uint64_t doubtful_rows_ = 0;
 };
 
-int run(const Options& options) {
+int run(const CheckArguments& options) {
   auto file = OrderFile::open(options.file, options.defaults);
   if (!file) {
     report_error(file.error(), options.json);
@@ -108,7 +108,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_check(CLI::App& app, int& status) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CheckArguments>();
   CLI::App& command = *app.add_subcommand("check", "Checks a file of orders without sending anything.");
   command.footer(
       "It reads the file as `backfill` does, and reports invalid rows, duplicate orders with different points, and "

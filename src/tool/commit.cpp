@@ -15,7 +15,7 @@ namespace wechatpay::bonus_commit::tool {
 
 namespace {
 
-struct Options {
+struct CommitArguments {
   Connection connection;
   BonusCommitRequest request;
   bool json = false;
@@ -33,7 +33,7 @@ int exit_status(const Error& error) {
   return ExitStatus::unknown;
 }
 
-int run(const Options& options) {
+int run(const CommitArguments& options) {
   const CommitResult result = options.connection.client({}).and_then(
       [&options](const BonusCommitClient& client) { return client.commit(options.request); });
   if (options.json) {
@@ -55,7 +55,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_commit(CLI::App& app, int& status) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CommitArguments>();
   CLI::App& command = *app.add_subcommand("commit", "Commits one order and waits for the result.");
   command.footer(
       "It makes up to 3 tries within 30 s. Repeating the command with the same values is safe. Do so if the outcome is "

@@ -40,7 +40,7 @@ std::string options_of(const CLI::App& command, Predicate wanted) {
   return all;
 }
 
-std::vector<const CLI::App*> commands_of(const CLI::App& app) {
+std::vector<const CLI::App*> subcommands_of(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
 }
 
@@ -54,7 +54,7 @@ constexpr const char* modes = "both direct partner";
 constexpr const char* stages = "public-key switching certificates";
 
 std::string bash_script(const CLI::App& app) {
-  const auto commands = commands_of(app);
+  const auto commands = subcommands_of(app);
   std::string script =
       "_wechatpay_bonus_commit() {\n"
       "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} options= files=\n"
@@ -89,7 +89,7 @@ std::string bash_script(const CLI::App& app) {
 }
 
 std::string zsh_script(const CLI::App& app) {
-  const auto commands = commands_of(app);
+  const auto commands = subcommands_of(app);
   std::string script =
       "#compdef wechatpay-bonus-commit\n"
       "_wechatpay_bonus_commit() {\n"
@@ -139,7 +139,7 @@ std::string zsh_script(const CLI::App& app) {
 std::string fish_script(const CLI::App& app) {
   const std::string begin = "complete -c wechatpay-bonus-commit ";
   std::string script;
-  for (const CLI::App* command : commands_of(app)) {
+  for (const CLI::App* command : subcommands_of(app)) {
     const std::string name = command->get_name();
     script.append(begin).append("-f -n __fish_use_subcommand -a ").append(name).append(" -d '");
     script.append(first_sentence(command->get_description())).append("'\n");

@@ -18,7 +18,7 @@ namespace wechatpay::bonus_commit::tool {
 
 namespace {
 
-struct Options {
+struct DoctorArguments {
   Connection connection;
   bool offline = false;
   bool json = false;
@@ -31,7 +31,7 @@ ClientOptions client_options(std::vector<std::string> origins) {
   return options;
 }
 
-void look_at_host(const Options& options, const std::string& origin, const Credentials& credentials,
+void look_at_host(const DoctorArguments& options, const std::string& origin, const Credentials& credentials,
                   const PlatformKeys& keys, const std::shared_ptr<CurlTransport>& transport, Findings& findings) {
   findings.begin_host(origin);
   std::optional<Try> made;
@@ -59,7 +59,7 @@ void look_at_host(const Options& options, const std::string& origin, const Crede
 }
 
 /// An origin may be a secret in the wrong place, so it is shown only after it is known to be an origin.
-void look_at_hosts(const Options& options, const Credentials& credentials, const PlatformKeys& keys,
+void look_at_hosts(const DoctorArguments& options, const Credentials& credentials, const PlatformKeys& keys,
                    Findings& findings) {
   const std::vector<std::string>& origins = options.connection.origins;
   const auto transport = options.connection.transport();
@@ -86,7 +86,7 @@ bool is_set(const char* variable) {
   return value != nullptr && *value != '\0';
 }
 
-int run(const Options& options) {
+int run(const DoctorArguments& options) {
   Findings findings(options.json);
   const Connection& connection = options.connection;
   const auto credentials = connection.credentials();
@@ -115,7 +115,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_doctor(CLI::App& app, int& status) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DoctorArguments>();
   CLI::App& command = *app.add_subcommand("doctor", "Checks keys, certificates and connectivity step by step.");
   command.footer(
       "It checks the files, whether key and certificate belong together, validity dates, serial numbers, DNS, "

@@ -23,7 +23,7 @@ using namespace testing;
 
 namespace {
 
-struct Options {
+struct ExplainArguments {
   std::string capture;
   std::string method = "POST";
   std::string url;
@@ -80,7 +80,7 @@ Result<std::vector<PemText>> read_platform_keys(const Connection& connection) {
 }
 
 /// The captured message as one text: the content of the file, or the arguments in the same form.
-Result<std::string> capture_of(const Options& given) {
+Result<std::string> capture_of(const ExplainArguments& given) {
   if (given.capture.empty()) {
     if (given.url.empty() || given.authorization.empty()) {
       return configuration_error("the captured request is missing: give FILE, or --url and --authorization");
@@ -93,7 +93,7 @@ Result<std::string> capture_of(const Options& given) {
   return read_file(given.capture, "FILE");
 }
 
-Result<SignatureVerdict> explain_capture(const Options& given) {
+Result<SignatureVerdict> explain_capture(const ExplainArguments& given) {
   auto capture = capture_of(given);
   if (!capture) return std::move(capture).error();
   auto others = read_keys(given.other_keys, "--other-key-file");
@@ -161,7 +161,7 @@ void print_verdict(const SignatureVerdict& verdict, bool json) {
   if (!verdict.message.empty()) print_message(verdict.message);
 }
 
-int run(const Options& given) {
+int run(const ExplainArguments& given) {
   auto verdict = explain_capture(given);
   if (verdict && !given.signed_message.empty()) {
     const auto message = read_file(given.signed_message, "--signed-message");
@@ -185,7 +185,7 @@ int run(const Options& given) {
 }  // namespace
 
 void add_explain(CLI::App& app, int& status) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ExplainArguments>();
   CLI::App& command =
       *app.add_subcommand("explain", "Explains why the signature of a captured request or answer fails.");
   takes_file_name(command.add_option("FILE", options->capture,

@@ -18,7 +18,7 @@ namespace wechatpay::bonus_commit::tool {
 
 namespace {
 
-struct Options {
+struct OutboxArguments {
   DatabaseOptions database;
   std::string action;
   std::string kind;
@@ -51,7 +51,7 @@ std::vector<std::string> actions() {
 }
 
 /// Why the options do not fit the action; empty if they do.
-std::string fault_of(const Options& options) {
+std::string fault_of(const OutboxArguments& options) {
   const std::map<std::string, bool> given = {{"--sql", options.sql},           {"--json", options.json},
                                              {"--all", options.all},           {"--kind", !options.kind.empty()},
                                              {"--id", options.id.has_value()}, {"--days", options.days_given}};
@@ -168,7 +168,7 @@ int look_at_health(const std::string& url, bool json) {
   return findings.bad_steps() == 0 ? ExitStatus::success : ExitStatus::refused;
 }
 
-int act(const Options& options, const std::string& url) {
+int act(const OutboxArguments& options, const std::string& url) {
   if (options.action == "doctor") return look_at_health(url, options.json);
   if (options.sql) {
     std::cout << outbox::schema_for(url);
@@ -197,7 +197,7 @@ int act(const Options& options, const std::string& url) {
   return ExitStatus::success;
 }
 
-int run(const Options& options) {
+int run(const OutboxArguments& options) {
   const auto refuse = [&options](const std::string& fault) {
     report_error(configuration_error(fault), options.json);
     return static_cast<int>(ExitStatus::usage);
@@ -225,7 +225,7 @@ std::string outbox_actions() {
 }
 
 void add_outbox(CLI::App& app, int& status) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<OutboxArguments>();
   CLI::App& command = *app.add_subcommand("outbox", "Creates and manages the outbox tables in your database.");
   command.footer(
       "install and upgrade create the tables (--sql prints the statements instead). status counts due, waiting, "

@@ -15,12 +15,12 @@ namespace wechatpay::bonus_commit::tool {
 
 namespace {
 
-struct Options {
+struct PipeArguments {
   Connection connection;
   PipeOptions run;
 };
 
-int run(const Options& options) {
+int run(const PipeArguments& options) {
   const auto refuse = [](const Error& error) {
     report_error(error, false);
     return static_cast<int>(ExitStatus::usage);
@@ -39,7 +39,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_pipe(CLI::App& app, int& status) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PipeArguments>();
   CLI::App& command = *app.add_subcommand(
       "pipe", "Commits orders from a message broker: reads them from standard input, and writes a result for each.");
   command.footer(

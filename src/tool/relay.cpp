@@ -24,7 +24,7 @@ namespace wechatpay::bonus_commit::tool {
 
 namespace {
 
-struct Options {
+struct RelayArguments {
   Connection connection;
   DatabaseOptions database;
   std::size_t max_in_flight = 64;
@@ -37,7 +37,7 @@ struct Options {
   std::string metrics;  ///< empty: none
 };
 
-outbox::RelayOptions relay_options(const Options& options, const std::string& merchant) {
+outbox::RelayOptions relay_options(const RelayArguments& options, const std::string& merchant) {
   outbox::RelayOptions made;
   made.owner.merchant = merchant;
   made.owner.host = outbox::host_of(options.connection.origins);
@@ -64,7 +64,7 @@ int status_of(outbox::RelayEnd end) {
 }
 
 /// How long a relay may go without progress. Each of its calls may take a third of the lease.
-std::chrono::seconds health_limit(const Options& options) {
+std::chrono::seconds health_limit(const RelayArguments& options) {
   return std::max(std::chrono::seconds(120), std::chrono::seconds(options.lease));
 }
 
@@ -107,7 +107,7 @@ struct Monitoring {
   std::unique_ptr<MetricsServer> server;  ///< null: it cannot listen
 };
 
-int run(const Options& options) {
+int run(const RelayArguments& options) {
   const auto refuse = [](const Error& error) {
     report_error(error, false);
     return static_cast<int>(ExitStatus::usage);
@@ -156,7 +156,7 @@ int run(const Options& options) {
 }  // namespace
 
 void add_relay(CLI::App& app, int& status) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RelayArguments>();
   CLI::App& command = *app.add_subcommand(
       "relay", "Commits the orders in the outbox table of your database, on any number of machines.");
   command.footer(

@@ -27,7 +27,7 @@ using namespace testing;
 
 namespace {
 
-struct Options {
+struct SandboxArguments {
   std::uint16_t port = 8443;
   std::optional<std::uint16_t> backup_port;
   std::optional<std::uint16_t> page_port;
@@ -93,7 +93,7 @@ std::string environment(Sandbox& sandbox, const Sandbox* backup) {
 
 /// Starts the page on its usual port, or on a free port if that one is in use and no port was given. Null if the page
 /// is switched off.
-std::shared_ptr<SandboxPage> start_page(const Options& given) {
+std::shared_ptr<SandboxPage> start_page(const SandboxArguments& given) {
   constexpr std::uint16_t usual_port = 8480;
   if (given.no_page) return nullptr;
   auto page = SandboxPage::start(given.page_port.value_or(usual_port));
@@ -106,8 +106,7 @@ std::string words_on(const SandboxPage* page) {
   return page == nullptr ? "" : "\nBrowser page with each request and buttons for faults: " + page->url() + "\n";
 }
 
-int run(const Options& given) {
-  const int interruption = catch_interruptions();
+SandboxOptions options_of(const SandboxArguments& given) {
   SandboxOptions options;
   options.port = given.port;
   options.folder = given.folder;
@@ -120,9 +119,24 @@ int run(const Options& given) {
   for (const std::string& fault : given.faults) options.faults.push_back(fault_of("--fault", fault));
   options.fault_rate = given.fault_rate;
   options.fault_seed = given.fault_seed;
-
   options.page = start_page(given);
+  return options;
+}
 
+/// Another host of the same WeChat Pay, without faults.
+SandboxOptions backup_of(const SandboxOptions& main_host, std::uint16_t port) {
+  SandboxOptions options;
+  options.port = port;
+  options.wechat_pay = main_host.wechat_pay;
+  options.certificate_names = main_host.certificate_names;
+  options.page = main_host.page;
+  options.log = [](const std::string& line) { std::cout << "backup " + line + "\n" << std::flush; };
+  return options;
+}
+
+int run(const SandboxArguments& given) {
+  const int interruption = catch_interruptions();
+  const SandboxOptions options = options_of(given);
   auto sandbox = Sandbox::start(options);
   if (!sandbox) {
     std::cerr << sandbox.error().message << "\n";
@@ -130,13 +144,7 @@ int run(const Options& given) {
   }
   std::unique_ptr<Sandbox> backup;
   if (given.backup_port) {
-    SandboxOptions same;
-    same.port = *given.backup_port;
-    same.wechat_pay = options.wechat_pay;
-    same.certificate_names = options.certificate_names;
-    same.page = options.page;
-    same.log = [](const std::string& line) { std::cout << "backup " + line + "\n" << std::flush; };
-    auto started = Sandbox::start(same);
+    auto started = Sandbox::start(backup_of(options, *given.backup_port));
     if (!started) {
       std::cerr << started.error().message << "\n";
       return ExitStatus::usage;
@@ -174,7 +182,7 @@ int run(const Options& given) {
 }  // namespace
 
 void add_sandbox(CLI::App& app, int& status) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SandboxArguments>();
   CLI::App& command =
       *app.add_subcommand("sandbox", "Simulates WeChat Pay on this machine, for programs in any language.");
   constexpr std::uint16_t highest_port = 65535;
