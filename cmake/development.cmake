@@ -8,7 +8,9 @@ if(MSVC)
   target_compile_options(wechatpay_bonus_commit_development INTERFACE /W4 /permissive- /utf-8)
 else()
   target_compile_options(wechatpay_bonus_commit_development INTERFACE
-    -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
+    -Wall -Wextra -Wpedantic -Wconversion -Werror
+    # In a unity build, the functions of one source may use the names of another one.
+    $<$<NOT:$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>>:-Wshadow>
     # GCC 12 gives a false warning for a literal + a string (GCC bug 105651).
     $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)
   if(WECHATPAY_BONUS_COMMIT_SANITIZE)

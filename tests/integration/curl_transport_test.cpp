@@ -35,19 +35,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr const char* empty_answer = "HTTP/1.1 204 No Content\r\n\r\n";
-
-/// Answers every request on every connection.
-void answer_all(RawServer::Connection& connection, int) {
-  while (!connection.read_request().empty()) connection.write(empty_answer);
-}
-
-/// Reads a request and never answers. Returns when the client has disconnected.
-void hang(RawServer::Connection& connection, int) {
-  connection.read_request();
-  connection.read_request();
-}
-
 class Curl : public ::testing::Test {
  protected:
   Curl() { options_.ca_bundle_file = RawServer::ca_file(); }
@@ -458,12 +445,6 @@ TEST_F(Curl, StartsNoThreadBeforeTheFirstCall) {
 }
 
 #if defined(__linux__)
-std::set<std::string> threads_of_this_process() {
-  std::set<std::string> found;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) found.insert(entry.path().string());
-  return found;
-}
-
 /// How often a thread has gone to sleep so far.
 long sleeps_of(const std::string& thread) {
   const std::string status = read_text(thread + "/status");

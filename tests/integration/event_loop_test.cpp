@@ -29,12 +29,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-std::set<std::string> threads_of_this_process() {
-  std::set<std::string> found;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) found.insert(entry.path().string());
-  return found;
-}
-
 class OwnLoop : public ::testing::Test {
  protected:
   BonusCommitClient client_of(const std::string& origin, const std::string& ca, std::shared_ptr<EventLoop> loop) {

@@ -45,7 +45,7 @@ TEST_P(Exit, CrashesNothing) {
   }
 }
 
-std::string name_of(const ::testing::TestParamInfo<const char*>& one) { return one.param; }
+std::string name_of_program(const ::testing::TestParamInfo<const char*>& one) { return one.param; }
 
 INSTANTIATE_TEST_SUITE_P(OfAProgramThat, Exit,
                          ::testing::Values("leaves_a_call_under_way", "leaves_calls_that_try_again",
@@ -53,7 +53,7 @@ INSTANTIATE_TEST_SUITE_P(OfAProgramThat, Exit,
                                            "exits_in_a_callback_that_destroyed_the_client",
                                            "leaves_a_thread_that_waits", "leaves_threads_that_sign",
                                            "leaves_a_loop_running", "exits_in_a_loop", "exits_in_a_forked_child"),
-                         name_of);
+                         name_of_program);
 
 }  // namespace
 }  // namespace wechatpay::bonus_commit

@@ -18,8 +18,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr const char* empty_answer = "HTTP/1.1 204 No Content\r\n\r\n";
-
 Result<HttpResponse> send_to(Transport& transport, const std::string& origin, const std::string& path = "/a",
                              bool fresh_connection = false) {
   HttpRequest request = request_to(origin);

@@ -25,15 +25,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-void answer_all(RawServer::Connection& connection, int) {
-  while (!connection.read_request().empty()) connection.write("HTTP/1.1 204 No Content\r\n\r\n");
-}
-
-void hang(RawServer::Connection& connection, int) {
-  connection.read_request();
-  connection.read_request();
-}
-
 /// While it exists, this process can open at most `spare` further descriptors.
 class FewDescriptors {
  public:

@@ -318,6 +318,19 @@ class ConnectProxy {
   Listener listener_;
 };
 
+inline constexpr const char* empty_answer = "HTTP/1.1 204 No Content\r\n\r\n";
+
+/// Answers every request on every connection.
+inline void answer_all(RawServer::Connection& connection, int) {
+  while (!connection.read_request().empty()) connection.write(empty_answer);
+}
+
+/// Reads a request and never answers. Returns when the client has disconnected.
+inline void hang(RawServer::Connection& connection, int) {
+  connection.read_request();
+  connection.read_request();
+}
+
 /// Forwards connections to a port on loopback, until it is told to drop the data of the present ones.
 class Forwarder {
  public:

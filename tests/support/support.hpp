@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -41,11 +42,26 @@ inline constexpr const char* nobody = "https://127.0.0.1:1";
 
 inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
+/// `text` with `by` in place of each `part`.
+inline std::string replaced(std::string text, std::string_view part, std::string_view by) {
+  for (std::size_t found = 0; (found = text.find(part, found)) != std::string::npos; found += by.size()) {
+    text.replace(found, part.size(), by);
+  }
+  return text;
+}
+
 inline std::string read_text(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
+}
+
+/// On Linux.
+inline std::set<std::string> threads_of_this_process() {
+  std::set<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task")) found.insert(entry.path().string());
+  return found;
 }
 
 /// A temporary folder of the test, removed at its end.

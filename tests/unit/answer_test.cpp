@@ -12,19 +12,19 @@ using namespace stages;
 
 namespace {
 
-constexpr std::int64_t now = 1554208461;
+constexpr std::int64_t answered_at = 1554208461;
 const SignedParts sent{"POST", seed_path, 1554208460, "593BEC0C930BF1AFEB40B4A08C8FB242", seed_body};
 const Result<Verification> verified = Verification{"PUB_KEY_ID_1", 1554208461, std::chrono::seconds(-1)};
 const Result<Verification> not_verified = unverified(VerificationFault::header_missing, "Wechatpay-Nonce is missing");
 
 Error error_of(const HttpResponse& response, const Result<Verification>& verification = verified) {
-  const CommitResult result = read_answer(response, verification, sent, at(now));
+  const CommitResult result = read_answer(response, verification, sent, at(answered_at));
   EXPECT_FALSE(result);
   return result ? Error{} : result.error();
 }
 
 TEST(ReadAnswer, AVerified204IsAReceipt) {
-  const CommitResult result = read_answer({204, {{"request-id", "08ABC-0"}}, ""}, verified, sent, at(now));
+  const CommitResult result = read_answer({204, {{"request-id", "08ABC-0"}}, ""}, verified, sent, at(answered_at));
   ASSERT_TRUE(result);
   EXPECT_EQ(result->request_id, "08ABC-0");
   EXPECT_EQ(result->serial, "PUB_KEY_ID_1");
@@ -204,8 +204,8 @@ TEST(ReadAnswer, TellsWhetherARefusalSpeaksOfTheOrderOrOfTheCaller) {
 }
 
 TEST(ReadAnswer, GivesOneAdviceWhereAnEarlierTryMayHaveBeenDone) {
-  const CommitResult result = read_answer({400, {}, R"({"code":"PARAM_ERROR","message":"m"})"}, verified, sent, at(now),
-                                          {Outcome::unknown, ""});
+  const CommitResult result = read_answer({400, {}, R"({"code":"PARAM_ERROR","message":"m"})"}, verified, sent,
+                                          at(answered_at), {Outcome::unknown, ""});
   EXPECT_EQ(to_string(result.error().outcome), "refused") << "of this try";
   EXPECT_EQ(to_string(result.error().remedy), "retry later") << "of the call";
   EXPECT_FALSE(contains(result.error().message, "refused again")) << result.error().message;
@@ -413,8 +413,8 @@ TEST(ReadAnswer, WarnsOfAClockThatIsOffByMoreThanAMinute) {
     const char* says;
   } cases[] = {{0, ""}, {60, ""}, {-60, ""}, {61, "61 s ahead of WeChat Pay's"}, {-299, "299 s behind WeChat Pay's"}};
   for (const auto& each : cases) {
-    const Result<Verification> off = Verification{"PUB_KEY_ID_1", now, std::chrono::seconds(each.offset)};
-    const CommitResult receipt = read_answer({204, {}, ""}, off, sent, at(now));
+    const Result<Verification> off = Verification{"PUB_KEY_ID_1", answered_at, std::chrono::seconds(each.offset)};
+    const CommitResult receipt = read_answer({204, {}, ""}, off, sent, at(answered_at));
     ASSERT_TRUE(receipt);
     EXPECT_EQ(receipt->warning.empty(), std::string(each.says).empty()) << receipt->warning;
     EXPECT_TRUE(contains(receipt->warning, each.says)) << receipt->warning;

@@ -16,14 +16,14 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::int64_t now = 1554208460;
+constexpr std::int64_t called_at = 1554208460;
 const std::string main_host = "https://api.mch.weixin.qq.com";
 const std::string backup_host = "https://api2.mch.weixin.qq.com";
 
 class Retry : public ::testing::Test {
  protected:
-  Retry() : wechat_pay_({"1900000001", [] { return at(now); }}), transport_(std::make_shared<MockTransport>()) {
-    options_.clock = [] { return at(now); };
+  Retry() : wechat_pay_({"1900000001", [] { return at(called_at); }}), transport_(std::make_shared<MockTransport>()) {
+    options_.clock = [] { return at(called_at); };
     options_.steady_clock = [this] { return std::chrono::steady_clock::time_point(passed_); };
     options_.random = [] { return 0.5; };
     transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
@@ -156,7 +156,7 @@ TEST_F(Retry, SignsTheTimeOfSendingAfterThePause) {
   const auto requests = transport_->requests();
   ASSERT_EQ(requests.size(), 2U);
   EXPECT_EQ(transport_->send_options()[1].delay, seconds(7));
-  EXPECT_TRUE(contains(requests[1].headers[0].value, "timestamp=\"" + std::to_string(now + 7) + "\""));
+  EXPECT_TRUE(contains(requests[1].headers[0].value, "timestamp=\"" + std::to_string(called_at + 7) + "\""));
 }
 
 TEST_F(Retry, DoesNotWaitBeyondTheDeadline) {

@@ -19,11 +19,7 @@ using namespace testing;
 
 namespace {
 
-constexpr const char* mchid = test_mchid;
-constexpr const char* serial = test_serial_no;
 constexpr const char* passphrase = "correct-passphrase";
-
-EVP_PKEY* key() { return test_key(); }
 
 X509* certificate() { return test_certificate(); }
 
@@ -38,7 +34,7 @@ std::string text_of(const Write& write) {
 
 /// PKCS#8, encrypted with PBES1 (or its PKCS#12 variants).
 std::string pbes1(int encryption, int rounds = 2048) {
-  const Pkcs8Handle plain(EVP_PKEY2PKCS8(key()));
+  const Pkcs8Handle plain(EVP_PKEY2PKCS8(test_key()));
   const Decryption with_legacy_ciphers("");
   const EncryptedPkcs8Handle sealed(
       PKCS8_encrypt(encryption, nullptr, passphrase, -1, nullptr, 0, rounds, plain.get()));
@@ -48,7 +44,7 @@ std::string pbes1(int encryption, int rounds = 2048) {
 /// PKCS#8, encrypted with PBES2 and the parameters that `make` returns.
 template <typename Make>
 std::string pbes2_of(const Make& make) {
-  const Pkcs8Handle plain(EVP_PKEY2PKCS8(key()));
+  const Pkcs8Handle plain(EVP_PKEY2PKCS8(test_key()));
   const Decryption with_legacy_ciphers("");
   const EncryptedPkcs8Handle sealed(PKCS8_set0_pbe(passphrase, -1, plain.get(), make()));
   return text_of([&](BIO* bio) { return PEM_write_bio_PKCS8(bio, sealed.get()); });
@@ -64,7 +60,7 @@ std::string scrypt(std::uint64_t n, std::uint64_t r, std::uint64_t p) {
 
 /// PKCS#1, encrypted in the older PEM format.
 std::string traditional(const char* cipher) {
-  EVP_PKEY* const own = key();
+  EVP_PKEY* const own = test_key();
   const Decryption with_legacy_ciphers("");
   return text_of([&](BIO* bio) {
     return PEM_write_bio_PrivateKey_traditional(bio, own, EVP_get_cipherbyname(cipher),
@@ -83,12 +79,12 @@ struct P12Form {
 std::string p12_of(const P12Form& form) {
   X509* const of_key = certificate();
   const Decryption with_legacy_ciphers("");
-  const Pkcs12Handle p12(PKCS12_create(passphrase, "apiclient", key(), of_key, nullptr, form.key_cipher,
+  const Pkcs12Handle p12(PKCS12_create(passphrase, "apiclient", test_key(), of_key, nullptr, form.key_cipher,
                                        form.certificate_cipher, form.rounds, form.mac_rounds, 0));
   return text_of([&](BIO* bio) { return i2d_PKCS12_bio(bio, p12.get()); });
 }
 
-std::string message_of(const Result<Credentials>& result) {
+std::string fault_of(const Result<Credentials>& result) {
   if (result) return "accepted";
   EXPECT_EQ(result.error().kind, ErrorKind::invalid_configuration);
   EXPECT_EQ(result.error().remedy, Remedy::correct_setup);
@@ -97,7 +93,7 @@ std::string message_of(const Result<Credentials>& result) {
 }
 
 Result<Credentials> from_key(const std::string& pem, std::string_view given = passphrase) {
-  return Credentials::from_key(mchid, serial, pem, given);
+  return Credentials::from_key(test_mchid, test_serial_no, pem, given);
 }
 
 std::vector<std::string> legacy_keys() {
@@ -132,8 +128,8 @@ TEST(Decryption, KnowsEveryCipherOfKeysInPem) {
 TEST(Decryption, TellsAMissingPassphraseFromAWrongOne) {
   for (const auto& keys : {legacy_keys(), modern_keys()}) {
     for (const std::string& pem : keys) {
-      EXPECT_TRUE(contains(message_of(from_key(pem, "")), "is encrypted: give its passphrase"));
-      const std::string wrong = message_of(from_key(pem, "another passphrase"));
+      EXPECT_TRUE(contains(fault_of(from_key(pem, "")), "is encrypted: give its passphrase"));
+      const std::string wrong = fault_of(from_key(pem, "another passphrase"));
       EXPECT_TRUE(contains(wrong, "the passphrase is wrong, or the file is damaged")) << wrong;
     }
   }
@@ -141,27 +137,27 @@ TEST(Decryption, TellsAMissingPassphraseFromAWrongOne) {
 
 TEST(Decryption, NamesALegacyCipherThatOpenSslLacksAndNeverCallsThePassphraseWrong) {
   const auto keys = legacy_keys();
-  const std::string p12 = pkcs12(key(), certificate(), mchid, true);
+  const std::string p12 = pkcs12(test_key(), certificate(), test_mchid, true);
   const TestEnvironment without_modules{{"OPENSSL_MODULES", "/no/such/folder"}};
   for (const char* given : {passphrase, "another passphrase"}) {
     for (const std::string& pem : keys) {
-      const std::string message = message_of(from_key(pem, given));
+      const std::string message = fault_of(from_key(pem, given));
       EXPECT_TRUE(contains(message, "which this OpenSSL does not have (its legacy provider is not installed)"))
           << message;
       EXPECT_TRUE(contains(message, "openssl pkcs8 -topk8 -v2 aes-256-cbc")) << message;
       EXPECT_FALSE(contains(message, "passphrase")) << message;
     }
   }
-  EXPECT_TRUE(contains(message_of(from_key(keys.at(7))), "is encrypted with DES-CBC"));
-  const std::string message = message_of(Credentials::from_p12(p12, mchid));
+  EXPECT_TRUE(contains(fault_of(from_key(keys.at(7))), "is encrypted with DES-CBC"));
+  const std::string message = fault_of(Credentials::from_p12(p12, test_mchid));
   EXPECT_TRUE(contains(message, "is encrypted with RC2-40-CBC, which this OpenSSL does not have")) << message;
   for (const std::string& pem : modern_keys()) EXPECT_TRUE(from_key(pem));
 }
 
 TEST(Decryption, SaysThatNoProviderIsActiveWhateverIsRead) {
-  const std::string key_pem = private_key_pem(key());
+  const std::string key_pem = private_key_pem(test_key());
   const std::string certificate_text = certificate_pem(certificate());
-  const std::string p12 = pkcs12(key(), certificate(), mchid);
+  const std::string p12 = pkcs12(test_key(), certificate(), test_mchid);
   const std::string encrypted = traditional("AES-256-CBC");
   // Has the same effect as an openssl.cnf that activates only the null provider.
   const LibraryContextHandle library(OSSL_LIB_CTX_new());
@@ -170,8 +166,8 @@ TEST(Decryption, SaysThatNoProviderIsActiveWhateverIsRead) {
   PlatformKeys keys;
   const auto message = [](const auto& result) { return result ? "accepted" : result.error().message; };
   for (const std::string& said :
-       {message(Credentials::from_pem(certificate_text, key_pem)), message(Credentials::from_p12(p12, mchid)),
-        message(from_key(encrypted)), message(keys.add_public_key("PUB_KEY_ID_1", public_key_pem(key()))),
+       {message(Credentials::from_pem(certificate_text, key_pem)), message(Credentials::from_p12(p12, test_mchid)),
+        message(from_key(encrypted)), message(keys.add_public_key("PUB_KEY_ID_1", public_key_pem(test_key()))),
         message(keys.add_certificate(certificate_text))}) {
     EXPECT_TRUE(contains(said, "activates no provider that does; activate the default provider")) << said;
   }
@@ -197,12 +193,12 @@ TEST(Decryption, SaysWhatToTrimOffAPassphraseThatFitsWithoutIt) {
   };
   for (const std::string& pem : {modern_keys().at(0), traditional("DES-CBC")}) {
     for (const auto& each : cases) {
-      const std::string message = message_of(from_key(pem, each.given));
+      const std::string message = fault_of(from_key(pem, each.given));
       EXPECT_TRUE(contains(message, each.says)) << message;
     }
   }
   for (const auto& each : cases) {
-    const std::string message = message_of(Credentials::from_p12(p12_of({}), each.given));
+    const std::string message = fault_of(Credentials::from_p12(p12_of({}), each.given));
     EXPECT_TRUE(contains(message, each.says)) << message;
   }
 }
@@ -213,13 +209,13 @@ TEST(Decryption, ReadsAPkcs12FileWithoutAMac) {
         P12Form{-1, -1, 0, -1}}) {
     const auto credentials = Credentials::from_p12(p12_of(form), passphrase);
     ASSERT_TRUE(credentials) << credentials.error().message;
-    EXPECT_EQ(credentials->mchid(), mchid);
+    EXPECT_EQ(credentials->mchid(), test_mchid);
   }
   EXPECT_TRUE(Credentials::from_p12(p12_of({-1, -1, 0, -1}), "")) << "nothing in it is encrypted";
-  const std::string wrong = message_of(Credentials::from_p12(p12_of({0, 0, 0, -1}), "wrong"));
+  const std::string wrong = fault_of(Credentials::from_p12(p12_of({0, 0, 0, -1}), "wrong"));
   EXPECT_TRUE(contains(wrong, "the passphrase is wrong, or the file is damaged (WeChat Pay sets the merchant id)"))
       << wrong;
-  const std::string missing = message_of(Credentials::from_p12(p12_of({}), ""));
+  const std::string missing = fault_of(Credentials::from_p12(p12_of({}), ""));
   EXPECT_TRUE(contains(missing, "is encrypted: give its passphrase (WeChat Pay sets the merchant id)")) << missing;
 }
 
@@ -238,7 +234,7 @@ TEST(Decryption, DoesNotCallAPassphraseWrongThatTheMacHasProved) {
   sk_PKCS7_pop_free(safes, PKCS7_free);
   ASSERT_EQ(PKCS12_set_mac(p12.get(), passphrase, -1, nullptr, 0, 2048, nullptr), 1);
   const std::string bytes = text_of([&](BIO* bio) { return i2d_PKCS12_bio(bio, p12.get()); });
-  const std::string message = message_of(Credentials::from_p12(bytes, passphrase));
+  const std::string message = fault_of(Credentials::from_p12(bytes, passphrase));
   EXPECT_TRUE(contains(message, "is PKCS#12 that is damaged or of a kind that is not known")) << message;
 }
 
@@ -283,12 +279,12 @@ TEST(Decryption, RefusesAtOnceWhatAsksForTooManyRounds) {
       pem_with(pbes2("AES-256-CBC", few), rounds_in_der(few), rounds_in_der(-most)),
   };
   for (const std::string& pem : costly) {
-    const std::string message = message_of(from_key(pem));
+    const std::string message = fault_of(from_key(pem));
     EXPECT_TRUE(contains(message, "asks for more than 5000000 rounds of key derivation")) << message;
   }
   for (const P12Form& form : {P12Form{0, 0, few, few}, P12Form{0, 0, few, -1}, P12Form{0, 0, 1, few}}) {
     for (const int rounds : {most + 1, -most}) {
-      const std::string message = message_of(Credentials::from_p12(with_rounds(p12_of(form), rounds), passphrase));
+      const std::string message = fault_of(Credentials::from_p12(with_rounds(p12_of(form), rounds), passphrase));
       EXPECT_TRUE(contains(message, "asks for more than 5000000 rounds of key derivation")) << message;
     }
   }
@@ -297,13 +293,13 @@ TEST(Decryption, RefusesAtOnceWhatAsksForTooManyRounds) {
 TEST(Decryption, SaysThatAFileIsDamagedWhereItsEncryptionCannotBeRead) {
   const std::string pbkdf2("\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x05\x0C\x30", 12);
   const std::string not_a_sequence = pbkdf2.substr(0, 11) + "\x04";
-  const std::string message = message_of(from_key(pem_with(pbes2("AES-256-CBC", few), pbkdf2, not_a_sequence)));
+  const std::string message = fault_of(from_key(pem_with(pbes2("AES-256-CBC", few), pbkdf2, not_a_sequence)));
   EXPECT_TRUE(contains(message, "is damaged: how it is encrypted cannot be read")) << message;
 }
 
 TEST(Decryption, LeavesOpenSslsErrorQueueAsItWasAfterManyErrors) {
   // Each certificate has a key that OpenSSL cannot read, which adds many errors to the queue.
-  const auto strange = make_certificate({mchid, serial, {}, false}, key());
+  const auto strange = make_certificate({test_mchid, test_serial_no, {}, false}, test_key());
   std::string der(static_cast<std::size_t>(i2d_X509(strange.get(), nullptr)), '\0');
   auto* out = reinterpret_cast<unsigned char*>(der.data());
   i2d_X509(strange.get(), &out);
@@ -316,7 +312,7 @@ TEST(Decryption, LeavesOpenSslsErrorQueueAsItWasAfterManyErrors) {
   ERR_clear_error();
   ERR_raise(ERR_LIB_USER, 42);
   const unsigned long before = ERR_peek_error();
-  EXPECT_NE(message_of(Credentials::from_pem(many, private_key_pem(key()))), "accepted");
+  EXPECT_NE(fault_of(Credentials::from_pem(many, private_key_pem(test_key()))), "accepted");
   EXPECT_EQ(ERR_get_error(), before);
   EXPECT_EQ(ERR_get_error(), 0U);
 }
@@ -324,7 +320,7 @@ TEST(Decryption, LeavesOpenSslsErrorQueueAsItWasAfterManyErrors) {
 TEST(Decryption, CountsTheRoundsOfAWholePkcs12File) {
   const std::string p12 = p12_of({0, 0, few, -1});  // first the certificate's, then the key's
   EXPECT_TRUE(Credentials::from_p12(p12, passphrase));
-  const std::string message = message_of(Credentials::from_p12(with_rounds(p12, most, true), passphrase));
+  const std::string message = fault_of(Credentials::from_p12(with_rounds(p12, most, true), passphrase));
   EXPECT_TRUE(contains(message, "asks for more than 5000000 rounds of key derivation")) << message;
 }
 

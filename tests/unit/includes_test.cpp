@@ -172,6 +172,17 @@ TEST(Rooms, AreOneForEachThirdParty) {
   EXPECT_EQ(met.size(), rooms_of.size());
 }
 
+TEST(Files, OfTheLibraryHaveAtMost400Lines) {
+  std::vector<fs::path> files = sources();
+  for (const auto& entry : fs::recursive_directory_iterator(source / "include")) {
+    if (entry.is_regular_file()) files.push_back(entry.path());
+  }
+  for (const fs::path& file : files) {
+    const std::string text = read_text(file);
+    EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 400) << file;
+  }
+}
+
 /// The names that the umbrella header gives to users, from the declarations at the beginning of a line.
 std::set<std::string> public_names() {
   const std::regex declaration(

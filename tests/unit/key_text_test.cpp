@@ -13,13 +13,6 @@ using namespace testing;
 
 namespace {
 
-std::string replaced(std::string text, const std::string& part, const std::string& by) {
-  for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += by.size()) {
-    text.replace(at, part.size(), by);
-  }
-  return text;
-}
-
 std::string utf16(const std::string& text, bool big_endian) {
   std::string wide;
   for (const char c : text) wide += big_endian ? std::string{'\0', c} : std::string{c, '\0'};

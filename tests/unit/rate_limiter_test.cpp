@@ -22,7 +22,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
-const Clock::time_point start = Clock::time_point(seconds(1000000));
+const Clock::time_point beginning = Clock::time_point(seconds(1000000));
 
 /// The pause in milliseconds for a request at `now` that may wait for an hour. -1 if there is no room.
 std::int64_t pause_at(RateLimiter& limiter, Clock::time_point now, double random = 0) {
@@ -32,50 +32,51 @@ std::int64_t pause_at(RateLimiter& limiter, Clock::time_point now, double random
 
 TEST(RateLimit, LetsEverythingGoWhereThereIsNone) {
   RateLimiter limiter(RateLimit{});
-  for (int i = 0; i < 1000; ++i) EXPECT_EQ(pause_at(limiter, start), 0);
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(pause_at(limiter, beginning), 0);
 }
 
 TEST(RateLimit, SpacesRequestsEvenly) {
   RateLimiter limiter(RateLimit{10, 1});
-  for (const std::int64_t pause : {0, 100, 200, 300}) EXPECT_EQ(pause_at(limiter, start), pause);
-  EXPECT_EQ(pause_at(limiter, start + milliseconds(250)), 150);
-  EXPECT_EQ(pause_at(limiter, start + seconds(10)), 0);
-  EXPECT_EQ(pause_at(limiter, start + seconds(10)), 100);
+  for (const std::int64_t pause : {0, 100, 200, 300}) EXPECT_EQ(pause_at(limiter, beginning), pause);
+  EXPECT_EQ(pause_at(limiter, beginning + milliseconds(250)), 150);
+  EXPECT_EQ(pause_at(limiter, beginning + seconds(10)), 0);
+  EXPECT_EQ(pause_at(limiter, beginning + seconds(10)), 100);
 }
 
 TEST(RateLimit, LetsABurstGoAtOnceAndAgainAfterARest) {
   RateLimiter limiter(RateLimit{10, 3});
-  for (const std::int64_t pause : {0, 0, 0, 100, 200}) EXPECT_EQ(pause_at(limiter, start), pause);
+  for (const std::int64_t pause : {0, 0, 0, 100, 200}) EXPECT_EQ(pause_at(limiter, beginning), pause);
   // After 300 ms, 200 ms of the five requests' 500 ms remain, so one more may go. After a rest, the whole burst may go.
-  EXPECT_EQ(pause_at(limiter, start + milliseconds(300)), 0);
-  for (const std::int64_t pause : {0, 0, 0, 100}) EXPECT_EQ(pause_at(limiter, start + seconds(5)), pause);
+  EXPECT_EQ(pause_at(limiter, beginning + milliseconds(300)), 0);
+  for (const std::int64_t pause : {0, 0, 0, 100}) EXPECT_EQ(pause_at(limiter, beginning + seconds(5)), pause);
 }
 
 TEST(RateLimit, TakesNoPlaceBeyondTheDeadline) {
   RateLimiter limiter(RateLimit{10, 1});
-  EXPECT_EQ(pause_at(limiter, start), 0);
-  EXPECT_EQ(limiter.reserve(start, start, start + milliseconds(99), 0), std::nullopt);
-  EXPECT_EQ(limiter.reserve(start, start, start + milliseconds(100), 0), start + milliseconds(100));
-  EXPECT_EQ(pause_at(limiter, start), 200);
+  EXPECT_EQ(pause_at(limiter, beginning), 0);
+  EXPECT_EQ(limiter.reserve(beginning, beginning, beginning + milliseconds(99), 0), std::nullopt);
+  EXPECT_EQ(limiter.reserve(beginning, beginning, beginning + milliseconds(100), 0), beginning + milliseconds(100));
+  EXPECT_EQ(pause_at(limiter, beginning), 200);
 }
 
 TEST(RateLimit, CountsTheTimeBeforeARequestIsReadyForIt) {
   RateLimiter limiter(RateLimit{10, 1});
-  EXPECT_EQ(pause_at(limiter, start), 0);
-  EXPECT_EQ(limiter.reserve(start, start + milliseconds(500), start + seconds(1), 0), start + milliseconds(500));
-  EXPECT_EQ(pause_at(limiter, start), 200);
+  EXPECT_EQ(pause_at(limiter, beginning), 0);
+  EXPECT_EQ(limiter.reserve(beginning, beginning + milliseconds(500), beginning + seconds(1), 0),
+            beginning + milliseconds(500));
+  EXPECT_EQ(pause_at(limiter, beginning), 200);
 }
 
 TEST(RateLimit, HaltsAndThenGoesOnSpread) {
   RateLimiter limiter(RateLimit{});
-  limiter.pause(start + seconds(2));
-  EXPECT_EQ(pause_at(limiter, start, 0), 2000);
-  EXPECT_EQ(pause_at(limiter, start, 0.5), 2500);
-  EXPECT_EQ(pause_at(limiter, start, 1), 3000);
-  EXPECT_EQ(pause_at(limiter, start + milliseconds(1900), 1), 200);
-  EXPECT_EQ(pause_at(limiter, start + seconds(2), 1), 0);
-  limiter.pause(start + seconds(1));
-  EXPECT_EQ(pause_at(limiter, start, 0), 2000) << "a shorter pause does not shorten a longer one";
+  limiter.pause(beginning + seconds(2));
+  EXPECT_EQ(pause_at(limiter, beginning, 0), 2000);
+  EXPECT_EQ(pause_at(limiter, beginning, 0.5), 2500);
+  EXPECT_EQ(pause_at(limiter, beginning, 1), 3000);
+  EXPECT_EQ(pause_at(limiter, beginning + milliseconds(1900), 1), 200);
+  EXPECT_EQ(pause_at(limiter, beginning + seconds(2), 1), 0);
+  limiter.pause(beginning + seconds(1));
+  EXPECT_EQ(pause_at(limiter, beginning, 0), 2000) << "a shorter pause does not shorten a longer one";
 }
 
 TEST(RateLimit, IsPausedUntilTheMomentOfItsEnd) {
@@ -87,8 +88,8 @@ TEST(RateLimit, IsPausedUntilTheMomentOfItsEnd) {
 
 TEST(RateLimit, KeepsItsRateAfterAHalt) {
   RateLimiter limiter(RateLimit{10, 1});
-  limiter.pause(start + seconds(1));
-  for (const std::int64_t pause : {1000, 1100, 1200}) EXPECT_EQ(pause_at(limiter, start, 1), pause);
+  limiter.pause(beginning + seconds(1));
+  for (const std::int64_t pause : {1000, 1100, 1200}) EXPECT_EQ(pause_at(limiter, beginning, 1), pause);
 }
 
 TEST(RateLimit, GivesNoPlaceTwice) {
@@ -99,7 +100,7 @@ TEST(RateLimit, GivesNoPlaceTwice) {
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int j = 0; j < 500; ++j) {
-        const auto moment = limiter.reserve(start, start, start + std::chrono::hours(1), 0).value();
+        const auto moment = limiter.reserve(beginning, beginning, beginning + std::chrono::hours(1), 0).value();
         const std::lock_guard<std::mutex> lock(mutex);
         moments.insert(moment);
       }
@@ -107,7 +108,7 @@ TEST(RateLimit, GivesNoPlaceTwice) {
   }
   for (std::thread& thread : threads) thread.join();
   ASSERT_EQ(moments.size(), 2000U);
-  auto expected = start;
+  auto expected = beginning;
   for (const auto moment : moments) {
     EXPECT_EQ(moment, expected);
     expected += milliseconds(1);
@@ -117,7 +118,7 @@ TEST(RateLimit, GivesNoPlaceTwice) {
 class LimitedClient : public ::testing::Test {
  protected:
   LimitedClient() : transport_(std::make_shared<MockTransport>()) {
-    options_.steady_clock = [] { return start; };
+    options_.steady_clock = [] { return beginning; };
     options_.random = [] { return 0.5; };
     transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
   }

@@ -30,13 +30,6 @@ const std::string signature = [] {
   return made + "==";
 }();
 
-std::string replaced(std::string text, const std::string& what, const std::string& by) {
-  for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += by.size()) {
-    text.replace(at, what.size(), by);
-  }
-  return text;
-}
-
 std::string wrapped(const std::string& text, std::size_t width, const std::string& by) {
   std::string lines;
   for (std::size_t at = 0; at < text.size(); at += width) lines += (at == 0 ? "" : by) + text.substr(at, width);

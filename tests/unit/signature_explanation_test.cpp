@@ -27,7 +27,7 @@ const std::string nonce = "593BEC0C930BF1AFEB40B4A08C8FB242";
 const std::string body =
     R"({"out_trade_no":"订单/1&2","mchid":"1230000109","sub_mchid":"1900000109","bonus_value":30})";
 
-const MessageParts sent{"POST", url, timestamp, nonce, body};
+const MessageParts parts_sent{"POST", url, timestamp, nonce, body};
 const MessageContext context{"127.0.0.1:8443", "1900000001", "0A8B07E7", {"0123456789ABCDEF0123456789ABCDEF"}};
 
 EVP_PKEY* platform_key() {
@@ -35,12 +35,12 @@ EVP_PKEY* platform_key() {
   return key.get();
 }
 
-std::string explanation(const std::string& signature, const MessageParts& parts = sent) {
+std::string explanation(const std::string& signature, const MessageParts& parts = parts_sent) {
   return explain_signature(parts, context, signature, test_key(),
                            {{"the private key of WeChat Pay's public key", platform_key()}});
 }
 
-std::string explanation_of_message(const std::string& message, const MessageParts& parts = sent) {
+std::string explanation_of_message(const std::string& message, const MessageParts& parts = parts_sent) {
   return explanation(sign_with(test_key(), message), parts);
 }
 
@@ -92,13 +92,6 @@ std::string hex_of(const std::string& bytes) {
   return hex;
 }
 
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
-  return text;
-}
-
 struct Mistake {
   std::string signed_message;
   std::string says;
@@ -112,12 +105,12 @@ void expect_named(const std::vector<Mistake>& mistakes) {
 }
 
 TEST(SignatureExplanation, HasNothingToSayOfAGoodSignature) {
-  EXPECT_EQ(explanation_of_message(message_of(sent)), "");
-  EXPECT_EQ(message_of(sent), lines("POST", url, timestamp, nonce, body));
+  EXPECT_EQ(explanation_of_message(message_of(parts_sent)), "");
+  EXPECT_EQ(message_of(parts_sent), lines("POST", url, timestamp, nonce, body));
 }
 
 TEST(SignatureExplanation, NamesMistakesInTheFormOfTheMessage) {
-  const std::string good = message_of(sent);
+  const std::string good = message_of(parts_sent);
   expect_named({{good.substr(0, good.size() - 1), "no line feed after the body"},
                 {good + "\n", "one line feed too many"},
                 {replaced(good, "\n", "\r\n"), "CR LF"},
@@ -153,13 +146,14 @@ TEST(SignatureExplanation, NamesMistakesInMethodAndUrl) {
 }
 
 TEST(SignatureExplanation, NamesAQueryStringThatIsNotSigned) {
-  MessageParts with_query = sent;
+  MessageParts with_query = parts_sent;
   with_query.url += "?a=1";
-  EXPECT_TRUE(contains(explanation_of_message(message_of(sent), with_query), "a query string that it did not sign"));
+  EXPECT_TRUE(
+      contains(explanation_of_message(message_of(parts_sent), with_query), "a query string that it did not sign"));
 }
 
 TEST(SignatureExplanation, NamesAPathThatIsSignedEncodedAndSentAsItIs) {
-  MessageParts plain = sent;
+  MessageParts plain = parts_sent;
   plain.url = "/v3/marketing/membercard-open/cards/积/codes/1/bonus/commit";
   const std::string message =
       lines("POST", "/v3/marketing/membercard-open/cards/%E7%A7%AF/codes/1/bonus/commit", timestamp, nonce, body);
@@ -202,7 +196,7 @@ TEST(SignatureExplanation, NamesABodyThatWasParsedAndWrittenAgain) {
 }
 
 TEST(SignatureExplanation, NamesTheFormThatWasSignedWhereAnotherOneWasSent) {
-  MessageParts indented = sent;
+  MessageParts indented = parts_sent;
   indented.body = "{\n    \"a\": 1,\n    \"b\": [\n        2\n    ]\n}";
   const std::string text = explanation_of_message(with_body(R"({"a":1,"b":[2]})"), indented);
   EXPECT_TRUE(contains(text, "another form than it sent: without blanks and line breaks.")) << text;
@@ -222,9 +216,9 @@ TEST(SignatureExplanation, NamesABodyThatIsNotTheOneSent) {
        {with_body("\"" + replaced(body, "\"", "\\\"") + "\""), "serialized twice"},
        {with_body("out_trade_no=订单/1&2&mchid=1230000109&sub_mchid=1900000109&bonus_value=30"), "as key=value pairs"},
        {with_body(replaced(body, "订单", "??")), "question marks in the place of non-ASCII"}});
-  MessageParts ended = sent;
+  MessageParts ended = parts_sent;
   ended.body += "\n";
-  EXPECT_TRUE(contains(explanation_of_message(message_of(sent), ended), "a line break at the body's end"));
+  EXPECT_TRUE(contains(explanation_of_message(message_of(parts_sent), ended), "a line break at the body's end"));
 }
 
 TEST(SignatureExplanation, NamesTwoMistakesAtOnce) {
@@ -238,20 +232,21 @@ TEST(SignatureExplanation, NamesTwoMistakesAtOnce) {
 TEST(SignatureExplanation, SaysWhatToCompareWhereNoMistakeIsKnown) {
   const std::string text = explanation_of_message("something else\n");
   EXPECT_TRUE(contains(text, "Key and scheme are right")) << text;
-  EXPECT_TRUE(contains(text, std::to_string(message_of(sent).size()) + " bytes")) << text;
+  EXPECT_TRUE(contains(text, std::to_string(message_of(parts_sent).size()) + " bytes")) << text;
 }
 
 TEST(SignatureExplanation, NamesAKeyThatIsKnownAndOneThatIsNot) {
-  EXPECT_TRUE(contains(explanation(sign_with(platform_key(), message_of(sent))),
+  EXPECT_TRUE(contains(explanation(sign_with(platform_key(), message_of(parts_sent))),
                        "signed with the private key of WeChat Pay's public key"));
   const PkeyHandle another = make_rsa_key();
-  EXPECT_TRUE(contains(explanation(sign_with(another.get(), message_of(sent))), "signed with another private key"));
+  EXPECT_TRUE(
+      contains(explanation(sign_with(another.get(), message_of(parts_sent))), "signed with another private key"));
   const PkeyHandle larger = make_rsa_key(3072);
-  EXPECT_TRUE(contains(explanation(sign_with(larger.get(), message_of(sent))), "a key of 3072 bits"));
+  EXPECT_TRUE(contains(explanation(sign_with(larger.get(), message_of(parts_sent))), "a key of 3072 bits"));
 }
 
 TEST(SignatureExplanation, NamesAnotherScheme) {
-  const std::string message = message_of(sent);
+  const std::string message = message_of(parts_sent);
   for (const auto& [name, function] :
        {std::pair("SHA-1", EVP_sha1()), {"MD5", EVP_md5()}, {"SHA-384", EVP_sha384()}, {"SHA-512", EVP_sha512()}}) {
     EXPECT_TRUE(contains(explanation(signed_with_digest(function, message)), std::string("signed with ") + name + "."));
@@ -272,7 +267,7 @@ TEST(SignatureExplanation, NamesAnotherScheme) {
     }
   }
   const auto bare = [](EVP_PKEY_CTX* one) { EVP_PKEY_CTX_set_rsa_padding(one, RSA_PKCS1_PADDING); };
-  MessageParts small = sent;
+  MessageParts small = parts_sent;
   small.url = "/v3/certificates";
   EXPECT_TRUE(contains(explanation(signed_as(message_of(small), bare), small), "encrypted the message itself"));
   EXPECT_TRUE(contains(explanation(signed_as(sha256(message), bare)), "without the name of the hash function"));
@@ -283,13 +278,15 @@ TEST(SignatureExplanation, NamesAnotherScheme) {
 TEST(SignatureExplanation, TellsAnotherKeyFromRsassaPss) {
   const std::string by_chance = sign_with(platform_key(), "101349");
   EXPECT_TRUE(contains(explanation(by_chance), "signed with the private key of WeChat Pay's public key"));
-  EXPECT_TRUE(contains(explain_signature(sent, context, by_chance, test_key(), {}), "probably signed with RSASSA-PSS"));
+  EXPECT_TRUE(
+      contains(explain_signature(parts_sent, context, by_chance, test_key(), {}), "probably signed with RSASSA-PSS"));
   const std::string with_its_first_bit = sign_with(platform_key(), "24863");
-  EXPECT_TRUE(contains(explain_signature(sent, context, with_its_first_bit, test_key(), {}), "another private key"));
+  EXPECT_TRUE(
+      contains(explain_signature(parts_sent, context, with_its_first_bit, test_key(), {}), "another private key"));
 }
 
 TEST(SignatureExplanation, NamesASignatureThatIsNotPlainBase64) {
-  const std::string good = sign_with(test_key(), message_of(sent));
+  const std::string good = sign_with(test_key(), message_of(parts_sent));
   const std::string raw = *decode_base64(good);
   std::string in_lines = good;
   for (std::size_t at = 76; at < in_lines.size(); at += 77) in_lines.insert(at, " ");
@@ -312,7 +309,7 @@ TEST(SignatureExplanation, NamesASignatureThatIsNotPlainBase64) {
 }
 
 TEST(SignatureExplanation, NamesASignatureThatIsMadeWithoutAnRsaKey) {
-  const std::string message = message_of(sent);
+  const std::string message = message_of(parts_sent);
   const std::string hash = sha256(message);
   const PkeyHandle elliptic = make_elliptic_key();
   const auto hashed = [&message](const EVP_MD* function) { return digest_by(function, message); };
@@ -337,7 +334,7 @@ TEST(SignatureExplanation, NamesASignatureThatIsMadeWithoutAnRsaKey) {
 }
 
 TEST(SignatureExplanation, NamesASignatureThatIsCut) {
-  const std::string good = sign_with(test_key(), message_of(sent));
+  const std::string good = sign_with(test_key(), message_of(parts_sent));
   const std::string text = explanation(good.substr(0, 300));
   EXPECT_TRUE(contains(text, "has 225 bytes, one by the merchant's key has 256: it was cut")) << text;
   EXPECT_FALSE(contains(text, "another private key")) << text;
@@ -345,11 +342,12 @@ TEST(SignatureExplanation, NamesASignatureThatIsCut) {
 
 TEST(SignatureExplanation, ReadsSignaturesOfKeysOfAnySize) {
   const PkeyHandle larger = make_rsa_key(3072);
-  const std::string good = sign_with(larger.get(), message_of(sent));
-  EXPECT_TRUE(is_signed_with(larger.get(), message_of(sent), good));
-  EXPECT_FALSE(is_signed_with(larger.get(), message_of(sent) + " ", good));
-  EXPECT_FALSE(is_signed_with(test_key(), message_of(sent), good));
-  const std::string text = explain_signature(sent, context, sign_with(larger.get(), with_body("")), larger.get(), {});
+  const std::string good = sign_with(larger.get(), message_of(parts_sent));
+  EXPECT_TRUE(is_signed_with(larger.get(), message_of(parts_sent), good));
+  EXPECT_FALSE(is_signed_with(larger.get(), message_of(parts_sent) + " ", good));
+  EXPECT_FALSE(is_signed_with(test_key(), message_of(parts_sent), good));
+  const std::string text =
+      explain_signature(parts_sent, context, sign_with(larger.get(), with_body("")), larger.get(), {});
   EXPECT_TRUE(contains(text, "an empty body")) << text;
 }
 
@@ -372,14 +370,14 @@ TEST(SignatureExplanation, TakesBodiesOfAnySizeAndDepth) {
   for (const std::string& odd :
        {std::string(1U << 20U, '['), std::string(10000, '['), std::string(5000, '[') + std::string(5000, ']'),
         std::string("{\"a\":\"\xFF\"}"), std::string("\"text\""), std::string("1e999"), std::string("{\"\":{}}")}) {
-    MessageParts parts = sent;
+    MessageParts parts = parts_sent;
     parts.body = odd;
     EXPECT_TRUE(contains(explanation_of_message("x", parts), "Key and scheme are right"));
   }
 }
 
 TEST(FirstDifference, NamesTheLineAndTheByte) {
-  const std::string good = message_of(sent);
+  const std::string good = message_of(parts_sent);
   EXPECT_EQ(first_difference(good, good), "");
   EXPECT_TRUE(
       contains(first_difference(with_body(replaced(body, ":30", ":31")), good), "line 5 (the body), from byte"));

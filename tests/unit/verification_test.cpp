@@ -16,13 +16,13 @@ using namespace testing;
 
 namespace {
 
-constexpr std::int64_t now = 1722850421;
+constexpr std::int64_t verified_at = 1722850421;
 
 /// A signed 204, and functions to spoil it.
 class Verify : public ::testing::Test {
  protected:
   Verify()
-      : wechat_pay_({"1900000001", [this] { return at(now - offset_); }, MerchantStage::switching}),
+      : wechat_pay_({"1900000001", [this] { return at(verified_at - offset_); }, MerchantStage::switching}),
         keys_(wechat_pay_.platform_keys()) {}
 
   HttpResponse signed_answer() {
@@ -38,7 +38,7 @@ class Verify : public ::testing::Test {
   }
 
   void expect_fault(const HttpResponse& response, VerificationFault fault, const std::string& says) {
-    const auto result = verify(response, keys_, at(now));
+    const auto result = verify(response, keys_, at(verified_at));
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().kind, ErrorKind::unverified_answer);
     EXPECT_EQ(result.error().outcome, Outcome::unknown);
@@ -74,9 +74,9 @@ TEST(Verification, AcceptsWeChatPaysPublishedExample) {
 }
 
 TEST_F(Verify, AcceptsASigned204UnderThePublicKeyAndUnderTheCertificate) {
-  EXPECT_EQ(verify(signed_answer(), keys_, at(now)).value().serial, wechat_pay_.public_key_id());
+  EXPECT_EQ(verify(signed_answer(), keys_, at(verified_at)).value().serial, wechat_pay_.public_key_id());
   ASSERT_TRUE(keys_.announce(wechat_pay_.certificate_serial()));
-  EXPECT_EQ(verify(signed_answer(), keys_, at(now)).value().serial, wechat_pay_.certificate_serial());
+  EXPECT_EQ(verify(signed_answer(), keys_, at(verified_at)).value().serial, wechat_pay_.certificate_serial());
 }
 
 TEST_F(Verify, RepeatsNoSignatureThatStandsInTheWrongHeader) {
@@ -85,7 +85,7 @@ TEST_F(Verify, RepeatsNoSignatureThatStandsInTheWrongHeader) {
   for (const char* name : {"Wechatpay-Serial", "Wechatpay-Signature-Type", "Wechatpay-Timestamp"}) {
     HttpResponse mixed_up = answer;
     set(mixed_up, name, signature);
-    const auto result = verify(mixed_up, keys_, at(now));
+    const auto result = verify(mixed_up, keys_, at(verified_at));
     ASSERT_FALSE(result) << name;
     EXPECT_TRUE(contains(result.error().message, "[redacted]")) << result.error().message;
     EXPECT_FALSE(contains(result.error().message, signature.substr(0, 20))) << result.error().message;
@@ -162,7 +162,7 @@ TEST_F(Verify, FindsNoKeyUnderASerialWithAControlCharacter) {
 TEST_F(Verify, AllowsTheClocks300SecondsEitherWayAndTellsTheOffset) {
   for (const std::int64_t offset : {-300, -1, 0, 299, 300}) {
     offset_ = offset;
-    const auto result = verify(signed_answer(), keys_, at(now));
+    const auto result = verify(signed_answer(), keys_, at(verified_at));
     ASSERT_TRUE(result) << offset << result.error().message;
     EXPECT_EQ(result->clock_offset.count(), offset);
   }
@@ -170,7 +170,7 @@ TEST_F(Verify, AllowsTheClocks300SecondsEitherWayAndTellsTheOffset) {
   expect_fault(signed_answer(), VerificationFault::timestamp_out_of_range, "301 s behind the local clock");
   offset_ = -600;
   expect_fault(signed_answer(), VerificationFault::timestamp_out_of_range, "600 s ahead of the local clock");
-  EXPECT_EQ(verify(signed_answer(), keys_, at(now)).error().answer()->clock_offset, std::chrono::seconds(-600));
+  EXPECT_EQ(verify(signed_answer(), keys_, at(verified_at)).error().answer()->clock_offset, std::chrono::seconds(-600));
 }
 
 TEST_F(Verify, NamesAnUnknownSerialAndTheKnownOnes) {
@@ -204,7 +204,7 @@ TEST_F(Verify, RefusesAnyChangeToWhatWasSigned) {
   set(nonce, "Wechatpay-Nonce", "another");
   expect_fault(nonce, VerificationFault::signature_mismatch, "changed or forged");
   HttpResponse timestamp = signed_answer();
-  set(timestamp, "Wechatpay-Timestamp", std::to_string(now + 1));
+  set(timestamp, "Wechatpay-Timestamp", std::to_string(verified_at + 1));
   expect_fault(timestamp, VerificationFault::signature_mismatch, "changed or forged");
   HttpResponse serial = signed_answer();
   set(serial, "Wechatpay-Serial", wechat_pay_.certificate_serial());
@@ -222,7 +222,7 @@ TEST_F(Verify, LooksAtTheSignatureTypeWhereOneIsNamed) {
   answer.headers.erase(std::remove_if(answer.headers.begin(), answer.headers.end(),
                                       [](const HttpHeader& h) { return h.name == "Wechatpay-Signature-Type"; }),
                        answer.headers.end());
-  EXPECT_TRUE(verify(answer, keys_, at(now)));
+  EXPECT_TRUE(verify(answer, keys_, at(verified_at)));
 }
 
 TEST_F(Verify, LeavesOpenSslsErrorQueueAsItFoundIt) {
@@ -231,7 +231,7 @@ TEST_F(Verify, LeavesOpenSslsErrorQueueAsItFoundIt) {
   answer.body = "changed";
   ERR_raise(ERR_LIB_USER, 42);
   const unsigned long before = ERR_peek_last_error();
-  EXPECT_FALSE(verify(answer, keys_, at(now)));
+  EXPECT_FALSE(verify(answer, keys_, at(verified_at)));
   EXPECT_EQ(ERR_get_error(), before);
   EXPECT_EQ(ERR_get_error(), 0U);
 }
