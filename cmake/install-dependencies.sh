@@ -31,6 +31,7 @@ matrix='
 clang++|command clang++|clang|clang|clang|clang|llvm
 libc++|libcxx|libc++-dev libc++abi-dev|libcxx-devel libcxxabi-devel|libc++-dev|libc++|-
 its sanitizers|sanitizers|libclang-rt-dev|compiler-rt|compiler-rt|compiler-rt|llvm
+ccache|command ccache|ccache|ccache|ccache|ccache|ccache
 clang-format|command clang-format|clang-format|clang-tools-extra|clang-extra-tools|clang|clang-format
 clang-tidy|command clang-tidy|clang-tidy|clang-tools-extra|clang-extra-tools|clang|llvm
 Redis|command redis-server|redis-server|redis|redis|redis|redis

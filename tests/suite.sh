@@ -1,9 +1,12 @@
 # shellcheck shell=bash
 # Shared by run.sh and matrix.sh, which source it from the project's root.
 
-# begin STAGE: starts a stage. If something fails, the stage's name is the last line of the output.
+# begin STAGE: starts a stage, and prints how long the one before took. If something fails, the stage's name is the last
+# line of the output.
 begin() {
+  [ -z "${stage:-}" ] || echo "-- $((SECONDS - stage_began)) s"
   stage=$1
+  stage_began=$SECONDS
   echo "== $stage"
 }
 trap '[ $? = 0 ] || echo "FAILED: ${stage:-the beginning}" >&2' EXIT
@@ -36,12 +39,13 @@ quietly() {
 }
 
 # build NAME COMPILER STANDARD [CMAKE ARGUMENT...]: builds all targets, or those in $targets. Warnings are errors.
+# Compiles several sources as one, which takes less time. With unity=OFF, each source is compiled by itself.
 build() {
   local name=$1 compiler=$2 standard=$3
   shift 3
   begin "$name: $compiler as C++$standard $*"
   quietly "build/$name/configure.log" cmake -S . -B "build/$name" -G Ninja \
-    -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_STANDARD="$standard" "$@"
+    -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_STANDARD="$standard" "-DCMAKE_UNITY_BUILD=${unity:-ON}" "$@"
   # shellcheck disable=SC2086  # several targets are several words
   quietly "build/$name/build.log" cmake --build "build/$name" --target ${targets:-all}
 }

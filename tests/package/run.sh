@@ -13,12 +13,11 @@ quietly() {
   "$@" > "$build/log" 2>&1 || { cat "$build/log" >&2; fail "$*"; }
 }
 
-# build NAME SOURCE [CMAKE ARGUMENT...]: a unity build, because it is fast and some projects use it. With unity=OFF,
-# each source is compiled by itself.
+# build NAME SOURCE [CMAKE ARGUMENT...]: with unity=ON, compiles several sources at once, as some projects do.
 build() {
   local name=$1 from=$2
   shift 2
-  quietly cmake -S "$from" -B "$build/$name" "-DCMAKE_UNITY_BUILD=${unity:-ON}" "$@"
+  quietly cmake -S "$from" -B "$build/$name" "-DCMAKE_UNITY_BUILD=${unity:-OFF}" "$@"
   quietly cmake --build "$build/$name" --parallel 2
 }
 
@@ -37,7 +36,7 @@ compile() {
 }
 
 echo "-- FetchContent: examples/fetch_content, from the local source"
-unity=OFF build fetch_content "$source/examples/fetch_content" -DFETCHCONTENT_SOURCE_DIR_WECHATPAY_BONUS_COMMIT="$source"
+build fetch_content "$source/examples/fetch_content" -DFETCHCONTENT_SOURCE_DIR_WECHATPAY_BONUS_COMMIT="$source"
 status=0
 message=$("$build/fetch_content/credit_points" /no/such/cert.pem key.pem pub_key.pem PUB_KEY_ID_1 2>&1) || status=$?
 [ $status = 2 ] || fail "exit status $status"
@@ -45,14 +44,14 @@ grep -q '^/no/such/cert.pem: cannot be opened' <<< "$message" || fail "message: 
 
 echo "-- add_subdirectory, and what comes in with the library, static and shared"
 for shared in OFF ON; do
-  build "leak_check_$shared" "$source/tests/package/leak_check" \
+  unity=$shared build "leak_check_$shared" "$source/tests/package/leak_check" \
     -DWECHATPAY_SOURCE="$source" -DBUILD_SHARED_LIBS=$shared
   quietly "$build/leak_check_$shared/leak_check"
   quietly "$build/leak_check_$shared/consumer" "$vectors"
 done
 
 echo "-- with the bodies included into the user's sources"
-unity=OFF build header_only "$source/tests/package/header_only" -DWECHATPAY_SOURCE="$source"
+build header_only "$source/tests/package/header_only" -DWECHATPAY_SOURCE="$source"
 quietly "$build/header_only/header_only" "$vectors"
 if nm --defined-only "$build/header_only/wechatpay_bonus_commit/libwechatpay_bonus_commit.a" 2> /dev/null |
   grep -q ' T .*BonusCommitClient6commit'; then fail "the bodies are compiled, too"; fi
@@ -88,10 +87,10 @@ build find_package_own_third_parties "$source/tests/package/find_package" \
   -DCMAKE_PREFIX_PATH="$build/prefix_own_third_parties"
 quietly "$build/find_package_own_third_parties/consumer" "$vectors"
 
-unity=OFF build library_OFF "$source" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
+build library_OFF "$source" -G Ninja -DCMAKE_CXX_STANDARD=20 -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
   -DWECHATPAY_BONUS_COMMIT_BUILD_TESTS=OFF
 # Includes the examples, to check that they and the tool find everything they use in the shared library.
-build library_ON "$source" -DBUILD_SHARED_LIBS=ON
+unity=ON build library_ON "$source" -DBUILD_SHARED_LIBS=ON
 for shared in OFF ON; do
   echo "-- installed to a prefix and moved from there: BUILD_SHARED_LIBS=$shared"
   prefix=$build/prefix_$shared
@@ -161,7 +160,7 @@ others=$(sed -n '/^T /!s/^. //p' <<< "$symbols" | grep -vxE "$types|_Z(T[ISV]|GV
 [ -z "$others" ] || fail "exported besides: $others"
 
 echo "-- libc++"
-build library_libcxx "$source" -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS=-stdlib=libc++ \
+unity=ON build library_libcxx "$source" -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS=-stdlib=libc++ \
   -DCMAKE_CXX_STANDARD=20 -DCMAKE_INSTALL_PREFIX="$build/prefix_libcxx" \
   -DWECHATPAY_BONUS_COMMIT_BUILD_TESTING_SUPPORT=OFF -DWECHATPAY_BONUS_COMMIT_BUILD_SANDBOX=OFF \
   -DWECHATPAY_BONUS_COMMIT_BUILD_TESTS=OFF -DWECHATPAY_BONUS_COMMIT_BUILD_TOOL=OFF \
