@@ -85,9 +85,10 @@ void add_present(Text& text, const Metrics& metrics, bool outbox_halted) {
   text.sample(metrics.in_flight);
   text.family("breaker_open", "gauge", "1: one order alone is tried, after 20 failures in a row or at the start.");
   text.sample(metrics.breaker_closed ? 0 : 1);
-  text.family("halted", "gauge", "What holds rows back: 1, or how many merchants lack a permission.");
+  text.family("halted", "gauge", "What holds rows back: 1, or how many merchants are held.");
   text.sample(metrics.rate_limited || outbox_halted ? 1 : 0, "cause=\"rate_limit\"");
-  text.sample(metrics.merchants_held, "cause=\"permission\"");
+  text.sample(metrics.merchants_without_permission, "cause=\"permission\"");
+  text.sample(metrics.merchants_doubted, "cause=\"merchant_id\"");
   text.sample(metrics.database_failing_since ? 1 : 0, "cause=\"database\"");
 }
 
@@ -105,8 +106,9 @@ void add_observed(Text& text, const Observation& observed) {
   text.sample(std::to_string(status.oldest_unsettled_seconds));
   text.family("clock_offset_seconds", "gauge", "The clock of the database minus that of this machine.");
   text.sample(std::to_string(observed.health.clock_offset_seconds));
+  if (!observed.health.oldest_transaction_seconds) return;
   text.family("oldest_transaction_seconds", "gauge", "For how long the oldest transaction of the database is open.");
-  text.sample(std::to_string(observed.health.oldest_transaction_seconds));
+  text.sample(std::to_string(*observed.health.oldest_transaction_seconds));
 }
 
 }  // namespace

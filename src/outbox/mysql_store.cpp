@@ -152,25 +152,10 @@ std::map<std::string, std::string> MysqlStore::candidates(const Claim& claim) {
   return due;
 }
 
-/// Gives the unused part of the rate back. If this fails, the claimed rows are still used, and other workers wait a
-/// moment longer.
 void MysqlStore::give_back(const Claim& claim, std::size_t rows) {
-  try {
-    session_->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = next_at - " + interval(claim.pace.time_of(rows)) +
-                        " WHERE name = $1 AND next_at > NOW(6)",
-                    {claim.merchant});
-  } catch (const DatabaseError&) {  // a lasting fault shows again in the next statement
-  }
-}
-
-std::vector<Row> MysqlStore::claim(const Claim& claim) {
-  const bool paced = claim.pace.per_second > 0;
-  const bool may_claim = this->may_claim(claim);
-  waits_for_rate_ = paced && !may_claim;
-  if (!may_claim) return {};
-  std::vector<Row> rows = take(claim);
-  if (paced && rows.size() < claim.most) give_back(claim, claim.most - rows.size());
-  return rows;
+  session_->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = next_at - " + interval(claim.pace.time_of(rows)) +
+                      " WHERE name = $1 AND next_at > NOW(6)",
+                  {claim.merchant});
 }
 
 /// Claims by compare-and-swap. This takes no gap locks, and works on servers without SKIP LOCKED.

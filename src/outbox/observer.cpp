@@ -12,6 +12,7 @@ Observer::~Observer() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     ending_ = true;
+    if (administration_ != nullptr) administration_->interrupt();
   }
   changed_.notify_all();
   thread_.join();
@@ -33,15 +34,28 @@ void Observer::run() {
 /// If an observation fails, the previous one is kept. Health and metrics show that it gets old.
 void Observer::look() {
   try {
-    Observation observation;
-    const auto administration = open_();
-    observation.time = Observation::Clock::now();
-    observation.status = administration->status();
-    observation.health = administration->health();
-    const std::lock_guard<std::mutex> lock(mutex_);
-    latest_ = std::move(observation);
+    auto administration = open_();
+    Administration& used = *administration;
+    if (use(std::move(administration))) observe(used);
   } catch (const std::exception&) {
   }
+  use(nullptr);
+}
+
+void Observer::observe(Administration& administration) {
+  Observation observation;
+  observation.time = Observation::Clock::now();
+  observation.status = administration.status();
+  observation.health = administration.health();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  latest_ = std::move(observation);
+}
+
+/// From here on, the destructor can interrupt it. Returns false if the destructor has already begun.
+bool Observer::use(std::unique_ptr<Administration> administration) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  administration_.swap(administration);
+  return !ending_;
 }
 
 }  // namespace wechatpay::bonus_commit::outbox

@@ -24,6 +24,8 @@ class Observer {
   explicit Observer(Open open, std::chrono::milliseconds pause = std::chrono::seconds(15));
   Observer(const Observer&) = delete;
   Observer& operator=(const Observer&) = delete;
+
+  /// Cuts an observation in progress.
   ~Observer();
 
   /// The latest observation that succeeded. Thread-safe.
@@ -31,13 +33,16 @@ class Observer {
 
  private:
   void look();
+  void observe(Administration& administration);
+  bool use(std::unique_ptr<Administration> administration);
   void run();
 
   const Open open_;
   const std::chrono::milliseconds pause_;
-  mutable std::mutex mutex_;  ///< guards the next three
+  mutable std::mutex mutex_;  ///< guards the next four
   std::condition_variable changed_;
   std::optional<Observation> latest_;
+  std::unique_ptr<Administration> administration_;  ///< null: no observation is in progress
   bool ending_ = false;
   std::thread thread_;
 };

@@ -246,6 +246,10 @@ FROM (SELECT 'wechatpay_bonus_outbox' || suffix AS name, unnest(privileges) AS p
 WHERE to_regclass(t.name) IS NOT NULL AND NOT has_table_privilege(to_regclass(t.name), t.privilege)
 ORDER BY 1)");
   for (const auto& line : missing) health.missing_rights.push_back(line.at(0));
+  if (session_->query("SELECT pg_has_role('pg_read_all_stats', 'USAGE')").at(0).at(0) != "t") {
+    health.right_to_see_transactions = "pg_read_all_stats";
+    return health;
+  }
   health.oldest_transaction_seconds = number_of(
       session_
           ->query("SELECT coalesce(extract(epoch FROM max(now() - xact_start)), 0)::bigint FROM pg_stat_activity "

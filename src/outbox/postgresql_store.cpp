@@ -179,10 +179,9 @@ void PostgresqlStore::open(const Owner& owner) {
                   {owner.merchant});
 }
 
-/// Reserves the time of all rows that are asked for, if the burst limit allows it. A time too far in the future was
-/// written before the database's clock was set back, and is replaced.
-bool PostgresqlStore::take_pace(const Claim& claim) {
+bool PostgresqlStore::may_claim(const Claim& claim) {
   const Pace& pace = claim.pace;
+  if (!(pace.per_second > 0)) return true;  // the claim's own statement looks for a halt
   const std::string farthest = "now() + " + interval(pace.farthest());
   return !session_
               ->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = CASE WHEN next_at <= " + farthest +
@@ -194,24 +193,10 @@ bool PostgresqlStore::take_pace(const Claim& claim) {
               .empty();
 }
 
-/// Gives the unused part of the rate back. If this fails, the claimed rows are still used, and other workers wait a
-/// moment longer.
 void PostgresqlStore::give_back(const Claim& claim, std::size_t rows) {
-  try {
-    session_->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = next_at - " + interval(claim.pace.time_of(rows)) +
-                        " WHERE name = $1 AND next_at > now()",
-                    {claim.merchant});
-  } catch (const DatabaseError&) {  // a lasting fault shows again in the next statement
-  }
-}
-
-std::vector<Row> PostgresqlStore::claim(const Claim& claim) {
-  const bool paced = claim.pace.per_second > 0;
-  waits_for_rate_ = paced && !take_pace(claim);
-  if (waits_for_rate_) return {};
-  std::vector<Row> rows = take(claim);
-  if (paced && rows.size() < claim.most) give_back(claim, claim.most - rows.size());
-  return rows;
+  session_->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = next_at - " + interval(claim.pace.time_of(rows)) +
+                      " WHERE name = $1 AND next_at > now()",
+                  {claim.merchant});
 }
 
 std::vector<Row> PostgresqlStore::take(const Claim& claim) {

@@ -7,17 +7,16 @@
 #include <string>
 #include <vector>
 
+#include "src/outbox/paced_store.hpp"
 #include "src/outbox/store.hpp"
 
 namespace wechatpay::bonus_commit::outbox {
 
-class PostgresqlStore : public Store {
+class PostgresqlStore : public PacedStore {
  public:
   explicit PostgresqlStore(std::unique_ptr<Session> session) : session_(std::move(session)) {}
 
   void open(const Owner& owner) override;
-  std::vector<Row> claim(const Claim& claim) override;
-  bool waits_for_rate() const override { return waits_for_rate_; }
   std::vector<Merchant> merchants_due(const Claim& claim) override;
   std::vector<HeldRow> renew(const std::vector<HeldRow>& rows, std::chrono::milliseconds lease) override;
   Settled settle(const std::vector<Settlement>& settlements) override;
@@ -27,12 +26,11 @@ class PostgresqlStore : public Store {
 
  private:
   std::map<std::string, std::string> about();
-  bool take_pace(const Claim& claim);
-  void give_back(const Claim& claim, std::size_t rows);
-  std::vector<Row> take(const Claim& claim);
+  bool may_claim(const Claim& claim) override;
+  std::vector<Row> take(const Claim& claim) override;
+  void give_back(const Claim& claim, std::size_t rows) override;
 
   const std::unique_ptr<Session> session_;
-  bool waits_for_rate_ = false;
 };
 
 class PostgresqlAdministration : public Administration {
@@ -48,6 +46,7 @@ class PostgresqlAdministration : public Administration {
   std::uint64_t prune(std::chrono::hours age) override;
   std::uint64_t resume() override;
   Health health() override;
+  void interrupt() override { session_->interrupt(); }
 
  private:
   std::uint64_t take_dead(DeadRows which, const std::string& and_then);

@@ -36,9 +36,12 @@ void Relay::request_stop() {
   results_->wake();
 }
 
-void Relay::cut_statement() {
+bool Relay::cut_statement() {
   const std::lock_guard<std::mutex> lock(store_mutex_);
-  if (stop_requested_ && !stop_noticed_ && store_ != nullptr) store_->interrupt();
+  if (!stop_requested_ || stop_noticed_) return true;
+  if (store_ == nullptr) return false;
+  store_->interrupt();
+  return true;
 }
 
 void Relay::set_store(std::unique_ptr<Store> store) {
@@ -60,8 +63,11 @@ void Relay::publish() {
   metrics_.breaker_closed = breaker_.closed();
   metrics_.calls_fail = breaker_.failing();
   metrics_.rate_limited = now < rate_limited_until_;
-  metrics_.merchants_held = static_cast<std::size_t>(std::count_if(
-      merchants_held_.begin(), merchants_held_.end(), [now](const auto& merchant) { return now < merchant.second; }));
+  metrics_.merchants_without_permission = metrics_.merchants_doubted = 0;
+  for (const auto& [merchant, held] : merchants_held_) {
+    if (now >= held.until) continue;
+    ++(held.doubted ? metrics_.merchants_doubted : metrics_.merchants_without_permission);
+  }
   const std::lock_guard<std::mutex> lock(published_mutex_);
   published_ = metrics_;
 }
@@ -162,9 +168,9 @@ void Relay::note_meaning(const Held& held, const CommitResult& result) {
   if (result || meaning == Meaning::not_called) return;
   const Error& error = result.error();
   if (meaning == Meaning::permission_missing) {
-    merchants_held_[merchant] = now + permission_pause;
+    merchants_held_[merchant] = {now + permission_pause, false};
   } else if (meaning == Meaning::setup_doubtful && !holds(merchant)) {
-    merchants_held_[merchant] = now + doubtful_pause;
+    merchants_held_[merchant] = {now + doubtful_pause, true};
   }
   const Answer* const answer = error.answer();
   const std::string cause = std::string(to_string(error.kind)) + std::to_string(error.http_status()) +
@@ -186,7 +192,7 @@ void Relay::note_failure() {
 
 bool Relay::holds(const std::string& merchant) const {
   const auto held = merchants_held_.find(merchant);
-  return held != merchants_held_.end() && now() < held->second;
+  return held != merchants_held_.end() && now() < held->second.until;
 }
 
 void Relay::add(Settlement settlement, std::string called_order) {
@@ -239,8 +245,8 @@ void Relay::start(std::uint64_t call) {
   std::optional<std::chrono::milliseconds> not_now;
   std::string why;
   if (merchant != merchants_held_.end()) {
-    if (now < merchant->second) {
-      not_now = std::chrono::duration_cast<std::chrono::milliseconds>(merchant->second - now);
+    if (now < merchant->second.until) {
+      not_now = std::chrono::duration_cast<std::chrono::milliseconds>(merchant->second.until - now);
       why = "WeChat Pay refused another row of this merchant";
     } else {
       merchants_held_.erase(merchant);

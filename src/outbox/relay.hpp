@@ -72,8 +72,8 @@ class Relay {
   void request_stop();
 
   /// Cuts the connection if run() has not noticed the stop yet because a statement takes long. Call it some time after
-  /// request_stop(). Thread-safe.
-  void cut_statement();
+  /// request_stop(). Returns false if run() is opening a connection, which cannot be cut. Thread-safe.
+  bool cut_statement();
 
   /// What the relay has done so far, without an observation of the outbox. Thread-safe.
   Metrics metrics() const;
@@ -87,6 +87,11 @@ class Relay {
     Lease lease;
     Clock::time_point claimed_at;
     bool started = false;
+  };
+
+  struct HeldMerchant {
+    Clock::time_point until;
+    bool doubted = false;  ///< WeChat Pay refused its id, not a permission
   };
 
   struct Decided {
@@ -159,8 +164,8 @@ class Relay {
   std::uint64_t last_call_ = 0;
   Breaker breaker_;
   Polling polling_;
-  std::map<std::string, Clock::time_point> merchants_held_;  ///< until when each is held, after a refusal
-  std::string last_resume_;                                  ///< the last value read from the database
+  std::map<std::string, HeldMerchant> merchants_held_;  ///< after a refusal; some are not held any more
+  std::string last_resume_;                             ///< the last value read from the database
   Clock::time_point halted_until_ = Clock::time_point::min();
   Clock::time_point rate_limited_until_ = Clock::time_point::min();  ///< halted_until_, kept when the database has it
   std::optional<std::chrono::milliseconds> new_halt_;  ///< to be written to the database, which then stops claims

@@ -132,9 +132,11 @@ struct DeadRows {
 /// What `doctor` checks.
 struct Health {
   std::string server{};
-  std::vector<std::string> missing_rights{};    ///< of the rights that a relay needs; an operator needs more
-  std::int64_t clock_offset_seconds = 0;        ///< the database's clock minus this machine's
-  std::int64_t oldest_transaction_seconds = 0;  ///< how long the oldest transaction has been open
+  std::vector<std::string> missing_rights{};  ///< of the rights that a relay needs; an operator needs more
+  std::int64_t clock_offset_seconds = 0;      ///< the database's clock minus this machine's
+  /// How long the oldest transaction has been open; nothing: this user has no right to see the transactions of others.
+  std::optional<std::int64_t> oldest_transaction_seconds{};
+  std::string right_to_see_transactions{};  ///< the right that is missing then
 };
 
 /// The outbox operations of an operator. Each member throws DatabaseError.
@@ -156,6 +158,9 @@ class Administration {
   virtual std::uint64_t prune(std::chrono::hours age) = 0;   ///< deletes done rows older than `age`; returns how many
   virtual std::uint64_t resume() = 0;  ///< ends halts and makes waiting rows due; returns the number of rows
   virtual Health health() = 0;
+
+  /// As Store::interrupt(). Thread-safe.
+  virtual void interrupt() {}
 };
 
 /// Connects. Each throws DatabaseError.

@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "arguments.hpp"
@@ -127,6 +128,21 @@ void print_dead(outbox::Administration& administration, outbox::DeadRows which, 
   if (json) print(document);
 }
 
+void judge_oldest_transaction(const outbox::Health& health, Findings& findings) {
+  constexpr std::string_view step = "oldest transaction";
+  if (!health.oldest_transaction_seconds) {
+    findings.open(step, "this user cannot see it: grant " + health.right_to_see_transactions +
+                            ", which the metric oldest_transaction_seconds and its alert need, too");
+    return;
+  }
+  const std::string open_for = "open for " + std::to_string(*health.oldest_transaction_seconds) + " s";
+  if (*health.oldest_transaction_seconds > 300) {
+    findings.doubtful(step, open_for + ": meanwhile the database cannot clean up settled rows");
+  } else {
+    findings.good(step, open_for);
+  }
+}
+
 int look_at_health(const std::string& url, bool json) {
   Findings findings(json);
   try {
@@ -150,13 +166,7 @@ int look_at_health(const std::string& url, bool json) {
     for (const std::string& right : health.missing_rights) missing += (missing.empty() ? "" : ", ") + right;
     if (missing.empty()) findings.good("rights", "all that a relay needs");
     if (!missing.empty()) findings.bad("rights", "missing: " + missing);
-    const auto open_for = std::to_string(health.oldest_transaction_seconds) + " s";
-    if (health.oldest_transaction_seconds > 300) {
-      findings.doubtful("oldest transaction",
-                        "open for " + open_for + ": meanwhile the database cannot clean up settled rows");
-    } else {
-      findings.good("oldest transaction", "open for " + open_for);
-    }
+    judge_oldest_transaction(health, findings);
     if (status.halted_seconds > 0) {
       findings.doubtful("halt",
                         "for " + std::to_string(status.halted_seconds) + " s: " + outbox::shown(status.why_halted));

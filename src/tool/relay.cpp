@@ -73,6 +73,7 @@ void watch(outbox::Relay& relay, Screen& screen, const std::atomic<bool>& ended,
   constexpr int pause = 200;  // milliseconds
   RelayProgress progress;
   bool stopping = false;
+  bool told = false;
   std::chrono::steady_clock::time_point cut_at;
   const auto show = [&](bool last) {
     const int width = Screen::width();
@@ -82,7 +83,10 @@ void watch(outbox::Relay& relay, Screen& screen, const std::atomic<bool>& ended,
   while (!ended) {
     show(false);
     if (stopping) {
-      if (std::chrono::steady_clock::now() >= cut_at) relay.cut_statement();
+      if (std::chrono::steady_clock::now() >= cut_at && !relay.cut_statement() && !told) {
+        screen.say("ending: waiting for the attempt to connect to the database, at most 5 s for each address");
+        told = true;
+      }
       std::this_thread::sleep_for(std::chrono::milliseconds(pause));
     } else if (interrupted_within(interruption, pause)) {
       stopping = true;

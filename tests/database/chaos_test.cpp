@@ -294,10 +294,11 @@ TEST_P(Chaos, TheToolShowsOnATerminalHowFarItIs) {
 }
 
 TEST_P(Chaos, TheToolMakesShowsAndMendsTheOutbox) {
-  const std::string empty = server_.url(server_.new_database());
-  const auto tool = [&](const std::string& arguments) {
-    return run("WECHATPAY_DATABASE=" + shell_word(empty) + " " + shell_word(WECHATPAY_TOOL) + " outbox " + arguments +
-               " 2>&1");
+  const std::string database = server_.new_database();
+  const std::string empty = server_.url(database);
+  const auto tool = [&](const std::string& arguments, const std::string& user = "") {
+    return run("WECHATPAY_DATABASE=" + shell_word(server_.url(database, user)) + " " + shell_word(WECHATPAY_TOOL) +
+               " outbox " + arguments + " 2>&1");
   };
   EXPECT_TRUE(contains(tool("status").output, "wechatpay_bonus_outbox_about"));
   const std::string statements = tool("install --sql").output;
@@ -324,6 +325,18 @@ TEST_P(Chaos, TheToolMakesShowsAndMendsTheOutbox) {
   const CommandResult doctor = tool("doctor");
   EXPECT_EQ(doctor.status, 0) << doctor.output;
   EXPECT_TRUE(contains(doctor.output, "ok    rights")) << doctor.output;
+  EXPECT_TRUE(contains(doctor.output, "ok    oldest transaction")) << doctor.output;
+
+  const bool postgresql = server_.name() == "PostgreSQL";
+  const std::string role = "visitor_of_" + database;
+  const std::string user = postgresql ? role : "'" + role + "'@'localhost'";
+  connect(empty)->execute((postgresql ? "CREATE ROLE " + role + " LOGIN" : "CREATE USER " + user) +
+                          "; GRANT SELECT ON " + (postgresql ? "ALL TABLES IN SCHEMA public" : database + ".*") +
+                          " TO " + user + ";");
+  const std::string visit = tool("doctor", role).output;
+  EXPECT_TRUE(contains(visit, "?   oldest transaction")) << visit;
+  EXPECT_TRUE(contains(visit, postgresql ? "grant pg_read_all_stats," : "grant PROCESS,")) << visit;
+  connect(empty)->execute((postgresql ? "DROP OWNED BY " + role + "; DROP ROLE " : "DROP USER ") + user + ";");
 }
 
 INSTANTIATE_TEST_SUITE_P(Databases, Chaos, ::testing::ValuesIn(servers()), server_name);

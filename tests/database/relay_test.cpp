@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <numeric>
 #include <thread>
@@ -51,7 +52,7 @@ class Running {
     return log_;
   }
   void request_stop() { relay_.request_stop(); }
-  void cut_statement() { relay_.cut_statement(); }
+  bool cut_statement() { return relay_.cut_statement(); }
   Metrics metrics() const { return relay_.metrics(); }
   bool said(const std::string& text) const { return contains(log(), text); }
 
@@ -463,6 +464,8 @@ TEST_P(RelayTest, OneCallShowsThatAMerchantsIdIsWrongAndItsOtherRowsWaitAMinute)
     return number("SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NULL AND last_error IS NOT NULL") == 10;
   })) << relay->log();
   EXPECT_EQ(calls, 1);
+  EXPECT_TRUE(becomes([&relay] { return relay->metrics().merchants_doubted == 1; })) << relay->log();
+  EXPECT_EQ(relay->metrics().merchants_without_permission, 0U);
 }
 
 TEST_P(RelayTest, AMissingPermissionHoldsThatMerchantsRowsAlone) {
@@ -483,6 +486,8 @@ TEST_P(RelayTest, AMissingPermissionHoldsThatMerchantsRowsAlone) {
                "due_at > now() + interval '5' minute") == 10;
   })) << relay->log();
   EXPECT_EQ(dead(), 0);
+  EXPECT_EQ(relay->metrics().merchants_without_permission, 1U);
+  EXPECT_EQ(relay->metrics().merchants_doubted, 0U);
   permitted = true;
   EXPECT_EQ(open_administration(url_)->resume(), 10U);
   ASSERT_TRUE(becomes_empty()) << relay->log();
@@ -734,14 +739,63 @@ TEST_F(PostgresqlRelayTest, AStatementThatHangsHoldsUpNoStop) {
   std::unique_lock<std::mutex> lock(state.mutex);
   state.changed.wait(lock, [&state] { return state.claiming; });
   lock.unlock();
-  relay->cut_statement();
+  EXPECT_TRUE(relay->cut_statement());
   lock.lock();
   EXPECT_FALSE(state.interrupted) << "no stop was requested";
   lock.unlock();
   relay->request_stop();
-  relay->cut_statement();
+  EXPECT_TRUE(relay->cut_statement());
   EXPECT_EQ(relay->wait(), RelayEnd::stopped);
   EXPECT_TRUE(relay->said("the connection was cut")) << relay->log();
+}
+
+/// Lasts until it is interrupted.
+class AdministrationThatHangs : public Administration {
+ public:
+  explicit AdministrationThatHangs(StoreThatHangs::State& state) : state_(state) {}
+
+  std::string schema() const override { return ""; }
+  void install() override {}
+  Status status() override {
+    StoreThatHangs(state_).claim({});
+    return {};
+  }
+  std::vector<DeadRow> dead(const DeadRows&, std::size_t) override { return {}; }
+  std::uint64_t retry(const DeadRows&) override { return 0; }
+  std::uint64_t discard(const DeadRows&) override { return 0; }
+  std::uint64_t prune(std::chrono::hours) override { return 0; }
+  std::uint64_t resume() override { return 0; }
+  Health health() override { return {}; }
+  void interrupt() override { StoreThatHangs(state_).interrupt(); }
+
+ private:
+  StoreThatHangs::State& state_;
+};
+
+TEST(Observer, EndsAnObservationThatHangs) {
+  StoreThatHangs::State state;
+  {
+    const Observer observer([&state] { return std::make_unique<AdministrationThatHangs>(state); });
+    std::unique_lock<std::mutex> lock(state.mutex);
+    state.changed.wait(lock, [&state] { return state.claiming; });
+  }
+  EXPECT_TRUE(state.interrupted);
+}
+
+TEST_F(PostgresqlRelayTest, AStopDuringAnAttemptToConnectIsNoticedAfterIt) {
+  std::promise<void> opening;
+  std::promise<void> released;
+  const auto relay = start_with([&]() -> std::unique_ptr<Store> {
+    opening.set_value();
+    released.get_future().wait();
+    throw DatabaseError("the host does not answer", "", true);
+  });
+  opening.get_future().wait();
+  relay->request_stop();
+  EXPECT_FALSE(relay->cut_statement()) << "there is nothing to cut";
+  released.set_value();
+  EXPECT_EQ(relay->wait(), RelayEnd::stopped);
+  EXPECT_TRUE(relay->cut_statement());
 }
 
 TEST_F(PostgresqlRelayTest, SaysAFaultOfTheDatabaseOnceAndAnotherOneAtOnce) {

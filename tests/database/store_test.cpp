@@ -1,4 +1,8 @@
 // Runs the outbox's statements on a real server.
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -370,6 +374,27 @@ TEST_P(OutboxTest, ARelayNeedsTheRightsThatDoctorLooksForAndNoOthers) {
   execute((postgresql ? "DROP OWNED BY " + role + "; DROP ROLE " : "DROP USER ") + user + ";");
 }
 
+TEST_P(OutboxTest, AUserWithoutTheRightToSeeOpenTransactionsIsToldWhichRightItIs) {
+  const bool postgresql = server_.name() == "PostgreSQL";
+  const std::string role = "relay_of_" + database_;
+  const std::string user = postgresql ? role : "'" + role + "'@'localhost'";
+  const std::string tables = postgresql ? "ALL TABLES IN SCHEMA public" : database_ + ".*";
+  execute(postgresql ? "CREATE ROLE " + role + " LOGIN;" : "CREATE USER " + user + ";");
+  execute("GRANT SELECT, INSERT, UPDATE, DELETE ON " + tables + " TO " + user + ";");
+  const std::string url = server_.url(database_, role);
+  const Health blind = open_administration(url)->health();
+  EXPECT_FALSE(blind.oldest_transaction_seconds);
+  EXPECT_EQ(blind.right_to_see_transactions, postgresql ? "pg_read_all_stats" : "PROCESS");
+  execute((postgresql ? "GRANT pg_read_all_stats TO " : "GRANT PROCESS ON *.* TO ") + user + ";");
+  const auto other = connect(url_);
+  other->execute("BEGIN; UPDATE wechatpay_bonus_outbox_about SET value = value;");
+  const auto seen = [&url] { return open_administration(url)->health().oldest_transaction_seconds; };
+  EXPECT_TRUE(becomes([&seen] { return seen().value_or(0) >= 1; }));
+  other->execute("ROLLBACK;");
+  EXPECT_EQ(open_administration(url)->health().right_to_see_transactions, "");
+  execute((postgresql ? "DROP OWNED BY " + role + "; DROP ROLE " : "DROP USER ") + user + ";");
+}
+
 TEST_P(OutboxTest, WhatTheServerSaysIsShownWithoutCharactersThatATerminalHeeds) {
   const bool postgresql = server_.name() == "PostgreSQL";
   const std::string hostile = "a\x1B[31m red\r\nline";
@@ -395,6 +420,31 @@ TEST_P(OutboxTest, AStatementThatWaitsForTheServerEndsWhenAnotherThreadCutsItsCo
   waiting.join();
   EXPECT_NE(error, "");
   EXPECT_NE(error_of([&] { session->query("SELECT 1"); }), "");
+}
+
+TEST_P(OutboxTest, AServerThatAcceptsAConnectionAndSaysNothingIsGivenUp) {
+  const int listening = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  ASSERT_EQ(::bind(listening, reinterpret_cast<sockaddr*>(&address), length), 0);
+  ASSERT_EQ(::listen(listening, 8), 0);
+  ASSERT_EQ(::getsockname(listening, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  const std::string host = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  const std::string url = server_.name() == "PostgreSQL" ? "postgresql://super@" + host + "/none?connect_timeout=2"
+                                                         : "mysql://root@" + host + "/none";
+  bool passing = false;
+  std::string error;
+  try {
+    connect(url, std::chrono::hours(1));
+  } catch (const DatabaseError& silence) {
+    passing = silence.passing();
+    error = silence.what();
+  }
+  EXPECT_TRUE(passing) << error;
+  EXPECT_TRUE(contains(error, server_.name() == "PostgreSQL" ? "timeout" : "handshake")) << error;
+  ::close(listening);
 }
 
 TEST_F(PostgresqlOutboxTest, HostileValuesAreDataAndAreCut) {

@@ -40,7 +40,8 @@ TEST(OutboxMetrics, AreTextThatPrometheusReads) {
   metrics.in_flight = 5;
   metrics.breaker_closed = true;
   metrics.rate_limited = true;
-  metrics.merchants_held = 2;
+  metrics.merchants_without_permission = 2;
+  metrics.merchants_doubted = 3;
   metrics.observed = observed(start, 9, 61);
   metrics.observed->status.waiting = 8;
   metrics.observed->status.claimed = 5;
@@ -77,6 +78,7 @@ in_flight 5
 breaker_open 0
 halted{cause="rate_limit"} 1
 halted{cause="permission"} 2
+halted{cause="merchant_id"} 3
 halted{cause="database"} 0
 rows{state="due"} 9
 rows{state="waiting"} 8
@@ -95,6 +97,14 @@ TEST(OutboxMetrics, LeaveOutWhatWasObservedOverAMinuteAgo) {
   metrics.observed = observed(start, 9, 61);
   EXPECT_TRUE(contains(to_text(metrics, start + seconds(60)), "\nwechatpay_bonus_outbox_oldest_due_seconds 61\n"));
   EXPECT_FALSE(contains(to_text(metrics, start + seconds(61)), "oldest_due_seconds"));
+}
+
+TEST(OutboxMetrics, LeaveOutTheOldestTransactionIfItCannotBeSeen) {
+  Metrics metrics;
+  metrics.observed = observed(start, 9, 61);
+  EXPECT_FALSE(contains(to_text(metrics, start), "oldest_transaction_seconds"));
+  metrics.observed->health.oldest_transaction_seconds = 0;
+  EXPECT_TRUE(contains(to_text(metrics, start), "\nwechatpay_bonus_outbox_oldest_transaction_seconds 0\n"));
 }
 
 TEST(OutboxMetrics, ShowAHaltThatAnotherRelayBegan) {
