@@ -1,5 +1,7 @@
 // A relay or an operator's command that is killed at a named point.
-//   dying_relay POINT DATABASE_URL [ORIGIN CA CERTIFICATE KEY PUBLIC_KEY PUBLIC_KEY_ID]
+//   dying_relay POINT DATABASE_URL ORIGIN CA CERTIFICATE KEY PUBLIC_KEY PUBLIC_KEY_ID
+//   dying_relay POINT DATABASE_URL install
+//   dying_relay POINT DATABASE_URL prune
 #include <unistd.h>
 
 #include <atomic>
@@ -62,22 +64,17 @@ class DyingSession : public Session {
   const std::unique_ptr<Session> session_;
 };
 
-[[maybe_unused]] bool is_postgresql(const std::string& url) { return url.rfind("postgresql:", 0) == 0; }
-
-std::unique_ptr<Store> open_inner_store(const std::string& url) {
-  auto session = std::make_unique<DyingSession>(connect(url));
-#ifdef WECHATPAY_WITH_MYSQL
-  if (!is_postgresql(url)) return std::make_unique<MysqlStore>(std::move(session));
+#ifndef WECHATPAY_WITH_MYSQL
+using MysqlStore = PostgresqlStore;
+using MysqlAdministration = PostgresqlAdministration;
 #endif
-  return std::make_unique<PostgresqlStore>(std::move(session));
-}
 
-std::unique_ptr<Administration> open_dying_administration(const std::string& url) {
+/// A store or an administration whose statements are such points.
+template <typename Interface, typename OfPostgresql, typename OfMysql>
+std::unique_ptr<Interface> open(const std::string& url) {
   auto session = std::make_unique<DyingSession>(connect(url));
-#ifdef WECHATPAY_WITH_MYSQL
-  if (!is_postgresql(url)) return std::make_unique<MysqlAdministration>(std::move(session));
-#endif
-  return std::make_unique<PostgresqlAdministration>(std::move(session));
+  if (url.rfind("postgresql:", 0) == 0) return std::make_unique<OfPostgresql>(std::move(session));
+  return std::make_unique<OfMysql>(std::move(session));
 }
 
 class DyingStore : public Store {
@@ -152,7 +149,7 @@ int relay(const std::string& url, const std::vector<std::string>& words) {
   static_cast<void>(std::signal(SIGUSR1, [](int) { lease_passes = true; }));
   time.lease_now = [] { return Lease::Clock::now() + std::chrono::seconds(lease_passes ? 31 : 0); };
   Relay relay(
-      options, [&url] { return std::make_unique<DyingStore>(open_inner_store(url)); }, *client,
+      options, [&url] { return std::make_unique<DyingStore>(open<Store, PostgresqlStore, MysqlStore>(url)); }, *client,
       [](const std::string& line) { std::cerr << line << "\n"; }, time);
   relay.run();
   return 3;  // an error: the process should have been killed
@@ -161,8 +158,10 @@ int relay(const std::string& url, const std::vector<std::string>& words) {
 int run(const std::vector<std::string>& words) {
   point() = words.at(0);
   const std::string& url = words.at(1);
-  if (words.size() > 2) return relay(url, {words.begin() + 2, words.end()});
-  open_dying_administration(url)->prune(std::chrono::hours(1));
+  if (words.size() > 3) return relay(url, {words.begin() + 2, words.end()});
+  const auto administration = open<Administration, PostgresqlAdministration, MysqlAdministration>(url);
+  if (words.at(2) == "install") administration->install();
+  if (words.at(2) == "prune") administration->prune(std::chrono::hours(1));
   return 3;
 }
 

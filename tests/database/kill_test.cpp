@@ -41,9 +41,30 @@ class Kill : public ::testing::TestWithParam<SharedServer>, protected OutboxPart
     return std::make_unique<ToolProcess>(words, log(), WECHATPAY_DYING_RELAY);
   }
 
-  /// A prune command that is killed at that point.
-  int prune_until(const std::string& point) const {
-    return ToolProcess({point, url_}, log(), WECHATPAY_DYING_RELAY).wait();
+  /// An operator's command that is killed at that point.
+  int command_until(const std::string& command, const std::string& point) const {
+    return ToolProcess({point, url_, command}, log(), WECHATPAY_DYING_RELAY).wait();
+  }
+
+  void drop_tables() const {
+    execute(
+        "DROP TABLE wechatpay_bonus_outbox, wechatpay_bonus_outbox_done, wechatpay_bonus_outbox_dead, "
+        "wechatpay_bonus_outbox_pace, wechatpay_bonus_outbox_about;");
+  }
+
+  void drop_index() const {
+    execute(on_postgresql() ? "DROP INDEX wechatpay_bonus_outbox_fair;"
+                            : "DROP INDEX wechatpay_bonus_outbox_fair ON wechatpay_bonus_outbox;");
+  }
+
+  /// Installs again. All tables and indexes are there then.
+  void expect_installation_completes() const {
+    open_administration(url_)->install();
+    EXPECT_EQ(open_administration(url_)->status().version, schema_version);
+    insert(1);
+    EXPECT_EQ(store()->claim(claim_of(1)).size(), 1U);
+    EXPECT_NO_THROW(drop_index());
+    open_administration(url_)->install();
   }
 
   std::size_t calls() const {
@@ -146,25 +167,63 @@ TEST_P(Kill, OfAnOperatorsPruneLeavesWhatTheNextOneFinishes) {
         "wechatpay_bonus_outbox_done;");
   }
   const std::string prunes = "statement: DELETE FROM wechatpay_bonus_outbox_done";
-  EXPECT_EQ(prune_until("before " + prunes), -SIGKILL);
+  EXPECT_EQ(command_until("prune", "before " + prunes), -SIGKILL);
   EXPECT_EQ(done(), 8192);
-  EXPECT_EQ(prune_until("after " + prunes), -SIGKILL) << read_text(log());
+  EXPECT_EQ(command_until("prune", "after " + prunes), -SIGKILL) << read_text(log());
   EXPECT_EQ(done(), 3192) << "what was deleted stays deleted";
   EXPECT_EQ(open_administration(url_)->prune(std::chrono::hours(1)), 3192U);
 }
 
+TEST_P(Kill, OfAnOperatorsInstallationLeavesWhatTheNextOneFinishes) {
+  const std::string creates =
+      on_postgresql() ? "statement: BEGIN; SELECT pg_advisory_xact_lock" : "statement: SET SESSION lock_wait_timeout";
+  for (const std::string when : {"before ", "after "}) {
+    drop_tables();
+    EXPECT_EQ(command_until("install", when + creates), -SIGKILL) << when << read_text(log());
+    expect_installation_completes();
+  }
+}
+
+TEST_P(Kill, OfAnOperatorsUpgradeLeavesWhatTheNextOneFinishes) {
+  const std::string creates =
+      on_postgresql() ? "statement: BEGIN; SELECT pg_advisory_xact_lock" : "statement: ALTER TABLE";
+  for (const std::string when : {"before ", "after "}) {
+    drop_index();  // as in tables that are older than it
+    EXPECT_EQ(command_until("install", when + creates), -SIGKILL) << when << read_text(log());
+    expect_installation_completes();
+  }
+}
+
+TEST_P(Kill, OfAnInstallationOrItsServerInTheMiddleOfItLeavesWhatTheNextOneFinishes) {
+  if (!on_postgresql()) return;  // on other databases, an installation has several transactions: see the next test
+  for (const bool server_too : {false, true}) {
+    drop_tables();
+    const auto other = connect(url_);
+    other->execute("BEGIN; SELECT pg_advisory_xact_lock(hashtext('wechatpay_bonus_outbox'));");
+    ToolProcess dying({"", url_, "install"}, log(), WECHATPAY_DYING_RELAY);
+    EXPECT_TRUE(becomes([this] {
+      return number(
+                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = "
+                 "'advisory'") > 0;
+    })) << read_text(log());
+    EXPECT_EQ(dying.end(SIGKILL), -SIGKILL);
+    if (server_too) {
+      server_.crash();
+      server_.start();
+    } else {
+      other->execute("COMMIT;");
+    }
+    expect_installation_completes();
+  }
+}
+
 TEST_P(Kill, OfAServerInAnInstallationLeavesWhatTheNextOneFinishes) {
-  if (on_postgresql()) return;  // on PostgreSQL, an installation is one transaction
+  if (on_postgresql()) return;  // on PostgreSQL, an installation is one transaction: see the previous test
   const std::string schema = schema_for(url_);
   for (std::size_t end = 0; (end = schema.find(";\n", end)) != std::string::npos; ++end) {
-    execute(
-        "DROP TABLE wechatpay_bonus_outbox, wechatpay_bonus_outbox_done, wechatpay_bonus_outbox_dead, "
-        "wechatpay_bonus_outbox_pace, wechatpay_bonus_outbox_about;");
+    drop_tables();
     execute(schema.substr(0, end + 1));
-    open_administration(url_)->install();
-    EXPECT_EQ(open_administration(url_)->status().version, schema_version);
-    insert(1);
-    EXPECT_EQ(store()->claim(claim_of(1)).size(), 1U);
+    expect_installation_completes();
   }
 }
 
