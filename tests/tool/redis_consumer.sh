@@ -36,14 +36,17 @@ wait $first 2> /dev/null || true
 read_log
 cli XADD bonus '*' id 1-1 card_id 1 bonus_value many > /dev/null
 cli XADD bonus '*' code $'\xff' bonus_value ² name "$(printf '%070000d' 0)" > /dev/null
+mkfifo acknowledgements
+bound redis-cli -s "$socket" monitor 2> /dev/null > >(grep --line-buffered -e '^OK' -e '"XACK"' > acknowledgements) &
+exec 4< acknowledgements
+next_acknowledgement() { IFS= read -r -t 120 _ <&4 || fail "entries are left: $(cat errors.*)"; }
+next_acknowledgement  # "OK": from now on, redis-cli shows all
 consume second
 second=$!
-for turn in $(seq 600); do
-  ! settled || break
-  kill -0 $second || fail "$(cat errors.*)"
-  sleep 0.2
+until settled; do
+  next_acknowledgement
+  while read -r -t 0 _ <&4; do next_acknowledgement; done
 done
-[ "$turn" -lt 600 ] || fail "entries are left: $(cat errors.*)"
 kill $second
 wait $second || true
 end
