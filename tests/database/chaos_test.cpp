@@ -37,13 +37,16 @@ class ChaosParts : protected OutboxParts {
  protected:
   explicit ChaosParts(DatabaseServer& server) : OutboxParts(server) {}
 
-  std::unique_ptr<ToolProcess> relay(const std::vector<std::string>& more = {}) const { return relay(more, log()); }
+  std::unique_ptr<ToolProcess> relay(const std::vector<std::string>& more = {}) const {
+    return relay(more, log(), url_);
+  }
 
-  std::unique_ptr<ToolProcess> relay(const std::vector<std::string>& more, const std::string& output) const {
+  std::unique_ptr<ToolProcess> relay(const std::vector<std::string>& more, const std::string& output,
+                                     const std::string& url) const {
     const SandboxFiles& files = sandbox_->files();
     std::vector<std::string> arguments = {"relay",
                                           "--database",
-                                          url_,
+                                          url,
                                           "--lease",
                                           "3",
                                           "--max-in-flight",
@@ -125,6 +128,48 @@ class Chaos : public ::testing::TestWithParam<SharedServer>, protected ChaosPart
 class PostgresqlTool : public ::testing::Test, protected ChaosParts {
  protected:
   PostgresqlTool() : ChaosParts(PostgresqlServer::shared()) {}
+};
+
+/// A primary of its own, since it is killed, and a replica of it.
+class PostgresqlReplica : public ::testing::Test, protected ChaosParts {
+ protected:
+  PostgresqlReplica() : ChaosParts(primary()) {
+    run_program("pg_basebackup", {"--host", folder_of_server(), "--username", "super", "--pgdata", data_,
+                                  "--checkpoint", "fast", "--write-recovery-conf", "--no-sync"});
+    replica_ = server_.start_program({primary().program("postgres"), "-D", data_, "-k", folder_of_server(), "-p",
+                                      replica_port, "-c", "listen_addresses=", "-c", "fsync=off"});
+  }
+  ~PostgresqlReplica() override {
+    server_.end_program(replica_, SIGQUIT);
+    std::filesystem::remove_all(data_);
+  }
+
+  /// The database on the servers with these ports, the first one that can be written.
+  std::string url_of(const std::string& ports) const {
+    const std::string folder = folder_of_server();
+    return "postgresql:///" + database_ +
+           "?user=super&host=" + (contains(ports, ",") ? folder + "," + folder : folder) + "&port=" + ports;
+  }
+
+  void promote() const { run_program("pg_ctl", {"promote", "-D", data_}); }
+
+  static constexpr const char* replica_port = "5433";
+
+ private:
+  static PostgresqlServer& primary() {
+    static PostgresqlServer server;
+    return server;
+  }
+
+  std::string folder_of_server() const { return server_.folder().string(); }
+
+  void run_program(const std::string& name, std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), primary().program(name));
+    server_.end_program(server_.start_program(arguments), 0);  // waits for its end
+  }
+
+  const std::string data_ = folder_of_server() + "/replica";
+  pid_t replica_ = -1;
 };
 
 /// A merchant that credits orders and rolls back every fifth one.
@@ -249,6 +294,37 @@ TEST_F(PostgresqlTool, ARelayHeedsItsOptions) {
   EXPECT_EQ(unsettled(), 3);
 }
 
+TEST_F(PostgresqlReplica, ARelayRefusesItAndGoesOnThereWhenItIsPromoted) {
+  insert(40);
+  EXPECT_TRUE(becomes([this] {
+    return number("SELECT count(*) FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()") == 1;
+  })) << "the orders have arrived";
+  const std::string replica_url = url_of(replica_port);
+  std::string error;
+  ASSERT_TRUE(becomes([&] {
+    try {
+      connect(replica_url);
+    } catch (const DatabaseError& refused) {
+      error = refused.what();
+    }
+    return contains(error, "session is read-only");
+  })) << error;
+  const auto relay = this->relay({}, log(), url_of("5432," + std::string(replica_port)));
+  ASSERT_TRUE(goes_on()) << read_text(log());
+  server_.crash();
+  promote();
+  const auto left = [&replica_url] {
+    const auto promoted = connect(replica_url);
+    promoted->execute("UPDATE wechatpay_bonus_outbox SET due_at = now() WHERE claim IS NULL;");
+    return promoted->query("SELECT count(*) FROM wechatpay_bonus_outbox").at(0).at(0);
+  };
+  EXPECT_TRUE(becomes([&left] { return left() == "0"; })) << read_text(log());
+  EXPECT_EQ(relay->end(SIGTERM), 0) << read_text(log());
+  EXPECT_EQ(connect(replica_url)->query("SELECT count(*) FROM wechatpay_bonus_outbox_done").at(0).at(0), "40");
+  EXPECT_EQ(sandbox_->wechat_pay().committed().size(), 40U);
+  server_.start();
+}
+
 TEST_P(Chaos, TheToolServesMetricsAndHealthOnTheLoopback) {
   insert(20);
   const auto process = relay({"--metrics", "0"});
@@ -280,7 +356,7 @@ TEST_P(Chaos, TheToolServesMetricsAndHealthOnTheLoopback) {
 TEST_P(Chaos, TheToolShowsOnATerminalHowFarItIs) {
   insert(20);
   Terminal terminal;
-  const auto process = relay({}, terminal.name());
+  const auto process = relay({}, terminal.name(), url_);
   EXPECT_TRUE(becomes([&terminal] { return contains(terminal.shown(), "\r\33[K20 credited"); })) << terminal.shown();
   process->signal(SIGTERM);
   ASSERT_TRUE(becomes([&terminal] {

@@ -15,6 +15,7 @@
 #include <iterator>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "src/outbox/session.hpp"
 
@@ -136,12 +137,13 @@ DatabaseServer& PostgresqlServer::shared() {
   return server;
 }
 
-PostgresqlServer::PostgresqlServer() : programs_(newest_postgresql()) {
+PostgresqlServer::PostgresqlServer(std::vector<std::string> settings)
+    : programs_(newest_postgresql()), settings_(std::move(settings)) {
   // These could point to the user's own server, because the URL does not set them.
   for (const char* variable : {"PGHOSTADDR", "PGPORT", "PGOPTIONS", "PGSERVICE", "PGSSLMODE", "PGPASSWORD"}) {
     ::unsetenv(variable);
   }
-  run_to_its_end({programs_ / "initdb", "--pgdata", folder() / "data", "--username", "super", "--auth", "trust",
+  run_to_its_end({program("initdb"), "--pgdata", folder() / "data", "--username", "super", "--auth", "trust",
                   "--no-sync", "--encoding", "UTF8", "--locale", "C"});
   start();
 }
@@ -151,23 +153,10 @@ std::string PostgresqlServer::url(const std::string& database, const std::string
 }
 
 std::vector<std::string> PostgresqlServer::command() const {
-  return {programs_ / "postgres",
-          "-D",
-          folder() / "data",
-          "-k",
-          folder(),
-          "-c",
-          "listen_addresses=",
-          "-c",
-          "fsync=off",
-          "-c",
-          "shared_buffers=16MB",
-          "-c",
-          "max_connections=40",
-          "-c",
-          "max_wal_size=256MB",
-          "-c",
-          "autovacuum_naptime=60s"};
+  std::vector<std::string> words = {program("postgres"), "-D", folder() / "data", "-k", folder(), "-c",
+                                    "listen_addresses="};
+  for (const std::string& setting : settings_) words.insert(words.end(), {"-c", setting});
+  return words;
 }
 
 DatabaseServer& MariadbServer::shared() {
@@ -175,7 +164,7 @@ DatabaseServer& MariadbServer::shared() {
   return server;
 }
 
-MariadbServer::MariadbServer() {
+MariadbServer::MariadbServer(std::vector<std::string> settings) : settings_(std::move(settings)) {
   run_to_its_end({"/usr/bin/mariadb-install-db", "--no-defaults", "--datadir=" + (folder() / "data").string(),
                   "--auth-root-authentication-method=normal", "--skip-test-db"});
   start();
@@ -187,15 +176,14 @@ std::string MariadbServer::url(const std::string& database, const std::string& u
 }
 
 std::vector<std::string> MariadbServer::command() const {
-  return {"/usr/sbin/mariadbd",
-          "--no-defaults",
-          "--datadir=" + (folder() / "data").string(),
-          "--socket=" + (folder() / "socket").string(),
-          "--pid-file=" + (folder() / "pid").string(),
-          "--skip-networking",
-          "--innodb-flush-log-at-trx-commit=2",
-          "--innodb-buffer-pool-size=32M",
-          "--innodb-log-file-size=16M"};
+  std::vector<std::string> words = {"/usr/sbin/mariadbd",
+                                    "--no-defaults",
+                                    "--datadir=" + (folder() / "data").string(),
+                                    "--socket=" + (folder() / "socket").string(),
+                                    "--pid-file=" + (folder() / "pid").string(),
+                                    "--skip-networking"};
+  words.insert(words.end(), settings_.begin(), settings_.end());
+  return words;
 }
 
 }  // namespace wechatpay::bonus_commit

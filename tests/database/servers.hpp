@@ -10,7 +10,8 @@
 
 namespace wechatpay::bonus_commit {
 
-/// Started once per program, and ended with it. No server runs as root: if the tests do, it runs as the user nobody.
+/// Started when it is created, and ended with its object. No server runs as root: if the tests do, it runs as the user
+/// nobody.
 class DatabaseServer {
  public:
   DatabaseServer();
@@ -53,28 +54,41 @@ class PostgresqlServer : public DatabaseServer {
  public:
   static DatabaseServer& shared();
 
-  PostgresqlServer();
+  /// `settings`: of postgresql.conf. The default ones are for short tests: commits do not wait for the disk.
+  explicit PostgresqlServer(std::vector<std::string> settings = {"fsync=off", "shared_buffers=16MB",
+                                                                 "max_connections=40", "max_wal_size=256MB",
+                                                                 "autovacuum_naptime=60s"});
   std::string name() const override { return "PostgreSQL"; }
+
+  /// The path of a program that belongs to the server.
+  std::string program(const std::string& name) const { return programs_ / name; }
+
   std::string url(const std::string& database, const std::string& user = "") const override;
 
  private:
   std::vector<std::string> command() const override;
   std::string first_database() const override { return "postgres"; }
 
-  std::filesystem::path programs_;
+  const std::filesystem::path programs_;
+  const std::vector<std::string> settings_;
 };
 
 class MariadbServer : public DatabaseServer {
  public:
   static DatabaseServer& shared();
 
-  MariadbServer();
+  /// `settings`: options of mariadbd. The default ones are for short tests: commits do not wait for the disk.
+  explicit MariadbServer(std::vector<std::string> settings = {"--innodb-flush-log-at-trx-commit=2",
+                                                              "--innodb-buffer-pool-size=32M",
+                                                              "--innodb-log-file-size=16M"});
   std::string name() const override { return "MariaDB"; }
   std::string url(const std::string& database, const std::string& user = "") const override;
 
  private:
   std::vector<std::string> command() const override;
   std::string first_database() const override { return "mysql"; }
+
+  const std::vector<std::string> settings_;
 };
 
 }  // namespace wechatpay::bonus_commit
