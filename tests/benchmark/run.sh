@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the benchmarks in Release and runs them: first the stages by themselves, then everything in figures.md and
 # figures.svg. It writes these two files next to this script. With --short, which only checks that everything works, it
-# writes them to build/benchmark.
+# writes them to build/benchmark. PostgreSQL and MariaDB are measured if their servers and client libraries are
+# installed, each on a socket in a temporary folder.
 #   run.sh [--short]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -38,7 +39,7 @@ else
   folder=tests/benchmark
   "$build/tests/benchmark/pieces" --benchmark_repetitions=7 --benchmark_report_aggregates_only=true
 fi
-for program in end_to_end own_work scale building; do
+for program in end_to_end own_work scale building outbox; do
   "$build/tests/benchmark/$program" "$figures" "$nginx" "$@"
 done
 "$build/tests/benchmark/write_figures" "$figures" "$nginx" "$folder"
