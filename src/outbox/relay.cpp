@@ -73,17 +73,23 @@ void Relay::publish() {
 }
 
 RelayEnd Relay::run() {
-  while (true) {
-    if (stop_requested_ && !end_) begin_to_end(RelayEnd::stopped, "asked to");
-    take_results();
-    use_database();
-    if (!stop_requested_) start_calls();
-    publish();
-    if (finished()) break;
-    report(false);
-    time_.wait(*results_, next_moment());
-  }
-  report(true);
+  while (const auto next = work()) time_.wait(*results_, *next);
+  return end();
+}
+
+std::optional<Relay::Clock::time_point> Relay::work() {
+  if (stop_requested_ && !end_) begin_to_end(RelayEnd::stopped, "asked to");
+  take_results();
+  use_database();
+  if (!stop_requested_) start_calls();
+  publish();
+  const bool ended = finished();
+  report(ended);
+  if (ended) return std::nullopt;
+  return next_moment();
+}
+
+RelayEnd Relay::end() const {
   const bool all_written = pending_.empty() && held_.empty();
   return *end_ == RelayEnd::stopped && !all_written ? RelayEnd::unsettled : *end_;
 }
@@ -131,8 +137,7 @@ void Relay::take_result(const Held& held, const CommitResult& result) {
                                std::chrono::duration_cast<std::chrono::milliseconds>(now() - held.claimed_at));
   }
   note_meaning(held, result);
-  add(settlement_of(held.row, held.token, result, options_.giving_up, breaker_.others_succeed(now()),
-                    random_fraction()),
+  add(settlement_of(held.row, held.token, result, options_.giving_up, breaker_.others_succeed(now()), time_.random()),
       order_key(held.row.order));
 }
 

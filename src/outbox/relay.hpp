@@ -3,6 +3,7 @@
 #define WECHATPAY_SRC_OUTBOX_RELAY_HPP
 
 #include <wechatpay/bonus_commit/client.hpp>
+#include <wechatpay/bonus_commit/client_options.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -39,13 +40,15 @@ struct RelayOptions {
   std::chrono::milliseconds delay{0};  ///< how long a row waits before its first commit
 };
 
-/// The clocks of a relay, and how it waits. Tests replace them.
+/// The clocks and random numbers of a relay, and how it waits. Tests replace them.
 struct RelayTime {
   std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
   std::function<Lease::Clock::time_point()> lease_now = Lease::Clock::now;
   /// Waits for a result, but no longer than until the given time.
   std::function<void(ResultQueue&, std::chrono::steady_clock::time_point)> wait =
       [](ResultQueue& results, std::chrono::steady_clock::time_point moment) { results.wait_until(moment); };
+  std::function<double()> random = random_fraction;               ///< from 0 to 1
+  std::function<Result<std::string>()> new_token = random_nonce;  ///< another one for each claim, of any worker
 };
 
 enum class RelayEnd {
@@ -55,7 +58,7 @@ enum class RelayEnd {
   unsettled,         ///< some results could not be written: their calls are repeated after their leases have ended
 };
 
-/// run() must be called by one thread, the only one that uses the database.
+/// run(), or work(), must be called by one thread, the only one that uses the database.
 class Relay {
  public:
   using OpenStore = std::function<std::unique_ptr<Store>()>;  ///< throws DatabaseError
@@ -66,6 +69,13 @@ class Relay {
 
   /// Works until it is stopped or cannot continue.
   RelayEnd run();
+
+  /// One of the rounds of which run() consists: does everything that is due. Returns when the next round is due if no
+  /// result arrives and nobody requests a stop before; nothing if the relay has ended.
+  std::optional<std::chrono::steady_clock::time_point> work();
+
+  /// How the relay has ended. Call it after that.
+  RelayEnd end() const;
 
   /// Makes run() claim nothing more, hand back rows whose calls have not started, and return when all calls have ended.
   /// Thread-safe.

@@ -1,6 +1,4 @@
 // The database operations of the relay.
-#include <wechatpay/bonus_commit/client_options.hpp>
-
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -181,7 +179,7 @@ void Relay::claim() {
   Claim claim;
   claim.most = claimable();
   if (claim.most == 0) return;
-  auto token = random_nonce();
+  auto token = time_.new_token();
   if (!token) throw DatabaseError(token.error().message, "", true);
   claim.token = *std::move(token);
   claim.lease = options_.lease;
@@ -201,7 +199,7 @@ void Relay::claim() {
   low_ = options_.fair || rows.size() < claim.most ? 0 : std::max<std::int64_t>(0, rows.back().due - low_margin);
   // When merchants take turns, some have fewer rows than their share, so other merchants may have more due rows.
   const std::size_t wanted = options_.fair && !rows.empty() ? rows.size() : claim.most;
-  const auto pause = polling_.after(wanted, rows.size(), random_fraction());
+  const auto pause = polling_.after(wanted, rows.size(), time_.random());
   claim_at_ = now() + (rows.empty() ? options_.pace.pause(pause) : pause);
   if (!merchants_held_.empty()) look_for_resume();
   take_rows(std::move(rows), claim.token, lease_begin);
@@ -212,7 +210,7 @@ std::vector<Row> Relay::claim_rows(Claim& claim) {
   const std::vector<Merchant> due = store_->merchants_due(claim);
   if (due.empty()) return {};
   if (!last_merchant_) {  // so that workers that start together begin with different merchants
-    last_merchant_ = due[static_cast<std::size_t>(random_fraction() * static_cast<double>(due.size())) % due.size()];
+    last_merchant_ = due[static_cast<std::size_t>(time_.random() * static_cast<double>(due.size())) % due.size()];
   }
   claim.turns = turns_of(due, *last_merchant_, claim.most);
   std::vector<Row> rows = store_->claim(claim);
