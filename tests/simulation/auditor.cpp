@@ -85,6 +85,10 @@ unsigned Auditor::begin(ClientAccount& client, milliseconds timeout) {
 void Auditor::sent(unsigned number, const HttpRequest& request, const SendOptions& options) {
   Call& call = calls_[number];
   ClientAccount& client = call.client;
+  if (call.place && call.tries.empty()) {  // its deadline starts only now
+    call.begun = world_.now();
+    call.deadline = world_.now() + client.deadline;
+  }
   const Steady moment = world_.now() + options.delay;
   Sent next;
   next.moment = moment;
@@ -102,7 +106,7 @@ void Auditor::sent(unsigned number, const HttpRequest& request, const SendOption
   const bool doubt = !call.tries.empty() && (call.tries.back().fault != TransportFault::none);
   require(!doubt || options.fresh_connection, "fresh connection", number, "trusts a kept connection after a failure");
   if (exact(client)) {
-    const Steady earliest = call.batch && call.tries.empty() ? world_.now() : client.rate.earliest(world_.now());
+    const Steady earliest = call.place && call.tries.empty() ? *call.place : client.rate.earliest(world_.now());
     require(moment + tick >= earliest, "rate limit", number, "goes before its place");
     std::optional<std::size_t> last;
     if (!call.tries.empty()) last = call.tries.back().host;
@@ -197,7 +201,8 @@ void Auditor::result(unsigned number, const CommitResult& result) {
   if (world_.logs()) world_.log(name(number) + " ends: " + (result ? "credited" : result.error().to_string()));
   ++call.ends;
   require(call.ends == 1, "ends once", number, "ends again");
-  if (exact(call.client) && call.client.punctual) {
+  const bool waited_for_place = call.place && call.tries.empty();
+  if (exact(call.client) && call.client.punctual && !waited_for_place) {
     require(world_.now() <= call.deadline + 2 * tick, "deadline", number, "ends after its deadline");
   }
   if (call.stop_asked && call.client.heeds_stops && exact(call.client) && !call.client.closed) {
@@ -243,7 +248,7 @@ void Auditor::check_kind(const Call& call, const Error& error) const {
     case ErrorKind::signing_failed:
     case ErrorKind::invalid_configuration:
     case ErrorKind::internal_error: return because(client.odd_user, "an internal error");
-    case ErrorKind::misuse: return because(client.odd_user, "misuse by nobody");
+    case ErrorKind::misuse: return because(client.odd_user || call.wrong_request, "misuse by nobody");
     default: break;
   }
   if (error.transport_fault == TransportFault::shut_down) {
@@ -288,13 +293,20 @@ void Auditor::when_quiet() const {
   }
 }
 
-void Auditor::at_end() const {
+void Auditor::at_end(Figures& figures) const {
   for (unsigned number = 0; number < calls_.size(); ++number) {
     const Call& call = calls_[number];
     require(call.ends == 1 || (call.unheard && call.told_ends == 1), "ends once", number, "never ends");
     const bool denied = call.claim && *call.claim != Outcome::unknown;
     require(!denied || call.committed == 0, "outcome", number, "was committed later, and is told otherwise");
+    figures.tries += call.tries.size();
+    for (const Sent& each : call.tries) figures.unanswered += each.status == 0 ? 1 : 0;
+    figures.commits += static_cast<std::uint64_t>(call.committed);
+    figures.credited += call.settled_by ? 1 : 0;
+    figures.unknown += call.claim == Outcome::unknown ? 1 : 0;
   }
+  figures.calls += calls_.size();
+  ++figures.worlds;
 }
 
 }  // namespace wechatpay::bonus_commit::simulation

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/simulation/figures.hpp"
 #include "tests/simulation/models.hpp"
 #include "tests/simulation/world.hpp"
 #include "wechatpay/bonus_commit/client.hpp"
@@ -66,16 +67,16 @@ struct Call {
   ClientAccount& client;
   Steady begun{};
   Steady deadline{};
-  std::deque<Sent> tries{};
+  std::vector<Sent> tries{};
   int committed = 0;  ///< how many times at WeChat Pay
   int told_tries = 0;
   int told_ends = 0;
   int ends = 0;
   bool stop_asked = false;
   Steady stop_asked_at{};
-  bool batch = false;                    ///< commit_all() waited for its place in the rate limit
+  std::optional<Steady> place{};         ///< commit_all() waited until then for its place in the rate limit
   bool unheard = false;                  ///< its future was destroyed
-  bool wrong_request = false;            ///< the check refuses it
+  bool wrong_request = false;            ///< the request or its options are refused
   std::optional<unsigned> settled_by{};  ///< the number of the answer that is its receipt
   std::optional<Outcome> claim{};        ///< the reported outcome, if the result was an error
 };
@@ -108,7 +109,7 @@ class Auditor {
   void when_quiet() const;
 
   /// Called when no more events are scheduled, and all clients are destroyed.
-  void at_end() const;
+  void at_end(Figures& figures) const;
 
   unsigned add_answer(Answered answer) {
     answers_.push_back(answer);

@@ -15,13 +15,19 @@ import time
 ATTEMPTS = "include/wechatpay/bonus_commit/impl/commit_attempts.ipp"
 CALL_HEADER = "include/wechatpay/bonus_commit/impl/commit_call.hpp"
 CALL = "include/wechatpay/bonus_commit/impl/commit_call.ipp"
-BATCH = "include/wechatpay/bonus_commit/impl/batch.ipp"
+BATCH = "include/wechatpay/bonus_commit/impl/batch_run.hpp"
 OPTIONS = "include/wechatpay/bonus_commit/impl/check_options.ipp"
 STAGES = "include/wechatpay/bonus_commit/stages/"
 RETRY = STAGES + "retry.hpp"
 HOSTS = STAGES + "hosts.hpp"
 LIMITER = STAGES + "rate_limiter.hpp"
 VERIFICATION = STAGES + "verification.hpp"
+PLACES = "include/wechatpay/bonus_commit/impl/places.hpp"
+RELAY = "src/outbox/relay.cpp"
+RELAY_DATABASE = "src/outbox/relay_database.cpp"
+BREAKER = "src/outbox/breaker.hpp"
+DECISIONS = "src/outbox/decisions.cpp"
+MEANING = "src/outbox/meaning.cpp"
 QUEUE = "src/curl/request_queue.cpp"
 CONNECTIONS = "src/curl/connections.hpp"
 
@@ -41,7 +47,8 @@ BREAKS = [
     ("answer: a refusal that does not verify is believed", STAGES + "advice.hpp",
      "if (answer.has_signature || answer.message.empty()) return false;", "if (answer.message.empty()) return false;"),
     ("call: a transport's error of any kind is believed", ATTEMPTS,
-     "if (misuse || told.kind == ErrorKind::transport_failed) {", "if (misuse || told.kind != ErrorKind::misuse) {"),
+     "if (misuse || reported.kind == ErrorKind::transport_failed) {",
+     "if (misuse || reported.kind != ErrorKind::misuse) {"),
     ("call: a deadline that is near counts as a rate limit", ATTEMPTS,
      "const auto latest = deadline_ - milliseconds(1);", "const auto latest = deadline_ - milliseconds(100);"),
     ("call: kept connections are trusted after a stale one", ATTEMPTS,
@@ -95,7 +102,13 @@ BREAKS = [
     ("rate limit: no pause after a 429", LIMITER, "const std::int64_t resumes = paused_until_;", "const std::int64_t resumes = never;"),
     ("rate limit: further tries need no place", ATTEMPTS,
      "const auto pause = place(next.pause, now);", "const std::optional<milliseconds> pause = next.pause;"),
-    ("batch: places are not given back", BATCH, "    --in_flight_;\n", ""),
+    ("batch: places are not given back", BATCH, "    if (places_.give()) free_.notify_all();\n", ""),
+    ("batch: more under way than allowed", PLACES, "if (taken_ == all_) return false;", "if (taken_ > all_) return false;"),
+    ("batch: does not wait for the rate limit", BATCH, "return time_.now() >= until;", "return !stopped();"),
+    ("batch: starts a commit before its place", BATCH, "wait(changed_, lock, until, [this] { return stopped(); });",
+     "if (stopped()) return false;\n    return true;"),
+    ("batch: a stop is not noticed", BATCH, "if (!ending_ && options_.stop.stop_requested()) {",
+     "if (ending_ && options_.stop.stop_requested()) {"),
     ("batch: the summary is wrong", BATCH,
      "++(result ? summary_.credited : summary_.failed);", "++(result ? summary_.failed : summary_.credited);"),
     ("queue: one request too many", QUEUE, "if (host.running >= most_running_) return false;",
@@ -114,6 +127,34 @@ BREAKS = [
      "run_users_code([&] { if (now().wall.time_since_epoch().count() != 0) out_trade_no_ = request.out_trade_no; });"),
     ("queue: starts what is too late", QUEUE, "if (place->deadline <= now) return completion",
      "if (place->deadline <= TimePoint{}) return completion"),
+    ("relay: a call starts though its lease ends soon", RELAY, "held.lease.has_room(time_.lease_now()) &&", ""),
+    ("relay: leases do not end while the machine sleeps", RELAY, "held.lease.has_room(time_.lease_now()) &&",
+     "held.lease.has_room(Lease::Clock::time_point(now.time_since_epoch())) &&"),
+    ("relay: a lease counts from the claim's answer", RELAY_DATABASE,
+     "take_rows(std::move(rows), claim.token, lease_begin);",
+     "static_cast<void>(lease_begin);\n  take_rows(std::move(rows), claim.token, time_.lease_now());"),
+    ("relay: leases are not renewed", RELAY_DATABASE, "  if (!due) return;\n", "  if (due || !due) return;\n"),
+    ("relay: rows that were lost are called", RELAY_DATABASE,
+     "if (!held.started && ours.count({held.row.id, held.token}) == 0) lost.insert(call);", ""),
+    ("relay: results are forgotten where the database fails", RELAY_DATABASE,
+     "    const Settled settled = write(some);\n    pending_.erase(pending_.begin(), end);\n",
+     "    pending_.erase(pending_.begin(), end);\n    const Settled settled = write(some);\n"),
+    ("relay: rows go back under no token", RELAY, "  settlement.token = held.token;\n", ""),
+    ("relay: calls start after a stop", RELAY, "if (!stop_requested_) start_calls();", "start_calls();"),
+    ("relay: claims after a stop", RELAY_DATABASE, "if (end_ || suspects_held_ > 0 ||", "if (suspects_held_ > 0 ||"),
+    ("relay: calls in progress are miscounted", RELAY, "    --in_flight_;\n", ""),
+    ("relay: a claim takes more than the rate allows", RELAY_DATABASE, "options_.pace.most_at_once(), ", ""),
+    ("relay: no call at the start is alone", BREAKER, "bool closed_ = false;", "bool closed_ = true;"),
+    ("relay: the breaker does not open", BREAKER, "if (closed_ && ++failures_ < most_failures) return false;",
+     "if (closed_) return false;"),
+    ("relay: a refusal without a signature is believed", MEANING,
+     "error.outcome == Outcome::refused && error.verified()) {\n    return Meaning::refused;",
+     "error.outcome == Outcome::refused) {\n    return Meaning::refused;"),
+    ("relay: rows are dead as poison too early", DECISIONS, "if (row.claims > row.attempts + 10) {",
+     "if (row.claims > row.attempts + 2) {"),
+    ("relay: what failed counts as done", DECISIONS, "if (meaning == Meaning::credited) {\n    Settlement made",
+     "if (meaning == Meaning::credited || row.attempts > 2) {\n    if (!result) return settlement(row, token, Fate::done);\n"
+     "    Settlement made"),
 ]
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -168,6 +209,9 @@ def find(name, file, old, new):
 
 
 def main():
+    outdated = [name for name, file, old, _ in BREAKS if (ROOT / file).read_text().count(old) != 1]
+    if outdated:
+        sys.exit("not in the sources any more, or more than once: " + "; ".join(outdated))
     prepare()
     missed = 0
     for name, file, old, new in BREAKS:

@@ -1,6 +1,7 @@
 #include "tests/simulation/curl_network.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace wechatpay::bonus_commit::simulation {
 
@@ -51,8 +52,16 @@ void CurlNetwork::send(HttpRequest request, SendOptions options, Transport::Comp
   queued.start = world_.now() + queued.options.delay;
   queued.deadline = queued.start + queued.options.deadline;
   queue_.add(one);
-  world_.after(milliseconds(0), [this] { turn(); });
+  turn_soon();
   queued.on_stop.emplace(queued.options.stop, [this] { world_.after(milliseconds(0), [this] { stop(); }); });
+}
+
+void CurlNetwork::turn_soon() {
+  if (std::exchange(turns_soon_, true)) return;
+  world_.after(milliseconds(0), [this] {
+    turns_soon_ = false;
+    turn();
+  });
 }
 
 /// Does everything that is due now.
@@ -134,6 +143,7 @@ void CurlNetwork::run_over_kept(Running& running, Link& link) {
   }
   world_.expect(!link.failed || link.protocol == Protocol::http1, "trust", "a connection is used that has failed");
   running.link = &link;
+  ++link.users;
   running.kept = true;
   stand(running);
 }
@@ -145,6 +155,7 @@ void CurlNetwork::open(Running& running) {
   const auto handshake = std::chrono::microseconds(500 + 100 * world_.tape.below(1000));
   if (handshake > left || weather_.hangs(host)) return lose(running, too_slow_to_connect);
   running.link = &links_.emplace_back();
+  running.link->users = 1;
   running.link->host = host;
   running.link->generation = running.request.front().generation;
   running.link->protocol = protocols_[host];
@@ -161,7 +172,7 @@ void CurlNetwork::stand(Running& running) {
   link.told = link.told || !world_.tape.chance(surprises_per_mille_ / 4);
   queue_.connected(running.request.front(), link.told ? link.protocol : Protocol::unknown);
   leave(running);
-  world_.after(milliseconds(0), [this] { turn(); });
+  turn_soon();
 }
 
 void CurlNetwork::leave(Running& running) {
@@ -186,7 +197,7 @@ void CurlNetwork::leave(Running& running) {
 }
 
 void CurlNetwork::answer(Running& running) {
-  const HttpRequest request = running.request.front().http;
+  const HttpRequest& request = running.request.front().http;
   const Reply& reply = wechat_pay_.next_reply();
   HttpResponse response = wechat_pay_.arrive(request, reply);
   response.transfer.connection_reused = running.kept;
@@ -239,6 +250,7 @@ void CurlNetwork::finish(Running& running, Result<HttpResponse> result, bool con
   curl::Requests request;
   request.swap(running.request);
   Protocol protocol = Protocol::unknown;
+  if (running.link != nullptr) --running.link->users;
   if (Link* const link = running.link; link != nullptr && running.begun) {
     const bool failed = connection_failed && !result;
     if (result) protocol = link->protocol;
@@ -254,16 +266,12 @@ void CurlNetwork::finish(Running& running, Result<HttpResponse> result, bool con
   running_.remove_if([&running](const Running& one) { return &one == &running; });
   queue_.finished(request.front(), protocol, connection_failed);
   forget_links();
-  world_.after(milliseconds(0), [this] { turn(); });
+  turn_soon();
   request.front().complete(std::move(result));
 }
 
 void CurlNetwork::forget_links() {
-  links_.remove_if([this](const Link& link) {
-    const bool used =
-        std::any_of(running_.begin(), running_.end(), [&](const Running& one) { return one.link == &link; });
-    return !used && !link.stands;
-  });
+  links_.remove_if([](const Link& link) { return link.users == 0 && !link.stands; });
 }
 
 void CurlNetwork::stop() {

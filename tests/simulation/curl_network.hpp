@@ -19,6 +19,7 @@ struct Link {
   std::size_t host = 0;
   unsigned generation = 0;
   curl::Protocol protocol = curl::Protocol::unknown;
+  std::size_t users = 0;  ///< requests that run over it, or open it
   bool stands = false;
   bool told = false;                        ///< the queue has been told its protocol
   bool dead = false;                        ///< drops everything without an error
@@ -47,6 +48,7 @@ class CurlNetwork final : public Wire {
 
  private:
   void turn();
+  void turn_soon();
   void sleep();
   void start(curl::RequestQueue::Action& action);
   void run_over_kept(Running& running, Link& link);
@@ -81,6 +83,7 @@ class CurlNetwork final : public Wire {
   std::optional<unsigned> failed_generation_[2];  ///< over HTTP/2, the latest generation with a failed connection
   Steady wakes_at_ = Steady::max();
   bool in_turn_ = false;
+  bool turns_soon_ = false;
   bool ended_ = false;
 };
 

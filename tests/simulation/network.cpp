@@ -1,6 +1,7 @@
 #include "tests/simulation/network.hpp"
 
 #include <stdexcept>
+#include <utility>
 
 namespace wechatpay::bonus_commit::simulation {
 
@@ -63,9 +64,16 @@ Weather::Weather(World& world) : world_(world) {
 void Weather::change(std::size_t host, int times) {
   if (times == 0) return;
   world_.after(milliseconds(world_.tape.below(60000)), [this, host, times] {
-    hosts_[host] = world_.tape.one_of({Health::well, Health::refuses, Health::hangs});
+    hosts_[host] = recovered_ ? Health::well : world_.tape.one_of({Health::well, Health::refuses, Health::hangs});
     change(host, times - 1);
   });
+}
+
+void Weather::recover() {
+  recovered_ = true;
+  enabled_.clear();
+  edges_per_mille_ = 0;
+  hosts_[0] = hosts_[1] = Health::well;
 }
 
 const Fate* Weather::next_fate() {
@@ -169,16 +177,15 @@ void Network::fail_later(std::size_t slot, const Fate& fate, milliseconds limit)
 
 void Network::complete_after(std::chrono::nanoseconds time, std::size_t slot, Result<HttpResponse> result) {
   const std::uint64_t number = pending_[slot].number;
-  world_.after(time, [this, slot, number, result = std::move(result)] {
-    if (pending_[slot].number == number) complete(slot, result);
+  world_.after(time, [this, slot, number, result = std::move(result)]() mutable {
+    if (pending_[slot].number == number) complete(slot, std::move(result));
   });
 }
 
 void Network::complete(std::size_t slot, Result<HttpResponse> result) {
   Pending& pending = pending_[slot];
   pending.stop.reset();
-  const Completion done = std::move(pending.done);
-  pending.done = nullptr;
+  const Completion done = std::exchange(pending.done, nullptr);
   pending.number = 0;
   free_.push_back(slot);
   if (!manners_.twice || !world_.tape.chance(300)) return done(std::move(result));
@@ -212,9 +219,9 @@ void Witness::send(HttpRequest request, SendOptions options, Completion done) {
   const std::size_t which = auditor_.call(number).tries.size();
   auditor_.sent(number, request, options);
   wire_.send(std::move(request), std::move(options),
-             [&auditor = auditor_, number, which, done = std::move(done)](const Result<HttpResponse>& response) {
+             [&auditor = auditor_, number, which, done = std::move(done)](Result<HttpResponse> response) {
                auditor.ended(number, which, response);
-               done(response);
+               done(std::move(response));
              });
 }
 

@@ -39,6 +39,9 @@ class Weather {
   bool refuses(std::size_t host) const { return hosts_[host] == Health::refuses; }
   bool hangs(std::size_t host) const { return hosts_[host] == Health::hangs; }
 
+  /// From now on no request meets a fault.
+  void recover();
+
  private:
   enum class Health { well, refuses, hangs };
 
@@ -49,6 +52,7 @@ class Weather {
   std::uint32_t faults_per_mille_ = 0;
   std::uint32_t edges_per_mille_ = 0;
   Health hosts_[2] = {Health::well, Health::well};
+  bool recovered_ = false;
 };
 
 /// How a transport written by a user behaves.

@@ -4,13 +4,14 @@
 
 #include <cstdint>
 
+#include "tests/simulation/figures.hpp"
 #include "tests/simulation/tape.hpp"
 #include "tests/simulation/world.hpp"
 
 namespace wechatpay::bonus_commit::simulation {
 
-/// Runs a world to its end. Ends the process if an invariant does not hold. Returns the number of calls.
-std::uint64_t run(Tape& tape, Finding& finding, bool logs);
+/// Runs a world to its end, and adds to the figures. Ends the process if an invariant does not hold.
+void run(Tape& tape, Finding& finding, Figures& figures, bool logs);
 
 /// The number of blocks allocated by `new`. Always 0 in a build with sanitizers, which check for leaks themselves.
 std::int64_t allocated_blocks();

@@ -138,7 +138,8 @@ std::string in_a_child(Shared& shared, const std::function<void()>& work, std::c
 std::string play(Shared& shared, const Choices& choices, bool logs) {
   const auto work = [&] {
     Tape tape(choices, shared.recording);
-    static_cast<void>(run(tape, shared.finding, logs));
+    Figures none;
+    run(tape, shared.finding, none, logs);
   };
   return in_a_child(shared, work, std::chrono::seconds(5), !logs);
 }

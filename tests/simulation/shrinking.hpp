@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "tests/simulation/figures.hpp"
 #include "tests/simulation/tape.hpp"
 #include "tests/simulation/world.hpp"
 
@@ -18,8 +19,7 @@ struct Shared {
   Recording recording;
   Finding finding;
   std::uint64_t seed = 0;  ///< of the running world
-  std::uint64_t worlds = 0;
-  std::uint64_t calls = 0;
+  Figures figures;
 };
 
 /// Throws std::runtime_error.

@@ -1,11 +1,10 @@
 // The simulation: random worlds, one after the other. Each can be repeated with its seed.
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <ctime>
 #include <exception>
 #include <random>
 #include <string>
@@ -19,15 +18,16 @@ using namespace wechatpay::bonus_commit::simulation;
 using RealClock = std::chrono::steady_clock;
 
 constexpr const char* usage =
-    "simulation [--seed SEED] [--worlds COUNT | --seconds COUNT] [--shrink SECONDS]\n"
-    "  runs worlds with the seeds SEED, SEED + 1 …; a random SEED where none is given; what fails is made simpler\n"
-    "  for so many seconds, usually 20, and its log is shown\n"
+    "simulation [--seed SEED] [--worlds COUNT | --seconds COUNT | --calls COUNT] [--shrink SECONDS]\n"
+    "  runs worlds with the seeds SEED, SEED + 1 … until there were so many worlds, seconds or calls; a random SEED\n"
+    "  where none is given; what fails is made simpler for so many seconds, usually 20, and its log is shown\n"
     "simulation --show SEED\n"
     "  runs one world, with a log of all that happens in it\n";
 
 struct Arguments {
   std::uint64_t seed = 0;
   std::uint64_t worlds = 0;
+  std::uint64_t calls = 0;
   long seconds = 0;
   long shrinking = 20;
   bool shows = false;
@@ -43,6 +43,7 @@ Arguments parse(int count, char** values) {
     if (name == "--seed" || name == "--show") arguments.seed = value;
     if (name == "--show") arguments.shows = true;
     if (name == "--worlds") arguments.worlds = value;
+    if (name == "--calls") arguments.calls = value;
     if (name == "--shrink") arguments.shrinking = static_cast<long>(value);
     if (name == "--seconds") arguments.seconds = static_cast<long>(value);
   }
@@ -57,7 +58,8 @@ void check_memory(Shared& shared, std::int64_t before) {
   const std::int64_t again = allocated_blocks();
   {
     Tape tape(choices, shared.recording);
-    static_cast<void>(run(tape, shared.finding, false));
+    Figures none;
+    run(tape, shared.finding, none, false);
   }
   if (allocated_blocks() == again) return;
   std::snprintf(shared.finding.text, sizeof shared.finding.text, "memory: %ld blocks are left when all have gone",
@@ -65,29 +67,53 @@ void check_memory(Shared& shared, std::int64_t before) {
   ::_exit(1);
 }
 
+double cpu_seconds() {
+  timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
+
+void run_world(Shared& shared, bool logs) {
+  Figures& figures = shared.figures;
+  const double begun = cpu_seconds();
+  const std::uint64_t relay_worlds = figures.relay_worlds;
+  const std::int64_t before = allocated_blocks();
+  {
+    Tape tape(shared.seed, shared.recording);
+    run(tape, shared.finding, figures, logs);
+  }
+  check_memory(shared, before);
+  (figures.relay_worlds > relay_worlds ? figures.relay_seconds : figures.seconds) += cpu_seconds() - begun;
+}
+
 void run_worlds(Shared& shared, const Arguments& arguments) {
   constexpr unsigned most_seconds_of_a_world = 50;  // a tenth of a second is enough unless a world hangs
   const auto until = RealClock::now() + std::chrono::seconds(arguments.seconds);
-  for (std::uint64_t i = 0; arguments.worlds == 0 ? RealClock::now() < until : i < arguments.worlds; ++i) {
+  const auto over = [&](std::uint64_t worlds) {
+    if (arguments.worlds > 0) return worlds == arguments.worlds;
+    if (arguments.calls > 0) return shared.figures.calls + shared.figures.relay_calls >= arguments.calls;
+    return RealClock::now() >= until;
+  };
+  for (std::uint64_t worlds = 0; !over(worlds); ++worlds) {
     ::alarm(most_seconds_of_a_world);
-    shared.seed = arguments.seed + i;
-    const std::int64_t before = allocated_blocks();
-    std::uint64_t calls = 0;
-    {
-      Tape tape(shared.seed, shared.recording);
-      calls = run(tape, shared.finding, arguments.shows);
-    }
-    check_memory(shared, before);
-    shared.calls += calls;
-    ++shared.worlds;
+    shared.seed = arguments.seed + worlds;
+    run_world(shared, arguments.shows);
   }
 }
 
-double children_seconds() {
-  rusage used{};
-  ::getrusage(RUSAGE_CHILDREN, &used);
-  return static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-         static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+unsigned long long number(std::uint64_t value) { return value; }
+
+double rate(std::uint64_t count, double seconds) { return seconds > 0 ? static_cast<double>(count) / seconds : 0; }
+
+void print(const Figures& figures) {
+  std::printf(
+      "%llu worlds of clients: %llu calls, %llu tries, of which %llu without an answer; WeChat Pay has committed "
+      "%llu times; %llu calls credited, %llu unknown; %.0f calls a second of CPU time\n",
+      number(figures.worlds), number(figures.calls), number(figures.tries), number(figures.unanswered),
+      number(figures.commits), number(figures.credited), number(figures.unknown), rate(figures.calls, figures.seconds));
+  std::printf("%llu worlds of relays: %llu rows, %llu calls, %llu processes; %.0f calls a second of CPU time\n",
+              number(figures.relay_worlds), number(figures.rows), number(figures.relay_calls),
+              number(figures.processes), rate(figures.relay_calls, figures.relay_seconds));
 }
 
 int explain(Shared& shared, const std::string& failure, std::chrono::seconds time) {
@@ -115,10 +141,7 @@ int main(int count, char** values) {
     std::printf("from seed %llu\n", static_cast<unsigned long long>(arguments.seed));
     const std::string failure = in_a_child(
         shared, [&] { run_worlds(shared, arguments); }, std::chrono::seconds(50), false);
-    const double used = children_seconds();
-    std::printf("%llu worlds, %llu calls, %.0f calls a second of CPU time\n",
-                static_cast<unsigned long long>(shared.worlds), static_cast<unsigned long long>(shared.calls),
-                static_cast<double>(shared.calls) / used);
+    print(shared.figures);
     return failure.empty() ? 0 : explain(shared, failure, std::chrono::seconds(arguments.shrinking));
   } catch (const std::exception& exception) {
     std::fprintf(stderr, "%s\n%s", exception.what(), usage);

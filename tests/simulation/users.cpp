@@ -2,11 +2,14 @@
 
 #include <cstdio>
 #include <limits>
+#include <new>
 #include <stdexcept>
 
 namespace wechatpay::bonus_commit::simulation {
 
 namespace {
+
+std::optional<BonusCommitRequest> nothing() { return std::nullopt; }
 
 class UsersSigner final : public Signer {
  public:
@@ -43,12 +46,13 @@ User::User(World& world, Auditor& auditor, WechatPay& wechat_pay, Wire& wire, co
   draw_oddities(manners);
   add_hooks(options);
   add_clocks(options);
+  add_executor(options);
   wechat_pay_.add_key_to(keys_, 1);
   auto made =
       BonusCommitClient::create(credentials("01AB"), keys_, std::make_shared<Witness>(auditor_, wire_), options);
   world_.expect(made.has_value(), "options", "good ones are refused");
   copies_.push_back(*std::move(made));
-  refuse_wrong_options(options);
+  if (world_.tape.chance(200)) refuse_wrong_setups(options);
   pace_ = world_.tape.one_of({milliseconds(10), milliseconds(0), milliseconds(100), milliseconds(3000)});
   world_.after(milliseconds(0), [this] { act(); });
 }
@@ -87,27 +91,6 @@ void User::draw_oddities(const Manners& manners) {
   account_->odd_user = oddities_per_mille_ > 0 || manners.throws || manners.drops || manners.never;
 }
 
-/// Options that create() must refuse.
-void User::refuse_wrong_options(const ClientOptions& options) const {
-  if (!world_.tape.chance(50)) return;
-  ClientOptions wrong = options;
-  switch (world_.tape.below(6)) {
-    case 0: wrong.retry.max_tries = world_.tape.one_of({11, 0, 10000}); break;
-    case 1: wrong.deadline = milliseconds(world_.tape.one_of({0, 240001, -1})); break;
-    case 2:
-      wrong.rate_limit.per_second = world_.tape.one_of({-1.0, 1e-9, std::numeric_limits<double>::quiet_NaN()});
-      break;
-    case 3: wrong.origins = {"http://api.mch.weixin.qq.com"}; break;
-    case 4: wrong.accept_language = "de"; break;
-    default: wrong.clock = nullptr; break;
-  }
-  class Nowhere final : public Transport {
-    void send(HttpRequest /*request*/, SendOptions /*options*/, Completion /*done*/) override {}
-  };
-  const auto made = BonusCommitClient::create(credentials("01AB"), keys_, std::make_shared<Nowhere>(), wrong);
-  world_.expect(!made && made.error().kind == ErrorKind::invalid_configuration, "options", "wrong ones are taken");
-}
-
 void User::add_hooks(ClientOptions& options) {
   if (world_.tape.chance(500)) {
     options.hooks.on_try = [this](const TryEvent& event) {
@@ -125,7 +108,7 @@ void User::add_hooks(ClientOptions& options) {
 
 void User::add_clocks(ClientOptions& options) {
   const auto may_fail = [this] {
-    if (oddities_per_mille_ > 0 && world_.tape.chance(oddities_per_mille_ / 10)) throw std::runtime_error("the user's");
+    if (oddities_per_mille_ > 0 && world_.tape.chance(oddities_per_mille_ / 10)) throw_something("the user's clock");
   };
   options.clock = [this, may_fail] {
     may_fail();
@@ -139,9 +122,33 @@ void User::add_clocks(ClientOptions& options) {
   options.nonce = [this] { return nonce(); };
 }
 
+/// Later tries are signed in tasks.
+void User::add_executor(ClientOptions& options) {
+  if (!world_.tape.chance(150)) return;
+  const auto manner = world_.tape.below(4);
+  if (manner > 0) account_->exact = false;  // a task may run after other calls have begun
+  if (manner > 1) account_->odd_user = true;
+  options.executor = [this, manner](MoveOnlyFunction<void()> task) {
+    if (manner == 2 && world_.tape.chance(300)) return;
+    if (manner == 3 && world_.tape.chance(300)) throw_something("the queue is full");
+    if (manner == 0) return task();
+    const auto kept = std::make_shared<MoveOnlyFunction<void()>>(std::move(task));
+    world_.after(milliseconds(world_.tape.below(20)), [kept] { (*kept)(); });
+    if (manner == 3 && world_.tape.chance(300)) throw_something("the queue is full, and takes the task");
+  };
+}
+
+void User::throw_something(const char* what) const {
+  switch (world_.tape.below(3)) {
+    case 0: throw std::runtime_error(what);
+    case 1: throw std::bad_alloc();
+    default: throw 42;
+  }
+}
+
 Result<std::string> User::nonce() {
   if (oddities_per_mille_ > 0 && world_.tape.chance(oddities_per_mille_)) {
-    if (world_.tape.chance(500)) throw std::runtime_error("no nonce");
+    if (world_.tape.chance(500)) throw_something("no nonce");
     return std::string("short");
   }
   char text[40];
@@ -149,9 +156,8 @@ Result<std::string> User::nonce() {
   return std::string(text, static_cast<std::size_t>(size));
 }
 
-Credentials User::credentials(const char* serial_no) const {
-  auto made =
-      Credentials::from_signer("1900000001", serial_no, std::make_shared<UsersSigner>(const_cast<User&>(*this)));
+Credentials User::credentials(const char* serial_no, const char* mchid) const {
+  auto made = Credentials::from_signer(mchid, serial_no, std::make_shared<UsersSigner>(const_cast<User&>(*this)));
   return *std::move(made);
 }
 
@@ -160,7 +166,7 @@ Result<std::string> User::sign(std::string_view message) {
   if (oddities_per_mille_ > 0 && world_.tape.chance(oddities_per_mille_)) {
     switch (world_.tape.below(4)) {
       case 0: return std::string(10, 'x');
-      case 1: throw std::runtime_error("no key");
+      case 1: throw_something("no key");
       case 2: return transport_error(TransportFault::timeout, Outcome::refused, "the KMS is away");
       default: break;
     }
@@ -186,8 +192,9 @@ void User::act() {
 
 void User::act_rarely() {
   if (copies_.empty()) return;
-  switch (world_.tape.below(13)) {
+  switch (world_.tape.below(14)) {
     case 0: return;
+    case 12: return misuse();
     case 11: return start_call(true);
     case 1: return stop_a_call();
     case 2: return stop_all();
@@ -237,7 +244,11 @@ void User::start_call(bool wrong) {
   }
   BonusCommitRequest made = request(number);
   if (wrong) {
-    made.bonus_value = 0;
+    if (world_.tape.chance(500)) {
+      made.bonus_value = 0;
+    } else {
+      options.timeout = milliseconds(-1);
+    }
     auditor_.call(number).wrong_request = true;
   }
   const bool has_future = tape.chance(200);
@@ -288,47 +299,6 @@ void User::wait_for_call() {
   auditor_.result(number, client().commit(request(number)));
 }
 
-/// commit_all() on the only thread. The function that provides requests also advances the world. For a rate limit,
-/// commit_all() would wait by the real clock, so this client has none.
-void User::run_batch() {
-  if (in_batch_ || limited_ || account_->rate.may_refuse(world_.now()) || !account_->exact || account_->odd_user)
-    return;
-  in_batch_ = true;
-  std::uint32_t left = world_.tape.below(20);
-  std::uint32_t open = 0;
-  std::uint32_t credited = 0;
-  bool over = false;  // ends only while no call is open, because nothing advances the world after that
-  BatchOptions options;
-  options.max_in_flight = 2 + world_.tape.below(6);
-  const auto go_on = [&](std::uint32_t until) {
-    while (open > until) world_.expect(world_.step(), "batch", "waits for ever");
-  };
-  const auto next = [&]() -> std::optional<BonusCommitRequest> {
-    go_on(static_cast<std::uint32_t>(options.max_in_flight) - 2);
-    if (over || left == 0 || account_->rate.may_refuse(world_.now())) {
-      go_on(0);
-      return std::nullopt;
-    }
-    --left;
-    ++open;
-    const unsigned number = auditor_.begin(*account_, milliseconds(0));
-    auditor_.call(number).batch = true;
-    return request(number);
-  };
-  const auto take = [&](const BonusCommitRequest& one, const CommitResult& result) {
-    --open;
-    credited += result ? 1 : 0;
-    auditor_.result(Auditor::number_of(one.out_trade_no), result);
-    over = over || (open == 0 && world_.tape.chance(50));
-    return !over;
-  };
-  const std::size_t before = auditor_.calls();
-  const auto summary = commit_all(client(), next, take, options);
-  world_.expect(summary.has_value() && summary->credited == credited && open == 0, "batch", "has a wrong summary");
-  world_.expect(auditor_.calls() >= before, "batch", "loses calls");
-  in_batch_ = false;
-}
-
 /// What user code may do whenever the library calls it.
 void User::misbehave(Place place) {
   if (mischief_per_mille_ == 0 || !world_.tape.chance(mischief_per_mille_)) return;
@@ -352,6 +322,8 @@ void User::misbehave(Place place) {
   if (copies_.empty()) return;
   const auto result = client().commit(request(0));
   world_.expect(!result && result.error().kind == ErrorKind::misuse, "misuse", "commit() waits in a callback");
+  const auto summary = commit_all(client(), nothing, [](const auto&, const auto&) { return true; });
+  world_.expect(!summary && summary.error().kind == ErrorKind::misuse, "misuse", "commit_all() waits in a callback");
 }
 
 void User::stop_a_call() {

@@ -36,11 +36,16 @@ class User {
 
   ClientOptions draw_options();
   void draw_oddities(const Manners& manners);
-  void refuse_wrong_options(const ClientOptions& options) const;
+  void refuse_wrong_setups(const ClientOptions& options) const;
+  void refuse_wrong_keys() const;
+  void refuse_wrong_batches() const;
+  void misuse();
   void add_hooks(ClientOptions& options);
   void add_clocks(ClientOptions& options);
+  void add_executor(ClientOptions& options);
+  [[noreturn]] void throw_something(const char* what) const;
   Result<std::string> nonce();
-  Credentials credentials(const char* serial_no) const;
+  Credentials credentials(const char* serial_no, const char* mchid = "1900000001") const;
 
   void act();
   void act_rarely();
@@ -76,8 +81,8 @@ class User {
   milliseconds pace_{1};
   unsigned nonces_ = 0;
   bool slow_signer_ = false;
-  bool limited_ = false;
-  bool waits_ = false;  ///< its transport completes within send(), so it may block in commit()
+  bool limited_ = false;  ///< has a rate limit
+  bool waits_ = false;    ///< its transport completes within send(), so it may block in commit()
   bool tells_calls_ = false;
   bool in_batch_ = false;
 };

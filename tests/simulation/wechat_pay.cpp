@@ -75,7 +75,10 @@ std::string hex(unsigned number) {
 }
 
 WechatPay::WechatPay(World& world, Auditor& auditor, bool real) : world_(world), auditor_(auditor) {
-  for (unsigned i = 0; i < known_keys; ++i) keys_.push_back(real ? real_key(i) : cheap_key(i));
+  for (unsigned i = 0; i < known_keys; ++i) {
+    keys_.push_back(real ? real_key(i) : cheap_key(i));
+    key_ids_.push_back(key_id(i));
+  }
   faults_per_mille_ = world.tape.one_of({0U, 50U, 300U, 1000U});
   const auto share = world.tape.one_of({100U, 1000U, 30U});
   for (const Reply& reply : replies) {
@@ -171,7 +174,7 @@ std::string WechatPay::nonce() {
 void WechatPay::sign(HttpResponse& response, const HttpRequest& request, Signed how) {
   if (how == Signed::not_at_all || how == Signed::before) return;
   const std::string_view announced = header_value(request.headers, "Wechatpay-Serial");
-  unsigned key = announced == key_id(2) ? 2 : 1;
+  unsigned key = announced == key_ids_[2] ? 2 : 1;
   if (how == Signed::by_an_unknown_key) key = 0;
   Wall time = world_.true_time();
   if (how == Signed::long_ago) time -= stages::greatest_clock_difference + seconds(400);
@@ -186,7 +189,7 @@ void WechatPay::sign(HttpResponse& response, const HttpRequest& request, Signed 
   headers.push_back({"Wechatpay-Timestamp", std::move(timestamp)});
   headers.push_back({"Wechatpay-Nonce", std::move(fresh)});
   headers.push_back({"Wechatpay-Signature", std::move(signature)});
-  headers.push_back({"Wechatpay-Serial", how == Signed::by_an_unknown_key ? key_id(9) : key_id(key)});
+  headers.push_back({"Wechatpay-Serial", key_ids_[how == Signed::by_an_unknown_key ? 0 : key]});
   if (how == Signed::twice) headers.push_back({"wechatpay-nonce", "again"});
 }
 

@@ -40,6 +40,9 @@ class WechatPay {
   /// Chooses the answer to the next request.
   const Reply& next_reply();
 
+  /// From now on every answer is right.
+  void recover() { enabled_.clear(); }
+
   /// Handles a request that has arrived, and returns the answer.
   HttpResponse arrive(const HttpRequest& request, const Reply& reply);
 
@@ -56,6 +59,7 @@ class WechatPay {
   World& world_;
   Auditor& auditor_;
   std::vector<SigningKey> keys_;
+  std::vector<std::string> key_ids_;
   std::vector<const Reply*> enabled_;
   std::uint32_t faults_per_mille_ = 0;
   bool replays_ = false;

@@ -68,6 +68,15 @@ class World {
     return true;
   }
 
+  /// Runs the next event if its time is `until` or earlier. Otherwise lets the time pass until then. False if both
+  /// would take for ever.
+  bool step_until(Steady until) {
+    if (!events_.empty() && events_.front().time <= until) return step();
+    if (until == Steady::max()) return false;
+    now_ = std::max(now_, until);
+    return true;
+  }
+
   /// Reports that an invariant does not hold, and ends the process at once.
   [[noreturn]] void fail(const char* invariant, const std::string& what);
 
