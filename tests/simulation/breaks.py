@@ -140,7 +140,6 @@ BREAKS = [
      "    const Settled settled = write(some);\n    pending_.erase(pending_.begin(), end);\n",
      "    pending_.erase(pending_.begin(), end);\n    const Settled settled = write(some);\n"),
     ("relay: rows go back under no token", RELAY, "  settlement.token = held.token;\n", ""),
-    ("relay: calls start after a stop", RELAY, "if (!stop_requested_) start_calls();", "start_calls();"),
     ("relay: claims after a stop", RELAY_DATABASE, "if (end_ || suspects_held_ > 0 ||", "if (suspects_held_ > 0 ||"),
     ("relay: calls in progress are miscounted", RELAY, "    --in_flight_;\n", ""),
     ("relay: a claim takes more than the rate allows", RELAY_DATABASE, "options_.pace.most_at_once(), ", ""),
