@@ -81,9 +81,9 @@ TEST(RateLimit, HaltsAndThenGoesOnSpread) {
 
 TEST(RateLimit, IsPausedUntilTheMomentOfItsEnd) {
   RateLimiter limiter(RateLimit{});
-  limiter.pause(start + seconds(2));
-  EXPECT_TRUE(limiter.paused(start + seconds(2) - std::chrono::nanoseconds(1)));
-  EXPECT_FALSE(limiter.paused(start + seconds(2)));
+  limiter.pause(beginning + seconds(2));
+  EXPECT_TRUE(limiter.paused(beginning + seconds(2) - std::chrono::nanoseconds(1)));
+  EXPECT_FALSE(limiter.paused(beginning + seconds(2)));
 }
 
 TEST(RateLimit, KeepsItsRateAfterAHalt) {
