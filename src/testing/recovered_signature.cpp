@@ -224,11 +224,16 @@ RecoveredSignature recover_signature(EVP_PKEY* key, std::string_view signature, 
   }
   const std::pair<const char*, const EVP_MD*> functions[] = {
       {"SHA-256", EVP_sha256()}, {"SHA-1", EVP_sha1()}, {"SHA-384", EVP_sha384()}, {"SHA-512", EVP_sha512()}};
+  RecoveredSignature perhaps;
   for (const auto& [name, function] : functions) {
     const Scheme scheme = read_pss(padded, function, message);
-    if (scheme != Scheme::another_key) return {scheme, name, ""};
+    if (scheme == Scheme::pss) return {scheme, name, ""};
+    if (scheme == Scheme::perhaps_pss) {
+      perhaps.scheme = scheme;
+      perhaps.digest_name.append(perhaps.digest_name.empty() ? "" : " or ").append(name);
+    }
   }
-  return {};
+  return perhaps;
 }
 
 }  // namespace testing

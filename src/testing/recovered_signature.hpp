@@ -25,7 +25,7 @@ struct RecoveredSignature {
     sha256,        ///< RSASSA-PKCS1-v1_5 with SHA-256, as WeChat Pay requires
     other_digest,  ///< RSASSA-PKCS1-v1_5 with the hash function `digest_name`
     pss,           ///< RSASSA-PSS with the hash function `digest_name`
-    perhaps_pss,   ///< RSASSA-PSS of another message, or, by chance, another key
+    perhaps_pss,   ///< RSASSA-PSS of another message, or, by chance, another key. `digest_name` may have several names
     bare,          ///< PKCS#1 v1.5 padding around something other than a DigestInfo
   };
   Scheme scheme = Scheme::another_key;

@@ -54,8 +54,7 @@ std::string with_url(const std::string& text) { return lines("POST", text, times
 std::string with_time(const std::string& text) { return lines("POST", url, text, nonce, body); }
 std::string with_nonce(const std::string& text) { return lines("POST", url, timestamp, text, body); }
 
-/// The raw RSA operation on `text` with a padding, as in PHP's openssl_private_encrypt(), or a signature, as `set_up`
-/// configures it.
+/// The raw RSA operation on `text`: only a padding, as in PHP's openssl_private_encrypt(), or what `set_up` configures.
 template <typename SetUp>
 std::string signed_as(const std::string& text, SetUp set_up) {
   const PkeyContextHandle operation(EVP_PKEY_CTX_new(test_key(), nullptr));
@@ -239,10 +238,25 @@ TEST(SignatureExplanation, NamesAKeyThatIsKnownAndOneThatIsNot) {
   EXPECT_TRUE(contains(explanation(sign_with(platform_key(), message_of(parts_sent))),
                        "signed with the private key of WeChat Pay's public key"));
   const PkeyHandle another = make_rsa_key();
-  EXPECT_TRUE(
-      contains(explanation(sign_with(another.get(), message_of(parts_sent))), "signed with another private key"));
+  EXPECT_TRUE(contains(explanation(sign_with(another.get(), message_of(parts_sent))), "with another private key"));
   const PkeyHandle larger = make_rsa_key(3072);
   EXPECT_TRUE(contains(explanation(sign_with(larger.get(), message_of(parts_sent))), "a key of 3072 bits"));
+}
+
+std::string explanation_of_pss(int salt, const EVP_MD* function, const std::string& message) {
+  return explanation(signed_as(digest_by(function, message), [salt, function](EVP_PKEY_CTX* one) {
+    EVP_PKEY_CTX_set_rsa_padding(one, RSA_PKCS1_PSS_PADDING);
+    EVP_PKEY_CTX_set_signature_md(one, function);
+    EVP_PKEY_CTX_set_rsa_pss_saltlen(one, salt);
+  }));
+}
+
+/// One of 128 such signatures looks like one with SHA-256, too.
+TEST(SignatureExplanation, PrefersTheHashFunctionThatFits) {
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_TRUE(
+        contains(explanation_of_pss(RSA_PSS_SALTLEN_MAX, EVP_sha512(), message_of(parts_sent)), "client signed"));
+  }
 }
 
 TEST(SignatureExplanation, NamesAnotherScheme) {
@@ -253,16 +267,10 @@ TEST(SignatureExplanation, NamesAnotherScheme) {
   }
   for (const int salt : {RSA_PSS_SALTLEN_DIGEST, RSA_PSS_SALTLEN_MAX, 0, 20}) {
     for (const auto& [name, function] : {std::pair("SHA-256", EVP_sha256()), {"SHA-512", EVP_sha512()}}) {
-      const auto pss = [salt = salt, function = function](EVP_PKEY_CTX* one) {
-        EVP_PKEY_CTX_set_rsa_padding(one, RSA_PKCS1_PSS_PADDING);
-        EVP_PKEY_CTX_set_signature_md(one, function);
-        EVP_PKEY_CTX_set_rsa_pss_saltlen(one, salt);
-      };
-      const std::string scheme = std::string("signed with RSASSA-PSS (") + name + ")";
-      const std::string good = explanation(signed_as(digest_by(function, message), pss));
-      EXPECT_TRUE(contains(good, "The client " + scheme)) << salt << good;
-      const std::string other = explanation(signed_as(digest_by(function, "x"), pss));
-      EXPECT_TRUE(contains(other, scheme)) << salt << other;
+      const std::string good = explanation_of_pss(salt, function, message);
+      const std::string other = explanation_of_pss(salt, function, "x");
+      EXPECT_TRUE(contains(good, std::string("client signed with RSASSA-PSS (") + name + ")")) << salt << good;
+      EXPECT_TRUE(contains(other, "signed with RSASSA-PSS (") && contains(other, name)) << salt << other;
       EXPECT_EQ(contains(other, "probably"), salt == RSA_PSS_SALTLEN_MAX) << salt << other;
     }
   }
