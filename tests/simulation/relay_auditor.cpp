@@ -59,18 +59,19 @@ std::int64_t RelayAuditor::sent(Process& process, unsigned order, milliseconds l
     story.excused = database_forgets_;
     story.credited = false;
   }
-  process.calling.insert(order);
+  process.calling[order] = process.claims.at(id);
   return id;
 }
 
 void RelayAuditor::ended(Process& process, unsigned order, const CommitResult& result) {
   if (process.gone) return;
-  process.calling.erase(order);
+  const auto call = process.calling.extract(order);
+  world_.expect(!call.empty(), "call", "a call ends that was not sent");
   if (world_.logs()) {
     world_.log("T" + std::to_string(order) + " ends: " + (result ? "credited" : result.error().to_string()));
   }
   const bool refused = !result && result.error().outcome == Outcome::refused && result.error().verified();
-  process.ended[order] = result ? CallEnd::credited : refused ? CallEnd::refused : CallEnd::other;
+  process.ended[order] = {result ? CallEnd::credited : refused ? CallEnd::refused : CallEnd::other, call.mapped()};
   const std::int64_t id = held(process, order);
   if (result && id != 0) stories_.at(id).credited = true;
   switch (outbox::meaning_of(result)) {
@@ -92,8 +93,9 @@ void RelayAuditor::settles(Process& process, const outbox::Settlement& settlemen
   const RowStory& story = stories_.at(id);
   require(process.tokens.count(settlement.token) > 0, "token", id, "is settled under the token of another worker");
   const auto end = process.ended.find(story.order);
-  const bool credited = end != process.ended.end() && end->second == CallEnd::credited;
-  const bool refused = end != process.ended.end() && end->second == CallEnd::refused;
+  const bool called = end != process.ended.end() && end->second.token == settlement.token;
+  const bool credited = called && end->second.how == CallEnd::credited;
+  const bool refused = called && end->second.how == CallEnd::refused;
   switch (settlement.fate) {
     case outbox::Fate::done:
       require((credited || story.twin) && committed > 0, "done", id, "is done without a receipt");
@@ -105,8 +107,7 @@ void RelayAuditor::settles(Process& process, const outbox::Settlement& settlemen
       require(!credited || story.twin, "dead", id, "is dead though it is credited");
       return;
     case outbox::Fate::wait:
-      require(end != process.ended.end() || story.cursed || story.twin, "attempts", id,
-              "counts a call that was not made");
+      require(called || story.cursed || story.twin, "attempts", id, "counts a call that was not made");
       [[fallthrough]];
     case outbox::Fate::hand_back:
       require(!credited || story.twin || story.cursed, "done", id, "goes back though it is credited");

@@ -28,13 +28,16 @@ struct RowStory {
 };
 
 /// How a worker's latest call for an order has ended.
-enum class CallEnd { credited, refused, other };
+struct CallEnd {
+  enum { credited, refused, other } how = other;
+  std::string token{};  ///< of the claim under which it was made: the worker may have claimed the row again since
+};
 
 /// One process of a worker, from its start to its end.
 struct Process {
   std::map<std::int64_t, std::string> claims{};  ///< the rows that it holds, and their tokens
   std::set<std::string> tokens{};                ///< of all its claims
-  std::set<unsigned> calling{};                  ///< orders with a call in progress
+  std::map<unsigned, std::string> calling{};     ///< orders with a call in progress, and the tokens of their claims
   std::map<unsigned, CallEnd> ended{};           ///< calls whose results are not settled yet
   int failures = 0;                              ///< in a row
   bool proved = false;                           ///< a call was answered, and fewer than 20 in a row have failed since

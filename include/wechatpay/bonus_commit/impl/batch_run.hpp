@@ -33,7 +33,7 @@ struct BatchTime {
 
   static constexpr Clock::time_point never = (Clock::time_point::max)();
 
-  std::function<Clock::time_point()> now = Clock::now;
+  std::function<Clock::time_point()> now = [] { return Clock::now(); };
 
   /// Waits until `changed` is notified, but no longer than until the given time. Releases the lock meanwhile.
   std::function<void(std::condition_variable& changed, std::unique_lock<std::mutex>& lock, Clock::time_point)> wait =
