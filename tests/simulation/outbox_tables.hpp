@@ -41,7 +41,7 @@ struct Tables {
 struct StoreUse {
   Process& process;
   std::function<Steady()> now;                         ///< the process may be later than the world within an event
-  std::function<void(std::chrono::nanoseconds)> wait;  ///< a statement takes so long
+  std::function<void(std::chrono::nanoseconds)> wait;  ///< a statement takes so long, which delays the next round
   milliseconds lease;
 };
 

@@ -118,7 +118,6 @@ void RelayAuditor::settled(Process& process, const outbox::Settlement& settlemen
   const auto claim = process.claims.find(settlement.id);
   if (claim == process.claims.end() || claim->second != settlement.token) return;  // it has claimed the row again
   process.claims.erase(claim);
-  process.ended.erase(stories_.at(settlement.id).order);
 }
 
 }  // namespace wechatpay::bonus_commit::simulation

@@ -38,7 +38,7 @@ struct Process {
   std::map<std::int64_t, std::string> claims{};  ///< the rows that it holds, and their tokens
   std::set<std::string> tokens{};                ///< of all its claims
   std::map<unsigned, std::string> calling{};     ///< orders with a call in progress, and the tokens of their claims
-  std::map<unsigned, CallEnd> ended{};           ///< calls whose results are not settled yet
+  std::map<unsigned, CallEnd> ended{};           ///< the latest call for each order
   int failures = 0;                              ///< in a row
   bool proved = false;                           ///< a call was answered, and fewer than 20 in a row have failed since
   std::optional<Steady> failing_since{};         ///< of statements

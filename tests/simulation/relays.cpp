@@ -84,7 +84,9 @@ class Run {
   const std::chrono::hours clocks_apart_;
   const seconds wall_apart_;
   std::chrono::nanoseconds slept_{0};
-  Steady busy_until_{};  ///< the process is busy, stopped or asleep until then
+  std::chrono::nanoseconds spent_{0};  ///< on slow statements of this round, whose answers all come at its end: within
+                                       ///< a round, the process may not do what others could see before it happens
+  Steady busy_until_{};                ///< the process is busy, stopped or asleep until then
   PlatformKeys keys_;
   std::optional<BonusCommitClient> client_;
   std::unique_ptr<Relay> relay_;
@@ -197,7 +199,7 @@ void Run::make_relay() {
   time.random = [this] { return world_.tape.below(1001) / 1000.0; };
   time.new_token = [this] { return nonce(); };
   const auto open = [this] {
-    const auto spend = [this](std::chrono::nanoseconds duration) { pause(duration, false); };
+    const auto spend = [this](std::chrono::nanoseconds duration) { spent_ += duration; };
     return relays_.database.connect({process_, [this] { return now(); }, spend, relays_.options.lease});
   };
   const auto say = [this](const std::string& line) {
@@ -227,7 +229,9 @@ void Run::round() {
   at_work_ = true;
   const auto next = relay_->work();
   at_work_ = false;
+  const auto spent = std::exchange(spent_, std::chrono::nanoseconds(0));
   if (gone()) return;
+  if (spent.count() > 0) pause(spent, false);
   if (!next) return finish(relay_->end());
   const Steady soon = steady_now() + std::chrono::microseconds(50);
   wake(std::max(*next, soon) - clocks_apart_ + slept_);

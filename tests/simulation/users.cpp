@@ -84,7 +84,8 @@ void User::draw_oddities(const Manners& manners) {
   mischief_per_mille_ = tape.one_of({0U, 0U, 20U, 300U});
   oddities_per_mille_ = tape.one_of({0U, 0U, 0U, 50U});
   slow_signer_ = tape.chance(100);
-  account_->exact = !slow_signer_ && !manners.within_send && !manners.sometimes_within_send && oddities_per_mille_ == 0;
+  account_->exact = !slow_signer_ && !manners.within_send && !manners.sometimes_within_send && !manners.throws &&
+                    oddities_per_mille_ == 0;
   account_->punctual = !manners.never && !manners.within_send && !manners.sometimes_within_send;
   account_->heeds_stops = !manners.ignores_stops && !manners.never && !manners.throws && !manners.drops;
   account_->keeps_requests = manners.never;
