@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tests/support/held_transport.hpp"
+#include "tests/support/sanitizers.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/batch.hpp"
 #include "wechatpay/bonus_commit/client.hpp"
@@ -301,6 +302,9 @@ TEST_F(ClientsEnd, OfWhichACopyIsNeededByNoCallThatHasEnded) {
 }
 
 TEST_F(ClientsEnd, InAForkedChildTakesNoLockAndSendsNothing) {
+  if (with_address_sanitizer) {
+    GTEST_SKIP() << "the sanitizer's malloc() may wait for ever in a forked child; shown by the other builds";
+  }
   const auto mock = std::make_shared<MockTransport>();
   std::atomic<bool> stop{false};
   mock->otherwise([](const HttpRequest&) { return HttpResponse{404, {}, ""}; });
