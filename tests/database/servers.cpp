@@ -129,7 +129,7 @@ void DatabaseServer::run_to_its_end(const std::vector<std::string>& command) con
   const pid_t program = start_program(command);
   int status = 0;
   while (::waitpid(program, &status, 0) < 0 && errno == EINTR) continue;
-  if (status != 0) throw std::runtime_error(command[0] + " failed");
+  if (status != 0) throw std::runtime_error(command[0] + " failed:\n" + read_log());
 }
 
 DatabaseServer& PostgresqlServer::shared() {
@@ -166,7 +166,7 @@ DatabaseServer& MariadbServer::shared() {
 
 MariadbServer::MariadbServer(std::vector<std::string> settings) : settings_(std::move(settings)) {
   run_to_its_end({"/usr/bin/mariadb-install-db", "--no-defaults", "--datadir=" + (folder() / "data").string(),
-                  "--auth-root-authentication-method=normal", "--skip-test-db"});
+                  "--tmpdir=" + folder().string(), "--auth-root-authentication-method=normal", "--skip-test-db"});
   start();
 }
 
@@ -179,6 +179,7 @@ std::vector<std::string> MariadbServer::command() const {
   std::vector<std::string> words = {"/usr/sbin/mariadbd",
                                     "--no-defaults",
                                     "--datadir=" + (folder() / "data").string(),
+                                    "--tmpdir=" + folder().string(),  // a server that starts deletes what lies in it
                                     "--socket=" + (folder() / "socket").string(),
                                     "--pid-file=" + (folder() / "pid").string(),
                                     "--skip-networking"};
