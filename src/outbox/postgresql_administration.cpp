@@ -172,7 +172,7 @@ std::uint64_t PostgresqlAdministration::take_dead(DeadRows which, const std::str
           .append(chosen)
           .append(
               " AND id <= $4::bigint ORDER BY id LIMIT 5000 FOR UPDATE), gone AS (DELETE FROM "
-              "wechatpay_bonus_outbox_dead d USING part p WHERE d.id = p.id RETURNING d.*)")
+              "wechatpay_bonus_outbox_dead WHERE id = ANY (ARRAY(SELECT id FROM part)) RETURNING *)")
           .append(and_then)
           .append(" SELECT (SELECT count(*) FROM gone), (SELECT coalesce(max(id), 0) FROM part)");
   const Table last = session_->query("SELECT coalesce(max(id), 0) FROM wechatpay_bonus_outbox_dead");
@@ -202,7 +202,7 @@ std::uint64_t PostgresqlAdministration::prune(std::chrono::hours age) {
     some = count_in(session_->query(R"(WITH old AS (
   SELECT id FROM wechatpay_bonus_outbox_done WHERE done_at < now() - $1::bigint * interval '1 hour'
   ORDER BY done_at LIMIT 5000 FOR UPDATE SKIP LOCKED),
-gone AS (DELETE FROM wechatpay_bonus_outbox_done d USING old WHERE d.id = old.id RETURNING 1)
+gone AS (DELETE FROM wechatpay_bonus_outbox_done WHERE id = ANY (ARRAY(SELECT id FROM old)) RETURNING 1)
 SELECT count(*) FROM gone)",
                                     {std::to_string(age.count())}));
   }
@@ -223,7 +223,8 @@ std::uint64_t PostgresqlAdministration::resume() {
   SELECT id FROM wechatpay_bonus_outbox
   WHERE id > $1::bigint AND claim IS NULL AND due_at > now() AND (attempts > 0 OR last_error IS NOT NULL)
   ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED),
-made_due AS (UPDATE wechatpay_bonus_outbox o SET due_at = now() FROM waiting w WHERE o.id = w.id RETURNING o.id)
+made_due AS (UPDATE wechatpay_bonus_outbox SET due_at = now() WHERE id = ANY (ARRAY(SELECT id FROM waiting))
+  RETURNING id)
 SELECT count(*), max(id) FROM made_due)",
                                            {last});
     if (count_in(made_due) == 0) return all;

@@ -13,6 +13,9 @@ namespace wechatpay::bonus_commit::outbox {
 
 namespace {
 
+// Rows are looked up by `id = ANY (...)`, and joined by `id + 0`. Otherwise PostgreSQL, which expects a single row if
+// the table was empty at its last VACUUM, reads the whole index, and compares each of its rows with each of the batch.
+//
 // MATERIALIZED: otherwise the planner may run the subquery with the LIMIT again. now() rather than clock_timestamp(),
 // which cannot use an index. Texts are cut: a row may hold megabytes, and the check refuses it anyway.
 constexpr const char* claim_begin = R"(picked AS MATERIALIZED (
@@ -49,7 +52,7 @@ SELECT m.mchid, m.sub_mchid FROM merchants m WHERE (
 constexpr const char* claim_end = R"(
 UPDATE wechatpay_bonus_outbox o
 SET due_at = now() + $3::bigint * interval '1 ms', claim = $4, claims = least(claims, 2147483646) + 1
-FROM picked WHERE o.id = picked.id
+FROM picked WHERE o.id = ANY (ARRAY(SELECT id FROM picked)) AND o.id + 0 = picked.id
 RETURNING o.id, left(o.card_id, 64), left(o.code, 64), left(o.out_trade_no, 64), left(o.mchid, 64),
   left(o.sub_mchid, 64), o.bonus_value, o.attempts, o.claims,
   (extract(epoch FROM greatest(picked.due_at, 'epoch')) * 1000000)::bigint,
@@ -78,9 +81,11 @@ constexpr const char* settle_statement = R"(WITH told AS (
     $8::text[]) AS t (id, token, fate, pause, kind, code, message, request_id)),
 live AS MATERIALIZED (
   SELECT o.id, t.fate, t.pause, t.kind, t.code, t.message, t.request_id
-  FROM wechatpay_bonus_outbox o JOIN told t ON t.id = o.id AND t.token = o.claim ORDER BY o.id FOR UPDATE OF o),
+  FROM wechatpay_bonus_outbox o JOIN told t ON t.id = o.id + 0 AND t.token = o.claim
+  WHERE o.id = ANY ($1::bigint[]) ORDER BY o.id + 0 FOR UPDATE OF o),
 gone AS (
-  DELETE FROM wechatpay_bonus_outbox o USING live l WHERE o.id = l.id AND l.fate IN ('done', 'dead')
+  DELETE FROM wechatpay_bonus_outbox o USING live l
+  WHERE o.id = ANY (ARRAY(SELECT id FROM live)) AND o.id + 0 = l.id AND l.fate IN ('done', 'dead')
   RETURNING o.id, o.card_id, o.code AS member, o.out_trade_no, o.mchid, o.sub_mchid, o.bonus_value, o.attempts,
     o.created_at, l.fate, l.kind, l.code, l.message, l.request_id),
 done AS (
@@ -108,7 +113,7 @@ back AS (
     attempts = least(o.attempts, 2147483646) + CASE l.fate WHEN 'wait' THEN 1 ELSE 0 END,
     claims = o.claims - CASE l.fate WHEN 'wait' THEN 0 ELSE 1 END,
     last_error = coalesce(nullif(l.message, ''), o.last_error)
-  FROM live l WHERE o.id = l.id AND l.fate IN ('wait', 'back')
+  FROM live l WHERE o.id = ANY (ARRAY(SELECT id FROM live)) AND o.id + 0 = l.id AND l.fate IN ('wait', 'back')
   RETURNING 1)
 SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM dead), (SELECT count(*) FROM back))";
 
@@ -234,10 +239,10 @@ std::vector<HeldRow> PostgresqlStore::renew(const std::vector<HeldRow>& rows, st
   const Table renewed = session_->query(
       R"(WITH held AS MATERIALIZED (
   SELECT o.id FROM wechatpay_bonus_outbox o
-  JOIN unnest($1::bigint[], $2::text[]) AS t (id, token) ON t.id = o.id AND t.token = o.claim
-  ORDER BY o.id FOR UPDATE OF o)
+  JOIN unnest($1::bigint[], $2::text[]) AS t (id, token) ON t.id = o.id + 0 AND t.token = o.claim
+  WHERE o.id = ANY ($1::bigint[]) ORDER BY o.id + 0 FOR UPDATE OF o)
 UPDATE wechatpay_bonus_outbox o SET due_at = now() + $3::bigint * interval '1 ms'
-FROM held WHERE o.id = held.id RETURNING o.id, o.claim)",
+WHERE o.id = ANY (ARRAY(SELECT id FROM held)) RETURNING o.id, o.claim)",
       {array_of(ids), array_of(tokens), milliseconds(lease)});
   std::vector<HeldRow> still_held;
   for (const auto& line : renewed) still_held.push_back({number_of(line.at(0)), line.at(1)});

@@ -623,6 +623,38 @@ TEST_P(OutboxTest, OldDoneRowsArePrunedAndWaitingOnesMadeDue) {
   EXPECT_EQ(administration->status().due, 1U);
 }
 
+TEST_F(PostgresqlOutboxTest, NoMoreRowsAreReadThanTheBatchHasWhereTheTableWasEmptyAtItsLastVacuum) {
+  insert(1000, "earlier");
+  const auto old_snapshot = connect(url_);  // so that VACUUM leaves the pages
+  old_snapshot->execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1;");
+  execute("DELETE FROM wechatpay_bonus_outbox;");
+  execute("VACUUM wechatpay_bonus_outbox;");
+  insert(3000);
+  const std::string read =
+      "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'wechatpay_bonus_outbox'";
+  const int before = number(read);
+  {
+    const auto store = this->store();
+    const auto rows = store->claim(claim_of(64));
+    ASSERT_EQ(rows.size(), 64U);
+    std::vector<HeldRow> held;
+    std::vector<Settlement> settlements;
+    for (const Row& row : rows) {
+      held.push_back({row.id, "token"});
+      settlements.push_back(settlement_of(row, "token", row.id % 2 == 0 ? Fate::done : Fate::wait));
+    }
+    EXPECT_EQ(store->renew(held, std::chrono::seconds(90)).size(), 64U);
+    const Settled settled = store->settle(settlements);
+    EXPECT_EQ(settled.done + settled.back, 64U);
+  }
+  ASSERT_TRUE(becomes([this] {  // a session adds what it has read when it ends
+    return number(
+               "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+               "pg_backend_pid()") == 1;
+  }));
+  EXPECT_LT(number(read) - before, 1000);
+}
+
 INSTANTIATE_TEST_SUITE_P(Databases, OutboxTest, ::testing::ValuesIn(servers()), server_name);
 
 }  // namespace
