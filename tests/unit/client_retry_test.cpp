@@ -288,5 +288,33 @@ TEST_F(Retry, TriesAgainAfterA408ThatIsNotWeChatPays) {
   EXPECT_TRUE(transport_->send_options()[1].fresh_connection);
 }
 
+TEST_F(Retry, SendsNothingWhoseDeadlinePassedWhileItWasSigned) {
+  struct SlowSigner final : Signer {
+    explicit SlowSigner(std::function<Result<std::string>(std::string_view)> sign) : sign_(std::move(sign)) {}
+    Result<std::string> sign(std::string_view message) const override { return sign_(message); }
+    const std::function<Result<std::string>(std::string_view)> sign_;
+  };
+  const Credentials own = wechat_pay_.credentials();
+  for (const int slow : {1, 2}) {
+    int signatures = 0;
+    const auto credentials =
+        Credentials::from_signer(own.mchid(), own.serial_no(), std::make_shared<SlowSigner>([&](std::string_view text) {
+                                   if (++signatures == slow) passed_ += options_.deadline;
+                                   return own.signer().sign(text);
+                                 }));
+    transport_ = std::make_shared<MockTransport>();
+    transport_->otherwise(answer(503));
+    const auto commits =
+        BonusCommitClient::create(credentials.value(), wechat_pay_.platform_keys(), transport_, options_).value();
+    signatures = 0;  // create() signs, too
+    const Error error = commits.commit(seed_request()).error();
+    EXPECT_EQ(transport_->requests().size(), static_cast<std::size_t>(slow - 1));
+    EXPECT_EQ(error.tries.size(), static_cast<std::size_t>(slow - 1));
+    EXPECT_EQ(error.http_status(), slow == 1 ? 0 : 503);
+    EXPECT_EQ(error.outcome, slow == 1 ? Outcome::not_sent : Outcome::refused);
+    EXPECT_TRUE(contains(error.message, "the deadline passed while the ")) << error.message;
+  }
+}
+
 }  // namespace
 }  // namespace wechatpay::bonus_commit

@@ -294,6 +294,25 @@ TEST_F(Attempts, SayWhyThereIsNoNextTry) {
   EXPECT_TRUE(contains(error.message, "; nobody signs it")) << error.message;
 }
 
+TEST_F(Attempts, EndWithoutTheTryThatWasSignedTooLate) {
+  CommitAttempts attempts = make();
+  ASSERT_TRUE(std::holds_alternative<SignedTry>(attempts.begin(seed_request(), after(seconds(0)))));
+  const Error unsent = attempts.too_late().error();
+  EXPECT_EQ(unsent.transport_fault, TransportFault::timeout);
+  EXPECT_EQ(unsent.outcome, Outcome::not_sent);
+  EXPECT_EQ(unsent.remedy, Remedy::retry_later);
+  EXPECT_TRUE(unsent.tries.empty());
+
+  CommitAttempts others = another();
+  const SignedTry first = sent(others, others.begin(seed_request(), after(seconds(0))));
+  ASSERT_TRUE(std::holds_alternative<SignedTry>(others.on_response(answer(500, first), after(seconds(1)))));
+  const Error error = others.too_late().error();
+  EXPECT_EQ(error.http_status(), 500);
+  EXPECT_EQ(error.outcome, Outcome::unknown);
+  EXPECT_EQ(error.tries.size(), 1U);
+  EXPECT_TRUE(contains(error.message, "; the deadline passed while the next try was signed")) << error.message;
+}
+
 TEST_F(Attempts, BelieveOfATransportsErrorOnlyWhatItMustKnow) {
   Error made_by_hand;
   made_by_hand.kind = ErrorKind::transport_failed;

@@ -112,6 +112,16 @@ WECHATPAY_BONUS_COMMIT_DECL CommitResult CommitAttempts::without_next_try(std::s
   return std::move(error_);
 }
 
+WECHATPAY_BONUS_COMMIT_DECL CommitResult CommitAttempts::too_late() {
+  tries_.pop_back();
+  latest_ = Latest::ended;
+  if (!tries_.empty()) return without_next_try("the deadline passed while the next try was signed");
+  Error error = transport_error(TransportFault::timeout, Outcome::not_sent,
+                                "not sent: the deadline passed while the request was signed");
+  error.remedy = remedy_of(error.transport_fault);
+  return error;
+}
+
 WECHATPAY_BONUS_COMMIT_DECL CommitResult CommitAttempts::give_up(Error error) {
   redact(error, signatures_);
   const bool sent = latest_ == Latest::handed_over;
@@ -169,6 +179,7 @@ WECHATPAY_BONUS_COMMIT_DECL CommitStep CommitAttempts::prepare(milliseconds paus
   }
   const auto signature = sign(*credentials_, parts());
   if (!signature) return give_up(signature.error());
+  signatures_.reserve(signatures_.size() + signature->size() + 1);
   signatures_.append(*signature).append(1, '\n');
 
   host_ = setup_->hosts.choose(now.steady, host_);

@@ -17,12 +17,14 @@ using std::chrono::milliseconds;
 
 inline constexpr const char* destroyed = "the client was destroyed while the call was under way";
 
-/// Subtracts the time spent since a step began (mostly for signing) from the transport's time limits.
-WECHATPAY_BONUS_COMMIT_DECL void hurry(SendOptions& options, milliseconds spent) {
+/// Subtracts the time spent since a step began (mostly for signing) from the transport's time limits. Returns whether
+/// any time is left.
+WECHATPAY_BONUS_COMMIT_DECL bool hurry(SendOptions& options, milliseconds spent) {
   const milliseconds of_the_pause = std::clamp(spent, milliseconds(0), options.delay);
   options.delay -= of_the_pause;
-  options.deadline = (std::max)(options.deadline - (std::max)(spent - of_the_pause, milliseconds(0)), milliseconds(1));
+  options.deadline -= (std::max)(spent - of_the_pause, milliseconds(0));
   options.timeout = (std::min)(options.timeout, options.deadline);
+  return options.deadline > milliseconds(0);
 }
 
 WECHATPAY_BONUS_COMMIT_DECL ClientCore::ClientCore(std::unique_ptr<ClientSetup> setup,
@@ -148,7 +150,9 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::run(const FirstStep& first_step) no
     while (step) {
       SignedTry* const next = std::get_if<SignedTry>(&*step);
       if (next == nullptr) return end(std::get<CommitResult>(*std::move(step)));
-      hurry(next->options, std::chrono::duration_cast<milliseconds>(now().steady - present.steady));
+      if (!hurry(next->options, std::chrono::duration_cast<milliseconds>(now().steady - present.steady))) {
+        return end(attempts_.too_late());
+      }
       auto response = send(std::move(*next));
       if (!response) return;
       present = now();

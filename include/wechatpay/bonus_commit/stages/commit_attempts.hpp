@@ -92,6 +92,9 @@ class CommitAttempts {
   /// Ends the call with the error of its latest try instead; `why` is appended to its message.
   CommitResult without_next_try(std::string_view why);
 
+  /// Ends the call instead of sending the latest step's request, because the deadline has passed while it was signed.
+  CommitResult too_late();
+
   /// Ends the call with `error` instead of the expected result, and adds what is known of the tries so far.
   CommitResult give_up(Error error);
 
