@@ -19,7 +19,7 @@ using nlohmann::json;
 
 void append_escape(std::string& out, char32_t unit) {
   out += "\\u";
-  for (const unsigned shift : {12U, 8U, 4U, 0U}) out += "0123456789abcdef"[(unit >> shift) & 0xFU];
+  append_hex(out, unit, 4);
 }
 
 /// A JSON string that is safe to show: what printable() would replace is escaped. Cut if it exceeds `most` bytes.

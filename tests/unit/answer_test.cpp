@@ -359,7 +359,7 @@ TEST(ReadAnswer, NamesTheEncodingOfABodyThatItCannotRead) {
 TEST(ReadAnswer, MakesDetailSafeToLog) {
   const Error error = error_of(
       {400, {}, "{\"code\":\"E\",\"message\":\"m\",\"detail\":{\"a\\u001b[31m\":\"\\u202e \xC2\x9B \x7F \\\"\\n\"}}"});
-  EXPECT_EQ(error.answer()->detail, R"({"a\u001b[31m":"\u202e \u009b \u007f \"\n"})");
+  EXPECT_EQ(error.answer()->detail, R"({"a\u001B[31m":"\u202E \u009B \u007F \"\n"})");
 }
 
 TEST(ReadAnswer, CapsDetailAndKeepsItJson) {

@@ -8,6 +8,7 @@
 #include "wechatpay/bonus_commit/config.hpp"
 #include "wechatpay/bonus_commit/request.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
@@ -21,14 +22,12 @@ inline std::string percent_encode(std::string_view value) {
   std::string encoded;
   encoded.reserve(value.size());
   for (const char c : value) {
-    const auto byte = static_cast<unsigned char>(c);
     if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
         unreserved.find(c) != std::string_view::npos) {
       encoded += c;
     } else {
       encoded += '%';
-      encoded += "0123456789ABCDEF"[byte >> 4U];
-      encoded += "0123456789ABCDEF"[byte & 0xFU];
+      append_hex(encoded, static_cast<unsigned char>(c), 2);
     }
   }
   return encoded;

@@ -69,11 +69,16 @@ inline bool is_invisible(char32_t value) noexcept {
   return false;
 }
 
+/// Appends the last `digits` hexadecimal digits of `value`, in upper case.
+inline void append_hex(std::string& out, char32_t value, unsigned digits) {
+  while (digits-- != 0) out += "0123456789ABCDEF"[(value >> (4 * digits)) & 0xFU];
+}
+
 /// The character's code point as text: "U+200B".
 inline std::string code_point_name(char32_t value) {
-  std::string digits;
-  for (; value != 0 || digits.size() < 4; value >>= 4U) digits.insert(digits.begin(), "0123456789ABCDEF"[value & 0xFU]);
-  return "U+" + digits;
+  std::string name = "U+";
+  append_hex(name, value, value > 0xFFFFF ? 6 : value > 0xFFFF ? 5 : 4);
+  return name;
 }
 
 /// Whether the text has a byte of C0 or DEL. C1 in UTF-8 is not checked.
@@ -108,10 +113,8 @@ inline std::string printable(std::string_view text, std::size_t most = 200) {
       out += bytes;
     } else {
       for (const char c : bytes) {
-        const auto value = static_cast<unsigned char>(c);
         out += "\\x";
-        out += "0123456789ABCDEF"[value >> 4U];
-        out += "0123456789ABCDEF"[value & 0xFU];
+        append_hex(out, static_cast<unsigned char>(c), 2);
       }
     }
     text.remove_prefix(next.bytes);
