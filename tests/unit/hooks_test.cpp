@@ -121,6 +121,22 @@ TEST_F(Watching, TellsTheOrderNumberAlsoWhereTheClockThrows) {
   EXPECT_EQ(calls_[0].tries, 0);
 }
 
+TEST_F(Watching, TellsNoDurationWhereTheClockThrowsAtTheStart) {
+  passed_ = milliseconds(7000);
+  options_.clock = []() -> std::chrono::system_clock::time_point { throw std::runtime_error("no clock"); };
+  EXPECT_FALSE(client().commit(seed_request()));
+  ASSERT_EQ(calls_.size(), 1U);
+  EXPECT_EQ(calls_[0].duration, milliseconds(0));
+}
+
+TEST_F(Watching, TellsOfACallAlsoWhereItsSteadyClockThrows) {
+  options_.steady_clock = []() -> std::chrono::steady_clock::time_point { throw std::runtime_error("no clock"); };
+  EXPECT_FALSE(client().commit(seed_request()));
+  ASSERT_EQ(calls_.size(), 1U);
+  EXPECT_EQ(calls_[0].result.error().message, "no clock ended the call");
+  EXPECT_EQ(calls_[0].duration, milliseconds(0));
+}
+
 TEST_F(Watching, GivesEventsThatAnotherThreadMayTakeAfterTheCallHasEnded) {
   std::optional<std::promise<TryEvent>> of_try(std::in_place);
   std::optional<std::promise<CallEvent>> of_call(std::in_place);

@@ -162,6 +162,7 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
   void give_up(ErrorKind kind, TransportFault fault, const char* what) noexcept;
   void end(CommitResult result) noexcept;
   Moment now() const;
+  std::chrono::milliseconds duration() const noexcept;
 
   const std::shared_ptr<ClientCore> core_;
   const std::shared_ptr<CommitPromise> waiting_;  ///< set if a commit() waits and runs tasks
@@ -171,7 +172,7 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
   CommitAttempts attempts_;
   Callback done_;
   std::string out_trade_no_;
-  std::chrono::steady_clock::time_point started_;
+  std::optional<std::chrono::steady_clock::time_point> started_;  ///< empty if the user's clock has thrown then
   std::atomic<bool> stopped_{false};
   int number_ = 0;               ///< the number of the latest request or task
   std::atomic<int> awaited_{0};  ///< the number of the request or task that waits; 0: a thread has the turn

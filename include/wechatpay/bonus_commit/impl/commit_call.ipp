@@ -128,6 +128,16 @@ WECHATPAY_BONUS_COMMIT_DECL Moment CommitCall::now() const {
   return {options.steady_clock(), options.clock()};
 }
 
+/// The time since the start; 0 if the user's clock throws.
+WECHATPAY_BONUS_COMMIT_DECL milliseconds CommitCall::duration() const noexcept {
+  milliseconds duration{0};
+  run_users_code([&] {
+    if (!started_) return;
+    duration = std::chrono::duration_cast<milliseconds>(core_->setup()->options.steady_clock() - *started_);
+  });
+  return duration;
+}
+
 WECHATPAY_BONUS_COMMIT_DECL void CommitCall::start(const BonusCommitRequest& request, bool has_place) noexcept {
   const ClientCore::Visit visit(*core_);
   run_users_code([&] { out_trade_no_ = request.out_trade_no; });  // if memory runs out, hooks get an empty one
@@ -310,9 +320,7 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::end(CommitResult result) noexcept {
   if (hooks.on_call) {
     run_users_code([&] {
       const std::size_t tries = result ? static_cast<std::size_t>(result->tries) : result.error().tries.size();
-      const auto duration = core_->setup()->options.steady_clock() - started_;
-      hooks.on_call(
-          {out_trade_no_, result, static_cast<int>(tries), std::chrono::duration_cast<milliseconds>(duration)});
+      hooks.on_call({out_trade_no_, result, static_cast<int>(tries), duration()});
     });
   }
   run_users_code([&] {
