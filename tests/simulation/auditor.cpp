@@ -1,5 +1,6 @@
 #include "tests/simulation/auditor.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "wechatpay/bonus_commit/http.hpp"
@@ -98,6 +99,7 @@ void Auditor::sent(unsigned number, const HttpRequest& request, const SendOption
                std::to_string(next.host) + " after " + std::to_string(options.delay.count()) + " ms" +
                (options.fresh_connection ? ", on a fresh connection" : ""));
   }
+  require(!world_.forked, "fork", number, "is sent by a child process");
   require(call.ends == 0, "ends once", number, "is sent after its end");
   require(!client.closed, "ends once", number, "is sent after its client has gone");
   require(call.tries.empty() || call.tries.back().ended, "one at a time", number, "is sent while its try is under way");
@@ -196,11 +198,27 @@ void Auditor::told(const CallEvent& event) {
   require(call.told_ends == 1, "hooks", number, "is told to on_call twice");
   require(call.ends == 0, "hooks", number, "is told to on_call after its callback");
   require(static_cast<std::size_t>(event.tries) == call.tries.size(), "hooks", number, "has a wrong count of tries");
+  const bool lasted = event.duration == std::chrono::floor<milliseconds>(world_.now() - call.begun);
+  const bool no_clock = call.client.odd_user && event.duration == milliseconds(0);
+  require(lasted || no_clock || call.place, "hooks", number, "is told to on_call with a wrong duration");
+}
+
+/// Each hook is called once for what it tells of.
+void Auditor::check_hooks(unsigned number) const {
+  const Call& call = calls_[number];
+  const bool never_began = call.place && call.tries.empty();  // its batch was stopped
+  const bool told = call.told_ends == (call.client.tells_calls ? 1 : 0) || never_began;
+  require(told, "hooks", number, "is not told to on_call");
+  if (!call.client.tells_tries || call.client.odd_user || call.unheard) return;
+  const auto is_ended = [](const Sent& each) { return each.ended; };
+  const auto ended = std::count_if(call.tries.begin(), call.tries.end(), is_ended);
+  require(call.told_tries == ended, "hooks", number, "has a try that on_try is not told of");
 }
 
 void Auditor::result(unsigned number, const CommitResult& result) {
   Call& call = calls_[number];
   if (world_.logs()) world_.log(name(number) + " ends: " + (result ? "credited" : result.error().to_string()));
+  require(!world_.forked, "fork", number, "ends in a child process");
   ++call.ends;
   require(call.ends == 1, "ends once", number, "ends again");
   const bool waited_for_place = call.place && call.tries.empty();
@@ -299,6 +317,7 @@ void Auditor::at_end(Figures& figures) const {
   for (unsigned number = 0; number < calls_.size(); ++number) {
     const Call& call = calls_[number];
     require(call.ends == 1 || (call.unheard && call.told_ends == 1), "ends once", number, "never ends");
+    check_hooks(number);
     const bool denied = call.claim && *call.claim != Outcome::unknown;
     require(!denied || call.committed == 0, "outcome", number, "was committed later, and is told otherwise");
     figures.tries += call.tries.size();

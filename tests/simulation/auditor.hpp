@@ -43,6 +43,8 @@ struct ClientAccount {
   bool odd_user = false;        ///< its clock, nonce, signer, keys or transport fail
   bool heeds_stops = true;      ///< its transport ends a request as soon as it is asked to
   bool keeps_requests = false;  ///< its transport never ends some requests
+  bool tells_tries = false;     ///< has on_try
+  bool tells_calls = false;     ///< has on_call
   bool closed = false;
 };
 
@@ -125,6 +127,7 @@ class Auditor {
   void check_pause(const Call& call, Steady moment) const;
   void check_receipt(unsigned number, const CommitReceipt& receipt);
   void check_error(unsigned number, const Error& error);
+  void check_hooks(unsigned number) const;
   void check_kind(const Call& call, const Error& error) const;
   void check_effort(unsigned number, const Error& error) const;
   bool exact(const ClientAccount& client) const { return client.exact && !world_.late; }

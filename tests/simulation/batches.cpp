@@ -61,4 +61,26 @@ void User::run_batch() {
   in_batch_ = false;
 }
 
+/// commit_all() in real time, over a transport that completes within send().
+void User::wait_for_batch() {
+  std::vector<BonusCommitRequest> requests;
+  for (std::uint32_t left = world_.tape.below(5); left > 0; --left) {
+    const unsigned number = auditor_.begin(*account_, milliseconds(0));
+    auditor_.call(number).place = world_.now();
+    requests.push_back(request(number));
+  }
+  BatchSummary expected;
+  const auto take = [&](const BonusCommitRequest& one, const CommitResult& result) {
+    ++(result ? expected.credited : expected.failed);
+    auditor_.result(Auditor::number_of(one.out_trade_no), result);
+    return true;
+  };
+  in_batch_ = true;
+  const auto summary = commit_all(client(), requests, take);
+  in_batch_ = false;
+  world_.expect(expected.credited + expected.failed == requests.size(), "batch", "loses calls");
+  world_.expect(summary && summary->credited == expected.credited && summary->failed == expected.failed, "batch",
+                "has a wrong summary");
+}
+
 }  // namespace wechatpay::bonus_commit::simulation

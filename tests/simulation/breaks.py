@@ -15,6 +15,7 @@ import time
 ATTEMPTS = "include/wechatpay/bonus_commit/impl/commit_attempts.ipp"
 CALL_HEADER = "include/wechatpay/bonus_commit/impl/commit_call.hpp"
 CALL = "include/wechatpay/bonus_commit/impl/commit_call.ipp"
+CLIENT = "include/wechatpay/bonus_commit/impl/client.ipp"
 BATCH = "include/wechatpay/bonus_commit/impl/batch_run.hpp"
 OPTIONS = "include/wechatpay/bonus_commit/impl/check_options.ipp"
 STAGES = "include/wechatpay/bonus_commit/stages/"
@@ -125,6 +126,13 @@ BREAKS = [
     ("call: on_call does not name the order where the clock throws", CALL,
      "run_users_code([&] { out_trade_no_ = request.out_trade_no; });",
      "run_users_code([&] { if (now().wall.time_since_epoch().count() != 0) out_trade_no_ = request.out_trade_no; });"),
+    ("call: a clock that throws hides the end of a call, or its duration", CALL, "duration()});",
+     "std::chrono::duration_cast<milliseconds>(core_->setup()->options.steady_clock() -\n"
+     "                          started_.value_or(std::chrono::steady_clock::time_point()))});"),
+    ("call: a child process ends its parent's calls", CALL,
+     "if (core_->in_child()) return;  // the call belongs to the parent", ""),
+    ("client: a child process sends over its parent's client", CLIENT, "if (open_->core->in_child()) {",
+     "if (open_ == nullptr) {"),
     ("queue: starts what is too late", QUEUE, "if (place->deadline <= now) return completion",
      "if (place->deadline <= TimePoint{}) return completion"),
     ("relay: a call starts though its lease ends soon", RELAY, "held.lease.has_room(time_.lease_now()) &&", ""),

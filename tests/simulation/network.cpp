@@ -195,6 +195,7 @@ void Network::complete(std::size_t slot, Result<HttpResponse> result) {
 }
 
 void Network::stop(std::size_t slot) {
+  world_.expect(!world_.forked, "fork", "a stop in a child process reaches its parent's calls");
   if (pending_[slot].number == 0) return;
   const std::uint64_t number = pending_[slot].number;
   world_.after(std::chrono::nanoseconds(0), [this, slot, number] {

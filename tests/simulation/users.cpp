@@ -1,6 +1,5 @@
 #include "tests/simulation/users.hpp"
 
-#include <cstdio>
 #include <limits>
 #include <new>
 #include <stdexcept>
@@ -8,8 +7,6 @@
 namespace wechatpay::bonus_commit::simulation {
 
 namespace {
-
-std::optional<BonusCommitRequest> nothing() { return std::nullopt; }
 
 class UsersSigner final : public Signer {
  public:
@@ -42,6 +39,7 @@ User::User(World& world, Auditor& auditor, WechatPay& wechat_pay, Wire& wire, co
     : world_(world), auditor_(auditor), wechat_pay_(wechat_pay), wire_(wire), calls_left_(calls) {
   waits_ = manners.within_send && !manners.drops && !manners.throws;
   ClientOptions options = draw_options();
+  waits_in_batches_ = waits_ && !limited_ && options.rate_limit.longest_pause == milliseconds(0);
   account_ = &auditor_.add_client(options);
   draw_oddities(manners);
   add_hooks(options);
@@ -52,7 +50,9 @@ User::User(World& world, Auditor& auditor, WechatPay& wechat_pay, Wire& wire, co
       BonusCommitClient::create(credentials("01AB"), keys_, std::make_shared<Witness>(auditor_, wire_), options);
   world_.expect(made.has_value(), "options", "good ones are refused");
   copies_.push_back(*std::move(made));
+  sets_up_ = true;
   if (world_.tape.chance(200)) refuse_wrong_setups(options);
+  sets_up_ = false;
   pace_ = world_.tape.one_of({milliseconds(10), milliseconds(0), milliseconds(100), milliseconds(3000)});
   world_.after(milliseconds(0), [this] { act(); });
 }
@@ -93,14 +93,15 @@ void User::draw_oddities(const Manners& manners) {
 }
 
 void User::add_hooks(ClientOptions& options) {
-  if (world_.tape.chance(500)) {
+  account_->tells_tries = world_.tape.chance(500);
+  if (account_->tells_tries) {
     options.hooks.on_try = [this](const TryEvent& event) {
       auditor_.told(event);
       misbehave(Place::on_try);
     };
   }
-  tells_calls_ = world_.tape.chance(500);
-  if (!tells_calls_) return;
+  account_->tells_calls = world_.tape.chance(500);
+  if (!account_->tells_calls) return;
   options.hooks.on_call = [this](const CallEvent& event) {
     auditor_.told(event);
     misbehave(Place::on_call);
@@ -108,16 +109,20 @@ void User::add_hooks(ClientOptions& options) {
 }
 
 void User::add_clocks(ClientOptions& options) {
-  const auto may_fail = [this] {
-    if (oddities_per_mille_ > 0 && world_.tape.chance(oddities_per_mille_ / 10)) throw_something("the user's clock");
+  const auto may_fail = [this](const char* what) {
+    if (oddities_per_mille_ > 0 && world_.tape.chance(oddities_per_mille_ / 10)) throw_something(what);
   };
   options.clock = [this, may_fail] {
-    may_fail();
+    may_fail("the user's clock");
     return world_.wall();
   };
-  options.steady_clock = [this] { return world_.now(); };
-  options.random = [this]() -> double {
+  options.steady_clock = [this, may_fail] {
+    may_fail("the user's steady clock");
+    return world_.now();
+  };
+  options.random = [this, may_fail]() -> double {
     if (oddities_per_mille_ == 0) return world_.tape.below(1001) / 1000.0;
+    may_fail("no random number");
     return world_.tape.one_of({0.5, -1.0, 7.0, std::numeric_limits<double>::quiet_NaN(), 0.0, 1.0});
   };
   options.nonce = [this] { return nonce(); };
@@ -126,6 +131,7 @@ void User::add_clocks(ClientOptions& options) {
 /// Later tries are signed in tasks.
 void User::add_executor(ClientOptions& options) {
   if (!world_.tape.chance(150)) return;
+  waits_in_batches_ = false;
   const auto manner = world_.tape.below(4);
   if (manner > 0) account_->exact = false;  // a task may run after other calls have begun
   if (manner > 1) account_->odd_user = true;
@@ -152,9 +158,7 @@ Result<std::string> User::nonce() {
     if (world_.tape.chance(500)) throw_something("no nonce");
     return std::string("short");
   }
-  char text[40];
-  const int size = std::snprintf(text, sizeof text, "%032X", ++nonces_);
-  return std::string(text, static_cast<std::size_t>(size));
+  return hex(++nonces_, 32);
 }
 
 Credentials User::credentials(const char* serial_no, const char* mchid) const {
@@ -165,10 +169,13 @@ Credentials User::credentials(const char* serial_no, const char* mchid) const {
 Result<std::string> User::sign(std::string_view message) {
   if (slow_signer_) world_.spend(milliseconds(world_.tape.below(200)));
   if (oddities_per_mille_ > 0 && world_.tape.chance(oddities_per_mille_)) {
-    switch (world_.tape.below(4)) {
+    switch (world_.tape.below(5)) {
       case 0: return std::string(10, 'x');
       case 1: throw_something("no key");
       case 2: return transport_error(TransportFault::timeout, Outcome::refused, "the KMS is away");
+      case 3:  // as another thread could at this moment
+        if (!copies_.empty() && !sets_up_) let_go_of_all();
+        break;
       default: break;
     }
     if (!copies_.empty() && account_ != nullptr) {
@@ -181,7 +188,7 @@ Result<std::string> User::sign(std::string_view message) {
 
 /// Does one step of the program, and schedules the next.
 void User::act() {
-  if (calls_left_ == 0 || account_->closed) return;
+  if (calls_left_ == 0 || account_->closed || world_.forked) return;
   if (world_.tape.chance(100)) {
     act_rarely();
   } else {
@@ -193,9 +200,13 @@ void User::act() {
 
 void User::act_rarely() {
   if (copies_.empty()) return;
-  switch (world_.tape.below(14)) {
+  switch (world_.tape.below(16)) {
     case 0: return;
     case 12: return misuse();
+    case 13:
+      if (world_.tape.chance(20)) fork_a_child();
+      return;
+    case 14: return waits_in_batches_ ? wait_for_batch() : start_call();
     case 11: return start_call(true);
     case 1: return stop_a_call();
     case 2: return stop_all();
@@ -210,7 +221,9 @@ void User::act_rarely() {
       return;
     }
     case 9: {
+      sets_up_ = true;
       const auto renewed = client().renew_credentials(credentials("02CD"));
+      sets_up_ = false;
       world_.expect(renewed || account_->odd_user, "renewal", "good credentials are refused");
       return;
     }
@@ -273,7 +286,7 @@ void User::call_back(const BonusCommitRequest& request, unsigned number, const C
 
 void User::keep_future(const BonusCommitRequest& request, unsigned number, const CallOptions& options) {
   CommitFuture future = client().commit_async(request, options);
-  if (tells_calls_ && world_.tape.chance(100)) {
+  if (account_->tells_calls && world_.tape.chance(100)) {
     auditor_.call(number).unheard = true;
     return;
   }
@@ -302,8 +315,8 @@ void User::wait_for_call() {
 
 /// What user code may do whenever the library calls it.
 void User::misbehave(Place place) {
-  if (mischief_per_mille_ == 0 || !world_.tape.chance(mischief_per_mille_)) return;
-  switch (world_.tape.below(8)) {
+  if (mischief_per_mille_ == 0 || world_.forked || !world_.tape.chance(mischief_per_mille_)) return;
+  switch (world_.tape.below(9)) {
     case 0: throw std::runtime_error("the user's own exception");
     case 1:
       // If a place in the rate limit is given but not used yet, the auditor would count the places in another order.
@@ -318,13 +331,11 @@ void User::misbehave(Place place) {
     case 6:
       if (!copies_.empty()) copies_.push_back(client());
       return;
-    default: break;
+    case 7:
+      if (world_.tape.chance(20)) fork_a_child();
+      return;
+    default: return wait_in_a_callback();
   }
-  if (copies_.empty()) return;
-  const auto result = client().commit(request(0));
-  world_.expect(!result && result.error().kind == ErrorKind::misuse, "misuse", "commit() waits in a callback");
-  const auto summary = commit_all(client(), nothing, [](const auto&, const auto&) { return true; });
-  world_.expect(!summary && summary.error().kind == ErrorKind::misuse, "misuse", "commit_all() waits in a callback");
 }
 
 void User::stop_a_call() {

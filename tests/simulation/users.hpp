@@ -55,7 +55,13 @@ class User {
   void take_future(unsigned number);
   void wait_for_call();
   void run_batch();
+  void wait_for_batch();
+  void fork_a_child();
+  void live_in_a_child();
+  void use_parents_client();
+  void use_childs_own_client();
   void misbehave(Place place);
+  void wait_in_a_callback();
   void stop_a_call();
   void stop_all();
   void let_go_of_a_copy();
@@ -81,10 +87,11 @@ class User {
   milliseconds pace_{1};
   unsigned nonces_ = 0;
   bool slow_signer_ = false;
-  bool limited_ = false;  ///< has a rate limit
-  bool waits_ = false;    ///< its transport completes within send(), so it may block in commit()
-  bool tells_calls_ = false;
+  bool limited_ = false;           ///< has a rate limit
+  bool waits_ = false;             ///< its transport completes within send(), so it may block in commit()
+  bool waits_in_batches_ = false;  ///< may block in commit_all(), too
   bool in_batch_ = false;
+  bool sets_up_ = false;  ///< is in create() or renew_credentials()
 };
 
 }  // namespace wechatpay::bonus_commit::simulation

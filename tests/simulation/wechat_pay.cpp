@@ -1,6 +1,7 @@
 #include "tests/simulation/wechat_pay.hpp"
 
-#include <cstdio>
+#include <algorithm>
+#include <ctime>
 
 #include "wechatpay/bonus_commit/stages/base64.hpp"
 #include "wechatpay/bonus_commit/stages/signature.hpp"
@@ -68,10 +69,11 @@ std::string http_date(Wall time) {
 
 }  // namespace
 
-std::string hex(unsigned number) {
-  char text[16];
-  const int size = std::snprintf(text, sizeof text, "%X", number);
-  return {text, static_cast<std::size_t>(size)};
+std::string hex(unsigned number, std::size_t digits) {
+  std::string text(std::max<std::size_t>(digits, 8), '0');
+  std::size_t begin = text.size();
+  for (; number > 0; number >>= 4U) text[--begin] = "0123456789ABCDEF"[number & 0xFU];
+  return text.substr(std::min(begin, text.size() - digits));
 }
 
 WechatPay::WechatPay(World& world, Auditor& auditor, bool real) : world_(world), auditor_(auditor) {
@@ -165,12 +167,6 @@ void WechatPay::add_retry_after(HttpResponse& response, Answered& answered) {
   response.headers.push_back({"Retry-After", std::move(value)});
 }
 
-std::string WechatPay::nonce() {
-  char text[40];
-  const int size = std::snprintf(text, sizeof text, "%032X", ++nonces_);
-  return {text, static_cast<std::size_t>(size)};
-}
-
 void WechatPay::sign(HttpResponse& response, const HttpRequest& request, Signed how) {
   if (how == Signed::not_at_all || how == Signed::before) return;
   const std::string_view announced = header_value(request.headers, "Wechatpay-Serial");
@@ -180,7 +176,7 @@ void WechatPay::sign(HttpResponse& response, const HttpRequest& request, Signed 
   if (how == Signed::long_ago) time -= stages::greatest_clock_difference + seconds(400);
   HttpHeaders& headers = response.headers;
   std::string timestamp = std::to_string(std::chrono::duration_cast<seconds>(time.time_since_epoch()).count());
-  std::string fresh = nonce();
+  std::string fresh = hex(++nonces_, 32);
   const std::string message = stages::verification_message(timestamp, fresh, response.body);
   std::string signature = stages::encode_base64(*keys_[key].signer->sign(message));
   if (how == Signed::wrongly) signature[100] = signature[100] == 'A' ? 'B' : 'A';

@@ -54,7 +54,6 @@ class WechatPay {
   void check(const HttpRequest& request) const;
   const HttpResponse* settled_before(unsigned number) const;
   void add_retry_after(HttpResponse& response, Answered& answered);
-  std::string nonce();
 
   World& world_;
   Auditor& auditor_;
@@ -67,8 +66,8 @@ class WechatPay {
   unsigned nonces_ = 0;
 };
 
-/// In the form of Request-ID.
-std::string hex(unsigned number);
+/// `number` in the digits of Request-ID and of nonces, at least `digits` of them.
+std::string hex(unsigned number, std::size_t digits = 1);
 
 }  // namespace wechatpay::bonus_commit::simulation
 

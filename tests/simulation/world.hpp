@@ -89,7 +89,8 @@ class World {
 
   seconds wall_offset{0};
   bool wall_jumped = false;
-  bool late = false;  ///< time has passed within an event, so that others may have happened too late
+  bool forked = false;  ///< this is a child process of the program
+  bool late = false;    ///< time has passed within an event, so that others may have happened too late
 
  private:
   struct Event {

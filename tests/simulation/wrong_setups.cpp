@@ -1,4 +1,4 @@
-// What create(), renew_credentials() and commit_all() must refuse.
+// What create(), renew_credentials(), commit_all() and functions that wait must refuse.
 #include <limits>
 
 #include "tests/simulation/users.hpp"
@@ -48,6 +48,10 @@ void User::refuse_wrong_setups(const ClientOptions& options) const {
   }
   const auto made = BonusCommitClient::create(credentials("01AB"), keys_, std::make_shared<Nowhere>(), wrong);
   world_.expect(refused(made, ErrorKind::invalid_configuration), "options", "wrong ones are taken");
+  if (tape.chance(20)) {  // it makes a transport of its own, which takes some time
+    const auto by_itself = BonusCommitClient::create(credentials("01AB"), keys_, wrong);
+    world_.expect(refused(by_itself, ErrorKind::invalid_configuration), "options", "wrong ones are taken");
+  }
   refuse_wrong_keys();
   refuse_wrong_batches();
 }
@@ -97,6 +101,18 @@ void User::misuse() {
   const auto renewed = gone.renew_credentials(credentials("02CD"));
   world_.expect(ends == 2 && refused(summary, ErrorKind::misuse) && refused(renewed, ErrorKind::misuse), "misuse",
                 "a client that was moved from works");
+}
+
+/// What would wait for itself.
+void User::wait_in_a_callback() {
+  if (!futures_.empty() && !futures_.begin()->second.ready()) {
+    const auto early = futures_.begin()->second.get();
+    world_.expect(refused(early, ErrorKind::misuse), "misuse", "get() waits in a callback");
+  }
+  if (copies_.empty()) return;
+  world_.expect(refused(client().commit(request(0)), ErrorKind::misuse), "misuse", "commit() waits in a callback");
+  const auto summary = commit_all(client(), nothing, any_result);
+  world_.expect(refused(summary, ErrorKind::misuse), "misuse", "commit_all() waits in a callback");
 }
 
 }  // namespace wechatpay::bonus_commit::simulation
