@@ -20,21 +20,28 @@ std::uint64_t mixed(std::uint64_t value) {
   return value ^ (value >> 31U);
 }
 
+/// Mixes words in four lanes, which the processor computes at the same time.
 std::string cheap_signature(unsigned key, std::string_view message) {
-  std::uint64_t state = mixed(key + 1) ^ message.size();
-  std::uint64_t word = 0;
-  while (message.size() >= sizeof word) {
-    std::memcpy(&word, message.data(), sizeof word);
-    state = mixed(state ^ word);
-    message.remove_prefix(sizeof word);
-  }
-  word = 0;
-  std::memcpy(&word, message.data(), message.size());
-  state = mixed(state ^ word);
+  std::array<std::uint64_t, 4> lanes{};
+  lanes.fill(mixed(key + 1) ^ message.size());
+  const auto mix_in = [&lanes](const char* words) {
+    for (std::uint64_t& lane : lanes) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, words, sizeof word);
+      lane = mixed(lane ^ word);
+      words += sizeof word;
+    }
+  };
+  for (; message.size() >= sizeof lanes; message.remove_prefix(sizeof lanes)) mix_in(message.data());
+  std::array<char, sizeof lanes> rest{};
+  message.copy(rest.data(), rest.size());
+  mix_in(rest.data());
+  std::uint64_t state = 0;
+  for (const std::uint64_t lane : lanes) state = mixed(state ^ lane);
   std::string signature(signature_size, '\0');
   for (std::size_t at = 0; at < signature_size; at += sizeof state) {
-    state = mixed(state + at + 1);
-    std::memcpy(&signature[at], &state, sizeof state);
+    const std::uint64_t word = mixed(state + at + 1);
+    std::memcpy(&signature[at], &word, sizeof word);
   }
   return signature;
 }
