@@ -1,4 +1,6 @@
 // commit_all() with one thread. While it waits, the world goes on.
+#include <unistd.h>
+
 #include <stdexcept>
 
 #include "tests/simulation/users.hpp"
@@ -76,7 +78,9 @@ void User::wait_for_batch() {
     return true;
   };
   in_batch_ = true;
+  const unsigned left = ::alarm(10);  // milliseconds are enough unless it waits for ever
   const auto summary = commit_all(client(), requests, take);
+  ::alarm(left);
   in_batch_ = false;
   world_.expect(expected.credited + expected.failed == requests.size(), "batch", "loses calls");
   world_.expect(summary && summary->credited == expected.credited && summary->failed == expected.failed, "batch",

@@ -52,7 +52,7 @@ class SimulatedStore final : public outbox::Store {
       for (const HeldRow& row : rows) {
         LiveRow* const live = find(row.id, row.token);
         if (live == nullptr) continue;
-        live->due = now() + lease;
+        live->due = lease_end(lease);
         held.push_back(row);
       }
       return held;
@@ -80,6 +80,9 @@ class SimulatedStore final : public outbox::Store {
 
  private:
   DatabaseTime now() const { return database_.time_at(use_.now()); }
+  DatabaseTime lease_end(milliseconds lease) const {
+    return now() + std::chrono::duration_cast<DatabaseTime>(use_.waited()) + lease;
+  }
 
   template <typename Work>
   std::invoke_result_t<const Work&> statement(const Work& work) {
@@ -171,7 +174,7 @@ class SimulatedStore final : public outbox::Store {
       const bool same = settled.fate == Fate::done && outbox::order_key(settled.order) == outbox::order_key(row.order);
       row.contradicted = row.contradicted || (same && settled.order.bonus_value != row.order.bonus_value);
     }
-    live.due = now() + claim.lease;
+    live.due = lease_end(claim.lease);
     live.claim = claim.token;
     return row;
   }

@@ -42,6 +42,7 @@ struct StoreUse {
   Process& process;
   std::function<Steady()> now;                         ///< the process may be later than the world within an event
   std::function<void(std::chrono::nanoseconds)> wait;  ///< a statement takes so long, which delays the next round
+  std::function<std::chrono::nanoseconds()> waited;    ///< in this round, for statements before this one
   milliseconds lease;
 };
 

@@ -71,12 +71,13 @@ void Run::make_client() {
 void Run::make_relay() {
   outbox::RelayTime time;
   time.now = [this] { return steady_now(); };
-  time.lease_now = [this] { return outbox::Lease::Clock::time_point(boot_now().time_since_epoch()); };
+  time.lease_now = [this] { return outbox::Lease::Clock::time_point((boot_now() + spent_).time_since_epoch()); };
   time.random = [this] { return world_.tape.below(1001) / 1000.0; };
   time.new_token = [this] { return nonce(); };
   const auto open = [this] {
     const auto spend = [this](std::chrono::nanoseconds duration) { spent_ += duration; };
-    return relays_.database.connect({process_, [this] { return now(); }, spend, relays_.options.lease});
+    const auto spent = [this] { return spent_; };
+    return relays_.database.connect({process_, [this] { return now(); }, spend, spent, relays_.options.lease});
   };
   const auto say = [this](const std::string& line) {
     if (world_.logs()) world_.log("worker " + std::to_string(worker_) + ": " + line);
