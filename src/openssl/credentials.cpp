@@ -36,7 +36,7 @@ std::string serial_no_fault(std::string_view serial_no) {
     if (serial_no.size() % 2 == 0) return {};
     return "has " + length + " digits of hex, an odd number; a leading zero or another digit is missing";
   }
-  if (serial_no.substr(0, 2) == "0x" || serial_no.substr(0, 2) == "0X") return "begins with 0x; give only the digits";
+  if (upper_case(serial_no.substr(0, 2)) == "0X") return "begins with 0x; give only the digits";
   if (serial_no.substr(0, 11) == "PUB_KEY_ID_") return "is the id of WeChat Pay's public key";
   if (only(serial_no, "0123456789ABCDEFabcdef:")) return "has colons; give only the digits";
   if (only(serial_no, "0123456789ABCDEFabcdef: \t\r\n")) return "has blanks; give only the digits";
@@ -51,7 +51,8 @@ struct CredentialsFactory {
                                   std::optional<Credentials::Validity> validity = std::nullopt) {
     const bool serial_in_hex = serial_no_fault(serial_no).empty();
     if (const std::string fault = mchid_fault(mchid); !fault.empty()) {
-      const bool swapped = mchid_fault(serial_no).empty() && serial_no_fault(mchid).empty();
+      const bool could_be_serial_no = serial_no_fault(mchid).empty();
+      const bool swapped = could_be_serial_no && mchid_fault(serial_no).empty();
       return configuration_error("mchid " + fault + (swapped ? ": mchid and serial_no are in each other's place" : ""));
     }
     const std::string belongs =
@@ -73,7 +74,8 @@ struct CredentialsFactory {
     const EVP_PKEY* const public_key = X509_get0_pubkey(certificate);
     const std::string serial = serial_of(certificate);
     const auto validity = validity_of(certificate);
-    if (public_key == nullptr || !validity || !serial_no_fault(serial).empty()) {
+    const bool has_serial = serial_no_fault(serial).empty();
+    if (public_key == nullptr || !validity || !has_serial) {
       return configuration_error(certificate_name +
                                  " holds a certificate whose key, dates or serial number cannot be "
                                  "used (" +

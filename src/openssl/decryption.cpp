@@ -128,13 +128,14 @@ bool Decryption::lacks_algorithm(bool there, const char* name) {
 
 bool Decryption::lacks_cipher(const char* cipher) {
   const ErrorQueueGuard guard;
-  return lacks_algorithm(cipher != nullptr && CipherHandle(EVP_CIPHER_fetch(nullptr, cipher, nullptr)) != nullptr,
-                         cipher);
+  const CipherHandle found(cipher == nullptr ? nullptr : EVP_CIPHER_fetch(nullptr, cipher, nullptr));
+  return lacks_algorithm(found != nullptr, cipher);
 }
 
 bool Decryption::lacks_digest(const char* digest) {
   const ErrorQueueGuard guard;
-  return lacks_algorithm(digest != nullptr && DigestHandle(EVP_MD_fetch(nullptr, digest, nullptr)) != nullptr, digest);
+  const DigestHandle found(digest == nullptr ? nullptr : EVP_MD_fetch(nullptr, digest, nullptr));
+  return lacks_algorithm(found != nullptr, digest);
 }
 
 bool Decryption::lacks(const X509_ALGOR* encryption) {

@@ -84,14 +84,13 @@ std::string fault_of_kind(mode_t mode) {
 
 /// Waits until `descriptor` has bytes or its end, at most until `deadline`.
 bool wait_for(int descriptor, std::chrono::steady_clock::time_point deadline) {
-  for (;;) {
+  int ready = 0;
+  do {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     pollfd waiting{descriptor, POLLIN, 0};
-    const int ready =
-        poll(&waiting, 1, static_cast<int>(std::clamp<std::chrono::milliseconds::rep>(left.count(), 0, 60000)));
-    if (ready != 0 && !(ready < 0 && errno == EINTR)) return ready > 0;
-    if (ready == 0) return false;
-  }
+    ready = poll(&waiting, 1, static_cast<int>(std::clamp<std::chrono::milliseconds::rep>(left.count(), 0, 60000)));
+  } while (ready < 0 && errno == EINTR);
+  return ready > 0;
 }
 
 /// Reads the file into `buffer`.
@@ -131,17 +130,21 @@ std::string shell_word(const std::string& path) {
   constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+,:@%";
   if (path.find_first_not_of(plain) == std::string::npos && path.front() != '-') return path;
   std::string word = path.front() == '-' ? "'./" : "'";
-  for (const char c : path) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  for (const char c : path) {
+    if (c == '\'') word += "'\\'";
+    word += c;
+  }
   return word + "'";
 }
 
 }  // namespace
 
 Result<KeyFile> KeyFile::read(const std::string& path, const FileArgument& argument, std::chrono::milliseconds wait) {
-  const std::string argument_name(argument.name);
   if (const std::string fault = file_name_fault(path); !fault.empty()) {
-    const std::string instead = argument.instead.empty() ? "" : ", or use " + std::string(argument.instead);
-    return configuration_error(argument_name + " " + fault + ": give a file's name" + instead);
+    std::string message(argument.name);
+    message.append(" ").append(fault).append(": give a file's name");
+    if (!argument.instead.empty()) message.append(", or use ").append(argument.instead);
+    return configuration_error(std::move(message));
   }
   KeyFile content;
   content.path_ = path;
@@ -168,9 +171,10 @@ std::string KeyFile::sharing_warning(unsigned int unwanted, const char* command)
   std::string mode;
   for (unsigned int bit = 9; bit > 0; bit -= 3) mode += static_cast<char>('0' + ((mode_ >> (bit - 3U)) & 7U));
   const bool can_be_typed = printable(path_, path_.size()) == path_;
+  const std::string subject = can_be_typed ? shell_word(path_) : "on it";
   return name_ + " can be " + listed((shared & 0044U) != 0, "read", (shared & 0022U) != 0, "written") + " by " +
          listed((shared & 0070U) != 0, "its group", (shared & 0007U) != 0, "others") + " (mode 0" + mode +
-         "): " + command + (can_be_typed ? shell_word(path_) : "on it");
+         "): " + command + subject;
 }
 
 WECHATPAY_BONUS_COMMIT_END

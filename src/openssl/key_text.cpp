@@ -1,6 +1,8 @@
 #include "src/openssl/key_text.hpp"
 
+#include <algorithm>
 #include <cstddef>
+#include <iterator>
 
 #include "wechatpay/bonus_commit/stages/text.hpp"
 
@@ -17,10 +19,6 @@ bool holds(std::string_view text, std::string_view part) { return text.find(part
 
 bool begins(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 
-bool ends(std::string_view text, std::string_view end) {
-  return text.size() > end.size() && text.substr(text.size() - end.size()) == end;
-}
-
 bool only(std::string_view text, std::string_view characters) {
   return text.find_first_not_of(characters) == std::string_view::npos;
 }
@@ -33,10 +31,11 @@ std::string_view trimmed(std::string_view text) {
 
 /// Whether the text is PEM, rather than JSON or a page that contains PEM.
 bool is_pem(std::string_view text) {
-  return holds(text, begin_mark) && std::string_view("{[<").find(trimmed(text)[0]) == std::string_view::npos;
+  constexpr std::string_view others = "{[<";
+  return holds(text, begin_mark) && others.find(trimmed(text).front()) == std::string_view::npos;
 }
 
-/// The contents according to the BEGIN line; empty if the label is unknown.
+/// The contents according to the BEGIN line.
 std::string contents_of_pem(std::string_view text) {
   struct Kind {
     std::string_view label;
@@ -64,56 +63,82 @@ std::string contents_of_pem(std::string_view text) {
   for (const Kind& kind : kinds) {
     if (holds(text, kind.label)) return kind.contents;
   }
+  return "is PEM of a kind that is not known";
+}
+
+/// What a text is that begins with certain bytes.
+struct Form {
+  std::string_view beginning;
+  const char* contents;
+  std::string_view characters = {};  ///< it has no others; empty if it has any
+  std::size_t shortest = 0;
+};
+
+template <std::size_t Size>
+std::string contents_by_form(std::string_view text, const Form (&forms)[Size]) {
+  for (const Form& form : forms) {
+    const bool fits = form.characters.empty() || only(text, form.characters);
+    if (fits && begins(text, form.beginning) && text.size() >= form.shortest) return form.contents;
+  }
   return {};
 }
 
 std::string contents_of_binary(std::string_view bytes) {
-  if (begins(bytes, "PK\x03\x04")) {
-    return "is a .zip archive, as WeChat Pay delivers certificates; unpack it and give the file in it";
-  }
-  if (begins(bytes, "\x1F\x8B")) return "is compressed (gzip); unpack it";
-  const bool utf16_mark = begins(bytes, "\xFF\xFE") || begins(bytes, "\xFE\xFF");
+  constexpr const char* utf16 = "is UTF-16 text; save it as UTF-8 or ASCII";
+  constexpr const char* der = "is binary (DER or PKCS#12), not PEM";
+  constexpr Form forms[] = {
+      {"PK\x03\x04", "is a .zip archive, as WeChat Pay delivers certificates; unpack it and give the file in it"},
+      {"\x1F\x8B", "is compressed (gzip); unpack it"},
+      {"\xFF\xFE", utf16},
+      {"\xFE\xFF", utf16},
+      {"0\x80", der},
+      {"0\x81", der},
+      {"0\x82", der},
+      {"0\x83", der},
+  };
   const bool every_other_is_nul = bytes.size() >= 4 && (bytes[0] == 0) != (bytes[1] == 0) &&
                                   (bytes[2] == 0) != (bytes[3] == 0) && (bytes[0] == 0) == (bytes[2] == 0);
-  if (utf16_mark || every_other_is_nul) return "is UTF-16 text; save it as UTF-8 or ASCII";
-  if (begins(bytes, "0\x80") || begins(bytes, "0\x81") || begins(bytes, "0\x82") || begins(bytes, "0\x83")) {
-    return "is binary (DER or PKCS#12), not PEM";
-  }
-  return {};
+  if (every_other_is_nul) return utf16;
+  return contents_by_form(bytes, forms);
+}
+
+bool is_file_name(std::string_view text) {
+  constexpr std::string_view ends[] = {".PEM", ".P12", ".KEY", ".CRT", ".CER", ".PFX"};
+  if (text.size() <= 4 || text.size() > 4096 || text.find_first_of("\r\n") != std::string_view::npos) return false;
+  const std::string end = upper_case(text.substr(text.size() - 4));
+  return std::find(std::begin(ends), std::end(ends), end) != std::end(ends);
 }
 
 std::string contents_of_text(std::string_view text) {
   constexpr std::string_view base64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t\r\n";
-  const std::string upper = upper_case(text.substr(0, 200));
-  if (begins(text, "{") || begins(text, "[")) {
+  constexpr const char* ssh = "holds an SSH public key";
+  constexpr Form forms[] = {
+      {"<", "is XML or HTML, not PEM"},
+      {"PuTTY-User-Key-File", "holds a PuTTY private key"},
+      {"ssh-", ssh},
+      {"ecdsa-", ssh},
+      {"---- BEGIN SSH2", ssh},
+      {"file:", "is a file: URL, not the file's contents"},
+      {"LS0tLS1CRUdJTi", "is Base64 of a PEM file, as Kubernetes keeps a Secret; decode it (base64 -d)", base64},
+      {"MI", "is Base64 without PEM's first and last line", base64, 64},
+      {"3082", "is hex, not PEM", "0123456789abcdefABCDEF: \t\r\n"},
+  };
+  if (text.front() == '{' || text.front() == '[') {
     return holds(text, "\"kty\"") ? "is a key in JSON (JWK), not PEM" : "is JSON, not PEM";
   }
-  if (begins(upper, "<!DOCTYPE HTML") || holds(upper, "<HTML")) {
-    return "is an HTML page, perhaps of a login or an error, not what was to be downloaded";
-  }
-  if (begins(text, "<")) return "is XML or HTML, not PEM";
-  if (begins(text, "PuTTY-User-Key-File")) return "holds a PuTTY private key";
-  if (begins(text, "ssh-") || begins(text, "ecdsa-") || begins(text, "---- BEGIN SSH2")) {
-    return "holds an SSH public key";
-  }
-  if (begins(text, "file:")) return "is a file: URL, not the file's contents";
-  const bool one_line = text.find_first_of("\r\n") == std::string_view::npos && text.size() <= 4096;
-  for (const std::string_view end : {".PEM", ".P12", ".KEY", ".CRT", ".CER", ".PFX"}) {
-    if (one_line && ends(upper_case(text), end)) {
-      return "is a file's name, not the file's contents; the function for files reads it";
+  const std::string upper = upper_case(text.substr(0, 200));
+  for (const std::string_view mark : {"<!DOCTYPE HTML", "<HTML"}) {
+    if (holds(upper, mark)) {
+      return "is an HTML page, perhaps of a login or an error, not what was to be downloaded";
     }
   }
-  if (begins(text, "LS0tLS1CRUdJTi") && only(text, base64)) {
-    return "is Base64 of a PEM file, as Kubernetes keeps a Secret; decode it (base64 -d)";
+  if (std::string contents = contents_by_form(text, forms); !contents.empty()) return contents;
+  if (is_file_name(text)) return "is a file's name, not the file's contents; the function for files reads it";
+  const bool begins_a_block = holds(text, "BEGIN ");
+  for (const std::string_view label : {" KEY", "CERTIFICATE"}) {
+    if (begins_a_block && holds(text, label)) return "has a first line without its five hyphens before and after";
   }
-  if (begins(text, "MI") && text.size() >= 64 && only(text, base64)) {
-    return "is Base64 without PEM's first and last line";
-  }
-  if (begins(text, "3082") && only(text, "0123456789abcdefABCDEF: \t\r\n")) return "is hex, not PEM";
-  if (holds(text, "BEGIN ") && (holds(text, " KEY") || holds(text, "CERTIFICATE"))) {
-    return "has a first line without its five hyphens before and after";
-  }
-  return {};
+  return "is not PEM";
 }
 
 }  // namespace
@@ -128,8 +153,7 @@ std::string contents_of(std::string_view bytes) {
   if (bytes.empty()) return "is empty";
   if (text.empty()) return "holds nothing but blanks";
   if (std::string contents = contents_of_binary(bytes); !contents.empty()) return contents;
-  std::string contents = is_pem(text) ? contents_of_pem(text) : contents_of_text(text);
-  return contents.empty() ? "is not PEM" : contents;
+  return is_pem(text) ? contents_of_pem(text) : contents_of_text(text);
 }
 
 std::string pem_form_fault(std::string_view text) {
@@ -146,14 +170,17 @@ std::string pem_form_fault(std::string_view text) {
     const std::size_t rest = after.find_first_not_of(" \t\r");
     if (before.empty() && rest != std::string_view::npos && after[rest] == '\n') return {};
   }
-  if (begins(after, "\\n") || begins(after, "\\r")) {
+  const bool escaped_lf = begins(after, "\\n");
+  const bool escaped_cr = begins(after, "\\r");
+  if (escaped_lf || escaped_cr) {
     return "has the two characters \\n in place of each line break, as JSON and environment files write them";
   }
   if (!before.empty()) {
     return trimmed(before).empty() ? "has indented lines; each must begin at the first column"
                                    : "has a quotation mark or other text before its first line";
   }
-  if (after.find('\n') == std::string_view::npos && begins(after, "\r")) {
+  const bool has_cr = begins(after, "\r");
+  if (has_cr && after.find('\n') == std::string_view::npos) {
     return "has only CR as its line breaks; save it with LF or CRLF";
   }
   return "is PEM in one line; its line breaks are lost";

@@ -115,11 +115,10 @@ std::string rsa_fault(const EVP_PKEY* key) {
 std::string provider_fault() {
   using KeyManagement = std::unique_ptr<EVP_KEYMGMT, Freeing<EVP_KEYMGMT_free>>;
   using Decoder = std::unique_ptr<OSSL_DECODER, Freeing<OSSL_DECODER_free>>;
-  if (KeyManagement(EVP_KEYMGMT_fetch(nullptr, "RSA", nullptr)) != nullptr &&
-      Decoder(OSSL_DECODER_fetch(nullptr, "RSA", nullptr)) != nullptr &&
-      DigestHandle(EVP_MD_fetch(nullptr, "SHA256", nullptr)) != nullptr) {
-    return {};
-  }
+  const KeyManagement keys(EVP_KEYMGMT_fetch(nullptr, "RSA", nullptr));
+  const Decoder decoder(OSSL_DECODER_fetch(nullptr, "RSA", nullptr));
+  const DigestHandle digest(EVP_MD_fetch(nullptr, "SHA256", nullptr));
+  if (keys != nullptr && decoder != nullptr && digest != nullptr) return {};
   return "OpenSSL can use no RSA key in this process: its configuration (openssl.cnf, or the file that OPENSSL_CONF "
          "names) activates no provider that does; activate the default provider";
 }

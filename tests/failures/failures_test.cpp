@@ -710,6 +710,123 @@ TEST_F(FailuresOfMemory, InACoroutineAreErrorsOrThrown) {
 }
 #endif
 
+/// Runs `way` with each allocation failing in turn. Each time it must give what it gives with enough memory, or throw.
+template <typename Way>
+void expect_same_with_short_memory(const std::string& what, const Way& way) {
+  const std::string expected = way();
+  long nth = 1;
+  for (bool short_of_memory = true; short_of_memory && nth < 5000; ++nth) {
+    std::optional<std::string> given;
+    lasting = false;
+    allocations_left = nth;
+    try {
+      given.emplace(way());
+    } catch (const std::bad_alloc&) {
+    }
+    short_of_memory = memory_ran_short();
+    allocations_left = -1;
+    EXPECT_TRUE(given || short_of_memory) << what << ", allocation " << nth;
+    EXPECT_NE(given, "accepted") << what << ", allocation " << nth;
+    if (given) {
+      EXPECT_EQ(*given, expected) << what << ", allocation " << nth;
+    }
+  }
+  EXPECT_LT(nth, 5000) << what;
+}
+
+template <typename Loaded>
+std::string said(const Result<Loaded>& loaded) {
+  if (!loaded) return loaded.error().message;
+  return "accepted";
+}
+
+TEST_F(FailuresOfMemory, OverAWrongKeyNeverAcceptIt) {
+  const std::string key = read_text(file("apiclient_key.pem"));
+  const std::string certificate = read_text(file("apiclient_cert.pem"));
+  const std::string public_key = read_text(file("pub_key.pem"));
+  const std::string without_hyphens = "-" + key.substr(5);
+  const std::string base64 = "MI" + std::string(100, 'A');
+  for (const std::string& text : {std::string(),
+                                  std::string(" \n"),
+                                  std::string("hello"),
+                                  certificate + "-----BEGIN CERTIFICATE-----\n",
+                                  public_key,
+                                  key,
+                                  std::string("-----BEGIN MESSAGE-----\nAAAA\n-----END MESSAGE-----\n"),
+                                  without_hyphens,
+                                  base64,
+                                  std::string("LS0tLS1CRUdJTiBQ"),
+                                  std::string("3082"),
+                                  std::string("PK\x03\x04"),
+                                  std::string("\xFF\xFE"),
+                                  std::string("{\"kty\":1}"),
+                                  std::string("<html>"),
+                                  std::string("key.pem"),
+                                  std::string("-----BEGIN X"),
+                                  replaced(key, "\n", "\\n"),
+                                  " " + key,
+                                  "'" + key,
+                                  replaced(key, "\n", "\r"),
+                                  replaced(key, "\n", " "),
+                                  other_forms().encrypted}) {
+    const std::string what = text.substr(0, 20);
+    const auto as_key = [&] { return said(Credentials::from_key("1900000001", "0A", text)); };
+    const auto as_public_key = [&] { return said(PlatformKeys().add_public_key("PUB_KEY_ID_1", text)); };
+    if (text != key) expect_same_with_short_memory(what, as_key);
+    if (text != public_key) expect_same_with_short_memory(what, as_public_key);
+    expect_same_with_short_memory(what, [&] { return said(Credentials::from_pem(text, key)); });
+    expect_same_with_short_memory(what, [&] { return said(PlatformKeys().add_certificate(text)); });
+  }
+}
+
+TEST_F(FailuresOfMemory, OverWrongCredentialsNeverAcceptThem) {
+  const std::string key = read_text(file("apiclient_key.pem"));
+  const std::string certificate = read_text(file("apiclient_cert.pem"));
+  const PkeyHandle elliptic = make_elliptic_key();
+  const PkeyHandle weak = make_rsa_key(1024);
+  const auto of_weak = make_certificate({"1900000001", "0A", {}, false}, weak.get());
+  const auto of_another_owner = make_certificate({"Tenpay.com sign", "0A", {}, false}, other_forms().key.get());
+  const auto of_an_authority = make_certificate({"Root", "0A", {}, true}, other_forms().key.get());
+  const std::string weak_p12 = pkcs12(weak.get(), of_weak.get(), "1900000001");
+  const std::function<std::string()> ways[] = {
+      [&] { return said(Credentials::from_key("", "0A", key)); },
+      [&] { return said(Credentials::from_key("0A", "1900000001", key)); },
+      [&] { return said(Credentials::from_key("1900000001", "", key)); },
+      [&] { return said(Credentials::from_key("1900000001", "1900000001", key)); },
+      [&] { return said(Credentials::from_key("1900000001", "0A:0B", key)); },
+      [&] { return said(Credentials::from_key("1900000001", "0x0A", key)); },
+      [&] { return said(Credentials::from_key("1900000001", "0A", private_key_pem(elliptic.get()))); },
+      [&] { return said(Credentials::from_key("1900000001", "0A", private_key_pem(weak.get()))); },
+      [&] { return said(Credentials::from_pem(certificate, private_key_pem(elliptic.get()))); },
+      [&] { return said(Credentials::from_pem(certificate_pem(of_weak.get()), key)); },
+      [&] { return said(Credentials::from_pem(certificate_pem(of_another_owner.get()), key)); },
+      [&] { return said(Credentials::from_pem(certificate, other_forms().encrypted)); },
+      [&] { return said(Credentials::from_pem(certificate, other_forms().encrypted, "passphrase\n")); },
+      [&] { return said(Credentials::from_pem(certificate, other_forms().encrypted_pkcs8, "wrong ")); },
+      [&] { return said(Credentials::from_pem(certificate, other_forms().encrypted_pkcs8, std::string(1025, 'x'))); },
+      [&] { return said(Credentials::from_p12(weak_p12, "1900000001")); },
+      [&] { return said(Credentials::from_p12(weak_p12, "1900000002")); },
+      [&] { return said(Credentials::from_p12(weak_p12.substr(0, 500), "1900000001")); },
+      [&] { return said(Credentials::from_p12(key, "1900000001")); },
+      [&] { return said(Credentials::from_key_file("1900000001", "0A", file("missing.pem"))); },
+      [&] { return said(Credentials::from_key_file("1900000001", "0A", "~/missing.pem")); },
+      [&] { return said(Credentials::from_key_file("1900000001", "0A", sandbox_process->files)); },
+      [&] { return said(Credentials::from_key_file("1900000001", "0A", key)); },
+      [&] { return said(Credentials::from_pem_files(file("ca.pem"), file("pub_key.pem"))); },
+      [&] { return said(Credentials::from_p12_file(file("pub_key.pem"), "1900000001")); },
+      [&] { return said(PlatformKeys().add_public_key_file("0A", file("pub_key.pem"))); },
+      [&] { return said(PlatformKeys().add_public_key_file("PUB_KEY_ID_1", file("ca.pem"))); },
+      [&] { return said(PlatformKeys().add_certificate_file(file("apiclient_cert.pem"))); },
+      [&] { return said(PlatformKeys().add_certificate(certificate_pem(of_an_authority.get()))); },
+      [&] { return said(PlatformKeys().add_certificate(certificate + certificate)); },
+  };
+  for (const auto& way : ways) {
+    const std::string what = way();
+    EXPECT_NE(what, "accepted");
+    expect_same_with_short_memory(what, way);
+  }
+}
+
 TEST_F(FailuresOfMemory, InTheSetUpLeakNothing) {
   long nth = 1;
   for (bool short_of_memory = true; short_of_memory && nth < 20000; ++nth) {

@@ -251,6 +251,7 @@ TEST(Credentials, WantTheSerialNumberInHexAndNameWhatWasGiven) {
       {"0A:8B:07:E7", "has colons"},
       {"0A 8B 07 E7", "has blanks"},
       {"0x0A8B07", "begins with 0x"},
+      {"0X0A8B07", "begins with 0x"},
       {"PUB_KEY_ID_1", "the id of WeChat Pay's public key"},
       {std::string(42, 'A'), "42 digits of hex; a serial number has 40 at most"},
       {mchid, "is the merchant id"},
@@ -266,6 +267,11 @@ TEST(Credentials, WantTheSerialNumberInHexAndNameWhatWasGiven) {
   }
   const std::string swapped = message_of(Credentials::from_key(serial, mchid, merchant().key_pem));
   EXPECT_TRUE(contains(swapped, "mchid and serial_no are in each other's place")) << swapped;
+  for (const std::string& other : {message_of(Credentials::from_key("correct-horse", mchid, merchant().key_pem)),
+                                   message_of(Credentials::from_key(serial, serial, merchant().key_pem))}) {
+    EXPECT_TRUE(contains(other, "mchid must be the merchant id")) << other;
+    EXPECT_FALSE(contains(other, "in each other's place")) << other;
+  }
 }
 
 TEST(Credentials, TakeTheCertificateOfAFileThatBelongsToTheKey) {
@@ -307,6 +313,34 @@ TEST(Credentials, WarnOfACertificateOutsideItsDates) {
   EXPECT_TRUE(contains(warnings(-10 * day, -3 * day)[0], "expired 3 days ago"));
   EXPECT_TRUE(contains(warnings(-day, 30 * day)[0], "expires in 29 days")) << warnings(-day, 30 * day)[0];
   EXPECT_TRUE(contains(warnings(3 * day, 30 * day)[0], "not valid yet"));
+}
+
+TEST(Credentials, WarnOfACertificateFromThe30thDayBeforeItsEndOn) {
+  constexpr std::int64_t end = 1'800'000'000;
+  constexpr std::int64_t day = std::int64_t{24} * 60 * 60;
+  CertificateOptions options{mchid, serial, {}, false};
+  options.not_before = at(1'700'000'000);
+  options.not_after = at(end);
+  const auto certificate = make_certificate(options, merchant().key.get());
+  const auto credentials = Credentials::from_pem(certificate_pem(certificate.get()), merchant().key_pem).value();
+  const std::string name = "the merchant's certificate " + std::string(serial);
+  const std::string cure = ": get a new one on the merchant platform";
+  const struct {
+    std::int64_t now;
+    std::string says;
+  } cases[] = {
+      {end - 30 * day, ""},
+      {end - 30 * day + 1, name + " expires in 29 days" + cure},
+      {end - day, name + " expires in 1 day" + cure},
+      {end, name + " expires in 0 days" + cure},
+      {end + day, name + " expired 1 day ago" + cure},
+      {1'700'000'000, ""},
+      {1'700'000'000 - day, name + " is not valid yet, for 1 day: check this machine's clock"},
+  };
+  for (const auto& each : cases) {
+    const auto expected = each.says.empty() ? std::vector<std::string>{} : std::vector<std::string>{each.says};
+    EXPECT_EQ(credentials.warnings(at(each.now)), expected) << each.now;
+  }
 }
 
 TEST(Credentials, WarnOfACertificateWhateverCenturyItIsOf) {

@@ -184,6 +184,9 @@ TEST(Decryption, SaysWhatToTrimOffAPassphraseThatFitsWithoutIt) {
       {right + "\n", "it ends with a line break, and fits without it"},
       {right + "\r\n", "it ends with a line break, and fits without it"},
       {right + " ", "it ends with a blank, and fits without it"},
+      {right + "\t", "it ends with a blank, and fits without it"},
+      {right + "\r", "it ends with a line break, and fits without it"},
+      {" " + right, "it begins with a blank, and fits without it"},
       {"\t" + right, "it begins with a blank, and fits without it"},
       {"\xEF\xBB\xBF" + right, "it begins with a byte order mark, and fits without it"},
       {"\xEF\xBB\xBF" + right + "\n", "it begins with a byte order mark, and fits without it"},
@@ -290,11 +293,78 @@ TEST(Decryption, RefusesAtOnceWhatAsksForTooManyRounds) {
   }
 }
 
+TEST(Decryption, TakesAsManyRoundsAsItAllows) {
+  Decryption decryption("");
+  EXPECT_TRUE(decryption.takes(most - 1));
+  EXPECT_TRUE(decryption.takes(1));
+  EXPECT_EQ(decryption.fault(), "");
+  EXPECT_FALSE(decryption.takes(1));
+  EXPECT_TRUE(contains(decryption.fault(), "asks for more than 5000000 rounds of key derivation"));
+}
+
+/// Object identifiers in DER.
+constexpr std::string_view pbkdf2_id("\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x05\x0C", 11);
+constexpr std::string_view scrypt_id("\x06\x09\x2B\x06\x01\x04\x01\xDA\x47\x04\x0B", 11);
+constexpr std::string_view triple_des_id("\x06\x0A\x2A\x86\x48\x86\xF7\x0D\x01\x0C\x01\x03", 12);
+constexpr std::string_view aes_id("\x06\x09\x60\x86\x48\x01\x65\x03\x04\x01\x2A", 11);
+
 TEST(Decryption, SaysThatAFileIsDamagedWhereItsEncryptionCannotBeRead) {
-  const std::string pbkdf2("\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x05\x0C\x30", 12);
-  const std::string not_a_sequence = pbkdf2.substr(0, 11) + "\x04";
-  const std::string message = fault_of(from_key(pem_with(pbes2("AES-256-CBC", few), pbkdf2, not_a_sequence)));
-  EXPECT_TRUE(contains(message, "is damaged: how it is encrypted cannot be read")) << message;
+  for (const auto& [pem, id] : {std::pair(pbes2("AES-256-CBC", few), pbkdf2_id),
+                                {scrypt(32, 8, 300), scrypt_id},
+                                {pbes1(NID_pbe_WithSHA1And3_Key_TripleDES_CBC, few), triple_des_id}}) {
+    const std::string not_a_sequence = std::string(id) + "\x04";
+    const std::string message = fault_of(from_key(pem_with(pem, std::string(id) + "\x30", not_a_sequence)));
+    EXPECT_TRUE(contains(message, "is damaged: how it is encrypted cannot be read")) << message;
+  }
+}
+
+/// `id` with another number at its end, which nobody has assigned.
+std::string unknown(std::string_view id) { return std::string(id.substr(0, id.size() - 1)) + "\x7D"; }
+
+TEST(Decryption, SaysWhereAnEncryptionIsNotKnown) {
+  const std::string pem = pbes2("AES-256-CBC", few);
+  const std::string cipher = fault_of(from_key(pem_with(pem, std::string(aes_id), unknown(aes_id))));
+  EXPECT_TRUE(contains(cipher, "is encrypted with an algorithm, which this OpenSSL does not have: convert it"))
+      << cipher;
+  const std::string derivation = fault_of(from_key(pem_with(pem, std::string(pbkdf2_id), unknown(pbkdf2_id))));
+  EXPECT_TRUE(contains(derivation, "the passphrase is wrong, or the file is damaged")) << derivation;
+}
+
+/// A value in DER. Longer ones than 65535 bytes are not needed.
+std::string der(char tag, const std::string& content) {
+  const auto byte = [size = content.size()](unsigned int shift) { return static_cast<char>((size >> shift) & 0xFFU); };
+  const std::string length = content.size() < 128 ? std::string(1, byte(0)) : std::string("\x82") + byte(8) + byte(0);
+  return tag + length + content;
+}
+
+std::string sequence(const std::string& content) { return der('\x30', content); }
+std::string octets(const std::string& content) { return der('\x04', content); }
+std::string explicit_0(const std::string& content) { return der('\xA0', content); }
+
+/// A number less than 2^63, in as few bytes as possible.
+std::string integer(std::uint64_t value) {
+  std::string bytes;
+  for (; value > 0x7F; value >>= 8U) bytes.insert(0, 1, static_cast<char>(value & 0xFFU));
+  return der('\x02', static_cast<char>(value) + bytes);
+}
+
+TEST(Decryption, RefusesACostThatIsTooLargeForANumber) {
+  constexpr std::uint64_t large = std::uint64_t{1} << 62U;
+  const std::uint64_t costs[][3] = {{large, 4, 1}, {4, large, 1}, {4, 1, large}, {1, large, 4}, {1, 4, large}};
+  for (const auto& [n, r, p] : costs) {
+    const std::string derivation =
+        sequence(std::string(scrypt_id) + sequence(octets("saltsalt") + integer(n) + integer(r) + integer(p)));
+    const std::string pbes2_id("\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x05\x0D", 11);
+    const std::string encryption =
+        sequence(pbes2_id + sequence(derivation + sequence(std::string(aes_id) + octets(std::string(16, 'i')))));
+    const std::string sealed = sequence(encryption + octets(std::string(32, 'x')));
+    const auto* at = reinterpret_cast<const unsigned char*>(sealed.data());
+    const EncryptedPkcs8Handle costly(d2i_X509_SIG(nullptr, &at, static_cast<long>(sealed.size())));
+    ASSERT_NE(costly, nullptr);
+    const std::string pem = text_of([&](BIO* bio) { return PEM_write_bio_PKCS8(bio, costly.get()); });
+    const std::string message = fault_of(from_key(pem));
+    EXPECT_TRUE(contains(message, "asks for more than 5000000 rounds of key derivation")) << message;
+  }
 }
 
 TEST(Decryption, LeavesOpenSslsErrorQueueAsItWasAfterManyErrors) {
@@ -315,6 +385,105 @@ TEST(Decryption, LeavesOpenSslsErrorQueueAsItWasAfterManyErrors) {
   EXPECT_NE(fault_of(Credentials::from_pem(many, private_key_pem(test_key()))), "accepted");
   EXPECT_EQ(ERR_get_error(), before);
   EXPECT_EQ(ERR_get_error(), 0U);
+}
+
+/// PKCS#12 without encryption and without a MAC.
+class OpenPkcs12 : public ::testing::Test {
+ protected:
+  template <typename Value, typename Write>
+  static std::string der_of(Value* value, const Write& write) {
+    std::string bytes(static_cast<std::size_t>(write(value, nullptr)), '\0');
+    auto* out = reinterpret_cast<unsigned char*>(bytes.data());
+    write(value, &out);
+    return bytes;
+  }
+
+  static std::string bag(char kind, const std::string& value) {
+    return sequence(std::string("\x06\x0B\x2A\x86\x48\x86\xF7\x0D\x01\x0C\x0A\x01", 12) + kind + explicit_0(value));
+  }
+  static std::string key_bag(EVP_PKEY* key) {
+    const Pkcs8Handle plain(EVP_PKEY2PKCS8(key));
+    return bag('\1', der_of(plain.get(), i2d_PKCS8_PRIV_KEY_INFO));
+  }
+  static std::string sealed_key_bag(EVP_PKEY* key) {
+    const Pkcs8Handle plain(EVP_PKEY2PKCS8(key));
+    const EncryptedPkcs8Handle sealed(
+        PKCS8_encrypt(NID_pbe_WithSHA1And3_Key_TripleDES_CBC, nullptr, passphrase, -1, nullptr, 0, 2048, plain.get()));
+    return bag('\2', der_of(sealed.get(), i2d_X509_SIG));
+  }
+  /// 1: an X.509 certificate; 2: an SDSI certificate, which no program writes any more.
+  static std::string certificate_bag(char kind = '\1') {
+    const std::string id("\x06\x0A\x2A\x86\x48\x86\xF7\x0D\x01\x09\x16", 11);
+    const std::string value = kind == '\1' ? octets(der_of(certificate(), i2d_X509)) : der('\x16', "SDSI");
+    return bag('\3', sequence(id + kind + explicit_0(value)));
+  }
+
+  static std::string content(const std::string& of_content) {
+    const std::string data("\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x07\x01", 11);
+    return sequence(data + of_content);
+  }
+  static std::string bags(const std::string& all) { return content(explicit_0(octets(sequence(all)))); }
+  static std::string file(const std::string& contents) {
+    return sequence(std::string("\x02\x01\x03", 3) + content(explicit_0(octets(sequence(contents)))));
+  }
+
+  static void expect_own_key(const std::string& p12, std::string_view given = "") {
+    const auto credentials = Credentials::from_p12(p12, given);
+    ASSERT_TRUE(credentials) << credentials.error().message;
+    EXPECT_EQ(credentials->serial_no(), test_serial_no);
+    EXPECT_EQ(credentials->signer().sign("x").value(), from_key(test_key_pem(), "").value().signer().sign("x").value());
+  }
+};
+
+TEST_F(OpenPkcs12, IsReadWhereverInItKeyAndCertificateAre) {
+  expect_own_key(file(bags(key_bag(test_key()) + certificate_bag())));
+  expect_own_key(file(bags(key_bag(test_key())) + bags(certificate_bag())));
+  const std::string inner = bag('\6', sequence(key_bag(test_key()) + certificate_bag()));
+  expect_own_key(file(bags(inner)));
+  expect_own_key(file(bags(bag('\6', sequence(inner)))));
+}
+
+TEST_F(OpenPkcs12, MayHoldWhatIsNeitherKeyNorCertificate) {
+  const std::string secret = bag('\5', sequence(std::string("\x06\x01\x2A", 3) + explicit_0(octets("hunter2"))));
+  const std::string of_another_kind = sequence(std::string("\x06\x02\x2A\x03", 4) + explicit_0(octets("hunter2")));
+  expect_own_key(
+      file(of_another_kind + bags(secret + key_bag(test_key()) + certificate_bag('\2') + certificate_bag())));
+}
+
+TEST_F(OpenPkcs12, GivesTheFirstOfSeveralKeys) {
+  const PkeyHandle other = read_key(public_key_test_key);
+  expect_own_key(file(bags(key_bag(test_key()) + key_bag(other.get()) + certificate_bag())));
+  expect_own_key(file(bags(sealed_key_bag(test_key()) + sealed_key_bag(other.get()) + certificate_bag())), passphrase);
+  const std::string message =
+      fault_of(Credentials::from_p12(file(bags(key_bag(other.get()) + key_bag(test_key()) + certificate_bag())), ""));
+  EXPECT_TRUE(contains(message, "does not belong to the certificate in it")) << message;
+}
+
+TEST_F(OpenPkcs12, IsRefusedWithoutAKeyOrACertificate) {
+  const std::string of_a_key = file(bags(key_bag(test_key())));
+  const std::string of_another_kind = file(bags(key_bag(test_key()) + certificate_bag('\2')));
+  const std::string of_a_certificate = file(bags(certificate_bag()));
+  for (const std::string& p12 : {of_a_key, of_another_kind}) {
+    EXPECT_EQ(fault_of(Credentials::from_p12(p12, "")), "the PKCS#12 file lacks the certificate");
+  }
+  for (const std::string& p12 : {of_a_certificate, file(bags("")), file("")}) {
+    EXPECT_EQ(fault_of(Credentials::from_p12(p12, "")), "the PKCS#12 file lacks the private key");
+  }
+}
+
+TEST_F(OpenPkcs12, IsRefusedWhereAPartOfItIsDamaged) {
+  const std::string key = key_bag(test_key());
+  const std::string of_bags = key + certificate_bag();
+  for (const std::string& p12 : {
+           file(bags(of_bags) + content("")),
+           file(bags(of_bags) + content(explicit_0(octets("no sequence")))),
+           file(bags(key + bag('\3', sequence(std::string("\x06\x0A\x2A\x86\x48\x86\xF7\x0D\x01\x09\x16\x01", 12) +
+                                              explicit_0(octets("no certificate")))))),
+           file(bags(bag('\6', sequence(sealed_key_bag(test_key()) + of_bags)))),
+       }) {
+    const std::string message = fault_of(Credentials::from_p12(p12, "wrong"));
+    EXPECT_TRUE(contains(message, "damaged")) << message;
+  }
 }
 
 TEST(Decryption, CountsTheRoundsOfAWholePkcs12File) {

@@ -291,6 +291,38 @@ TEST(Credentials, GiveACommandThatTheShellTakesAsItIs) {
   EXPECT_TRUE(Credentials::from_key_file(test_mchid, test_serial_no, file).value().warnings().empty()) << command;
 }
 
+TEST(Credentials, GiveACommandForANameThatLooksLikeAnOption) {
+  const TemporaryFolder folder;
+  const auto before = std::filesystem::current_path();
+  with_mode(folder.write("-Rkey.pem", test_key_pem()), 0644);
+  std::filesystem::current_path(folder.path(""));
+  const auto warning = Credentials::from_key_file(test_mchid, test_serial_no, "-Rkey.pem").value().warnings().at(0);
+  const std::string command = warning.substr(warning.find("chmod"));
+  const int status = run(command).status;
+  const bool is_cured = Credentials::from_key_file(test_mchid, test_serial_no, "-Rkey.pem").value().warnings().empty();
+  std::filesystem::current_path(before);
+  EXPECT_EQ(command, "chmod 600 './-Rkey.pem'");
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(is_cured);
+}
+
+TEST(Credentials, GiveNoCommandForANameThatCannotBeTyped) {
+  const TemporaryFolder folder;
+  const auto file = with_mode(folder.write("key\u202E.pem", test_key_pem()), 0640);
+  const auto warning = Credentials::from_key_file(test_mchid, test_serial_no, file).value().warnings().at(0);
+  EXPECT_TRUE(contains(warning, "can be read by its group (mode 0640): chmod 600 on it")) << warning;
+  EXPECT_FALSE(contains(warning, "\u202E")) << warning;
+}
+
+TEST(KeyFile, SaysWhyItCannotBeRead) {
+  const std::string own_memory = "/proc/self/mem";  // a regular file whose first page cannot be read
+  if (!std::filesystem::exists(own_memory)) GTEST_SKIP() << "this system has no " << own_memory;
+  EXPECT_EQ(message_of(read(own_memory)), own_memory + ": cannot be read: Input/output error");
+  const TemporaryFolder folder;
+  const std::string file = folder.path("missing.pem");
+  EXPECT_EQ(message_of(read(file)), file + ": cannot be opened: No such file or directory");
+}
+
 TEST(PlatformKeys, WarnOfAFileThatOthersMayWrite) {
   const TemporaryFolder folder;
   const auto platform = make_certificate({"Tenpay.com sign", "0A", {}, false}, test_key());

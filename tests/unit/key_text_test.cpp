@@ -100,8 +100,37 @@ TEST(KeyText, NamesAFormThatCannotBeRead) {
       {"a trusted certificate", labelled("TRUSTED CERTIFICATE"), "OpenSSL's own form (TRUSTED CERTIFICATE)"},
       {"a list of revoked certificates", labelled("X509 CRL"), "(CRL)"},
       {"PGP", labelled("PGP PRIVATE KEY BLOCK"), "holds PGP data"},
+      {"PEM of another kind", labelled("MESSAGE"), "is PEM of a kind that is not known"},
+      {"the first line alone", "-----BEGIN PRIVATE KEY-----", "is PEM in one line; its line breaks are lost"},
+      {"a certificate with four hyphens", replaced(test_certificate_pem(), "-----", "----"),
+       "has a first line without its five hyphens"},
+      {"a text about a beginning", "BEGIN of a letter", "is not PEM"},
+      {"a list in JSON", "[\"" + replaced(test_key_pem(), "\n", "\\n") + "\"]", "is JSON, not PEM"},
+      {"a page that begins with XML", "<?xml version=\"1.0\"?>\n<!DOCTYPE html PUBLIC>", "is an HTML page"},
+      {"a page that begins with a text", "Sign in\n<html lang=\"zh\">", "is an HTML page"},
+      {"an elliptic SSH public key", "ecdsa-sha2-nistp256 AAAAE2Vj me@host", "holds an SSH public key"},
+      {"DER without a length", "0\x80", "is binary (DER or PKCS#12), not PEM"},
+      {"DER with a length of one byte", "0\x81", "is binary (DER or PKCS#12), not PEM"},
+      {"DER with a length of two bytes", "0\x82", "is binary (DER or PKCS#12), not PEM"},
+      {"DER with a length of three bytes", "0\x83", "is binary (DER or PKCS#12), not PEM"},
   };
   for (const auto& each : cases) expect_all_say(each.text, each.says, each.what);
+}
+
+/// What looks like a form that has a name of its own, but is not in that form.
+TEST(KeyText, NamesNoFormThatItIsNotIn) {
+  const std::string base64 = "MI" + std::string(62, 'A');
+  expect_all_say(base64, "is Base64 without PEM's first and last line", "the shortest Base64 of a key");
+  const std::string name = "/" + std::string(4091, 'a') + ".pem";
+  expect_all_say(name, "is a file's name", "the longest name");
+  for (const std::string end : {".pem", ".P12", ".key", ".crt", ".CER", ".pfx"}) {
+    expect_all_say("a" + end, "is a file's name", "a" + end);
+  }
+  for (const std::string& text : {base64.substr(1), base64.substr(0, 63), base64 + "!", std::string("LS0tLS1CRUdJTi!"),
+                                  std::string("3082 and more"), "a" + name, std::string(".pem"), std::string("a.pem2"),
+                                  std::string("one line\nanother.pem"), std::string("ab")}) {
+    expect_all_say(text, "is not PEM; ", text.substr(0, 20));
+  }
 }
 
 TEST(KeyText, NamesWhatIsInPlaceOfAnother) {
