@@ -88,11 +88,15 @@ std::string written(const ordered_json& value, const Style& style, std::size_t d
   if (!value.is_structured() || value.empty()) return value.dump();
   const Spacing& spacing = spacings.at(style.spacing);
   const auto line = [&](std::size_t level) {
-    return spacing.indent == 0 ? std::string() : "\n" + std::string(level * spacing.indent, spacing.filling);
+    std::string beginning;
+    if (spacing.indent > 0) beginning.append(1, '\n').append(level * spacing.indent, spacing.filling);
+    return beginning;
   };
   std::vector<std::pair<std::string, const ordered_json*>> members;
   for (const auto& [key, member] : value.items()) {
-    members.emplace_back(value.is_object() ? written_text(key, style.escapes).append(spacing.colon) : "", &member);
+    std::string name;
+    if (value.is_object()) name = written_text(key, style.escapes).append(spacing.colon);
+    members.emplace_back(std::move(name), &member);
   }
   if (style.sorted && value.is_object()) std::sort(members.begin(), members.end());
   std::string text(1, value.is_object() ? '{' : '[');

@@ -90,11 +90,10 @@ std::string_view without_host(std::string_view url) {
 PkeyHandle key_of(const std::string& pem) {
   const ErrorQueueGuard guard;
   const auto open = [&pem] { return BioHandle(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))); };
-  if (const CertificateHandle certificate(PEM_read_bio_X509(open().get(), nullptr, nullptr, nullptr)); certificate) {
-    return PkeyHandle(X509_get_pubkey(certificate.get()));
-  }
   char no_passphrase[] = "";  // otherwise OpenSSL asks on the terminal
-  PkeyHandle key(PEM_read_bio_PUBKEY(open().get(), nullptr, nullptr, nullptr));
+  const CertificateHandle certificate(PEM_read_bio_X509(open().get(), nullptr, nullptr, no_passphrase));
+  if (certificate) return PkeyHandle(X509_get_pubkey(certificate.get()));
+  PkeyHandle key(PEM_read_bio_PUBKEY(open().get(), nullptr, nullptr, no_passphrase));
   if (!key) key.reset(PEM_read_bio_PrivateKey(open().get(), nullptr, nullptr, no_passphrase));
   return key;
 }
@@ -168,8 +167,8 @@ Result<SignatureVerdict> explain_captured(Message message, const char* if_it_is_
 std::string explanation_in(const HttpResponse& refusal) {
   const auto body = nlohmann::json::parse(refusal.body);
   const auto& detail = body["detail"];
-  return detail.contains("explanation") ? detail["explanation"].get<std::string>()
-                                        : body["message"].get<std::string>() + ".";
+  if (detail.contains("explanation")) return detail["explanation"].get<std::string>();
+  return body["message"].get<std::string>() + ".";
 }
 
 SignatureVerdict explain_one_request(const HttpRequest& request, const Merchant& merchant) {

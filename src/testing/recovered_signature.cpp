@@ -45,7 +45,8 @@ std::string what_else_it_is(std::string_view bytes) {
   }
   const bool is_sequence = bytes.size() >= 68 && bytes.size() <= 72 && bytes[0] == '\x30' &&
                            static_cast<unsigned char>(bytes[1]) == bytes.size() - 2;
-  return is_sequence ? "The signature is made with ECDSA or SM2, the key of an elliptic curve" + wanted : "";
+  if (!is_sequence) return {};
+  return "The signature is made with ECDSA or SM2, the key of an elliptic curve" + wanted;
 }
 
 /// Whether the text is an RSA signature or a hash in hex.
@@ -134,9 +135,11 @@ std::string raw_recovery(EVP_PKEY* key, std::string_view signature) {
 
 /// The content of PKCS#1 v1.5 padding (RFC 8017, 9.2).
 std::optional<std::string> without_padding(const std::string& padded) {
+  constexpr std::string_view beginning("\0\1", 2);
   const std::size_t end = padded.find_first_not_of('\xFF', 2);
-  if (padded.substr(0, 2) != std::string("\0\1", 2) || end == std::string::npos || end < 10 || padded[end] != '\0')
+  if (padded.compare(0, 2, beginning) != 0 || end == std::string::npos || end < 10 || padded[end] != '\0') {
     return std::nullopt;
+  }
   return padded.substr(end + 1);
 }
 

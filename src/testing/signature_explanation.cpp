@@ -107,7 +107,8 @@ std::string explain_signature(const MessageParts& parts, const MessageContext& c
   if (text.bytes.empty()) return text.fault;
   const RecoveredSignature recovered = recover_signature(key, text.bytes, message_of(parts));
   const std::string rest = explain_recovered(recovered, text.bytes, parts, context, key, other_keys);
-  return text.fault.empty() || rest.empty() ? text.fault + rest : text.fault + " " + rest;
+  const bool are_two = !text.fault.empty() && !rest.empty();
+  return text.fault + (are_two ? " " : "") + rest;
 }
 
 std::string explain_answer_signature(std::string_view timestamp, std::string_view nonce, const std::string& body,
