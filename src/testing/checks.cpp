@@ -121,7 +121,9 @@ Refusal refuse_signature(const std::string& message, const ordered_json& detail)
 
 /// A refusal that names a part of Authorization.
 Refusal refuse_part(const std::string& part, const std::string& value, const std::string& issue) {
-  return refuse_signature("Authorization: " + (part == "Authorization" ? "" : part + " ") + issue,
+  std::string message = "Authorization: ";
+  if (part != "Authorization") message.append(part).append(" ");
+  return refuse_signature(message.append(issue),
                           {{"field", part}, {"value", value}, {"issue", issue}, {"location", "authorization"}});
 }
 
@@ -145,7 +147,7 @@ bool takes_json(std::string_view element) {
   if (range != "application/json" && range != "application/*" && range != "*/*" && range != "*") return false;
   while (!element.empty()) {
     const std::string parameter = part();
-    if (parameter.substr(0, 2) == "q=" && parameter.find_first_of("123456789") == std::string::npos) return false;
+    if (parameter.compare(0, 2, "q=") == 0 && parameter.find_first_of("123456789") == std::string::npos) return false;
   }
   return true;
 }
@@ -193,7 +195,8 @@ Authorization parse_authorization(std::string_view value) {
   for (const char* key : {"mchid", "nonce_str", "signature", "timestamp", "serial_no"}) {
     if (read.pairs.count(key) == 0) return bad(std::string(key) + " is missing");
   }
-  return read.pairs.size() == 5 ? read : bad("must have five pairs");
+  if (read.pairs.size() != 5) return bad("must have five pairs");
+  return read;
 }
 
 std::optional<Refusal> check_timestamp(const std::string& timestamp, std::int64_t now) {
@@ -250,7 +253,10 @@ std::optional<Refusal> parse_body(const std::string& text, json& body) {
   std::optional<Refusal> refusal;
   const auto look = [&](int depth, json::parse_event_t event, const json& parsed) {
     const auto refuse = [&](const std::string& value, const char* issue) {
-      if (!refusal) refusal = refuse_value(depth == 0 ? "" : "/" + member, value, issue);
+      if (refusal) return;
+      std::string field;
+      if (depth > 0) field.append("/").append(member);
+      refusal = refuse_value(field, value, issue);
     };
     if (depth > deepest) refuse("", "is nested too deeply");
     if (event != json::parse_event_t::key && event != json::parse_event_t::value) return true;
@@ -324,7 +330,8 @@ std::optional<Refusal> check_headers(const HttpRequest& request, const std::vect
   if (value_of(request, "user-agent").empty()) return refuse_header("User-Agent is missing");
   if (!accepts_json(request)) return refuse_header("Accept must be application/json");
   const std::string announced(value_of(request, "wechatpay-serial"));
-  if (!announced.empty() && std::find(keys.begin(), keys.end(), announced) == keys.end()) {
+  const bool is_known = std::find(keys.begin(), keys.end(), announced) != keys.end();
+  if (!announced.empty() && !is_known) {
     return Refusal{error_response(400, "PARAM_ERROR", "平台证书序列号Wechatpay-Serial错误")};
   }
   if (target_of(request) != Target::commit) return std::nullopt;

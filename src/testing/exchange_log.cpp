@@ -31,6 +31,8 @@ ordered_json as_json(const HttpHeaders& headers) {
 void ExchangeLog::add(const HttpRequest& request, const HttpResponse& answer, const SandboxFault& fault, bool broken,
                       std::chrono::system_clock::time_point now) {
   using Milliseconds = std::chrono::milliseconds;
+  std::string injected;
+  if (fault.kind != SandboxFault::Kind::none) injected = to_string(fault);
   ordered_json exchange = {
       {"number", 0},
       {"time", std::chrono::duration_cast<Milliseconds>(now.time_since_epoch()).count()},
@@ -44,7 +46,7 @@ void ExchangeLog::add(const HttpRequest& request, const HttpResponse& answer, co
       {"answer_headers", as_json(answer.headers)},
       {"answer_body", answer.body.substr(0, most_bytes)},
       {"answer_body_size", answer.body.size()},
-      {"fault", fault.kind == SandboxFault::Kind::none ? "" : to_string(fault)},
+      {"fault", injected},
       {"broken", broken},
   };
   const std::lock_guard<std::mutex> lock(mutex_);

@@ -158,8 +158,7 @@ HttpResponse FakeWechatPay::sign(HttpResponse response, const HttpRequest& reque
   char request_id[40];
   static_cast<void>(
       std::snprintf(request_id, sizeof request_id, "08%016llX10EA05-0", static_cast<unsigned long long>(number)));
-  const auto random = random_nonce();
-  const std::string nonce = random ? *random : std::to_string(number);
+  const std::string nonce = random_nonce().value_or(std::to_string(number));
 
   const bool announces_public_key = header_value(request.headers, "Wechatpay-Serial") == state_->public_key_id;
   const MerchantStage now = stage();
@@ -181,7 +180,8 @@ HttpResponse FakeWechatPay::sign(HttpResponse response, const HttpRequest& reque
 
 HttpResponse FakeWechatPay::error(int status, std::string_view code, std::string_view message,
                                   const HttpRequest& request, std::string_view detail) const {
-  const auto json = detail.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json::parse(detail);
+  nlohmann::ordered_json json;
+  if (!detail.empty()) json = nlohmann::ordered_json::parse(detail);
   return sign(error_response(status, code, message, json), request);
 }
 
@@ -192,7 +192,8 @@ HttpResponse FakeWechatPay::answer(const HttpRequest& request) {
   if (!refusal) refusal = check_authorization(request, state_->merchant, state_->now());
   const bool is_commit = target_of(request) == Target::commit;
   if (!refusal && is_commit) refusal = read_commit(request, state_->merchant, commit);
-  if (refusal) return refusal->is_signed ? sign(refusal->response, request) : refusal->response;
+  if (refusal && !refusal->is_signed) return refusal->response;
+  if (refusal) return sign(refusal->response, request);
   if (!is_commit) return sign(state_->certificates(), request);
   state_->remember(commit);
   return sign({204, {}, ""}, request);

@@ -162,9 +162,10 @@ bool is_signed_with(EVP_PKEY* key, std::string_view message, std::string_view si
   const auto size = static_cast<std::size_t>(EVP_PKEY_get_size(key));
   const std::size_t padding = (3 - size % 3) % 3;
   std::string raw(size + padding, '\0');
-  if (signature.size() != raw.size() / 3 * 4 ||
-      signature.substr(signature.size() - padding) != std::string(padding, '='))
+  const std::string end(padding, '=');
+  if (signature.size() != raw.size() / 3 * 4 || signature.compare(signature.size() - padding, padding, end) != 0) {
     return false;
+  }
   const MessageDigestHandle context(EVP_MD_CTX_new());
   return EVP_DecodeBlock(reinterpret_cast<unsigned char*>(raw.data()), bytes_of(signature),
                          static_cast<int>(signature.size())) == static_cast<int>(raw.size()) &&

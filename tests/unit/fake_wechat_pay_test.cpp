@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
+#include "src/testing/nonce_memory.hpp"
 #include "src/testing/pki.hpp"
 #include "src/testing/test_keys.hpp"
 #include "tests/support/support.hpp"
@@ -400,6 +401,29 @@ TEST_F(Fake, TakesANonceOf1To32Characters) {
   EXPECT_EQ(wechat_pay_.answer(with_nonce(std::string(32, 'n'))).status, 204);
 }
 
+TEST_F(Fake, TakesNoSignatureOfAnotherForm) {
+  const std::string nonce = "593BEC0C930BF1AFEB40B4A08C8FB242";
+  const std::string good = signed_request({"POST", seed_path, now, nonce, seed_body}).headers[0].value;
+  const std::size_t begin = good.find("signature=\"") + 11;
+  const std::string signature = good.substr(begin, 344);
+  ASSERT_EQ(good[begin + 344], '"');
+  for (const std::string& bad : {std::string(), std::string("="), std::string("A"), signature.substr(0, 343),
+                                 signature.substr(0, 342) + "==" + "=", signature.substr(0, 340), signature + "AAAA",
+                                 signature.substr(0, 343) + "A", std::string(344, 'A'), std::string(342, '*') + "==",
+                                 " " + signature.substr(1), signature.substr(0, 341) + "==="}) {
+    expect_refusal(with_authorization(signed_request({"POST", seed_path, now, nonce, seed_body}), signature, bad), 401,
+                   "SIGN_ERROR", "the signature does not match the request");
+  }
+}
+
+TEST_F(Fake, WantsPairsInAuthorization) {
+  for (const char* form : {"mchid", "mchid=1900000001", "mchid=\"1900000001", "", "=\"\""}) {
+    HttpRequest bad = request();
+    bad.headers[0].value = std::string("WECHATPAY2-SHA256-RSA2048 ") + form;
+    expect_refusal(bad, 401, "SIGN_ERROR", "Authorization: m");
+  }
+}
+
 TEST_F(Fake, WantsFivePairsInAuthorizationAndNoOther) {
   expect_refusal(with_authorization(request(), "mchid=", "more=\"1\",mchid="), 401, "SIGN_ERROR", "five pairs");
 }
@@ -466,8 +490,10 @@ TEST_F(Fake, LooksAtAuthorizationsForm) {
 TEST_F(Fake, RefusesAClockThatIsOff) {
   expect_refusal(request(seed_path, seed_body, now - 301), 401, "SIGN_ERROR", "5 minutes");
   expect_refusal(request(seed_path, seed_body, now + 301), 401, "SIGN_ERROR", "5 minutes");
-  expect_refusal(with_authorization(request(), "timestamp=\"1554208460\"", "timestamp=\"now\""), 401, "SIGN_ERROR",
-                 "Unix time");
+  for (const char* bad : {"now", "", "1554208460 ", "-1554208460", "155420846012"}) {
+    expect_refusal(with_authorization(request(), "timestamp=\"1554208460\"", std::string("timestamp=\"") + bad + "\""),
+                   401, "SIGN_ERROR", "\"Authorization: timestamp must be Unix time in seconds\"");
+  }
   EXPECT_EQ(wechat_pay_.answer(request(seed_path, seed_body, now - 300)).status, 204);
   EXPECT_EQ(wechat_pay_.answer(request(seed_path, seed_body, now + 300)).status, 204);
 }
@@ -519,6 +545,10 @@ TEST_F(Fake, LooksAtTheBodysFields) {
       {"\"\xFF\"", "must be a JSON object"},
       {R"({"out_trade_no":"1","mchid":"x","sub_mchid":"2","bonus_value":30})", "is not a merchant's id"},
       {R"({"out_trade_no":"1","mchid":"","sub_mchid":"2","bonus_value":30})", "must not be empty"},
+      {R"({"out_trade_no":"1","mchid":"1","sub_mchid":"x","bonus_value":30})", "/sub_mchid"},
+      {R"({"out_trade_no":"1","mchid":"1","sub_mchid":"","bonus_value":30})", "/sub_mchid"},
+      {R"({"out_trade_no":"1","mchid":"1","sub_mchid":2,"bonus_value":30})", "/sub_mchid"},
+      {R"({"out_trade_no":"1","mchid":1,"sub_mchid":"2","bonus_value":30})", "/mchid"},
       {R"({"out_trade_no":"123456789012345678901234567890123","sub_mchid":"2","bonus_value":30})", "at most 32"},
       {R"({"out_trade_no":"1","sub_mchid":"2","bonus_value":-9223372036854775808})", "must be positive"},
       {R"({"out_trade_no":"1","bonus_value":30})", "mchid or sub_mchid"},
@@ -530,6 +560,43 @@ TEST_F(Fake, LooksAtTheBodysFields) {
       {R"({"out_trade_no":"1","mchid":"1","bonus_value":30})", "不匹配"},
   };
   for (const auto& each : cases) expect_refusal(request(seed_path, each.body), 400, "PARAM_ERROR", each.says);
+}
+
+TEST_F(Fake, NamesTheFirstFaultOfABodyAndWhereItIs) {
+  const auto detail_of = [this](const std::string& body) {
+    return json::parse(wechat_pay_.answer(request(seed_path, body)).body)["detail"];
+  };
+  const json first = detail_of(R"({"a":null,"b":"😀","out_trade_no":17})");
+  EXPECT_EQ(first, json({{"field", "/a"}, {"value", "null"}, {"issue", "must not be null"}, {"location", "body"}}));
+  EXPECT_EQ(detail_of("null")["field"], "");
+  EXPECT_EQ(detail_of(R"({"out_trade_no":17})")["value"], "17");
+  const json path = json::parse(
+      wechat_pay_.answer(request("/v3/marketing/membercard-open/cards/a/codes/../bonus/commit")).body)["detail"];
+  EXPECT_EQ(path["field"], "code");
+  EXPECT_EQ(path["location"], "path");
+}
+
+TEST_F(Fake, TakesABodyOfAsManyLevelsAsAnyApiHas) {
+  const auto nested = [](std::size_t levels) {
+    return R"({"out_trade_no":"1","sub_mchid":"2","bonus_value":30,"other":)" + std::string(levels, '[') +
+           std::string(levels, ']') + "}";
+  };
+  EXPECT_EQ(wechat_pay_.answer(request(seed_path, nested(64))).status, 204);
+  const HttpResponse response = wechat_pay_.answer(request(seed_path, nested(65)));
+  EXPECT_EQ(response.status, 400);
+  EXPECT_TRUE(contains(response.body, "nested too deeply")) << response.body;
+}
+
+TEST_F(Fake, RemembersAHundredThousandNonces) {
+  NonceMemory nonces;
+  constexpr int most = 100'000;
+  for (int i = 0; i < most; ++i) ASSERT_TRUE(nonces.is_new(std::to_string(i), now));
+  EXPECT_FALSE(nonces.is_new("0", now));
+  EXPECT_TRUE(nonces.is_new(std::to_string(most), now));
+  EXPECT_TRUE(nonces.is_new("0", now)) << "it was the oldest";
+  EXPECT_FALSE(nonces.is_new(std::to_string(most), now));
+  EXPECT_EQ(nonces.latest().size(), 100U);
+  EXPECT_EQ(nonces.latest().front(), "0");
 }
 
 TEST_F(Fake, AnswersAMillionNestedArrays) {
