@@ -32,7 +32,7 @@ inline void send(const HttpResponse& response, httplib::Response& sent) {
   }
   if (response.body.empty()) return;
   const std::string type(header_value(response.headers, "Content-Type"));
-  sent.set_content(response.body, type.empty() ? std::string("text/plain") : type);
+  sent.set_content(response.body, type.empty() ? "text/plain" : type.c_str());
 }
 
 }  // namespace testing

@@ -5,12 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <optional>
-#include <random>
 #include <system_error>
 #include <utility>
 
@@ -35,15 +36,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Creates a new folder in the system's temporary folder.
-fs::path make_folder() {
-  std::random_device random;
-  for (int attempt = 0; attempt < 100; ++attempt) {
-    fs::path folder = fs::temp_directory_path() / ("wechatpay-sandbox-" + std::to_string(random()));
-    if (fs::create_directory(folder)) return folder;
+/// Creates a new folder in the system's temporary folder, which only its owner may access.
+std::string make_folder() {
+  std::string path = (fs::temp_directory_path() / "wechatpay-sandbox-XXXXXX").string();
+  if (::mkdtemp(path.data()) == nullptr) {
+    throw fs::filesystem_error("no fresh folder", path, {errno, std::generic_category()});
   }
-  throw fs::filesystem_error("no fresh folder", fs::temp_directory_path(),
-                             std::make_error_code(std::errc::file_exists));
+  return path;
+}
+
+/// Whether the request says that it has a body.
+bool has_body(const httplib::Request& request) {
+  const std::string length = request.get_header_value("Content-Length");
+  const bool has_length = !length.empty() && length != "0";
+  return request.has_header("Transfer-Encoding") || has_length;
 }
 
 /// Writes a file that only its owner may access. The permissions are set before the content is written.
@@ -94,6 +100,7 @@ struct Sandbox::Server {
     http.stop();
     waiting.close_all();
     serving.join();
+    if (listener != INVALID_SOCKET) ::close(listener);
     std::error_code ignored;
     if (own_folder) fs::remove_all(files.folder, ignored);
   }
@@ -119,6 +126,7 @@ struct Sandbox::Server {
   bool own_folder = false;
   std::unique_ptr<OutputFolder> folder;
   std::string origin;
+  socket_t listener = INVALID_SOCKET;  ///< before it serves; afterwards, cpp-httplib closes it
   ServingThread serving;
 
   std::mutex mutex;  ///< guards the rest, and keeps log lines from mixing
@@ -129,8 +137,8 @@ struct Sandbox::Server {
 
 void Sandbox::Server::claim_folder() {
   own_folder = options.folder.empty();
-  const fs::path path = own_folder ? make_folder() : fs::absolute(options.folder);
-  files.folder = path.string();
+  files.folder = own_folder ? make_folder() : fs::absolute(options.folder).string();
+  const fs::path path = files.folder;
   const auto named = [&path](const std::string& name) { return (path / name).string(); };
   const std::string certificate = "wechatpay_" + wechat_pay->certificate_serial() + ".pem";
   files.merchant_key = named("apiclient_key.pem");
@@ -158,7 +166,8 @@ void Sandbox::Server::serve(const httplib::Request& received, const std::string&
   waiting.answering();
   const HttpRequest request = request_of(received, body, origin);
   const bool is_commit = target_of(request) == Target::commit && request.method == "POST";
-  const SandboxFault fault = is_commit ? faults.next() : SandboxFault();
+  SandboxFault fault;
+  if (is_commit) fault = faults.next();
   hold_back_packets(false);
   if (fault.kind == SandboxFault::Kind::delay) pause(fault);
   HttpResponse response;
@@ -193,12 +202,12 @@ void Sandbox::Server::record(const HttpRequest& request, const HttpResponse& res
 void Sandbox::Server::log(const HttpRequest& request, const HttpResponse& response, const SandboxFault& fault) {
   const std::string_view request_id = header_value(response.headers, "Request-ID");
   const bool has_query = target_of(request) != Target::none && request.path.find('?') != std::string::npos;
-  const std::string line = std::to_string(response.status) + " " + printable(request.method, 16) + " " +
-                           printable(request.path, 300) + " " + printable(request.body, 300) +
-                           (request_id.empty() ? "" : " Request-ID " + std::string(request_id)) +
-                           (response.body.empty() ? "" : " -> " + printable(response.body, 600)) +
-                           (fault.kind == SandboxFault::Kind::none ? "" : " [fault " + to_string(fault) + "]") +
-                           (has_query ? " [the documents know no query string here; the signature must cover it]" : "");
+  std::string line = std::to_string(response.status) + " " + printable(request.method, 16) + " " +
+                     printable(request.path, 300) + " " + printable(request.body, 300);
+  if (!request_id.empty()) line.append(" Request-ID ").append(request_id);
+  if (!response.body.empty()) line.append(" -> ").append(printable(response.body, 600));
+  if (fault.kind != SandboxFault::Kind::none) line.append(" [fault ").append(to_string(fault)).append("]");
+  if (has_query) line += " [the documents know no query string here; the signature must cover it]";
   const std::lock_guard<std::mutex> lock(mutex);
   options.log(line);
 }
@@ -246,8 +255,7 @@ void Sandbox::Server::set_up() {
 
 /// Binds the port, and writes the files if that succeeds.
 std::optional<Error> Sandbox::Server::bind() {
-  socket_t listener = INVALID_SOCKET;
-  http.set_socket_options([&listener](socket_t socket) {
+  http.set_socket_options([this](socket_t socket) {
     listener = socket;
     const int yes = 1;
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, reinterpret_cast<const char*>(&yes), sizeof yes);
@@ -255,19 +263,16 @@ std::optional<Error> Sandbox::Server::bind() {
   const std::string& address = options.address;
   const int port = bind_port(http, address, options.port);
   if (port < 0) {
+    listener = INVALID_SOCKET;
     return configuration_error("the sandbox cannot listen on " + address + " port " + std::to_string(options.port) +
                                ": it is taken or not this machine's");
   }
-  try {
-    write_files(certificate_pem(Authority::get().certificate.get()));
-  } catch (...) {
-    ::close(listener);  // cpp-httplib closes only connections it serves
-    throw;
-  }
+  write_files(certificate_pem(Authority::get().certificate.get()));
   // cpp-httplib's queue of 5 would make a burst of connections wait for one second.
   ::listen(listener, 256);
   const bool v6 = address.find(':') != std::string::npos;
-  origin = "https://" + (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
+  origin = v6 ? "https://[" : "https://";
+  origin.append(address).append(v6 ? "]:" : ":").append(std::to_string(port));
   return std::nullopt;
 }
 
@@ -275,9 +280,7 @@ std::optional<Error> Sandbox::Server::bind() {
 bool Sandbox::Server::run() {
   const auto without_body = [this](const httplib::Request& request, httplib::Response& response) {
     WaitingConnections::end_of_head();
-    const std::string length = request.get_header_value("Content-Length");
-    const bool has_body = request.has_header("Transfer-Encoding") || (!length.empty() && length != "0");
-    if (has_body) WaitingConnections::end_after_answer();  // cpp-httplib would read it as the next request
+    if (has_body(request)) WaitingConnections::end_after_answer();  // cpp-httplib would read it as the next request
     serve(request, "", response);
   };
   const auto with_body = [this](const httplib::Request& request, httplib::Response& response,
@@ -286,12 +289,12 @@ bool Sandbox::Server::run() {
     std::string body;
     const bool is_form = request.is_multipart_form_data();  // cpp-httplib parses such a body
     if (is_form) WaitingConnections::end_after_answer();
-    const bool has_body = request.has_header("Content-Length") || request.has_header("Transfer-Encoding");
-    const bool complete = is_form || !has_body || read([&body](const char* data, std::size_t size) {
-                            if (body.size() + size > largest_body) return false;
-                            body.append(data, size);
-                            return true;
-                          });
+    const auto take = [&body](const char* data, std::size_t size) {
+      if (body.size() + size > largest_body) return false;
+      body.append(data, size);
+      return true;
+    };
+    const bool complete = is_form || !has_body(request) || read(take);
     if (complete) return serve(request, body, response);
     waiting.answering();
     if (response.status != 413) response.status = request.has_header("Transfer-Encoding") ? 413 : 400;
@@ -301,7 +304,9 @@ bool Sandbox::Server::run() {
   http.Get(everything, without_body).Options(everything, without_body);
   http.Post(everything, with_body).Put(everything, with_body);
   http.Patch(everything, with_body).Delete(everything, with_body);
-  return serving.start(http);
+  const bool serves = serving.start(http);
+  listener = INVALID_SOCKET;
+  return serves;
 }
 
 Sandbox::Sandbox(std::unique_ptr<Server> server) : server_(std::move(server)) {}

@@ -80,11 +80,14 @@ bool SandboxPage::Server::listen(std::uint16_t port) {
 /// X-Sandbox-Page without a preflight. A page whose own name resolves to this machine (DNS rebinding) has another Host.
 bool SandboxPage::Server::is_own(const httplib::Request& request) const {
   const std::string host = request.get_header_value("Host");
-  if (request.get_header_value_count("Host") != 1 || std::find(hosts_.begin(), hosts_.end(), host) == hosts_.end()) {
-    return false;
-  }
-  if (request.has_header("Origin") && request.get_header_value("Origin") != "http://" + host) return false;
-  return request.method == "GET" || request.has_header("X-Sandbox-Page");
+  const std::size_t number_of_hosts = request.get_header_value_count("Host");
+  const bool is_known = std::find(hosts_.begin(), hosts_.end(), host) != hosts_.end();
+  if (number_of_hosts != 1 || !is_known) return false;
+  const bool has_origin = request.has_header("Origin");
+  const bool is_same = request.get_header_value("Origin") == "http://" + host;
+  if (has_origin && !is_same) return false;
+  const bool has_own_header = request.has_header("X-Sandbox-Page");
+  return has_own_header || request.method == "GET";
 }
 
 SandboxPage::Server::Handler SandboxPage::Server::guarded(Handler handler) const {
@@ -147,21 +150,29 @@ std::string SandboxPage::Server::orders() const {
 
 std::string SandboxPage::Server::controls() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const bool switches = controls_.wechat_pay != nullptr;
+  std::size_t number_of_orders = 0;
+  FaultSchedule::Active active;
+  std::string current;
   ordered_json names = ordered_json::array();
-  for (const MerchantStage stage : stages) names.push_back(to_string(stage));
-  const FaultSchedule::Active active = switches ? controls_.faults->active() : FaultSchedule::Active();
-  return ordered_json{{"orders", switches ? controls_.wechat_pay->count_committed() : 0},
-                      {"fault", active.names},
-                      {"rate", active.rate},
-                      {"stage", switches ? to_string(controls_.wechat_pay->stage()) : ""},
-                      {"stages", switches ? names : ordered_json::array()}}
-      .dump();
+  if (controls_.wechat_pay != nullptr) {
+    number_of_orders = controls_.wechat_pay->count_committed();
+    active = controls_.faults->active();
+    current = to_string(controls_.wechat_pay->stage());
+    for (const MerchantStage stage : stages) names.push_back(to_string(stage));
+  }
+  const ordered_json shown = {{"orders", number_of_orders},
+                              {"fault", active.names},
+                              {"rate", active.rate},
+                              {"stage", current},
+                              {"stages", names}};
+  return shown.dump();
 }
 
 bool SandboxPage::Server::switch_fault(const std::string& body) {
   const json wanted = json::parse(body, nullptr, false);
-  if (!wanted.is_object() || !wanted.value("fault", json()).is_string()) return false;
+  if (!wanted.is_object()) return false;
+  const json name = wanted.value("fault", json());
+  if (!name.is_string()) return false;
   const json rate = wanted.value("rate", json(1.0));
   const json pause = wanted.value("pause_ms", json(0));
   constexpr int longest_pause = 60'000;
@@ -169,7 +180,7 @@ bool SandboxPage::Server::switch_fault(const std::string& body) {
       pause > longest_pause) {
     return false;
   }
-  const auto fault = fault_named(wanted["fault"].get<std::string>(), std::chrono::milliseconds(pause.get<int>()));
+  const auto fault = fault_named(name.get<std::string>(), std::chrono::milliseconds(pause.get<int>()));
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!fault || controls_.wechat_pay == nullptr) return false;
   if (wanted.value("next", json()) == true) {

@@ -135,8 +135,10 @@ TEST_F(Page, SwitchesTheMerchantsStage) {
 TEST_F(Page, TakesNoFaultThatThereIsNot) {
   for (const char* bad :
        {"", "null", "[]", "{}", R"({"fault":1})", R"({"fault":"nonsense"})", R"({"fault":"204"})", R"({"fault":"099"})",
-        R"({"fault":"http-status"})", R"({"fault":"503","rate":1.5})", R"({"fault":"503","rate":"all"})",
-        R"({"fault":"delay","pause_ms":-1})", R"({"fault":"delay","pause_ms":3600000})", "{\"fault\":\"\xFF\"}"}) {
+        R"({"fault":"http-status"})", R"({"fault":"503","rate":1.5})", R"({"fault":"503","rate":-0.5})",
+        R"({"fault":"503","rate":"all"})", R"({"fault":"delay","pause_ms":1.5})", R"({"fault":"99"})",
+        R"({"fault":"600"})", R"({"fault":"503 "})", R"({"fault":"delay","pause_ms":-1})",
+        R"({"fault":"delay","pause_ms":3600000})", "{\"fault\":\"\xFF\"}"}) {
     EXPECT_EQ(post(bad), 400) << bad;
   }
   EXPECT_NE(post(std::string(100000, ' ')), 204);
@@ -160,6 +162,23 @@ TEST_F(Page, RefusesAPageOfAnotherOrigin) {
     EXPECT_FALSE(contains(answer->body, "{")) << answer->body;
   }
   EXPECT_EQ(post(fault, {{"X-Sandbox-Page", "1"}, {"Origin", "http://" + host()}}), 204);
+}
+
+TEST_F(Page, TakesItsOwnAddressUnderEachOfItsNames) {
+  const std::string port = host().substr(host().find(':'));
+  for (const std::string& name : {"127.0.0.1" + port, "localhost" + port}) {
+    const auto answer = browser().Get("/controls", {{"Host", name}, {"Origin", "http://" + name}});
+    EXPECT_TRUE(answer && answer->status == 200) << name;
+  }
+  for (const httplib::Headers& other : {httplib::Headers{{"Host", "localhost"}},
+                                        {{"Host", "localhost" + port}, {"Origin", "http://127.0.0.1" + port}}}) {
+    const auto answer = browser().Get("/controls", other);
+    EXPECT_TRUE(answer && answer->status == 403);
+  }
+  const std::string line = "Host: " + host() + "\r\n";
+  const RawClient raw("http://" + host());
+  ASSERT_TRUE(raw.write_plain("GET /controls HTTP/1.1\r\nConnection: close\r\n" + line + line + "\r\n"));
+  EXPECT_EQ(raw.read_plain().rfind("HTTP/1.1 403 ", 0), 0U) << "two hosts";
 }
 
 TEST_F(Page, LetsABrowserRunItsOwnScriptAlone) {
@@ -194,7 +213,8 @@ TEST_F(Page, OfSeveralSandboxesShowsAllAndSwitchesTheFirst) {
 TEST_F(Page, OutlivesItsSandbox) {
   sandbox_.reset();
   EXPECT_EQ(post(R"({"fault":"503"})"), 400);
-  EXPECT_EQ(get("/controls")["orders"], 0);
+  EXPECT_EQ(post("switching", own_header, "/stage"), 400);
+  EXPECT_EQ(get("/controls"), json::parse(R"({"orders":0,"fault":"","rate":0.0,"stage":"","stages":[]})"));
   EXPECT_TRUE(get("/orders").empty());
   SandboxOptions options;
   options.page = page_;

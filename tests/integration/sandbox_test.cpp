@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <atomic>
 #include <ctime>
+#include <filesystem>
 #include <future>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "src/openssl/handles.hpp"
@@ -225,6 +227,127 @@ TEST_F(SandboxServer, ReadsNoBodyWithoutEnd) {
     EXPECT_TRUE(contains(log().back(), "413 POST")) << log().back();
   }
   expect_that_it_goes_on();
+}
+
+TEST_F(SandboxServer, KeepsAConnectionBehindARequestWhoseLengthIsZero) {
+  for (const char* method : {"GET", "POST"}) {
+    RawClient raw(sandbox_->origin());
+    ASSERT_TRUE(raw.shake_hands());
+    const std::string request = std::string(method) + " /v3/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+    for (int i = 0; i < 2; ++i) {
+      ASSERT_TRUE(raw.write(request));
+      const std::string answer = raw.read_until("\r\n\r\n");
+      EXPECT_EQ(first_line(answer), "HTTP/1.1 404 Not Found") << method;
+      EXPECT_FALSE(contains(answer, "Connection: close")) << answer;
+    }
+  }
+}
+
+TEST_F(SandboxServer, SendsAHandlersBodyAsTextUnlessItSaysOtherwise) {
+  sandbox_->answer_with([](const HttpRequest&) { return HttpResponse{200, {{"A", "b"}}, "hello"}; });
+  const std::string plain = answer_to_commit();
+  EXPECT_TRUE(contains(plain, "\r\nContent-Type: text/plain\r\n") && contains(plain, "\r\nA: b\r\n")) << plain;
+  EXPECT_TRUE(contains(log().back(), "200 POST") && contains(log().back(), " -> hello")) << log().back();
+  sandbox_->answer_with([](const HttpRequest&) { return HttpResponse{200, {{"content-type", "image/x"}}, "hello"}; });
+  const std::string typed = answer_to_commit();
+  EXPECT_TRUE(contains(typed, "\r\nContent-Type: image/x\r\n")) << typed;
+  EXPECT_FALSE(contains(typed, "content-type")) << typed;
+}
+
+TEST_F(SandboxServer, SpoilsNoSignatureThatIsNotThere) {
+  sandbox_->answer_with([](const HttpRequest&) { return HttpResponse{200, {}, "unsigned"}; });
+  sandbox_->inject(SandboxFault::Kind::wrong_signature);
+  const std::string answer = answer_to_commit();
+  EXPECT_EQ(first_line(answer), "HTTP/1.1 200 OK");
+  EXPECT_FALSE(contains(answer, "Wechatpay-")) << answer;
+  EXPECT_TRUE(contains(log().back(), " -> unsigned [fault wrong-signature]")) << log().back();
+}
+
+TEST_F(SandboxServer, LogsWhatAPersonNeedsInOneLine) {
+  EXPECT_EQ(first_line(answer_to_commit()), "HTTP/1.1 204 No Content");
+  const std::string committed = log().back();
+  EXPECT_EQ(committed.rfind("204 POST " + std::string(seed_path) + " " + seed_body + " Request-ID 08", 0), 0U)
+      << committed;
+  EXPECT_FALSE(contains(committed, "->") || contains(committed, "[")) << committed;
+  EXPECT_EQ(first_line(answer_to(signed_request("POST", "/v3/x", "{}"))), "HTTP/1.1 404 Not Found");
+  EXPECT_EQ(log().back(), "404 POST /v3/x {}");
+  sandbox_->inject(429);
+  answer_to_commit();
+  EXPECT_TRUE(contains(log().back(), "\"code\":\"RATELIMIT_EXCEEDED\"")) << log().back();
+  EXPECT_TRUE(contains(log().back(), "} [fault 429]")) << log().back();
+}
+
+/// The open files and sockets.
+std::set<std::string> descriptors_of_this_process() {
+  std::set<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/fd")) found.insert(entry.path().string());
+  return found;
+}
+
+/// Why a sandbox does not start.
+std::string refusal_of(SandboxOptions options) {
+  const auto sandbox = Sandbox::start(std::move(options));
+  if (sandbox) return "started";
+  EXPECT_EQ(sandbox.error().kind, ErrorKind::invalid_configuration);
+  return sandbox.error().message;
+}
+
+TEST(SandboxStart, NamesAnAddressItCannotListenOn) {
+  const auto first = Sandbox::start().value();
+  SandboxOptions taken;
+  taken.port = static_cast<std::uint16_t>(std::stoi(first->origin().substr(first->origin().rfind(':') + 1)));
+  const TemporaryFolder folder;
+  taken.folder = folder.path("files");
+  EXPECT_EQ(refusal_of(taken), "the sandbox cannot listen on 127.0.0.1 port " + std::to_string(taken.port) +
+                                   ": it is taken or not this machine's");
+  EXPECT_FALSE(std::filesystem::exists(folder.path("files/ca.pem"))) << "no file has been written";
+  SandboxOptions elsewhere;
+  elsewhere.address = "192.0.2.1";  // reserved for documentation
+  EXPECT_EQ(refusal_of(elsewhere), "the sandbox cannot listen on 192.0.2.1 port 0: it is taken or not this machine's");
+}
+
+TEST(SandboxStart, NamesACertificatesNameThatIsNone) {
+  SandboxOptions options;
+  options.certificate_names = {"999.0.0.1"};
+  const std::string message = refusal_of(options);
+  EXPECT_EQ(message.rfind("the sandbox could not start: OpenSSL could not make a certificate extension: ", 0), 0U)
+      << message;
+}
+
+TEST(SandboxStart, NamesAFileItCannotWriteAndLeavesNothingOpen) {
+  const TemporaryFolder parent;
+  SandboxOptions options;
+  options.folder = parent.path("files");
+  EXPECT_EQ(refusal_of(options), "started");
+  std::filesystem::remove(parent.path("files/ca.pem"));
+  std::filesystem::create_directory(parent.path("files/ca.pem"));
+  const std::set<std::string> before = descriptors_of_this_process();
+  const std::string message = refusal_of(options);
+  EXPECT_EQ(message.rfind("the sandbox could not start: ", 0), 0U) << message;
+  EXPECT_TRUE(contains(message, "cannot be written") && contains(message, "ca.pem")) << message;
+  EXPECT_EQ(descriptors_of_this_process(), before);
+  std::filesystem::remove(parent.path("files/ca.pem"));
+  EXPECT_EQ(refusal_of(options), "started");
+}
+
+TEST(SandboxStart, WithoutAFolderMakesOneForItsOwnerAloneAndRemovesIt) {
+  const TemporaryFolder parent;
+  std::string folder;
+  {
+    const TestEnvironment temporary{{"TMPDIR", parent.path("").c_str()}};
+    const auto sandbox = Sandbox::start().value();
+    folder = sandbox->files().folder;
+    EXPECT_EQ(std::filesystem::path(folder).parent_path(), std::filesystem::path(parent.path("")).parent_path());
+    EXPECT_EQ(std::filesystem::status(folder).permissions(), std::filesystem::perms::owner_all);
+    const auto second = Sandbox::start().value();
+    EXPECT_NE(second->files().folder, folder);
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder));
+  EXPECT_TRUE(std::filesystem::is_empty(parent.path("")));
+  const TestEnvironment nowhere{{"TMPDIR", parent.path("none").c_str()}};
+  const std::string message = refusal_of({});
+  EXPECT_EQ(message.rfind("the sandbox could not start: ", 0), 0U) << message;
+  EXPECT_TRUE(contains(message, "No such file or directory")) << message;
 }
 
 TEST_F(SandboxServer, TakesNoLengthAsNoBody) {

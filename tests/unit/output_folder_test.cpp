@@ -33,7 +33,7 @@ TEST(OutputFolder, LosesTheFilesOfAnEarlierSandboxAndNoOthers) {
   for (const char* name : {"outside", "folder/old.pem", "folder/a.pem", "folder/mine", "folder/sub/file"}) {
     parent.write(name, "x");
   }
-  parent.write("folder/.sandbox-files", "old.pem\na.pem\ngone.pem\n../outside\nsub/file\n.\n..\n");
+  parent.write("folder/.sandbox-files", "old.pem\na.pem\ngone.pem\n../outside\nsub/file\n.\n..\n\n");
   OutputFolder made(folder, {"a.pem", "b.pem"});
   made.begin();
   std::set<std::string> left;
