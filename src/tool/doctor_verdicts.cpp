@@ -54,7 +54,9 @@ bool judge_way(const Try& made, bool through_proxy, const std::string& message, 
     findings.bad(connection, message);
     return false;
   }
-  findings.good(connection, transfer.connect.count() > 0 ? "after " + milliseconds(transfer.connect) : "established");
+  std::string established = "established";
+  if (transfer.connect.count() > 0) established = "after " + milliseconds(transfer.connect);
+  findings.good(connection, established);
 
   if (in_tunnel || fault == TransportFault::connect) {  // connected, so it is the proxy that refuses
     findings.bad("proxy's tunnel", message);
@@ -72,17 +74,17 @@ bool judge_way(const Try& made, bool through_proxy, const std::string& message, 
 }
 
 void judge_clock(std::optional<std::chrono::seconds> offset, Findings& findings) {
-  const auto minute = std::chrono::seconds(60);
   if (!offset) {
     findings.open("clock", "the answer does not show WeChat Pay's time");
     return;
   }
   const std::string seconds = std::to_string(offset->count()) + " s from WeChat Pay's clock";
-  if (*offset > std::chrono::minutes(5) || *offset < -std::chrono::minutes(5)) {
+  const auto off_by = std::chrono::abs(*offset);
+  if (off_by > std::chrono::minutes(5)) {
     findings.bad(
         "clock",
         seconds + ": beyond 300 s WeChat Pay rejects requests, and answers are not accepted; synchronise it with NTP");
-  } else if (*offset > minute || *offset < -minute) {
+  } else if (off_by > std::chrono::minutes(1)) {
     findings.doubtful("clock", seconds + ": synchronise it with NTP before it reaches 300 s");
   } else {
     findings.good("clock", seconds);
@@ -120,7 +122,7 @@ void judge_answer(const CommitResult& result, Findings& findings) {
     findings.bad("signed answer", error.message);
   } else if (error.kind == ErrorKind::unexpected_answer) {
     findings.bad("answer", error.message);
-  } else if (error.kind != ErrorKind::api_error || error.http_status() == 401) {
+  } else if (error.http_status() == 401) {
     findings.bad("signed request", error.message);
   } else if (is_for_now(error.http_status())) {
     findings.undecided("signed request",
@@ -157,14 +159,15 @@ void Findings::add(const std::string& verdict, std::string_view step, const std:
   nlohmann::ordered_json found;
   if (!origin_.empty()) found["origin"] = origin_;
   found["step"] = step;
-  found["verdict"] = verdict == "?" ? "unknown" : word(verdict);
+  const bool is_open = verdict == "?";
+  found["verdict"] = word(is_open ? "unknown" : verdict.c_str());
   found["message"] = message;
   steps_.push_back(std::move(found));
   if (json_) return;
   const std::size_t width = 20;
-  const std::string shown = verdict == "?" ? "  ? " : verdict + std::string(4 - verdict.size(), ' ');
-  std::cout << shown << "  " << step << std::string(step.size() < width ? width - step.size() : 1, ' ') << message
-            << "\n"
+  std::string shown = is_open ? "  ?" : verdict.c_str();
+  shown.resize(6, ' ');
+  std::cout << shown << step << std::string(step.size() < width ? width - step.size() : 1, ' ') << message << "\n"
             << std::flush;
 }
 
@@ -245,8 +248,9 @@ void judge_environment(const std::function<bool(const char*)>& is_set, bool has_
 }
 
 void judge_commit(const Try& made, bool through_proxy, const CommitResult& result, Findings& findings) {
-  if (!judge_way(made, through_proxy, result ? "" : result.error().message, findings)) return;
-  judge_clock(made.answer ? made.answer->clock_offset : std::nullopt, findings);
+  const std::string message = result ? std::string() : result.error().message;
+  if (!judge_way(made, through_proxy, message, findings)) return;
+  judge_clock(made.answer->clock_offset, findings);
   judge_answer(result, findings);
 }
 

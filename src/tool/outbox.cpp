@@ -10,8 +10,8 @@
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "database_options.hpp"
-#include "doctor_verdicts.hpp"
 #include "json_output.hpp"
+#include "outbox_verdicts.hpp"
 #include "src/outbox/store.hpp"
 #include "src/outbox/tables.hpp"
 
@@ -60,8 +60,9 @@ std::string fault_of(const OutboxArguments& options) {
   for (const auto& [option, is_given] : given) {
     if (is_given && taken.count(option) == 0) return "outbox " + options.action + " has no option " + option;
   }
+  const bool changes_dead_rows = taken.count("--all") == 1;
   const int chosen = (options.all ? 1 : 0) + (options.id ? 1 : 0) + (options.kind.empty() ? 0 : 1);
-  if (taken.count("--all") == 1 && chosen != 1) {
+  if (changes_dead_rows && chosen != 1) {
     return "outbox " + options.action + " needs one of --kind, --id and --all";
   }
   return "";
@@ -87,9 +88,9 @@ void print_status(const outbox::Status& status, bool json) {
     print(document);
     return;
   }
-  std::cout << "due " << status.due << (status.due > 0 ? ", the oldest for " : "")
-            << (status.due > 0 ? std::to_string(status.oldest_due_seconds) + " s" : "") << "\nwaiting "
-            << status.waiting << "\nclaimed " << status.claimed << "\ncredited in the last hour "
+  std::cout << "due " << status.due;
+  if (status.due > 0) std::cout << ", the oldest for " << status.oldest_due_seconds << " s";
+  std::cout << "\nwaiting " << status.waiting << "\nclaimed " << status.claimed << "\ncredited in the last hour "
             << status.done_in_last_hour << "\n";
   for (const auto& [kind, count] : status.dead) std::cout << "dead, " << outbox::shown(kind) << " " << count << "\n";
   if (status.halted_seconds > 0) {
@@ -128,49 +129,15 @@ void print_dead(outbox::Administration& administration, outbox::DeadRows which, 
   if (json) print(document);
 }
 
-void judge_oldest_transaction(const outbox::Health& health, Findings& findings) {
-  constexpr std::string_view step = "oldest transaction";
-  if (!health.oldest_transaction_seconds) {
-    findings.open(step, "this user cannot see it: grant " + health.right_to_see_transactions +
-                            ", which the metric oldest_transaction_seconds and its alert need, too");
-    return;
-  }
-  const std::string open_for = "open for " + std::to_string(*health.oldest_transaction_seconds) + " s";
-  if (*health.oldest_transaction_seconds > 300) {
-    findings.doubtful(step, open_for + ": meanwhile the database cannot clean up settled rows");
-  } else {
-    findings.good(step, open_for);
-  }
-}
-
 int look_at_health(const std::string& url, bool json) {
   Findings findings(json);
   try {
     const auto administration = outbox::open_administration(url);
     findings.good("connection", "established, and writable");
     const outbox::Health health = administration->health();
-    findings.good("server", outbox::shown(health.server));
-    const auto offset = health.clock_offset_seconds;
-    const std::string seconds = std::to_string(offset) + " s from this machine's";
-    if (offset > 60 || offset < -60) {
-      findings.doubtful(
-          "its clock",
-          seconds + ": the outbox uses the database's clock, and requests to WeChat Pay use this machine's");
-    } else {
-      findings.good("its clock", seconds);
-    }
-    const outbox::Status status = administration->status();
-    findings.good("tables", "version " + std::to_string(status.version) +
-                                (status.merchant.empty() ? "" : ", of merchant " + outbox::shown(status.merchant)));
-    std::string missing;
-    for (const std::string& right : health.missing_rights) missing += (missing.empty() ? "" : ", ") + right;
-    if (missing.empty()) findings.good("rights", "all that a relay needs");
-    if (!missing.empty()) findings.bad("rights", "missing: " + missing);
-    judge_oldest_transaction(health, findings);
-    if (status.halted_seconds > 0) {
-      findings.doubtful("halt",
-                        "for " + std::to_string(status.halted_seconds) + " s: " + outbox::shown(status.why_halted));
-    }
+    judge_server(health, findings);
+    judge_tables(administration->status(), findings);
+    judge_use(health, findings);
   } catch (const outbox::DatabaseError& error) {
     findings.bad("database", error.what());
   }

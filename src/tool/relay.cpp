@@ -8,50 +8,18 @@
 #include <thread>
 #include <utility>
 
-#include "arguments.hpp"
 #include "commands.hpp"
-#include "connection.hpp"
-#include "database_options.hpp"
 #include "interruption.hpp"
 #include "json_output.hpp"
 #include "metrics_server.hpp"
-#include "order_options.hpp"
 #include "progress.hpp"
+#include "relay_options.hpp"
 #include "screen.hpp"
 #include "src/outbox/observer.hpp"
 
 namespace wechatpay::bonus_commit::tool {
 
 namespace {
-
-struct RelayArguments {
-  Connection connection;
-  DatabaseOptions database;
-  std::size_t max_in_flight = 64;
-  double rate = 0;
-  unsigned lease = 90;
-  bool never_give_up = false;
-  bool fair = false;
-  unsigned delay = 0;
-  std::string merchant_mode;
-  std::string metrics;  ///< empty: none
-};
-
-outbox::RelayOptions relay_options(const RelayArguments& options, const std::string& merchant) {
-  outbox::RelayOptions made;
-  made.owner.merchant = merchant;
-  made.owner.host = outbox::host_of(options.connection.origins);
-  made.max_in_flight = options.max_in_flight;
-  made.pace.per_second = options.rate;
-  made.lease = std::chrono::seconds(options.lease);
-  made.giving_up.ever = !options.never_give_up;
-  made.fair = options.fair;
-  made.delay = std::chrono::seconds(options.delay);
-  for (const MerchantMode mode : {MerchantMode::both, MerchantMode::direct, MerchantMode::partner}) {
-    if (options.merchant_mode == to_string(mode)) made.mode = mode;
-  }
-  return made;
-}
 
 int status_of(outbox::RelayEnd end) {
   switch (end) {
@@ -83,7 +51,8 @@ void watch(outbox::Relay& relay, Screen& screen, const std::atomic<bool>& ended,
   while (!ended) {
     show(false);
     if (stopping) {
-      if (std::chrono::steady_clock::now() >= cut_at && !relay.cut_statement() && !told) {
+      const bool is_time = std::chrono::steady_clock::now() >= cut_at;
+      if (is_time && !relay.cut_statement() && !told) {
         screen.say("ending: waiting for the attempt to connect to the database, at most 5 s for each address");
         told = true;
       }
@@ -169,45 +138,7 @@ void add_relay(CLI::App& app, int& status) {
       "wechatpay_bonus_outbox_done, and rows that WeChat Pay refuses to wechatpay_bonus_outbox_dead. If a relay is "
       "killed, nothing is lost: its rows are committed again when their lease has expired. After SIGTERM a relay waits "
       "for its commits in progress, then ends; a second SIGTERM ends it at once.");
-  takes_whole_number(
-      command.add_option("--max-in-flight", options->max_in_flight, "maximum number of commits in progress"), 1, 1000)
-      ->capture_default_str();
-  takes_number(
-      command.add_option("--rate", options->rate, "maximum orders per second of all relays of the merchant together"),
-      0.001, 1000000)
-      ->type_name("NUMBER");
-  takes_whole_number(
-      command.add_option("--lease", options->lease,
-                         "how long a claim lasts, in seconds; the deadline of a commit is a third of it"),
-      3, 720)
-      ->capture_default_str();
-  command.add_flag(
-      "--never-give-up", options->never_give_up,
-      "retry orders forever; otherwise an order is dead after 3 days and 12 failures, while others succeed");
-  command.add_flag("--fair", options->fair,
-                   "merchants take turns: one with many rows does not delay the others; for service providers");
-  takes_whole_number(
-      command.add_option("--delay", options->delay,
-                         "how long a row waits before its first commit, in seconds: longer than a replica lags behind"),
-      0, 300)
-      ->capture_default_str();
-  takes_one_of(command.add_option("--merchant-mode", options->merchant_mode,
-                                  "which merchant ids an order has: both, direct (only mchid) or partner (only "
-                                  "sub_mchid); default: those that its row has"),
-               {"both", "direct", "partner"})
-      ->envname("WECHATPAY_MERCHANT_MODE")
-      ->type_name("MODE");
-  command
-      .add_option("--metrics", options->metrics,
-                  "serve Prometheus metrics and /healthz on this port of 127.0.0.1, or on this address")
-      ->check(
-          [](const std::string& text) {
-            return listening_address(text) ? std::string() : "must be a port, or an IP address, a colon and a port";
-          },
-          "")
-      ->type_name("[HOST:]PORT");
-  options->database.add_to(command);
-  options->connection.add_to(command);
+  options->add_to(command);
   command.callback([options, &status] { status = run(*options); });
 }
 

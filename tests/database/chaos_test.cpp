@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -65,6 +66,12 @@ class ChaosParts : protected OutboxParts {
                                           sandbox_->wechat_pay().public_key_id()};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return std::make_unique<ToolProcess>(arguments, output);
+  }
+
+  /// The output of `outbox`, run for the database with this URL.
+  static CommandResult run_outbox(const std::string& arguments, const std::string& url) {
+    return run("WECHATPAY_DATABASE=" + shell_word(url) + " " + shell_word(WECHATPAY_TOOL) + " outbox " + arguments +
+               " 2>&1");
   }
 
   std::string log() const { return folder_.path("log"); }
@@ -373,8 +380,7 @@ TEST_P(Chaos, TheToolMakesShowsAndMendsTheOutbox) {
   const std::string database = server_.new_database();
   const std::string empty = server_.url(database);
   const auto tool = [&](const std::string& arguments, const std::string& user = "") {
-    return run("WECHATPAY_DATABASE=" + shell_word(server_.url(database, user)) + " " + shell_word(WECHATPAY_TOOL) +
-               " outbox " + arguments + " 2>&1");
+    return run_outbox(arguments, server_.url(database, user));
   };
   EXPECT_TRUE(contains(tool("status").output, "wechatpay_bonus_outbox_about"));
   const std::string statements = tool("install --sql").output;
@@ -413,6 +419,93 @@ TEST_P(Chaos, TheToolMakesShowsAndMendsTheOutbox) {
   EXPECT_TRUE(contains(visit, "?   oldest transaction")) << visit;
   EXPECT_TRUE(contains(visit, postgresql ? "grant pg_read_all_stats," : "grant PROCESS,")) << visit;
   connect(empty)->execute((postgresql ? "DROP OWNED BY " + role + "; DROP ROLE " : "DROP USER ") + user + ";");
+}
+
+TEST_P(Chaos, TheToolSaysWhyAMerchantIsHaltedAndEndsTheHalt) {
+  store()->halt(owner.merchant, std::chrono::seconds(200), "WeChat Pay answered 429");
+  const std::string status = run_outbox("status", url_).output;
+  EXPECT_TRUE(contains(status, "\nhalted for ")) << status;
+  EXPECT_TRUE(contains(status, " s: WeChat Pay answered 429\n")) << status;
+  const auto halted = nlohmann::json::parse(run_outbox("status --json", url_).output);
+  EXPECT_EQ(halted.at("merchant"), owner.merchant);
+  EXPECT_EQ(halted.at("host"), owner.host);
+  EXPECT_EQ(halted.at("why_halted"), "WeChat Pay answered 429");
+  EXPECT_GT(halted.at("halted_seconds"), 0);
+  const CommandResult doctor = run_outbox("doctor --json", url_);
+  EXPECT_EQ(doctor.status, 0);
+  const auto findings = nlohmann::json::parse(doctor.output);
+  EXPECT_EQ(findings["wrong"], 0);
+  const auto halt = std::find_if(findings["steps"].begin(), findings["steps"].end(),
+                                 [](const auto& step) { return step["step"] == "halt"; });
+  ASSERT_NE(halt, findings["steps"].end()) << doctor.output;
+  EXPECT_EQ((*halt)["verdict"], "look");
+  EXPECT_EQ(run_outbox("resume", url_).output, "no halt; 0 rows due now\n");
+  const auto resumed = nlohmann::json::parse(run_outbox("status --json", url_).output);
+  EXPECT_EQ(resumed.at("halted_seconds"), 0);
+  EXPECT_FALSE(resumed.contains("why_halted"));
+}
+
+TEST_P(Chaos, TheToolSelectsDeadRowsByKindOrIdAndListsThemAsOneDocument) {
+  for (const char* const kind : {"refused", "refused", "exhausted"}) {
+    execute(
+        std::string("INSERT INTO wechatpay_bonus_outbox_dead (card_id, code, out_trade_no, mchid, sub_mchid, "
+                    "bonus_value, attempts, created_at, kind, error_code, message, request_id) VALUES ('1', '2', '3', "
+                    "'4', '', 5, 1, now(), '")
+            .append(kind)
+            .append("', 'INVALID_REQUEST', 'no such card', 'ID');"));
+  }
+  const auto all = nlohmann::json::parse(run_outbox("dead --json", url_).output);
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0]["out_trade_no"], "3");
+  EXPECT_EQ(all[0]["bonus_value"], 5);
+  EXPECT_EQ(all[0]["request_id"], "ID");
+  EXPECT_EQ(nlohmann::json::parse(run_outbox("dead --kind refused --json", url_).output).size(), 2U);
+  const std::string id = all[1]["id"].dump();
+  EXPECT_EQ(nlohmann::json::parse(run_outbox("dead --id " + id, url_).output)["id"], all[1]["id"]);
+  EXPECT_TRUE(
+      contains(run_outbox("discard --id " + id + " --all", url_).output, "needs one of --kind, --id and --all"));
+  EXPECT_EQ(run_outbox("discard --id " + id, url_).output, "1 row discarded\n");
+  EXPECT_EQ(run_outbox("retry --all", url_).output, "2 rows to be committed again\n");
+  EXPECT_EQ(run_outbox("dead --json", url_).output, "[]\n");
+  EXPECT_EQ(unsettled(), 2);
+}
+
+TEST_P(Chaos, TheToolReadsAUrlFromAFileAndSaysThatItsOutputIsLost) {
+  const std::string file = folder_.write("url", url_ + "\r\nanything\n");
+  const auto tool = [&](const std::string& arguments) {
+    return run(shell_word(WECHATPAY_TOOL) + " outbox " + arguments + " --database-file " + shell_word(file));
+  };
+  EXPECT_TRUE(contains(tool("install --sql").output, "CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox ("));
+  EXPECT_EQ(tool("status --json").status, 0);
+  const CommandResult lost = tool("status 2>&1 > /dev/full");
+  EXPECT_NE(lost.status, 0);
+  EXPECT_EQ(lost.output, "standard output cannot be written: the output is lost\n");
+}
+
+TEST_F(PostgresqlTool, ARelayThatCannotWriteAResultSaysSoByItsExitStatusAndTheCallIsRepeated) {
+  sandbox_->set_faults({});
+  insert(1);
+  const auto process = relay();
+  ASSERT_TRUE(becomes([this] { return sandbox_->wechat_pay().times_committed("order-1") == 1 && done() == 1; }));
+  std::atomic<bool> asked{false};
+  std::atomic<bool> answered{false};
+  sandbox_->answer_with([&](const HttpRequest& request) {
+    asked = true;
+    becomes([&answered] { return answered.load(); });
+    return sandbox_->wechat_pay().answer(request);
+  });
+  insert(1, "another");
+  EXPECT_TRUE(becomes([&asked] { return asked.load(); })) << read_text(log());
+  server_.crash();
+  process->signal(SIGTERM);
+  answered = true;
+  EXPECT_EQ(process->wait(), 3) << read_text(log());
+  server_.start();
+  EXPECT_EQ(unsettled(), 1);
+  sandbox_->answer_with([this](const HttpRequest& request) { return sandbox_->wechat_pay().answer(request); });
+  const auto next = relay();
+  EXPECT_TRUE(becomes([this] { return unsettled() == 0; })) << read_text(log());
+  EXPECT_EQ(next->end(SIGTERM), 0) << read_text(log());
 }
 
 INSTANTIATE_TEST_SUITE_P(Databases, Chaos, ::testing::ValuesIn(servers()), server_name);

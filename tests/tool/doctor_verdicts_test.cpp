@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "outbox_verdicts.hpp"
 #include "src/testing/pki.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
@@ -77,6 +80,11 @@ TEST(Doctor, BlamesTheProxyForItsTunnel) {
   EXPECT_EQ(verdict(TransportFault::connection_closed, some, none, none, "Proxy CONNECT aborted", true),
             way + "proxy's tunnel bad");
   EXPECT_EQ(verdict(TransportFault::tls_verification, some, some, none, "", true), way + "TLS bad");
+}
+
+TEST(Doctor, SaysNothingOfANameLookupWhereThereWasNone) {
+  EXPECT_EQ(verdict(TransportFault::tls, none, none, none), "connection ok, TLS bad");
+  EXPECT_EQ(verdict(TransportFault::connection_closed, none, some, some), "connection ok, TLS ok, answer bad");
 }
 
 TEST(Doctor, BlamesTheAnswerWhereAllBeforeItStands) {
@@ -233,6 +241,16 @@ TEST(Doctor, NamesTheKeyThatVerifiedACredit) {
   EXPECT_EQ(document["undecided"], 0);
 }
 
+TEST(Doctor, NamesTheStepsOfAProxyBeforeACredit) {
+  Try made;
+  made.transfer.name_lookup = made.transfer.connect = made.transfer.tls = some;
+  made.answer.emplace().clock_offset = std::chrono::seconds(0);
+  Findings findings(true);
+  judge_commit(made, true, CommitReceipt{}, findings);
+  EXPECT_EQ(steps(findings),
+            "proxy's name lookup ok, connection to proxy ok, TLS ok, clock ok, signed request ok, signed answer ok");
+}
+
 /// A merchant's key that fails when it is used.
 class BrokenSigner final : public Signer {
  public:
@@ -259,6 +277,20 @@ TEST(Doctor, TellsOnceThatACertificateHasExpiredAndWhen) {
   judge_credentials(credentials, credentials->not_after().value() + std::chrono::seconds(1), findings);
   EXPECT_EQ(steps(findings), "merchant's key ok, its certificate bad");
   EXPECT_TRUE(contains(message_of(findings, "its certificate"), "expired on 20")) << findings.as_json().dump();
+}
+
+TEST(Doctor, TellsOfAKeyThatOthersCanReadBesideACertificateThatHasExpired) {
+  const FakeWechatPay wechat_pay;
+  const TemporaryFolder folder;
+  const std::string certificate = folder.write("apiclient_cert.pem", wechat_pay.merchant_certificate_pem());
+  const std::string key = folder.write("apiclient_key.pem", wechat_pay.merchant_key_pem());
+  std::filesystem::permissions(key, std::filesystem::perms::owner_read | std::filesystem::perms::others_read);
+  const auto credentials = Credentials::from_pem_files(certificate, key, "");
+  ASSERT_TRUE(credentials) << credentials.error().message;
+  Findings findings(true);
+  judge_credentials(credentials, credentials->not_after().value() + std::chrono::seconds(1), findings);
+  EXPECT_EQ(steps(findings), "merchant's key ok, its certificate bad, merchant's files look");
+  EXPECT_TRUE(contains(message_of(findings, "merchant's files"), "can be read by others")) << findings.as_json().dump();
 }
 
 TEST(Doctor, LooksAtPlatformKeys) {
@@ -317,6 +349,68 @@ TEST(Doctor, BlamesACertificateThatHasExpired) {
   EXPECT_EQ(verdict_at(end - std::chrono::hours(24 * 100)), "merchant's key ok, its certificate ok");
   EXPECT_EQ(verdict_at(end - std::chrono::hours(24)), "merchant's key ok, its certificate ok, merchant's files look");
   EXPECT_EQ(verdict_at(end + std::chrono::hours(24)), "merchant's key ok, its certificate bad");
+}
+
+/// The verdicts on a database and its tables.
+std::string verdict_of_outbox(const outbox::Health& health, const outbox::Status& status) {
+  Findings findings(true);
+  judge_server(health, findings);
+  judge_tables(status, findings);
+  judge_use(health, findings);
+  return steps(findings);
+}
+
+outbox::Health healthy() {
+  outbox::Health health;
+  health.server = "PostgreSQL 15";
+  health.oldest_transaction_seconds = 0;
+  return health;
+}
+
+TEST(OutboxDoctor, TellsAClockAndATransactionByTheSecondAtWhichTheVerdictChanges) {
+  const auto with = [](std::int64_t offset, std::int64_t transaction) {
+    outbox::Health health = healthy();
+    health.clock_offset_seconds = offset;
+    health.oldest_transaction_seconds = transaction;
+    return verdict_of_outbox(health, {});
+  };
+  const std::string good = "server ok, its clock ok, tables ok, rights ok, oldest transaction ok";
+  for (const int sign : {1, -1}) {
+    EXPECT_EQ(with(sign * 60, 300), good);
+    EXPECT_EQ(with(sign * 61, 300), "server ok, its clock look, tables ok, rights ok, oldest transaction ok");
+  }
+  EXPECT_EQ(with(0, 301), "server ok, its clock ok, tables ok, rights ok, oldest transaction look");
+}
+
+TEST(OutboxDoctor, NamesEachRightThatIsMissing) {
+  outbox::Health health = healthy();
+  health.missing_rights = {"SELECT on a", "UPDATE on b"};
+  health.oldest_transaction_seconds = std::nullopt;
+  health.right_to_see_transactions = "pg_read_all_stats";
+  Findings findings(true);
+  judge_use(health, findings);
+  EXPECT_EQ(steps(findings), "rights bad, oldest transaction unknown");
+  EXPECT_EQ(message_of(findings, "rights"), "missing: SELECT on a, UPDATE on b");
+  EXPECT_TRUE(contains(message_of(findings, "oldest transaction"), "grant pg_read_all_stats,"));
+  EXPECT_EQ(findings.bad_steps(), 1);
+}
+
+TEST(OutboxDoctor, NamesTheOwnerOfTheTablesAndWhyThereIsAHalt) {
+  outbox::Status status;
+  status.version = 1;
+  Findings findings(true);
+  judge_tables(status, findings);
+  EXPECT_EQ(message_of(findings, "tables"), "version 1");
+  EXPECT_EQ(steps(findings), "tables ok");
+  status.merchant = "1900000001";
+  status.halted_seconds = 7;
+  status.why_halted = "WeChat Pay answered 429";
+  Findings halted(true);
+  judge_tables(status, halted);
+  EXPECT_EQ(steps(halted), "tables ok, halt look");
+  EXPECT_EQ(message_of(halted, "tables"), "version 1, of merchant 1900000001");
+  EXPECT_EQ(message_of(halted, "halt"), "for 7 s: WeChat Pay answered 429");
+  EXPECT_EQ(halted.bad_steps() + halted.undecided_steps(), 0);
 }
 
 std::string environment(const std::set<std::string>& set, bool has_proxy = false, bool has_ca_file = false) {

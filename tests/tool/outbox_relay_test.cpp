@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "relay_options.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/client_fixture.hpp"
 
@@ -225,6 +226,69 @@ TEST_F(OutboxRelay, AnOutageOfSixHoursCostsAProbeAMinuteAndNoOrder) {
   EXPECT_LE(first_success, outage_ends + minutes(2)) << log_;
   EXPECT_LE(world_.now, outage_ends + minutes(75)) << "the longest backoff is 72 minutes";
   EXPECT_TRUE(contains(log_, "20 failures in a row")) << log_;
+}
+
+/// The options of a relay that was started with these arguments, separated by blanks.
+RelayOptions options_of(const std::string& arguments) {
+  CLI::App app;
+  tool::RelayArguments given;
+  given.add_to(app);
+  app.parse(arguments);
+  return tool::relay_options(given, "1900000001");
+}
+
+TEST_F(OutboxRelay, GivesUpAnOrderThatFailsAloneUnlessItIsToNeverGiveUp) {
+  answer_ = [](const ClientFixture& fixture, const HttpRequest& request) -> Result<HttpResponse> {
+    if (contains(request.body, "\"order-1\"")) return HttpResponse{500, {}, ""};
+    return fixture.wechat_pay().answer(request);
+  };
+  StoredRow old;
+  old.row.age = hours(72);
+  old.row.attempts = old.row.claims = 12;
+  insert(1, old);
+  StoredRow other;
+  for (int minute = 0; minute < 120; ++minute) {  // so that others succeed all the time
+    other.due = minutes(minute);
+    insert(1, other);
+  }
+  const auto all_others_done = [this] { return tables_.done == 120 && world_.now > hours(4); };
+  options_ = options_of("--never-give-up");
+  EXPECT_EQ(run_until(all_others_done), RelayEnd::stopped) << log_;
+  ASSERT_EQ(tables_.rows.size(), 1U);
+  EXPECT_GT(tables_.rows[0].row.attempts, 13);
+  EXPECT_EQ(tables_.dead, 0U);
+
+  options_ = options_of("");
+  for (int minute = 0; minute < 120; ++minute) {
+    other.due = world_.now + minutes(minute);
+    insert(1, other);
+  }
+  EXPECT_EQ(run_until([this] { return tables_.done == 240 && world_.now > hours(8); }), RelayEnd::stopped) << log_;
+  EXPECT_EQ(tables_.dead, 1U);
+  EXPECT_TRUE(tables_.rows.empty());
+}
+
+TEST(RelayArguments, BecomeOptionsOfTheRelay) {
+  const RelayOptions made = options_of(
+      "--max-in-flight 7 --rate 2.5 --lease 30 --fair --delay 5 --merchant-mode partner "
+      "--origin https://b.example,https://a.example");
+  EXPECT_EQ(made.owner.merchant, "1900000001");
+  EXPECT_EQ(made.owner.host, "https://a.example,https://b.example");
+  EXPECT_EQ(made.max_in_flight, 7U);
+  EXPECT_EQ(made.pace.per_second, 2.5);
+  EXPECT_EQ(made.lease, seconds(30));
+  EXPECT_TRUE(made.fair);
+  EXPECT_EQ(made.delay, seconds(5));
+  EXPECT_EQ(made.mode, MerchantMode::partner);
+  EXPECT_TRUE(made.giving_up.ever);
+
+  const RelayOptions usual = options_of("");
+  EXPECT_EQ(usual.max_in_flight, 64U);
+  EXPECT_EQ(usual.pace.per_second, 0);
+  EXPECT_EQ(usual.lease, seconds(90));
+  EXPECT_FALSE(usual.fair);
+  EXPECT_EQ(usual.delay, seconds(0));
+  EXPECT_FALSE(usual.mode);
 }
 
 TEST_F(OutboxRelay, AMachineThatSleptCallsNoRowBeforeItKnowsThatItIsItsOwn) {
