@@ -28,6 +28,10 @@ std::optional<std::vector<std::string>> columns_of(std::string_view text, char d
   return columns;
 }
 
+std::size_t fields_between(char delimiter, std::string_view text) {
+  return fields_among(columns_of(text, delimiter).value_or(std::vector<std::string>()));
+}
+
 char best_delimiter(std::string_view text) {
   char best = ',';
   std::size_t most = 0;
@@ -104,8 +108,9 @@ std::vector<std::string> missing_fields(const std::vector<std::string>& columns,
   const auto require = [&](const std::string& field, const std::string& help) {
     if (has(columns, field)) return;
     const std::string like = column_like(field, columns);
-    missing.push_back(field + (like.empty() ? "" : ": is it " + printable(like, 40) + "?") +
-                      (help.empty() ? "" : " (" + help + ")"));
+    std::string& advice = missing.emplace_back(field);
+    if (!like.empty()) advice.append(": is it ").append(printable(like, 40)).append("?");
+    if (!help.empty()) advice.append(" (").append(help).append(")");
   };
   if (defaults.card_id.empty()) require("card_id", "or --card-id for all rows");
   require("code", "");
@@ -154,7 +159,7 @@ std::string fault_of_near_name(const char* kind, const std::vector<std::string>&
 
 char announced_delimiter(std::string_view line) {
   line.remove_prefix(static_cast<std::size_t>(without_blanks(line).data() - line.data()));
-  if (!line.empty() && line.front() == '"') line.remove_prefix(1);
+  if (line.front() == '"') line.remove_prefix(1);
   const std::size_t sign = line.find_first_not_of(' ', 3);
   if (sign == std::string_view::npos || plain_name(line.substr(0, 3)) != "sep" || line[sign] != '=') return 0;
   const std::size_t at = line.find_first_not_of(" \r", sign + 1);
@@ -183,8 +188,7 @@ Result<CsvHeader> CsvHeader::read(std::string text, char announced, const BonusC
     }
   }
   const char fitting = best_delimiter(text);
-  if (fitting != header.delimiter && fields_among(header.columns) == 0 &&
-      fields_among(columns_of(text, fitting).value_or(std::vector<std::string>())) > 0) {
+  if (fitting != header.delimiter && fields_among(header.columns) == 0 && fields_between(fitting, text) > 0) {
     return configuration_error("its first line announces \"" + printable(std::string(1, announced), 4) +
                                "\" between columns, but its header has \"" + printable(std::string(1, fitting), 4) +
                                "\" there: which one is right?");
@@ -197,7 +201,7 @@ Result<CsvHeader> CsvHeader::read(std::string text, char announced, const BonusC
                            std::any_of(order_fields.begin(), order_fields.end(), [&header](std::string_view field) {
                              return !column_like(std::string(field), header.columns).empty();
                            });
-    message += is_header ? has_columns : "; its first line is not a header of orders";
+    message += is_header ? has_columns.c_str() : "; its first line is not a header of orders";
     if (!delimiter.empty()) {
       message += "; \"" + printable(delimiter, 4) + "\" separates them: commas, semicolons and tabs are read";
     } else if (!is_utf8(text)) {

@@ -24,7 +24,7 @@ struct CsvHeader {
   static Result<CsvHeader> read(std::string text, char announced, const BonusCommitRequest& defaults);
 };
 
-/// The delimiter from a spreadsheet's first line `sep=;`; 0 if the line is not such a line.
+/// The delimiter from a spreadsheet's first line `sep=;`; 0 if the line, which is not blank, is not such a line.
 char announced_delimiter(std::string_view line);
 
 /// The number of an order's fields among `columns`.

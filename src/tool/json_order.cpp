@@ -65,10 +65,9 @@ std::string foreign_word(const std::string& bare) {
   return "";
 }
 
-/// What in a line is not valid JSON; empty if it is not known.
+/// What in a line, which is not blank, is not valid JSON; empty if it is not known.
 std::string foreign_to_json(std::string_view line) {
   const std::string bare = without_strings(without_blanks(line));
-  if (bare.empty()) return "";
   const std::size_t comment = std::min({bare.find("//"), bare.find("/*"), bare.find('#')});
   const std::size_t quote = bare.find('\'');
   const bool object = bare.front() == '{';
@@ -81,11 +80,11 @@ std::string foreign_to_json(std::string_view line) {
   if (closed && bare.back() == ',') return "a comma after its object: remove it";
   if (closed && bare.back() == ';') return "\";\" after its object: remove it";
   const std::size_t last = bare.find_last_not_of("}] \t");
-  if (closed && last != std::string::npos && bare[last] == ',') return "a comma before its last bracket: remove it";
+  if (closed && bare[last] == ',') return "a comma before its last bracket: remove it";
   return "";
 }
 
-/// The object in `line` without the member that json_with_error() added.
+/// The object in `line`, which is valid JSON, without the member that json_with_error() added.
 std::string without_last_error(const std::string& line) {
   const std::size_t at = line.rfind(",\"error\":\"");
   if (at == std::string::npos) return line;
@@ -94,8 +93,7 @@ std::string without_last_error(const std::string& line) {
   rest += '}';
   std::string member(1, '{');
   member.append(line, at + 1);
-  const bool is_last = json::accept(member) && json::accept(rest);
-  return is_last ? rest : line;
+  return json::accept(member) ? rest : line;
 }
 
 }  // namespace
@@ -107,9 +105,10 @@ JsonOrder read_json_order(const std::string& line) {
   if (!is_utf8(line)) {
     order.fault = std::string("is not UTF-8: ") + utf8_advice;
   } else if (!object.is_object()) {
-    const std::string foreign = object.is_discarded() ? foreign_to_json(line) : "";
-    order.fault =
-        foreign.empty() ? std::string("is not a JSON object: ") + one_a_line : "is not JSON: it has " + foreign;
+    std::string foreign;
+    if (object.is_discarded()) foreign = foreign_to_json(line);
+    order.fault.append(foreign.empty() ? "is not a JSON object: " : "is not JSON: it has ");
+    order.fault.append(foreign.empty() ? one_a_line : foreign.c_str());
   }
   if (!order.fault.empty()) return order;
   for (const std::string& name : names) {
@@ -136,9 +135,8 @@ JsonOrder read_json_order(const std::string& line) {
 std::string fault_of_json_lines(const std::string& first_line) {
   const std::string_view text = without_blanks(first_line);
   if (text.front() == '[') return "is a JSON array; write one object per line: jq -c '.[]' FILE converts the file";
-  std::vector<std::string> names;
-  const bool goes_on = text.back() == '{' || text.back() == '[' || text.back() == ',' || text.back() == ':';
-  if (goes_on && foreign_to_json(text).empty() && !parse(first_line, names).is_object()) {
+  const bool goes_on = std::string_view("{[,:").find(text.back()) != std::string_view::npos;
+  if (goes_on && foreign_to_json(text).empty()) {
     return std::string("has a JSON object on several lines; ") + one_a_line;
   }
   return "";

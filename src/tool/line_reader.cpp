@@ -17,9 +17,10 @@ using namespace stages;
 
 Result<LineReader> LineReader::open(const std::string& name, int wake) {
   const bool standard_input = name == "-";
-  const std::string shown = standard_input ? "standard input" : file_in_message(name, "FILE");
-  if (const std::string fault = standard_input ? "" : file_name_fault(name); !fault.empty()) {
-    return configuration_error("FILE " + fault);
+  std::string shown = "standard input";
+  if (!standard_input) {
+    if (const std::string fault = file_name_fault(name); !fault.empty()) return configuration_error("FILE " + fault);
+    shown = file_in_message(name, "FILE");
   }
   const int descriptor = standard_input ? STDIN_FILENO : ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0)

@@ -23,13 +23,14 @@ bool is_order_field(std::string_view name) {
 }
 
 std::string set_field(BonusCommitRequest& request, std::string_view name, const std::string& value) {
-  if (is_blank(value) || !is_order_field(name)) return "";
+  if (is_blank(value)) return "";
   const std::string fault = fault_of_value(name, value);
   if (name == "bonus_value") {
     const auto points = parse_points(value);
     request.bonus_value = points.value_or(0);
     if (points) return "";
-    return "bonus_value must be a whole number, not " + shown_value(value) + (fault.empty() ? "" : ": it " + fault);
+    const std::string wrong = "bonus_value must be a whole number, not " + shown_value(value);
+    return fault.empty() ? wrong : wrong + ": it " + fault;
   }
   if (!fault.empty()) return std::string(name) + " " + fault;
   if (name != "merchant_mode") {

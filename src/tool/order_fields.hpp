@@ -18,8 +18,8 @@ std::string& text_field(BonusCommitRequest& request, std::string_view name);
 /// Whether `name` is one of order_fields.
 bool is_order_field(std::string_view name);
 
-/// Sets the field `name` of `request`. Returns what is wrong with the value; empty if nothing is. A blank value or a
-/// name that is not one of order_fields changes nothing.
+/// Sets the field `name`, one of order_fields, of `request`. Returns what is wrong with the value; empty if nothing is.
+/// A blank value changes nothing.
 std::string set_field(BonusCommitRequest& request, std::string_view name, const std::string& value);
 
 /// The result of check() for the order, in the tool's words; empty if nothing is wrong. `other_names`: further names

@@ -45,8 +45,8 @@ std::string fault_of_defaults(BonusCommitRequest defaults) {
       {"card_id", "--card-id"}, {"mchid", "--mchid"}, {"sub_mchid", "--sub-mchid"}};
   for (const auto& [name, option] : options) {
     const std::string& value = text_field(defaults, name);
-    const std::string fault = value.empty() ? "" : fault_of_value(name, value);
-    if (!fault.empty()) return option + (" " + fault);
+    if (value.empty()) continue;
+    if (const std::string fault = fault_of_value(name, value); !fault.empty()) return option + (" " + fault);
   }
   return "";
 }
@@ -223,7 +223,8 @@ void OrderFile::set_value(OrderRow& row, std::string_view name, const std::strin
 
 std::string OrderFile::header_with_error() const {
   if (json_) return "";
-  return header_.error_at < header_.columns.size() ? header_.text : header_.text + header_.delimiter + "error";
+  if (header_.error_at < header_.columns.size()) return header_.text;
+  return header_.text + header_.delimiter + "error";
 }
 
 std::string OrderFile::with_error(const std::string& text, const std::string& error) const {

@@ -19,7 +19,8 @@ namespace wechatpay::bonus_commit::tool {
 /// secret in the wrong place. An empty text is not refused here. `location`: "path" or "body".
 inline CLI::Option* takes_order_text(CLI::Option* option, const std::string& location) {
   return option->check([location](const std::string& text) {
-    const auto faults = text.empty() ? std::vector<Fault>() : stages::check_text("", text, location);
+    if (text.empty()) return std::string();
+    const auto faults = stages::check_text("", text, location);
     return faults.empty() ? std::string() : faults.front().issue;
   });
 }

@@ -50,7 +50,7 @@ std::string in_ascii(std::string_view value) {
   std::string ascii;
   for_each_code_point(value, [&](const CodePoint& point, std::string_view bytes) {
     if (is_unseen(point)) return;
-    if (point.valid && is_full_width(point.value)) {
+    if (is_full_width(point.value)) {
       ascii += static_cast<char>(point.value - 0xFF01 + '!');
       return;
     }
@@ -89,10 +89,8 @@ std::string_view mark_at(std::string_view value) {
 bool is_spreadsheet_error(std::string_view value) {
   const std::string ascii = lower_case(in_ascii(value));
   if (ascii.front() == '#') return true;
-  for (const char* word : {"err:", "error:", "fehler:", "erreur:", "\u9519\u8BEF:", "\u932F\u8AA4:"}) {
-    if (begins_with(ascii, word) && all_of(std::string_view(ascii).substr(std::string_view(word).size()), digits)) {
-      return true;
-    }
+  for (const std::string_view word : {"err:", "error:", "fehler:", "erreur:", "\u9519\u8BEF:", "\u932F\u8AA4:"}) {
+    if (begins_with(ascii, word)) return all_of(std::string_view(ascii).substr(word.size()), digits);
   }
   return false;
 }
@@ -133,6 +131,8 @@ bool is_null(std::string_view value) {
                                         "nansnan",
                                         "nanqnan",
                                         "objectobject",
+                                        "\u2014",
+                                        "\u2014\u2014",
                                         "\u7A7A",
                                         "\u65E0",
                                         "\u7A7A\u503C",
@@ -142,12 +142,11 @@ bool is_null(std::string_view value) {
   const std::string_view behind = value.substr(backslashes);
   if (backslashes > 0 && (behind == "N" || behind == "n" || behind == "0")) return true;
   const std::string ascii = lower_case(in_ascii(value));
-  const std::string_view number =
-      std::string_view(ascii).substr(begins_with(ascii, "-") || begins_with(ascii, "+") ? 1 : 0);
-  if (all_of(ascii, "-") || all_of(ascii, "?") || all_of(ascii, ".") || all_of(ascii, "/") || all_of(ascii, "_") ||
-      value == "\u2014" || value == "\u2014\u2014" || begins_with(number, "1.#") || begins_with(ascii, "%!") ||
-      all_of(ascii, "~") || all_of(ascii, "<>()[]{}")) {
-    return true;
+  for (const std::string_view characters : {"-", "?", ".", "/", "_", "~", "<>()[]{}"}) {
+    if (all_of(ascii, characters)) return true;
+  }
+  for (const std::string_view beginning : {"1.#", "-1.#", "+1.#", "%!"}) {
+    if (begins_with(ascii, beginning)) return true;
   }
   std::string word;
   for (const char c : ascii) {
@@ -192,14 +191,15 @@ bool is_exponent(std::string_view rest, std::string_view mantissa) {
   return marked || (plain && !times_ten);
 }
 
-/// Whether blanks separate groups of three digits.
+/// Whether blanks separate groups of three digits. The value neither begins nor ends with a blank, and is not only
+/// digits.
 bool is_grouped_by_blanks(std::string_view value) {
   std::size_t group = 0;
   std::size_t groups = 0;
   bool all = true;
   for_each_code_point(value, [&](const CodePoint& point, std::string_view bytes) {
     if (is_unseen(point)) {
-      all = all && (groups == 0 ? group >= 1 && group <= 3 : group == 3);
+      all = all && (groups == 0 ? group <= 3 : group == 3);
       group = 0;
       ++groups;
     } else if (all_of(bytes, digits)) {
@@ -208,7 +208,7 @@ bool is_grouped_by_blanks(std::string_view value) {
       all = false;
     }
   });
-  return all && groups > 0 && group == 3;
+  return all && group == 3;
 }
 
 NumberForm number_form(std::string_view value) {
@@ -220,8 +220,7 @@ NumberForm number_form(std::string_view value) {
   const std::size_t unbracketed = text.size();
   text.remove_prefix(std::min(text.find_first_not_of("([{<"), text.size()));
   const bool bracketed = text.size() < unbracketed;
-  while (bracketed && !text.empty() && std::string_view(")]}>").find(text.back()) != std::string_view::npos)
-    text.remove_suffix(1);
+  if (bracketed) text = text.substr(0, text.find_last_not_of(")]}>") + 1);
   const std::size_t end = std::min(text.find_first_not_of("0123456789.,'"), text.size());
   const std::string_view mantissa = text.substr(0, end);
   const std::string_view rest = text.substr(end);
@@ -234,31 +233,28 @@ NumberForm number_form(std::string_view value) {
   }
   if (bracketed) return NumberForm::none;
   const auto separators =
-      mantissa.size() - static_cast<std::size_t>(std::count_if(mantissa.begin(), mantissa.end(),
-                                                               [](char c) { return c >= '0' && c <= '9'; }));
+      std::count_if(mantissa.begin(), mantissa.end(), [](char c) { return digits.find(c) == std::string_view::npos; });
   if (separators > 1 || mantissa.find('\'') != std::string_view::npos) return NumberForm::grouped;
   if (separators == 1) return NumberForm::fraction;
   if (is_grouped_by_blanks(value)) return NumberForm::grouped;
   return plus ? NumberForm::sign : NumberForm::none;
 }
 
-/// A fault in a value's characters; empty if there is none.
+/// A fault in the characters of a value that is not only digits; empty if there is none.
 std::string fault_of_characters(std::string_view field, std::string_view value) {
   bool unseen_inside = false;
   bool full_width = false;
   bool full_width_digits = false;
   for_each_code_point(value, [&](const CodePoint& point, std::string_view) {
     unseen_inside = unseen_inside || (is_unseen(point) && point.value != ' ');
-    full_width = full_width || (point.valid && is_full_width(point.value));
+    full_width = full_width || is_full_width(point.value);
     full_width_digits = full_width_digits || (point.value >= 0xFF10 && point.value <= 0xFF19);
   });
   const std::string shown = shown_value(value);
   if (unseen_inside) return "has invisible characters: \"" + shown + "\"";
   if (full_width_digits) return "has full-width digits: " + shown + "; write 0 to 9";
   if (full_width) return "has full-width characters: " + shown + "; write them in ASCII";
-  if ((field == "mchid" || field == "sub_mchid") && !all_of(value, digits)) {
-    return "must be digits, 0 to 9, not " + shown;
-  }
+  if (field == "mchid" || field == "sub_mchid") return "must be digits, 0 to 9, not " + shown;
   return "";
 }
 
@@ -324,10 +320,11 @@ std::string fault_of_value(std::string_view field, std::string_view value) {
   if (is_null(value)) return "is " + shown + ", which means no value; leave it empty, or give the value";
   if (is_spreadsheet_error(value)) return "is a spreadsheet error: " + shown;
   if (const std::string_view mark = mark_at(value); !mark.empty()) {
-    const bool formula = mark == "=" || mark == "\uFF1D";
-    return formula ? "is a spreadsheet formula, beginning with =: " + shown + "; export only the value"
-                   : "has a mark " + std::string(mark) +
-                         " before or after it, as spreadsheets and bills add: " + shown + "; remove it";
+    if (mark == "=" || mark == "\uFF1D") {
+      return "is a spreadsheet formula, beginning with =: " + shown + "; export only the value";
+    }
+    return "has a mark " + std::string(mark) + " before or after it, as spreadsheets and bills add: " + shown +
+           "; remove it";
   }
   switch (number_form(value)) {
     case NumberForm::scientific: return "has lost digits in a spreadsheet: " + shown + "; export the column as text";

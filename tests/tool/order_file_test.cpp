@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "csv.hpp"
+#include "tests/support/failing_input.hpp"
 #include "tests/support/support.hpp"
 
 namespace wechatpay::bonus_commit::tool {
@@ -260,6 +261,38 @@ TEST_F(OrderFileTest, RefusesAnObjectWithAMemberTwice) {
   EXPECT_EQ(all[2].fault, "");  // duplicates of other members, which are not read
 }
 
+TEST_F(OrderFileTest, TakesNullFromTheDefaultsAndPassesOverAnErrorThatIsNoText) {
+  BonusCommitRequest defaults;
+  defaults.card_id = "C";
+  const auto all = rows(
+      "{\"card_id\":null,\"code\":\"2\",\"out_trade_no\":\"3\",\"mchid\":\"4\",\"sub_mchid\":\"5\","
+      "\"bonus_value\":6,\"error\":null}",
+      defaults);
+  ASSERT_EQ(all.size(), 1U) << "a JSON object ends itself, so its line needs no end";
+  EXPECT_EQ(all[0].fault, "");
+  EXPECT_EQ(all[0].request.card_id, "C");
+}
+
+TEST_F(OrderFileTest, NamesTheFieldsThatAnEmptyObjectLacks) {
+  const auto all = rows("{}\n");
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_TRUE(contains(all[0].fault, "card_id must not be empty")) << all[0].fault;
+  EXPECT_TRUE(contains(all[0].fault, "out_trade_no must not be empty")) << all[0].fault;
+}
+
+TEST_F(OrderFileTest, TakesTheMerchantModeOfEachRow) {
+  const auto all = rows(
+      "card_id,code,out_trade_no,bonus_value,merchant_mode,mchid,sub_mchid\n"
+      "1,2,a,6,direct,4,\n1,2,b,6,partner,,5\n1,2,c,6,,4,5\n1,2,d,6,partner,4,\n");
+  ASSERT_EQ(all.size(), 4U);
+  EXPECT_EQ(all[0].fault + all[1].fault + all[2].fault, "");
+  EXPECT_EQ(all[0].request.merchant_mode, MerchantMode::direct);
+  EXPECT_EQ(all[1].request.merchant_mode, MerchantMode::partner);
+  EXPECT_EQ(all[2].request.merchant_mode, MerchantMode::both);
+  EXPECT_NE(all[3].fault, "") << "it has no sub_mchid";
+  EXPECT_EQ(rows("card_id,code,out_trade_no,bonus_value,merchant_mode,mchid\n1,2,3,6,direct,4\n")[0].fault, "");
+}
+
 TEST_F(OrderFileTest, RefusesDefaultsThatCannotWork) {
   BonusCommitRequest defaults;
   defaults.mchid = "1230000109.0";
@@ -288,6 +321,16 @@ TEST_F(OrderFileTest, ReadsAFieldThatGoesOnForAHundredLinesAndNoLongerOne) {
   ASSERT_EQ(longest.size(), 1U);
   EXPECT_EQ(longest[0].fault, "");
   EXPECT_TRUE(contains(with_lines(101).front().fault, "quotes are not closed"));
+}
+
+TEST_F(OrderFileTest, ReadsNoFieldThatIsLongerThanALineMayBe) {
+  std::string content = "remark," + header + "\"";
+  for (int i = 0; i < 20; ++i) content += std::string(5000, 'x') + "\n";
+  const auto all = rows(content + "\",1,2,3,4,5,6\n,1,2,3,4,5,6\n");
+  ASSERT_EQ(all.size(), 22U);
+  EXPECT_TRUE(contains(all[0].fault, "quotes are not closed")) << all[0].fault;
+  EXPECT_EQ(all[0].text, "\"" + std::string(5000, 'x'));
+  EXPECT_EQ(all[21].fault, "");
 }
 
 TEST_F(OrderFileTest, KeepsTheOrderOfRowsBehindTwoQuotesThatAreNotClosed) {
@@ -353,6 +396,9 @@ TEST_F(OrderFileTest, RefusesAHeaderThatCannotWork) {
   EXPECT_TRUE(contains(refusal("\xBF\xA8\xBA\xC5,card_id,mchid\n"), "it is not UTF-8: save as UTF-8"));
   EXPECT_TRUE(contains(refusal("sep=|\ncard_id|code|out_trade_no|mchid|sub_mchid|bonus_value\n"), "announces \"|\""));
   EXPECT_TRUE(contains(refusal("sep=;\n"), "has no header"));
+  for (const char* first : {"sep=\n", "sep=;why\n", "sep=;\nfoo,bar\n"}) {
+    EXPECT_TRUE(contains(refusal(first + header), "its first line is not a header of orders")) << first;
+  }
   EXPECT_TRUE(contains(refusal("code,code,card_id,out_trade_no,mchid,sub_mchid,bonus_value\n"), "code is there twice"));
   EXPECT_TRUE(contains(refusal("\"card_id,code\n"), "quotes in its header"));
 }
@@ -385,6 +431,10 @@ TEST_F(OrderFileTest, RefusesAColumnOrMemberThatIsNearlyAFieldWhateverTheDefault
   }
   EXPECT_EQ(refusal("code,out_trade_no,bonus_value,mchid,sub_mchid,MCHID,remark,mobile\n", defaults), "");
   EXPECT_EQ(
+      rows("{\"code\":\"2\",\"out_trade_no\":\"3\",\"bonus_value\":6,\"mchid\":\" \",\"MCHID\":\"7\"}\n", defaults)[0]
+          .fault,
+      "member MCHID is not read: is it mchid?");
+  EXPECT_EQ(
       rows("{\"code\":\"2\",\"out_trade_no\":\"3\",\"bonus_value\":6,\"mode\":1,\"mchid\":\"4\",\"MCHID\":\"7\"}\n",
            defaults)[0]
           .fault,
@@ -401,6 +451,16 @@ TEST_F(OrderFileTest, TakesABlankCellFromTheDefaults) {
     EXPECT_EQ(all[0].request.mchid, "7") << blank;
   }
   EXPECT_TRUE(contains(rows(header + "1,2,  ,4,5,6\n")[0].fault, "out_trade_no must not be empty"));
+}
+
+TEST_F(OrderFileTest, ReadsNoColumnOfAnotherNameHoweverLongOrLikeASpreadsheetsFirstLine) {
+  const std::string longest = std::string(100, 'x') + "mchid";
+  const auto all = rows("sep," + longest + "," + header + "=,x,1,2,3,4,5,6\n");
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].fault, "");
+  BonusCommitRequest defaults;
+  defaults.mchid = "7";
+  EXPECT_EQ(refusal("card_id,code,out_trade_no,sub_mchid,bonus_value," + longest + "\n", defaults), "");
 }
 
 TEST_F(OrderFileTest, PassesOverBlankRowsBeforeTheHeader) {
@@ -448,12 +508,26 @@ TEST_F(OrderFileTest, NamesWhatALineThatIsNoJsonIs) {
   }
 }
 
+TEST_F(OrderFileTest, SaysHowToWriteObjectsWhereItDoesNotKnowWhatALineIs) {
+  for (const char* text : {"{\"a\":yes}", "{\"a\":yes,", "yes # no", "yes"}) {
+    const auto all = rows("{\"code\":\"2\"}\n" + std::string(text) + "\n");
+    ASSERT_EQ(all.size(), 2U);
+    EXPECT_TRUE(contains(all[1].fault, "is not a JSON object: write one object per line")) << all[1].fault;
+  }
+}
+
+TEST_F(OrderFileTest, NamesWhatIsWrongWithTheFirstObjectAsWithAnyOther) {
+  const auto all = rows("{\"code\":\"2\"},\n{\"code\":\"2\"},\n");
+  ASSERT_EQ(all.size(), 2U);
+  for (const OrderRow& row : all) EXPECT_TRUE(contains(row.fault, "a comma after its object")) << row.fault;
+}
+
 TEST_F(OrderFileTest, RefusesWhatIsNoFileOfOrders) {
   EXPECT_TRUE(contains(refusal(""), "is empty"));
   EXPECT_TRUE(contains(refusal("\xEF\xBB\xBF"), "is empty"));
   EXPECT_TRUE(contains(refusal(" [{}]"), "is a JSON array"));
   for (const char* pretty : {"{\n  \"card_id\": \"1\"\n}\n", "\xEF\xBB\xBF{\n",
-                             "{\"card_id\": \"1\",\n\"code\": \"2\"}\n", "{ \"orders\": [\n"}) {
+                             "{\"card_id\": \"1\",\n\"code\": \"2\"}\n", "{ \"orders\": [\n", "{\"orders\":\n[]}\n"}) {
     EXPECT_TRUE(contains(refusal(pretty), "one object per line: jq -c .")) << pretty;
   }
   EXPECT_TRUE(contains(refusal("\xD0\xCF\x11\xE0"), "a workbook"));
@@ -515,6 +589,7 @@ TEST_F(OrderFileTest, DoesNotBelieveALastLineWithoutAnEnd) {
   ASSERT_EQ(all.size(), 2U);
   EXPECT_EQ(all[0].fault, "");
   EXPECT_TRUE(contains(all[1].fault, "does not end with a newline")) << all[1].fault;
+  EXPECT_TRUE(contains(rows(header + "1,\"2").at(0).fault, "does not end with a newline")) << "in a quoted field";
 
   PipedInput input;
   input.write(cut);
@@ -523,6 +598,14 @@ TEST_F(OrderFileTest, DoesNotBelieveALastLineWithoutAnEnd) {
   EXPECT_EQ(file.next()->fault, "");
   EXPECT_TRUE(contains(file.next()->fault, "if standard input is complete"));
   EXPECT_FALSE(file.next());
+}
+
+TEST_F(OrderFileTest, SaysThatItCannotReadOnAndTakesNoLineThatWasCutOff) {
+  const FailingInput input(header + "1,2,3,4,5,6\n1,2,4,4,5,3");
+  OrderFile file = OrderFile::open("-", {}).value();
+  EXPECT_EQ(file.next()->request.out_trade_no, "3");
+  EXPECT_FALSE(file.next());
+  EXPECT_EQ(file.error(), "standard input: cannot be read: Connection reset by peer");
 }
 
 TEST_F(OrderFileTest, EndsItsWaitingForStandardInputWhenItIsWoken) {
@@ -554,6 +637,7 @@ TEST_F(OrderFileTest, WritesRowsThatItReadsAgain) {
   EXPECT_EQ(split_csv(rows(first)[0].text, ',').value().back(), error);
   EXPECT_EQ(split_csv(rows(second)[0].text, ',').value().back(), "other");
   EXPECT_EQ(split_csv(rows(second)[0].text, ',').value().size(), 7U);
+  EXPECT_EQ(again.with_error("1,2,3,4,5,6", "other"), "1,2,3,4,5,6") << "it has no field for the error";
 
   const OrderFile json = open("{\"code\":\"2\"}").value();
   EXPECT_EQ(json.header_with_error(), "");

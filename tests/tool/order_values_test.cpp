@@ -41,7 +41,19 @@ TEST(OrderValues, AreTakenAsMerchantsWriteThem) {
                             "e5",
                             "1e5",
                             "x10",
-                            "unknownX"}) {
+                            "unknownX",
+                            "error:abc",
+                            "err:",
+                            "\\x7",
+                            "3x20",
+                            "1.5^2",
+                            "(1217)",
+                            "[12:30]",
+                            "12:30:",
+                            "2026/1/",
+                            "1234 567",
+                            "1 21 752",
+                            "1  217"}) {
     EXPECT_EQ(fault(value), "") << value;
   }
 }
@@ -85,6 +97,13 @@ TEST(OrderValues, AreFoundToBeNullInAnySpelling) {
                             "\xE7\xA9\xBA" /* 空 */,
                             "\xE6\x97\xA0" /* 无 */,
                             "?",
+                            ".",
+                            "...",
+                            "//",
+                            "_",
+                            "\u2014\u2014",
+                            "\\0",
+                            "+1.#INF",
                             "Not Available"}) {
     EXPECT_TRUE(contains(fault(value), "means no value")) << value << ": " << fault(value);
   }
@@ -92,7 +111,7 @@ TEST(OrderValues, AreFoundToBeNullInAnySpelling) {
 
 TEST(OrderValues, AreFoundToHaveLostDigitsInFurtherSpellings) {
   for (const char* value : {"12E26", "121e25", "1.21775 10^27", "(1.2E+27)", "1.2\u00A010^27", "[1.2E+27]",
-                            "-(1.2E+27)", "1.2 x 10^27", "12 E26", "{1.2E27}"}) {
+                            "-(1.2E+27)", "1.2 x 10^27", "12 E26", "{1.2E27}", "1.2X10^27"}) {
     EXPECT_TRUE(contains(fault(value), "has lost digits")) << value << ": " << fault(value);
   }
 }
@@ -311,6 +330,12 @@ TEST(SimilarNames, AreFoundAcrossSpellings) {
   EXPECT_EQ(similar_name("status", names), "");
   EXPECT_EQ(similar_name("code", {"mode", "note"}), "mode");
   EXPECT_EQ(similar_name("code", {"note", "bonus"}), "");
+}
+
+TEST(SimilarNames, AreNoneOfMoreThanAHundredCharacters) {
+  const std::string longest(100, 'x');
+  EXPECT_EQ(similar_name(longest + "y", {longest}), longest);
+  EXPECT_EQ(similar_name(longest + "y", {longest + "x"}), "");
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "pipe_message.hpp"
 #include "pipe_run.hpp"
 #include "tests/support/counting_transport.hpp"
+#include "tests/support/failing_input.hpp"
 #include "tests/support/support.hpp"
 
 namespace wechatpay::bonus_commit::tool {
@@ -107,6 +108,22 @@ TEST(PipeMessage, TakesWhatItLeavesOutFromTheDefaults) {
   EXPECT_EQ(message.order.mchid, "8");
 }
 
+TEST(PipeMessage, TakesABlankMemberFromTheDefaults) {
+  BonusCommitRequest defaults;
+  defaults.mchid = "8";
+  const PipeMessage message =
+      read_pipe_message(line(replaced(order("1"), R"("mchid":"4")", R"("mchid":" ")")), defaults);
+  EXPECT_EQ(message.fault, "");
+  EXPECT_EQ(message.order.mchid, "8");
+}
+
+TEST(PipeMessage, NamesEachValueThatIsNotWhatWasMeant) {
+  const PipeMessage message = read_pipe_message(line(R"({"id":"m","card_id":" 1","code":"NULL"})", 3), {});
+  EXPECT_EQ(message.id, "m");
+  EXPECT_TRUE(contains(message.fault, "line 3: card_id begins or ends with blanks")) << message.fault;
+  EXPECT_TRUE(contains(message.fault, "; code is NULL, which means no value")) << message.fault;
+}
+
 Error error_of(ErrorKind kind, Remedy remedy, Outcome outcome) {
   Error error = transport_error(TransportFault::none, outcome, "words");
   error.kind = kind;
@@ -146,6 +163,18 @@ TEST(PipeAnswer, OfAnOrderThatIsWrongIsDeadAndHasNoPause) {
   EXPECT_EQ(answer["result"], "dead");
   EXPECT_EQ(answer["error"]["kind"], "invalid_request");
   EXPECT_FALSE(answer.contains("pause_seconds"));
+}
+
+TEST(PipeAnswer, OfAnOrderThatWechatPayRefusesIsDeadOnlyIfItsAnswerVerifies) {
+  Error refusal = error_of(ErrorKind::api_error, Remedy::correct_request, Outcome::refused);
+  Answer& answer = refusal.tries.emplace_back().answer.emplace();
+  answer.http_status = 400;
+  answer.verification_fault = VerificationFault::none;
+  EXPECT_EQ(pipe_answer(1, refusal, 0.5)["result"], "dead");
+  EXPECT_FALSE(pipe_answer(1, refusal, 0.5).contains("pause_seconds"));
+  answer.verification_fault = VerificationFault::signature_mismatch;
+  EXPECT_EQ(pipe_answer(1, refusal, 0.5)["result"], "later");
+  EXPECT_TRUE(pipe_answer(1, refusal, 0.5).contains("pause_seconds"));
 }
 
 /// Fails to write, like a pipe without a reader.
@@ -239,6 +268,32 @@ TEST_F(PipeRunTest, TakesNoOrderDuringTheHaltAfterA429) {
   ASSERT_EQ(sent.size(), 3U);
   EXPECT_GE(sent[2] - sent[1], std::chrono::seconds(1));
   EXPECT_EQ(results(), (std::map<int, std::string>{{1, "credited"}, {2, "later"}, {3, "credited"}}));
+}
+
+TEST_F(PipeRunTest, SaysThatFromTwentyFailuresInARowOnItSendsOneOrderAtATime) {
+  const auto transport = std::make_shared<MockTransport>();
+  transport->then([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  for (int i = 0; i < 20; ++i) transport->then(transport_error(TransportFault::timeout, Outcome::unknown, "timed out"));
+  options_.max_in_flight = 1;
+  PipeRun run(options_, lines(21), ending_, -1, output_);
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(run.run(client(transport)), ExitStatus::success);
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(said,
+            "20 failures in a row: from now on only one order at a time until one succeeds. The last failure: timeout "
+            "(unknown)\n1 credited, 0 dead, 20 later\n");
+}
+
+TEST_F(PipeRunTest, AnswersWhatItHasReadAndEndsWhereItCannotReadOn) {
+  const auto transport = std::make_shared<MockTransport>();
+  transport->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  const FailingInput input(order("1", "1") + "\n" + order("2", "2") + "\n");
+  PipeRun run(options_, LineReader::open("-", ending_.descriptor()).value(), ending_, -1, output_);
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(run.run(client(transport)), ExitStatus::usage);
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(contains(said, "\nEnded: standard input: cannot be read: ")) << said;
+  EXPECT_EQ(results(), (std::map<int, std::string>{{1, "credited"}, {2, "credited"}}));
 }
 
 TEST_F(PipeRunTest, EndsWhenNobodyReadsItsAnswers) {
