@@ -34,8 +34,9 @@ struct BackfillArguments {
 
 /// Whether both names refer to the same file, by any path.
 bool same_file(const std::string& a, const std::string& b) {
+  if (a == b) return true;
   std::error_code not_there;
-  return a == b || fs::equivalent(a, b, not_there);
+  return fs::equivalent(a, b, not_there);
 }
 
 /// What is wrong with the combination of files; empty if nothing is.
@@ -77,7 +78,7 @@ int run(const BackfillArguments& given) {
   const bool standard_input = options.file == "-";
   BackfillOptions& run = options.run;
   if (run.journal.empty() && !standard_input) run.journal = options.file + ".journal";
-  if (run.failed.empty()) run.failed = standard_input ? "standard-input.failed" : options.file + ".failed";
+  if (run.failed.empty()) run.failed.append(standard_input ? "standard-input" : options.file).append(".failed");
   const auto refuse = [&options](const Error& error) {
     report_error(error, options.json);
     return static_cast<int>(ExitStatus::usage);

@@ -50,21 +50,19 @@ int BackfillRun::run(const BonusCommitClient& client) {
   }
   batch.stop = stop_.get_token();
   std::thread watcher([this] { watch(); });
-  std::optional<Result<BatchSummary>> summary;
   try {
-    summary = commit_all(
-        client, [this] { return next(); },
-        [this](const BonusCommitRequest& request, const CommitResult& result) { return take(request, result); }, batch);
-  } catch (const JournalError& error) {
+    const auto take_result = [this](const BonusCommitRequest& request, const CommitResult& result) {
+      return take(request, result);
+    };
+    static_cast<void>(commit_all(
+                          client, [this] { return next(); }, take_result, batch)
+                          .value());
+  } catch (const std::exception& error) {  // mostly of the journal, in next()
     if (!broken_) screen_.say(error.what());
     broken_ = true;
   }
   ended_ = true;
   watcher.join();
-  if (summary && !*summary) {
-    screen_.say(in_words_of_the_tool(summary->error().message));
-    return ExitStatus::usage;
-  }
   return report();
 }
 
@@ -136,8 +134,8 @@ void BackfillRun::watch() {
     } else if (interrupted_within(interruption_, last ? 0 : 100)) {
       interrupted_ = true;
       stop_.request_stop();
-      screen_.say("Ending: waiting for commits in progress. Press Ctrl-C again to end at once" +
-                  std::string(options_.journal.empty() ? "." : "; nothing is lost either way."));
+      screen_.say(std::string("Ending: waiting for commits in progress. Press Ctrl-C again to end at once")
+                      .append(options_.journal.empty() ? "." : "; nothing is lost either way."));
     }
     const Totals totals{Clock::now(),
                         credited_ + failed_,
@@ -171,12 +169,13 @@ void BackfillRun::tell_of_row(const OrderRow& row) {
 void BackfillRun::tell_of_order(const std::string& out_trade_no, const Error& error) {
   if (orders_told_.size() >= most_causes) return;
   const std::string label = label_with_outcome(error);
-  const Answer* const answer = error.answer();
-  if (!orders_told_.emplace(label + (answer == nullptr ? "" : answer->message), label).second) return;
+  std::string cause = label;
+  if (const Answer* const answer = error.answer()) cause += answer->message;
+  if (!orders_told_.emplace(cause, label).second) return;
   screen_.say("out_trade_no " + out_trade_no + ": " + in_words_of_the_tool(error.to_string()));
 }
 
-bool BackfillRun::complete() const { return read_to_the_end_ && stopped_because_.empty() && !interrupted_; }
+bool BackfillRun::complete() const { return read_to_the_end_ && stopped_because_.empty() && !interrupted_ && !broken_; }
 
 int BackfillRun::report() {
   if (!file_.error().empty()) screen_.say(file_.error());
@@ -212,17 +211,19 @@ void BackfillRun::report_kinds() {
   journal_.for_each_kind_of_failure([this](const Journal::Failures& kind) {
     const bool told = std::any_of(orders_told_.begin(), orders_told_.end(),
                                   [&kind](const auto& each) { return each.second == kind.label; });
-    screen_.say("  " + with_commas(kind.count) + " x " + kind.label + ", first on line " +
-                std::to_string(kind.first_line) + (told ? "" : ": " + kind.message));
+    std::string line = "  " + with_commas(kind.count) + " x " + kind.label + ", first on line ";
+    line += std::to_string(kind.first_line);
+    if (!told) line += ": " + kind.message;
+    screen_.say(line);
   });
 }
 
 void BackfillRun::report_end(bool written) {
   const std::string failed = file_in_message(options_.failed, "--failed");
   if (!written) {
-    screen_.say(failed + " cannot be written" +
-                (options_.journal.empty() ? std::string()
-                                          : ": the failed rows are in the journal; free some space and run it again"));
+    const char* const advice =
+        options_.journal.empty() ? "" : ": the failed rows are in the journal; free some space and run it again";
+    screen_.say(failed + " cannot be written" + advice);
   } else if (failed_rows_ > 0) {
     screen_.say(failed + " has the rows that failed" + (complete() ? "" : " so far") +
                 ": fix the causes, then run backfill on it.");
@@ -267,8 +268,11 @@ nlohmann::ordered_json BackfillRun::summary() {
                                  {"failures", nlohmann::ordered_json::array()}};
   if (!broken_) {
     journal_.for_each_kind_of_failure([&json](const Journal::Failures& kind) {
-      json["failures"].push_back(
-          {{"label", kind.label}, {"count", kind.count}, {"first_line", kind.first_line}, {"message", kind.message}});
+      nlohmann::ordered_json& failures = json["failures"].emplace_back();
+      failures["label"] = kind.label;
+      failures["count"] = kind.count;
+      failures["first_line"] = kind.first_line;
+      failures["message"] = kind.message;
     });
   }
   if (!stopped_because_.empty()) json["stopped_because"] = stopped_because_;

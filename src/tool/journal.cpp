@@ -32,8 +32,8 @@ constexpr const char* tables = R"(
 
 std::string column(sqlite3_stmt* statement, int at) {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, at));
-  return text == nullptr ? std::string()
-                         : std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(statement, at)));
+  if (text == nullptr) return "";
+  return {text, static_cast<std::size_t>(sqlite3_column_bytes(statement, at))};
 }
 
 }  // namespace
@@ -120,7 +120,7 @@ Journal::Lookup Journal::look_up(OrderRow& row, bool again) {
   }
   bind(note_fault_, 1, static_cast<std::int64_t>(row.line));
   bind(note_fault_, 2, run_);
-  bind(note_fault_, 3, (row.in_doubt ? "" : std::string(not_an_order)) + row.fault);
+  bind(note_fault_, 3, std::string(row.in_doubt ? std::string_view() : not_an_order).append(row.fault));
   bind(note_fault_, 4, row.text);
   execute(note_fault_);
   return Lookup::fault;
@@ -131,10 +131,17 @@ void Journal::record(const BonusCommitRequest& request, const CommitResult& resu
   bind_order(record_, request);
   bind(record_, 6, result ? "credited" : to_string(result.error().outcome));
   bind(record_, 7, settled ? 1 : 0);
-  bind(record_, 8, result ? std::string() : label(result.error()));
-  bind(record_, 9, result ? std::string() : in_words_of_the_tool(result.error().message));
-  const Answer* const answer = result ? nullptr : result.error().answer();
-  bind(record_, 10, result ? result->request_id : answer != nullptr ? answer->request_id : std::string());
+  if (result) {
+    bind(record_, 8, "");
+    bind(record_, 9, "");
+    bind(record_, 10, result->request_id);
+  } else {
+    const Error& error = result.error();
+    const Answer* const answer = error.answer();
+    bind(record_, 8, label(error));
+    bind(record_, 9, in_words_of_the_tool(error.message));
+    bind(record_, 10, answer == nullptr ? std::string_view("") : answer->request_id);
+  }
   execute(record_);
 }
 

@@ -180,6 +180,8 @@ expect 2 "$tool" backfill piped.csv --failed piped.csv
 says err 'must be different files'
 expect 2 "$tool" backfill piped.csv --failed same --journal same
 says err 'must be different files'
+expect 2 "$tool" backfill piped.csv --journal ./piped.csv
+says err 'must be different files'
 expect 2 "$tool" backfill piped.csv --journal script
 says err 'script is not a journal'
 expect 2 "$tool" backfill none.csv

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -79,11 +80,12 @@ class BackfillTest : public ::testing::Test {
     ClientOptions client_options;
     client_options.origins = {"https://127.0.0.1:1"};
     client_options.retry.max_tries = 1;
+    client_options.rate_limit.per_second = rate_of_client_;
     const auto client =
         BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(), transport, client_options);
     OrderFile file = OrderFile::open(folder_.write("orders.csv", content), {}).value();
     Journal journal(options_.journal, "here");
-    BackfillRun run(options_, std::move(file), journal, -1);
+    BackfillRun run(options_, std::move(file), journal, interruption_);
     ::testing::internal::CaptureStderr();
     const int status = run.run(client.value());
     said_ = ::testing::internal::GetCapturedStderr();
@@ -97,6 +99,16 @@ class BackfillTest : public ::testing::Test {
         [this](const HttpRequest& request) { return wechat_pay_.error(400, "PARAM_ERROR", "no such card", request); });
   }
 
+  /// Makes a journal on which a statement fails: `when` is "BEFORE INSERT ON orders" or the like.
+  void break_journal(const std::string& when) const {
+    { const Journal journal(options_.journal, "here"); }
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(options_.journal.c_str(), &database), SQLITE_OK);
+    const std::string trigger = "CREATE TRIGGER broken " + when + " BEGIN SELECT RAISE(ABORT, 'the disk is gone'); END";
+    EXPECT_EQ(sqlite3_exec(database, trigger.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(database);
+  }
+
   bool said(const std::string& text) const { return contains(said_, text); }
   std::string failed() const { return read_text(options_.failed); }
 
@@ -104,6 +116,8 @@ class BackfillTest : public ::testing::Test {
   FakeWechatPay wechat_pay_;
   const std::shared_ptr<MockTransport> transport_ = std::make_shared<MockTransport>();
   BackfillOptions options_;
+  double rate_of_client_ = 0;
+  int interruption_ = -1;
   std::string said_;
   nlohmann::ordered_json summary_;
 };
@@ -317,6 +331,105 @@ TEST_F(BackfillTest, EndsAsUnknownWhereItsJournalCannotBeWrittenAndLosesNoOrder)
   transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
   EXPECT_EQ(run(orders(5)), ExitStatus::success);
   EXPECT_TRUE(said("5 credited, 0 failed\n")) << said_;
+}
+
+TEST_F(BackfillTest, CommitsNoOrderThatItsJournalCannotTakeUp) {
+  break_journal("BEFORE INSERT ON orders");
+  EXPECT_EQ(run(orders(3)), ExitStatus::unknown);
+  EXPECT_EQ(transport_->requests().size(), 0U);
+  EXPECT_EQ(times(said_, "journal: the disk is gone\n"), 1U) << said_;
+  EXPECT_EQ(summary_["complete"], false);
+}
+
+TEST_F(BackfillTest, IsNotCompleteWhereItHasReadTheFileButCouldNotWriteEachResult) {
+  break_journal("BEFORE UPDATE OF outcome ON orders");
+  options_.max_in_flight = 64;  // so it reads to the end before the answer
+  const auto transport = std::make_shared<CountingTransport>();
+  auto status = std::async(std::launch::async, [&] { return run(orders(1), transport); });
+  transport->wait_for(1);
+  transport->answer(wechat_pay_);
+  EXPECT_EQ(status.get(), ExitStatus::unknown);
+  EXPECT_EQ(summary_["complete"], false);
+  EXPECT_EQ(summary_["credited"], 0);
+}
+
+TEST_F(BackfillTest, SaysThatNotAllWasDoneWhereTheJournalFailsAtTheEnd) {
+  break_journal("BEFORE UPDATE OF value ON about WHEN NEW.key = 'failed'");
+  refuse();
+  EXPECT_EQ(run(orders(1)), ExitStatus::not_sent);
+  EXPECT_TRUE(said("journal: the disk is gone\n")) << said_;
+  EXPECT_TRUE(said("failed cannot be written: the failed rows are in the journal")) << said_;
+  EXPECT_FALSE(std::filesystem::exists(options_.failed));
+}
+
+TEST_F(BackfillTest, PromisesNoJournalWhereThereIsNoneForRowsThatCannotBeWritten) {
+  options_.journal = "";
+  options_.failed = folder_.path("none/failed");
+  refuse();
+  EXPECT_EQ(run(orders(1)), ExitStatus::not_sent);
+  EXPECT_TRUE(said(" cannot be written\n")) << said_;
+}
+
+TEST_F(BackfillTest, WritesObjectsThatFailedAsObjectsThatItReadsAgain) {
+  const std::string object =
+      "{\"card_id\":\"1\",\"code\":\"2\",\"out_trade_no\":\"3\",\"mchid\":\"4\",\"sub_mchid\":\"5\",\"bonus_value\":6}";
+  transport_->then(failure(Remedy::retry_later));
+  EXPECT_EQ(run(object + "\n"), ExitStatus::not_sent);
+  EXPECT_EQ(failed().substr(0, object.size()), object.substr(0, object.size() - 1) + ",");
+  EXPECT_TRUE(contains(failed(), ",\"error\":\"not sent: a long explanation")) << failed();
+  EXPECT_EQ(times(failed(), "\n"), 1U) << failed();
+  transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  EXPECT_EQ(run(failed()), ExitStatus::success);
+  EXPECT_TRUE(said("1 credited, 0 failed\n")) << said_;
+}
+
+/// Interrupts a backfill.
+class Interruption {
+ public:
+  Interruption() { EXPECT_EQ(::pipe(ends_), 0); }
+  Interruption(const Interruption&) = delete;
+  Interruption& operator=(const Interruption&) = delete;
+  ~Interruption() {
+    for (const int end : ends_) ::close(end);
+  }
+
+  int descriptor() const { return ends_[0]; }
+  void come() const { EXPECT_EQ(::write(ends_[1], "", 1), 1); }
+
+ private:
+  int ends_[2] = {-1, -1};
+};
+
+TEST_F(BackfillTest, EndsAsInterruptedAndSaysWhatIsLost) {
+  transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  const Interruption interruption;
+  interruption.come();
+  interruption_ = interruption.descriptor();
+  EXPECT_EQ(run(orders(2)), ExitStatus::interrupted);
+  EXPECT_TRUE(said("Press Ctrl-C again to end at once; nothing is lost either way.\n")) << said_;
+  EXPECT_TRUE(said("\nInterrupted. Run the same command again to resume.\n")) << said_;
+  EXPECT_EQ(summary_["interrupted"], true);
+  EXPECT_EQ(summary_["complete"], false);
+
+  options_.journal = "";
+  EXPECT_EQ(run(orders(2)), ExitStatus::interrupted);
+  EXPECT_TRUE(said("Press Ctrl-C again to end at once.\n")) << said_;
+  EXPECT_TRUE(said("\nInterrupted. There is no journal: the next run commits all orders again")) << said_;
+}
+
+TEST_F(BackfillTest, AnOrderThatWaitsForTheRateWhenItIsInterruptedHasNotFailed) {
+  rate_of_client_ = 0.001;
+  options_.max_in_flight = 2;
+  const Interruption interruption;
+  interruption_ = interruption.descriptor();
+  const auto transport = std::make_shared<CountingTransport>();
+  auto status = std::async(std::launch::async, [&] { return run(orders(2), transport); });
+  transport->wait_for(1);
+  interruption.come();
+  transport->answer(wechat_pay_);
+  EXPECT_EQ(status.get(), ExitStatus::interrupted);
+  EXPECT_TRUE(said("\n1 credited, 0 failed\n")) << said_;
+  EXPECT_FALSE(std::filesystem::exists(options_.failed)) << failed();
 }
 
 TEST_F(BackfillTest, HasNoMoreOrdersInProgressThanTheRateGivesInTwoSeconds) {
