@@ -68,9 +68,10 @@ std::string curl_command(Sandbox& sandbox) {
   const std::string body = serialize(request).value();
   const std::string nonce = random_nonce().value();
   const SignedParts parts{"POST", path, std::time(nullptr), nonce, body};
-  const bool has_public_key = sandbox.wechat_pay().stage() != MerchantStage::certificates;
-  const std::string announcement =
-      has_public_key ? "  --header 'Wechatpay-Serial: " + sandbox.wechat_pay().public_key_id() + "' \\\n" : "";
+  std::string announcement;
+  if (sandbox.wechat_pay().stage() != MerchantStage::certificates) {
+    announcement = "  --header 'Wechatpay-Serial: " + sandbox.wechat_pay().public_key_id() + "' \\\n";
+  }
   return "curl --noproxy 127.0.0.1 --include --cacert '" + sandbox.files().ca + "' '" + sandbox.origin() + path +
          "' \\\n  --header 'Authorization: " + authorization(sandbox.wechat_pay().credentials(), parts).value() +
          "' \\\n  --header 'Accept: application/json' --header 'Content-Type: application/json' \\\n" + announcement +
@@ -82,13 +83,18 @@ std::string curl_command(Sandbox& sandbox) {
 std::string environment(Sandbox& sandbox, const Sandbox* backup) {
   const SandboxFiles& files = sandbox.files();
   const MerchantStage stage = sandbox.wechat_pay().stage();
-  const bool has_public_key = stage != MerchantStage::certificates;
-  return "export WECHATPAY_ORIGIN='" + sandbox.origin() + (backup == nullptr ? "" : "," + backup->origin()) +
-         "' WECHATPAY_CA_FILE='" + files.ca + "' \\\n  WECHATPAY_CERT_FILE='" + files.merchant_certificate +
-         "' WECHATPAY_KEY_FILE='" + files.merchant_key + "' \\\n  WECHATPAY_PUBLIC_KEY_FILE='" +
-         (has_public_key ? files.public_key : "") + "' WECHATPAY_PUBLIC_KEY_ID='" +
-         (has_public_key ? sandbox.wechat_pay().public_key_id() : "") + "' \\\n  WECHATPAY_PLATFORM_CERT_FILE='" +
-         (stage != MerchantStage::public_key ? files.platform_certificate : "") + "'\n";
+  std::string text = "export WECHATPAY_ORIGIN='" + sandbox.origin();
+  if (backup != nullptr) text += "," + backup->origin();
+  text += "' WECHATPAY_CA_FILE='" + files.ca + "' \\\n  WECHATPAY_CERT_FILE='" + files.merchant_certificate +
+          "' WECHATPAY_KEY_FILE='" + files.merchant_key + "' \\\n  WECHATPAY_PUBLIC_KEY_FILE='";
+  if (stage != MerchantStage::certificates) {
+    text += files.public_key + "' WECHATPAY_PUBLIC_KEY_ID='" + sandbox.wechat_pay().public_key_id();
+  } else {
+    text += "' WECHATPAY_PUBLIC_KEY_ID='";
+  }
+  text += "' \\\n  WECHATPAY_PLATFORM_CERT_FILE='";
+  if (stage != MerchantStage::public_key) text += files.platform_certificate;
+  return text + "'\n";
 }
 
 /// Starts the page on its usual port, or on a free port if that one is in use and no port was given. Null if the page
@@ -103,7 +109,8 @@ std::shared_ptr<SandboxPage> start_page(const SandboxArguments& given) {
 }
 
 std::string words_on(const SandboxPage* page) {
-  return page == nullptr ? "" : "\nBrowser page with each request and buttons for faults: " + page->url() + "\n";
+  if (page == nullptr) return "";
+  return "\nBrowser page with each request and buttons for faults: " + page->url() + "\n";
 }
 
 SandboxOptions options_of(const SandboxArguments& given) {

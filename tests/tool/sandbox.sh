@@ -39,6 +39,7 @@ second() { # WORDS OPTION...: a second sandbox must print WORDS and change no fi
 second 'in use by another sandbox' --folder "$folder/files" --port "${origin##*:}"
 second 'in use by another sandbox' --folder "$folder/files" --port 0
 second 'it is taken' --folder "$folder/second" --port "${origin##*:}"
+second 'it is taken' --folder "$folder/third" --port 0 --backup-port "${origin##*:}"
 second 'the page cannot listen' --page-port "${origin##*:}" --port 0
 [ -z "$(ls -A "$folder/second")" ] || fail "files of a sandbox that did not start: $(ls -A "$folder/second")"
 
@@ -47,7 +48,9 @@ IFS= read -r line <&3
 [ "$line" = "1 order committed" ] || fail "last line: $line"
 wait "$server" || fail "exit status $?"
 
-# Another sandbox in the same folder replaces the certificates of the first. Keys that no sandbox made are kept.
+# Another sandbox in the same folder replaces the certificates of the first. Keys that no sandbox made are kept. An empty
+# line in the list of files names no file.
+echo >> "$folder/files/.sandbox-files"
 (cd "$folder" && bound "$tool" sandbox --port 0 --folder files) > "$folder/output" &
 server=$!
 while IFS= read -r line; do
@@ -68,6 +71,18 @@ grep -q 'no sandbox has made it' "$folder/error" || fail "$(< "$folder/error")"
 [ "$(cat "$folder"/own/*)" = mine ] || fail "a key of others was overwritten"
 
 "$tool" sandbox --help | grep -q 'drop-after ' || fail "the faults are not told"
+
+# Without its page, it names none.
+bound "$tool" sandbox --port 0 --no-page > "$folder/output" &
+server=$!
+while IFS= read -r line; do
+  case "$line" in
+    "Browser page"*) fail "$line" ;;
+    "One line"*) break ;;
+  esac
+done < "$folder/output"
+kill -TERM "$server"
+wait "$server" || true
 
 status() { eval "$1 --silent --output /dev/null --write-out '%{http_code}'" || true; }
 
