@@ -50,27 +50,31 @@ std::vector<std::string> options_of(const CLI::App& command) {
   return names;
 }
 
-std::string meant(const std::string& name) { return name.empty() ? "" : "; did you mean " + name + "?"; }
+std::string meant(const std::string& name) {
+  if (name.empty()) return "";
+  return "; did you mean " + name + "?";
+}
 
 /// Why `argument` is not accepted. A word that is not an option may be a secret, so its position is shown instead.
 std::string explain_left_over(const CLI::App& app, const std::string& argument,
                               const std::vector<std::string>& arguments) {
   const auto commands = app.get_subcommands();
   const bool one_dash_and_a_word = argument.size() > 2 && argument.front() == '-' && argument[1] != '-';
-  if (argument.front() != '-' || one_dash_and_a_word) {
+  if (argument.compare(0, 1, "-") != 0 || one_dash_and_a_word) {
     const auto place = std::find(arguments.begin(), arguments.end(), argument) - arguments.begin() + 1;
     return "argument " + std::to_string(place) + " is not an option and not expected here";
   }
   const std::string option = shown_value(argument.substr(0, argument.find('=')));
   if (commands.empty()) return option + " must come after a command: give the command first";
   const CLI::App& command = *commands.front();
-  if (plain_name(option) == "dryrun" || option == "-n") {
+  const std::string plain = plain_name(option);
+  if (plain == "dryrun" || option == "-n") {
     return "there is no option " + option + ": `check FILE` checks a file of orders without sending anything";
   }
   return command.get_name() + " has no option " + option + meant(similar_name(option, options_of(command)));
 }
 
-/// The required options of `command` that are missing.
+/// Names the required options of `command` that are missing, of which there is at least one.
 std::string missing_options(const CLI::App& command) {
   std::string missing;
   std::size_t count = 0;
@@ -79,7 +83,7 @@ std::string missing_options(const CLI::App& command) {
     missing += (count == 0 ? "" : ", ") + option->get_name();
     ++count;
   }
-  return count == 0 ? "" : missing + (count == 1 ? " is required" : " are required");
+  return missing + (count == 1 ? " is required" : " are required");
 }
 
 /// CLI11's message about a value that it cannot convert, with the value removed.
@@ -121,8 +125,7 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error, const std
   if (!left_over.empty()) return explain_left_over(app, left_over.front(), arguments);
   const auto commands = app.get_subcommands();
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError) && !commands.empty()) {
-    std::string missing = missing_options(*commands.front());
-    if (!missing.empty()) return missing;
+    return missing_options(*commands.front());
   }
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ConversionError)) return without_value(error.what());
   return printable(error.what(), 1000);
@@ -134,8 +137,9 @@ CLI::Option* takes_file_name(CLI::Option* option) {
 
 CLI::Option* takes_whole_number(CLI::Option* option, std::uint64_t lowest, std::uint64_t highest) {
   const bool bounded = highest < std::numeric_limits<std::uint64_t>::max();
-  const std::string range =
-      bounded ? std::to_string(lowest) + " to " + std::to_string(highest) : std::to_string(lowest) + " or more";
+  std::string range = std::to_string(lowest);
+  range.append(bounded ? " to " : " or more");
+  if (bounded) range.append(std::to_string(highest));
   return option->check(
       [lowest, highest, range](const std::string& text) {
         std::uint64_t number = 0;

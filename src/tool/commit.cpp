@@ -41,8 +41,9 @@ int run(const CommitArguments& options) {
   } else if (result) {
     std::cout << "credited: " << options.request.bonus_value
               << (options.request.bonus_value == 1 ? " point" : " points") << " for out_trade_no "
-              << options.request.out_trade_no
-              << (result->request_id.empty() ? "" : ", Request-ID " + result->request_id) << "\n";
+              << options.request.out_trade_no;
+    if (!result->request_id.empty()) std::cout << ", Request-ID " << result->request_id;
+    std::cout << "\n";
     if (!result->warning.empty()) std::cerr << "warning: " << result->warning << "\n";
   } else {
     std::cerr << in_words_of_the_tool(result.error().to_string()) << "\n";

@@ -1,6 +1,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "arguments.hpp"
@@ -13,7 +14,8 @@ namespace {
 
 /// Options whose argument is a file name.
 bool takes_file(const CLI::Option& option) {
-  return option.get_type_name() == "FILE" || option.get_type_name() == "FOLDER";
+  const std::string type = option.get_type_name();
+  return type == "FILE" || type == "FOLDER";
 }
 
 /// The first sentence of a help text, without characters that are special in a shell.
@@ -50,8 +52,26 @@ std::string names_of(const std::vector<const CLI::App*>& commands) {
   return all;
 }
 
-constexpr const char* modes = "both direct partner";
-constexpr const char* stages = "public-key switching certificates";
+/// The options whose argument is one of a few words, with these words.
+constexpr std::pair<const char*, const char*> options_with_words[] = {
+    {"merchant-mode", "both direct partner"},
+    {"stage", "public-key switching certificates"},
+    {"kind", "invalid refused exhausted conflict poison"}};
+
+/// The words that the option accepts; empty if it is none of these options.
+std::string words_of(const CLI::Option& option) {
+  for (const auto& [name, words] : options_with_words) {
+    if (option.get_lnames().front() == name) return words;
+  }
+  return "";
+}
+
+/// What zsh offers as positional arguments of the command.
+std::string zsh_arguments_of(const CLI::App& command) {
+  if (command.get_name() == "completion") return "'*:shell:(bash zsh fish)'";
+  if (command.get_name() == "outbox") return "'*:action:(" + outbox_actions() + ")'";
+  return "'*:file:_files'";
+}
 
 std::string bash_script(const CLI::App& app) {
   const auto commands = subcommands_of(app);
@@ -66,12 +86,12 @@ std::string bash_script(const CLI::App& app) {
               options_of(*command, [](const CLI::Option&) { return true; }) + "'\n      files='" +
               options_of(*command, takes_file) + "' ;;\n";
   }
-  script += "  esac\n  case \"$before\" in\n    --merchant-mode) COMPREPLY=($(compgen -W '";
-  script += modes;
-  script += "' -- \"$word\")); return ;;\n    --stage) COMPREPLY=($(compgen -W '";
-  script += stages;
+  script += "  esac\n  case \"$before\" in\n";
+  for (const auto& [name, words] : options_with_words) {
+    script.append("    --").append(name).append(") COMPREPLY=($(compgen -W '").append(words);
+    script.append("' -- \"$word\")); return ;;\n");
+  }
   script +=
-      "' -- \"$word\")); return ;;\n"
       "    completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$word\")); return ;;\n"
       "    outbox) COMPREPLY=($(compgen -W '" +
       outbox_actions() +
@@ -111,18 +131,14 @@ std::string zsh_script(const CLI::App& app) {
     for (const CLI::Option* option : long_options_of(*command)) {
       script +=
           " \\\n        '--" + option->get_lnames().front() + "[" + first_sentence(option->get_description()) + "]";
-      if (option->get_lnames().front() == "merchant-mode") {
-        script += std::string(":mode:(") + modes + ")";
-      } else if (option->get_lnames().front() == "stage") {
-        script += std::string(":stage:(") + stages + ")";
+      if (const std::string words = words_of(*option); !words.empty()) {
+        script.append(":word:(").append(words).append(")");
       } else if (option->get_expected_max() > 0) {
         script += takes_file(*option) ? ":file:_files" : ":value: ";
       }
       script += "'";
     }
-    script += command->get_name() == "completion" ? " '*:shell:(bash zsh fish)' ;;\n"
-              : command->get_name() == "outbox"   ? " '*:action:(" + outbox_actions() + ")' ;;\n"
-                                                  : " '*:file:_files' ;;\n";
+    script.append(" ").append(zsh_arguments_of(*command)).append(" ;;\n");
   }
   // zsh calls it by the file's name if it is loaded from $fpath. If it is sourced, it registers itself.
   script +=
@@ -147,7 +163,9 @@ std::string fish_script(const CLI::App& app) {
       script.append(begin).append("-n '__fish_seen_subcommand_from ").append(name).append("' -l ");
       script.append(option->get_lnames().front());
       if (takes_file(*option)) script += " -r -F";
-      if (option->get_lnames().front() == "merchant-mode") script += std::string(" -x -a '") + modes + "'";
+      if (const std::string words = words_of(*option); !words.empty()) {
+        script.append(" -x -a '").append(words).append("'");
+      }
       script += " -d '" + first_sentence(option->get_description()) + "'\n";
     }
   }

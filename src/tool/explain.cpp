@@ -6,6 +6,7 @@
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -62,19 +63,16 @@ Result<std::vector<PemText>> read_keys(const std::vector<std::string>& files, co
   return keys;
 }
 
-/// The platform keys, each with its serial.
-Result<std::vector<PemText>> read_platform_keys(const Connection& connection) {
-  auto texts = read_keys(connection.platform_certificate_files, "--platform-cert-file");
-  if (!texts) return texts;
-  for (PemText& text : *texts) {
+/// The files of platform keys, which were read before, each with its serial.
+std::vector<PemText> read_platform_keys(const Connection& connection) {
+  auto texts = read_keys(connection.platform_certificate_files, "--platform-cert-file").value();
+  for (PemText& text : texts) {
     PlatformKeys one;
-    if (auto added = one.add_certificate(text.pem); !added) return std::move(added).error();
+    one.add_certificate(text.pem).value();
     text.name = one.serials().front();
   }
   if (!connection.public_key_file.empty()) {
-    auto pem = read_file(connection.public_key_file, "--public-key-file");
-    if (!pem) return std::move(pem).error();
-    texts->push_back({connection.public_key_id, *std::move(pem)});
+    texts.push_back({connection.public_key_id, read_file(connection.public_key_file, "--public-key-file").value()});
   }
   return texts;
 }
@@ -119,10 +117,8 @@ Result<SignatureVerdict> explain_capture(const ExplainArguments& given) {
     if (body_is_given) answer->body = body;
     const auto keys = given.connection.platform_keys();
     if (!keys) return keys.error();
-    const auto texts = read_platform_keys(given.connection);
-    if (!texts) return texts.error();
     for (PemText& one : merchant) others->push_back(std::move(one));
-    return explain_answer(*answer, *keys, *texts, *others);
+    return explain_answer(*answer, *keys, read_platform_keys(given.connection), *others);
   }
   if (!merchant_is_given)
     return configuration_error("--cert-file is missing: a request is verified with apiclient_cert.pem");
@@ -140,16 +136,11 @@ Result<SignatureVerdict> explain_capture(const ExplainArguments& given) {
   return explain_request(*request, merchant.front(), *others);
 }
 
-/// The signed lines, with visible line ends.
+/// The signed lines, with visible line ends. Each has one.
 void print_message(const std::string& message) {
   std::cout << "\nThe message to be signed, " << message.size() << " bytes:\n\n";
-  std::size_t begin = 0;
-  while (begin < message.size()) {
-    const std::size_t end = std::min(message.find('\n', begin), message.size());
-    std::cout << "  " << printable(message.substr(begin, end - begin), 2000) << (end < message.size() ? "\\n" : "")
-              << "\n";
-    begin = end + 1;
-  }
+  std::istringstream lines(message);
+  for (std::string line; std::getline(lines, line);) std::cout << "  " << printable(line, 2000) << "\\n\n";
 }
 
 void print_verdict(const SignatureVerdict& verdict, bool json) {
@@ -157,7 +148,8 @@ void print_verdict(const SignatureVerdict& verdict, bool json) {
     print({{"matches", verdict.matches}, {"explanation", verdict.explanation}, {"message", verdict.message}});
     return;
   }
-  std::cout << (verdict.matches ? "The signature matches." : printable(verdict.explanation, 2000)) << "\n";
+  const std::string finding = verdict.matches ? "The signature matches." : verdict.explanation;
+  std::cout << printable(finding, 2000) << "\n";
   if (!verdict.message.empty()) print_message(verdict.message);
 }
 

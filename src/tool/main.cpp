@@ -92,9 +92,9 @@ int main(int count, char** arguments) {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == EXIT_SUCCESS) return app.exit(error);
-    const auto commands = app.get_subcommands();
-    std::cerr << explain(app, error, given) << "\n`wechatpay-bonus-commit "
-              << (commands.empty() ? "" : commands.front()->get_name() + " ") << "--help` lists the options.\n";
+    std::cerr << explain(app, error, given) << "\n`wechatpay-bonus-commit ";
+    for (const CLI::App* command : app.get_subcommands()) std::cerr << command->get_name() << " ";
+    std::cerr << "--help` lists the options.\n";
     return ExitStatus::usage;
   } catch (const std::exception& error) {
     std::cerr << error.what() << "\n";

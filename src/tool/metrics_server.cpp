@@ -68,7 +68,8 @@ bool MetricsServer::Server::listen(const ListeningAddress& address) {
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   });
   const int port = testing::bind_port(http, address.host, address.port);
-  origin = "http://" + (is_v6(address.host) ? "[" + address.host + "]" : address.host) + ":" + std::to_string(port);
+  origin = "http://" + address.host + ":" + std::to_string(port);
+  if (is_v6(address.host)) origin = "http://[" + address.host + "]:" + std::to_string(port);
   return port > 0;
 }
 
@@ -81,7 +82,7 @@ void MetricsServer::Server::serve(Snapshot snapshot, std::chrono::seconds limit)
            [snapshot = std::move(snapshot), limit, this](const httplib::Request&, httplib::Response& response) {
              const std::string fault = outbox::health_fault(snapshot(), started, outbox::Metrics::Clock::now(), limit);
              response.status = fault.empty() ? 200 : 503;
-             response.set_content((fault.empty() ? "ok" : fault) + "\n", "text/plain; charset=utf-8");
+             response.set_content(fault.empty() ? "ok\n" : fault + "\n", "text/plain; charset=utf-8");
            });
 }
 

@@ -21,19 +21,16 @@ struct PipeArguments {
 };
 
 int run(const PipeArguments& options) {
-  const auto refuse = [](const Error& error) {
-    report_error(error, false);
-    return static_cast<int>(ExitStatus::usage);
-  };
   const WakeDescriptor ending;
-  auto lines = LineReader::open("-", ending.descriptor());
-  if (!lines) return refuse(lines.error());
+  auto lines = LineReader::open("-", ending.descriptor()).value();
   static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
-  PipeRun run(options.run, *std::move(lines), ending, catch_interruptions(), std::cout);
+  PipeRun run(options.run, std::move(lines), ending, catch_interruptions(), std::cout);
   ClientOptions client_options;
   client_options.rate_limit.per_second = options.run.rate;
   const auto client = options.connection.client(std::move(client_options), options.run.max_in_flight);
-  return client ? run.run(*client) : refuse(client.error());
+  if (client) return run.run(*client);
+  report_error(client.error(), false);
+  return ExitStatus::usage;
 }
 
 }  // namespace

@@ -38,7 +38,8 @@ std::string cut(std::string text, int width) {
 
 std::string Progress::line(const Totals& totals, int width) {
   recent_.push_back(totals);
-  while (recent_.size() > 2 && totals.time - recent_.front().time > std::chrono::seconds(10)) recent_.pop_front();
+  const auto oldest = totals.time - std::chrono::seconds(10);
+  while (recent_.size() > 2 && recent_.front().time < oldest) recent_.pop_front();
   const Totals& then = recent_.front();
   const double seconds = std::chrono::duration<double>(totals.time - then.time).count();
   const double rate = seconds > 0 ? static_cast<double>(totals.done - then.done) / seconds : 0;
@@ -67,7 +68,8 @@ std::string Progress::line(const Totals& totals, int width) {
 std::string RelayProgress::line(const outbox::Metrics& metrics, std::chrono::steady_clock::time_point now, int width) {
   const std::uint64_t credited = metrics.settled.done;
   recent_.emplace_back(now, credited);
-  while (recent_.size() > 2 && now - recent_.front().first > std::chrono::seconds(10)) recent_.pop_front();
+  const auto oldest = now - std::chrono::seconds(10);
+  while (recent_.size() > 2 && recent_.front().first < oldest) recent_.pop_front();
   const double seconds = std::chrono::duration<double>(now - recent_.front().first).count();
   const double rate = seconds > 0 ? static_cast<double>(credited - recent_.front().second) / seconds : 0;
   std::string text = with_commas(credited) + " credited";

@@ -21,7 +21,8 @@ void Screen::say(const std::string& line) {
 void Screen::show_bar(const std::string& bar, bool last) {
   const std::lock_guard<std::mutex> lock(mutex_);
   std::cerr << clear_line << bar << (last ? "\n" : "") << std::flush;
-  bar_ = last ? "" : bar;
+  bar_ = bar;
+  if (last) bar_.clear();
 }
 
 int Screen::width() {

@@ -41,6 +41,13 @@ says err "$folder/none: cannot be opened"
 expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --ca-file "$folder/none"
 says err '--ca-file'
 expect 2 "$tool"
+expect 2 "$tool" ''
+says err '^argument 1 is not an option'
+expect 2 "$tool" commit --card-id 1 --code '' --out-trade-no 3 --mchid '' --sub-mchid 5 --bonus-value 30 --json
+says out '"field": "code"'
+says out '"field": "/mchid"'
+expect 2 "$tool" commit "${order[@]}" --code 2 --bonus-value 30
+says err '^--code: At Most 1 required'
 expect 0 env WECHATPAY_CARD_ID=1 WECHATPAY_CODE=2 WECHATPAY_OUT_TRADE_NO=3 WECHATPAY_BONUS_VALUE=30 \
   WECHATPAY_MCHID=1900000001 WECHATPAY_MERCHANT_MODE=direct "$tool" commit
 says out 'out_trade_no 3'
@@ -145,8 +152,28 @@ hidden 2 '^database: ' "$tool" outbox status --database-file "$folder/url"
 hidden 2 '^database: ' env WECHATPAY_DATABASE="$(< "$folder/url")" "$tool" outbox status
 rm "$folder/url"
 hidden 2 '^the database is missing' "$tool" outbox status
+hidden 2 "^the database's URL must begin with postgresql://" env WECHATPAY_DATABASE=Hunter2 "$tool" outbox status
+hidden 2 '^--database and --database-file cannot be used together$' \
+  "$tool" outbox status --database postgresql:///name --database-file "$folder/Hunter2"
+: > "$folder/empty"
+for file in empty Hunter2; do
+  hidden 2 '^the file of --database-file cannot be read, or is empty$' \
+    "$tool" outbox status --database-file "$folder/$file"
+done
+rm "$folder/empty"
 expect 2 "$tool" outbox retry --database postgresql:///name
 says err 'needs one of --kind, --id and --all$'
+expect 2 "$tool" outbox retry --all --kind refused --database postgresql:///name
+says err 'needs one of --kind, --id and --all$'
+expect 2 "$tool" outbox status --days 1 --json --database postgresql:///name
+says err '^outbox status has no option --days$'
+says out '"kind": "invalid_configuration"'
+nowhere=postgresql://user@127.0.0.1:1/name
+expect 1 "$tool" outbox doctor --database $nowhere
+says out '^BAD   database '
+expect 1 "$tool" outbox doctor --json --database $nowhere
+says out '"wrong": 1,'
+[ "${out:0:1}${out: -1}" = '{}' ] || fail "more than a document on standard output: $out"
 echo Hunter2-secret > "$folder/pass.txt"
 hidden 2 'its first line is not a header of orders$' "$tool" check "$folder/pass.txt" --json
 rm "$folder/pass.txt"
@@ -164,6 +191,29 @@ for given in 'backfill orders.csv --max-in-flight 0' 'backfill orders.csv --max-
   says err "^${words[-2]}: must be a .*number, [0-9.]* \(to [0-9.]*\|or more\)$"
 done
 
+for given in 'sandbox --port 1x' 'sandbox --fault 429 --fault-rate' 'sandbox --fault 429 --fault-seed'; do
+  read -ra words <<< "$given"
+  [ "$given" = 'sandbox --port 1x' ] || words+=('')
+  expect 2 "$tool" "${words[@]}"
+  says err "^${words[-2]}: must be a .*number, "
+done
+
+echo "-- a relay and a pipe that cannot work say why, and end"
+for command in "relay --database $nowhere" pipe; do
+  # shellcheck disable=SC2086  # several words
+  expect 2 env -u WECHATPAY_KEY_FILE "$tool" $command < /dev/null
+  says err 'the merchant.s credentials are missing'
+  # shellcheck disable=SC2086
+  expect 2 env -u WECHATPAY_PUBLIC_KEY_ID "$tool" $command < /dev/null
+  says err 'must be given together'
+done
+expect 2 "$tool" relay
+says err '^the database is missing'
+expect 2 "$tool" relay --database $nowhere --metrics 127.0.0.1
+says err '^--metrics: must be a port, or an IP address, a colon and a port$'
+expect 2 "$tool" relay --database $nowhere --metrics "${origin##*:}"
+says err '^--metrics: cannot listen there: the port is in use'
+
 echo "-- who asks"
 mchid=1900000001
 serial_no=$(openssl x509 -in "$WECHATPAY_CERT_FILE" -noout -serial)
@@ -179,6 +229,8 @@ for without in WECHATPAY_CERT_FILE WECHATPAY_KEY_FILE; do
   says err ' --p12-file contains key and certificate: remove --key-file and --cert-file$'
 done
 expect 2 env -u WECHATPAY_CERT_FILE "$tool" commit "${order[@]}" --bonus-value 30
+says err 'both --signing-mchid and --serial-no'
+expect 2 env -u WECHATPAY_CERT_FILE "$tool" commit "${order[@]}" --bonus-value 30 --signing-mchid $mchid
 says err 'both --signing-mchid and --serial-no'
 expect 2 "$tool" commit "${order[@]}" --bonus-value 30 --serial-no AB --signing-mchid 999
 says err ' --serial-no is read from the certificate: remove it, or remove --cert-file$'
@@ -200,7 +252,10 @@ passphrase() {
 }
 passphrase '\xEF\xBB\xBF1900000001\n' 'byte order mark'
 passphrase '1900000001 \n' 'begins or ends with a blank$'
+passphrase '1900000002\n' "$folder/files/apiclient_cert.p12"
+grep -q blank <<< "$err" && fail "there is no blank: $err"
 passphrase '1\0009\0000\000' 'is UTF-16'
+passphrase '\xFF\xFE1900000001\n' 'is UTF-16'
 passphrase '\n1900000001\n' 'empty first line'
 passphrase '' 'cannot be read, or is empty'
 passphrase "$(printf 'x%.0s' {1..4096})" 'has no line end within 4 KiB: it is not a passphrase file$'
@@ -222,6 +277,16 @@ expect 2 timeout 60 "${p12[@]}" --passphrase-file "$folder/fifo"
 says err 'cannot be read, or is empty'
 echo $mchid > "$folder/fifo" &
 expect 0 timeout 60 "${p12[@]}" --passphrase-file "$folder/fifo"
+exec 5<> "$folder/fifo" # a writer that has it open and writes later
+"${p12[@]}" --passphrase-file "$folder/fifo" > /dev/null 2> "$folder/err" &
+waiting=$!
+until [ "$(find "/proc/$waiting/fd" -lname "$folder/fifo" 2> /dev/null | wc -l)" = 2 ] &&
+  grep -q '^State:.S' "/proc/$waiting/status"; do
+  [ -e "/proc/$waiting/exe" ] || fail "it did not wait: $(< "$folder/err")"
+done
+echo $mchid >&5
+wait $waiting || fail "exit status $?: $(< "$folder/err")"
+exec 5>&-
 rm "$folder/fifo"
 expect 2 "${p12[@]}" --passphrase-file secret-word
 grep -q secret-word <<< "$err" && fail "quoted: $err"
@@ -322,6 +387,14 @@ chmod 640 "$folder/passphrase"
 expect 0 "$tool" doctor --offline --passphrase-file "$folder/passphrase"
 says out '^look  merchant.s files  *the file of --passphrase-file can be read by other users'
 chmod 600 "$folder/passphrase"
+expect 1 "$tool" doctor --offline --passphrase-file "$folder/none"
+says out "^BAD   merchant's key  *the file of --passphrase-file cannot be read"
+grep -q "^look  merchant's files" <<< "$out" && fail "$out"
+expect 1 "$tool" doctor --json --key-file "$folder/other.pem"
+says out '"wrong": 1,'
+[ "${out:0:1}${out: -1}" = '{}' ] || fail "more than a document on standard output: $out"
+expect 0 env -u https_proxy -u ALL_PROXY -u all_proxy HTTPS_PROXY= "$tool" doctor --offline
+grep -q '^look  environment' <<< "$out" && fail "an empty variable is not set: $out"
 expect 0 "$tool" doctor --offline --origin https://name.invalid
 grep -q 'name lookup' <<< "$out" && fail "sent something: $out"
 end
@@ -369,6 +442,8 @@ done
 lost 0 "$tool" commit "${order[@]}" --bonus-value 30
 lost 3 "$tool" commit "${order[@]}" --bonus-value 30 --json
 lost 4 "$tool" backfill "$folder/lost.csv" --json
+head -n 4 "$folder/orders.csv" > "$folder/lost.csv" # the last row is invalid
+lost 1 "$tool" backfill "$folder/lost.csv" --json
 lost 2 "$tool" completion bash
 rm "$folder"/lost.csv*
 
@@ -386,6 +461,8 @@ complete_words() { # WORD...: prints what bash would offer for the last word
 [ "$(complete_words wechatpay-bonus-commit "do")" = doctor ] || fail "commands"
 [ "$(complete_words wechatpay-bonus-commit backfill --max)" = --max-in-flight ] || fail "options"
 [ "$(complete_words wechatpay-bonus-commit commit --merchant-mode d)" = direct ] || fail "modes"
+[ "$(complete_words wechatpay-bonus-commit sandbox --stage s)" = switching ] || fail "stages"
+[ "$(complete_words wechatpay-bonus-commit outbox --kind r)" = refused ] || fail "kinds"
 [ "$(complete_words wechatpay-bonus-commit commit --key-file "$folder/oth")" = "$folder/other.pem" ] || fail "files"
 [ "$(complete_words wechatpay-bonus-commit backfill "$folder/orders")" = "$folder/orders.csv" ] || fail "orders"
 echo > "$folder/with blanks"
@@ -393,10 +470,26 @@ COMP_WORDS=(wechatpay-bonus-commit backfill "$folder/with") COMP_CWORD=2 COMPREP
 _wechatpay_bonus_commit
 [ "${#COMPREPLY[@]}" = 1 ] || fail "a name with blanks: ${COMPREPLY[*]}"
 [ -z "$(complete_words wechatpay-bonus-commit commit --code "$folder/oth")" ] || fail "a file for what is none"
-expect 0 "$tool" completion zsh
-says out '^#compdef'
-expect 0 "$tool" completion fish
-says out '-l max-in-flight'
+for shell in zsh fish; do
+  expect 0 "$tool" completion $shell
+  case $shell in
+    zsh) says out '^#compdef' ;;
+    fish) says out '-l max-in-flight' ;;
+  esac
+  script=$out
+  for given in 'commit --merchant-mode' 'sandbox --stage' 'outbox status --kind'; do
+    read -ra words <<< "$given"
+    option=${words[-1]}
+    offered=$(complete_words wechatpay-bonus-commit "${words[@]}" '')
+    case $shell in
+      zsh) wanted="'$option\[.*\]:word:($offered)'" ;;
+      fish) wanted="-l ${option#--} -x -a '$offered' " ;;
+    esac
+    grep -q -e "$wanted" <<< "$script" || fail "$shell offers no words for $option"
+    expect 2 "$tool" "${words[@]}" none
+    says err "^$option: must be one of ${offered// /, }$"
+  done
+done
 expect 2 "$tool" completion tcsh
 for command in commit backfill pipe check doctor explain outbox relay sandbox completion; do
   grep -q "^\.SS $command" "$manual.1" || fail "the manual page has no $command"

@@ -114,6 +114,14 @@ says out '^Wechatpay-Serial is PUB_KEY_ID_.*, which is none of the platform keys
 expect 1 "$tool" explain <(grep -vi '^wechatpay-nonce' "$folder/answer")
 says out '^Wechatpay-Nonce is missing'
 
+sed '1,/^\r$/d' "$folder/answer" > "$folder/body_of_answer"
+sed '/^\r$/q' "$folder/answer" > "$folder/without_body"
+expect 0 "$tool" explain "$folder/without_body" --body-file "$folder/body_of_answer"
+expect 1 "$tool" explain "$folder/without_body"
+status=0
+"$tool" explain "$folder/answer" > /dev/full 2> "$folder/err" || status=$?
+[ $status = 2 ] || fail "exit status $status although its output is lost: $(< "$folder/err")"
+
 echo "-- what cannot be explained"
 expect 2 "$tool" explain
 says err 'give FILE, or --url and --authorization'
@@ -126,8 +134,10 @@ expect 2 "$tool" explain "$folder/request" --cert-file "$folder/body"
 says err 'holds no certificate'
 expect 2 "$tool" explain - <<< 'nothing of that kind'
 says err 'does not begin with a method and a URL'
-expect 2 "$tool" explain - <<< $'POST /v3/x HTTP/1.1\nno header'
-says err '^.*line 2 of the capture is no header'
+for first in 'POST /v3/x HTTP/1.1' 'HTTP/1.1 204 No Content'; do
+  expect 2 "$tool" explain - <<< "$first"$'\nno header'
+  says err '^.*line 2 of the capture is no header'
+done
 head -c 5000000 /dev/zero > "$folder/large"
 expect 2 "$tool" explain "$folder/large"
 says err 'more than 4 MiB'
@@ -154,4 +164,20 @@ for bad in Hunter2 "WECHATPAY2-SHA256-RSA2048 Hunter2" "${authorization/signatur
 done
 explained 1 "$authorization" '{}'
 grep -qF "${signature:20:40}" <<< "$out$err" && fail "a signature is quoted: $out"
+
+echo "-- with platform certificates"
+stop
+start --folder "$folder/certificates" --stage certificates --script <(echo 400)
+authorization=$(grep -o "WECHATPAY2[^']*" <<< "$command" | head -n 1)
+capture "$body" > "$folder/request"
+expect 0 "$tool" explain "$folder/request"
+eval "$command --silent" > "$folder/answer"
+grep -q '^HTTP/[0-9.]* 400' "$folder/answer" || fail "$(< "$folder/answer")"
+expect 0 "$tool" explain "$folder/answer"
+says out '^The signature matches'
+sed 's/SYSTEM_ERROR/SYSTEM_FAULT/' "$folder/answer" > "$folder/changed"
+expect 1 "$tool" explain "$folder/changed"
+says out '^Key and scheme are right, but WeChat Pay signed another text'
+expect 1 "$tool" explain "$folder/answer" --platform-cert-file "$folder/files"/wechatpay_*.pem
+says out '^Wechatpay-Serial is [0-9A-F]*, which is none of the platform keys'
 echo "explain works"

@@ -7,6 +7,7 @@
 
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/transport.hpp"
+#include "wording.hpp"
 
 namespace wechatpay::bonus_commit::tool {
 
@@ -127,6 +128,22 @@ TEST(JsonOutput, NamesOptionsAsTheCommandLineDoes) {
   const auto json = as_json(error);
   EXPECT_EQ(json.at("message"), "--proxy and --origin");
   EXPECT_EQ(json.at("faults").at(0).at("issue"), "--merchant-mode direct fits");
+}
+
+TEST(Label, IsTheFaultTheAnswerOrElseTheKind) {
+  EXPECT_EQ(label(transport_error(TransportFault::timeout, Outcome::unknown, "")), "timeout");
+  Error error = error_of(ErrorKind::rate_limited, Outcome::not_sent, Remedy::retry_later, "");
+  EXPECT_EQ(label(error), "rate limited");
+  EXPECT_EQ(label_with_outcome(error), "rate limited (not sent)");
+  Answer& answer = error.tries.emplace_back().answer.emplace();
+  answer.http_status = 202;
+  answer.verification_fault = VerificationFault::signature_mismatch;
+  EXPECT_EQ(label(error), "202, signature mismatch");
+  answer.verification_fault = VerificationFault::none;
+  EXPECT_EQ(label(error), "202");
+  answer.http_status = 400;
+  answer.code = "PARAM_ERROR";
+  EXPECT_EQ(label(error), "400 PARAM_ERROR");
 }
 
 TEST(JsonOutput, ReplacesBytesThatAreNotUtf8) {

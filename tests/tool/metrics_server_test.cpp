@@ -80,6 +80,14 @@ TEST(MetricsServer, ServesMetricsAndHealthAsTheyAreAtThatMoment) {
   EXPECT_TRUE(contains(get(server->origin() + "/"), "\n404 "));
 }
 
+TEST(MetricsServer, ListensOnAnIpv6AddressAndNamesItAsAUrlDoes) {
+  const auto server = MetricsServer::start(
+      {"::1", 0}, [] { return with_claims(7); }, limit);
+  if (server == nullptr) GTEST_SKIP() << "this machine has no IPv6 loopback";
+  EXPECT_EQ(server->origin().substr(0, 13), "http://[::1]:");
+  EXPECT_TRUE(contains(get("--globoff '" + server->origin() + "/metrics'"), "_claims_total 7\n"));
+}
+
 TEST(MetricsServer, RefusesAPortThatAnotherOneHas) {
   const auto nothing = [] { return outbox::Metrics(); };
   const auto first = MetricsServer::start({"127.0.0.1", 0}, nothing, limit);

@@ -52,6 +52,8 @@ TEST(SandboxFaults, AreNotReadFromOtherText) {
                            "199",
                            "600",
                            "1000",
+                           "50x",
+                           "delay:7x",
                            "delay",
                            "delay:",
                            "slow",

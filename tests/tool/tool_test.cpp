@@ -1,13 +1,21 @@
 // The tool against a simulated WeChat Pay, with answers that the sandbox's faults do not offer.
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 
 #include "src/testing/pki.hpp"
+#include "tests/database/tool_process.hpp"
+#include "tests/support/failing_input.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/sandbox.hpp"
 
@@ -103,8 +111,10 @@ TEST_F(ToolTest, PrintsWhatWasNotSentAsOneDocument) {
   EXPECT_EQ(json["transport_fault"], "connect");
   EXPECT_EQ(json["tries"].size(), 3U);
 
-  const CommandResult no_points = tool(commit_ + " --json --bonus-value 0");
+  const CommandResult no_points =
+      tool(replaced(commit_, "--bonus-value 30", "--bonus-value 0") + " --json 2> /dev/null");
   EXPECT_EQ(exit_status(no_points), 2);
+  EXPECT_EQ(nlohmann::ordered_json::parse(no_points.output)["faults"][0]["field"], "/bonus_value");
 }
 
 TEST_F(ToolTest, WarnsOfAPlatformCertificateThatExpires) {
@@ -123,12 +133,97 @@ TEST_F(ToolTest, WarnsOfAPlatformCertificateThatExpires) {
   EXPECT_TRUE(contains(output, "credited: 30 points")) << output;
 }
 
-TEST_F(ToolTest, DoctorBlamesTheClockThatIsOff) {
-  SandboxOptions options;
+TEST_F(ToolTest, WarnsOfAMerchantCertificateThatExpires) {
+  start();
+  const TemporaryFolder folder;
+  const FakeWechatPay& wechat_pay = sandbox_->wechat_pay();
+  const auto key = read_key(wechat_pay.merchant_key_pem());
+  CertificateOptions options;
+  options.common_name = wechat_pay.credentials().mchid();
+  options.serial_no = wechat_pay.credentials().serial_no();
+  options.not_after = std::chrono::system_clock::now() + std::chrono::hours(24 * 10);
+  const std::string file =
+      folder.write("apiclient_cert.pem", certificate_pem(make_certificate(options, key.get()).get()));
+  const std::string output = tool(commit_ + " --cert-file " + shell_word(file)).output;
+  EXPECT_TRUE(contains(output, "warning: the merchant's certificate ")) << output;
+  EXPECT_TRUE(contains(output, " expires in ")) << output;
+  EXPECT_TRUE(contains(output, "credited: 30 points")) << output;
+}
+
+/// A sandbox whose clock is ahead of this machine's.
+SandboxOptions with_clock_ahead(std::chrono::seconds offset) {
   FakeWechatPayOptions ahead;
-  ahead.clock = [] { return std::chrono::system_clock::now() + std::chrono::seconds(100); };
+  ahead.clock = [offset] { return std::chrono::system_clock::now() + offset; };
+  SandboxOptions options;
   options.wechat_pay = std::make_shared<FakeWechatPay>(ahead);
-  start(options);
+  return options;
+}
+
+TEST_F(ToolTest, WarnsOfAClockThatIsOffBesideTheCredit) {
+  start(with_clock_ahead(std::chrono::seconds(200)));
+  const std::string output = tool(commit_).output;
+  EXPECT_TRUE(contains(output, "credited: 30 points")) << output;
+  EXPECT_TRUE(contains(output, "\nwarning: this machine's clock is ")) << output;
+  EXPECT_TRUE(contains(output, " s behind WeChat Pay's")) << output;
+}
+
+TEST_F(ToolTest, CheckSaysThatItCannotReadOnAndCountsNothing) {
+  const std::string orders = "card_id,code,out_trade_no,mchid,sub_mchid,bonus_value\n1,2,3,4,5,6\n1,2,4,4,5,0\n";
+  const std::string broken = "standard input: cannot be read: Connection reset by peer";
+  const auto check = [&orders](const std::string& arguments) {
+    const FailingInput input(orders);
+    return run(shell_word(WECHATPAY_TOOL) + " check - " + arguments);
+  };
+  const CommandResult text = check("2>&1");
+  EXPECT_EQ(exit_status(text), 2);
+  EXPECT_EQ(text.output, "line 3: bonus_value must be 1 or more (given: 0)\n" + broken + "\n");
+  const CommandResult document = check("--json 2> /dev/null");
+  EXPECT_EQ(exit_status(document), 2);
+  const auto json = nlohmann::ordered_json::parse(document.output);
+  EXPECT_EQ(members(json), "rows orders repeated bad_rows doubtful_rows error");
+  EXPECT_EQ(json.at("rows").size(), 1U);
+  EXPECT_EQ(json.at("orders"), 1);
+  EXPECT_EQ(json.at("error"), broken);
+}
+
+#ifdef WECHATPAY_WITH_POSTGRESQL
+TEST_F(ToolTest, ARelaySaysThatItsEndWaitsForADatabaseThatDoesNotAnswerAndASecondSignalEndsItAtOnce) {
+  start();
+  const int mute = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(mute, reinterpret_cast<const sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(mute, 100), 0);
+  ASSERT_EQ(::getsockname(mute, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const std::string host = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  std::string hosts = host;
+  for (int i = 0; i < 20; ++i) hosts += "," + host;  // 5 s for each
+  const SandboxFiles& files = sandbox_->files();
+  const TemporaryFolder folder;
+  const std::string log = folder.path("log");
+  ToolProcess relay({"relay", "--database", "postgresql://user@" + hosts + "/name", "--origin", sandbox_->origin(),
+                     "--ca-file", files.ca, "--cert-file", files.merchant_certificate, "--key-file", files.merchant_key,
+                     "--public-key-file", files.public_key, "--public-key-id", sandbox_->wechat_pay().public_key_id()},
+                    log);
+  const int connection = ::accept4(mute, nullptr, nullptr, SOCK_CLOEXEC);  // the attempt has begun
+  EXPECT_GE(connection, 0);
+  relay.signal(SIGTERM);
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  const std::string told = "ending: waiting for the attempt to connect to the database, at most 5 s for each address\n";
+  while (!contains(read_text(log), told) && std::chrono::steady_clock::now() < limit) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_TRUE(contains(read_text(log), told)) << read_text(log);
+  EXPECT_EQ(relay.end(SIGTERM), 130);
+  ::close(connection);
+  ::close(mute);
+}
+#endif
+
+TEST_F(ToolTest, DoctorBlamesTheClockThatIsOff) {
+  start(with_clock_ahead(std::chrono::seconds(100)));
   const CommandResult result = tool("doctor");
   EXPECT_TRUE(contains(result.output, "look  clock               -100 s") ||
               contains(result.output, "look  clock               -9"))  // a few seconds later
