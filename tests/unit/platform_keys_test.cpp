@@ -136,6 +136,8 @@ TEST(PlatformKeys, AnnounceWhatTheCallerChoosesUntilItIsRemoved) {
   EXPECT_EQ(keys.announced(), "0A");
   EXPECT_FALSE(keys.announce("0B"));
   EXPECT_EQ(keys.announced(), "0A");
+  EXPECT_FALSE(keys.remove("0B"));
+  EXPECT_EQ(keys.announced(), "0A") << "another key was to be removed";
   EXPECT_TRUE(keys.remove("0A"));
   EXPECT_FALSE(keys.remove("0A"));
   EXPECT_EQ(keys.announced(), id);

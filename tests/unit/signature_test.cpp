@@ -105,6 +105,8 @@ TEST(Base64, DecodesNothingElse) {
     EXPECT_EQ(decode_base64(text), std::nullopt) << text;
   }
   EXPECT_EQ(decode_base64(std::string(1U << 20U, 'A')), std::nullopt);
+  EXPECT_EQ(decode_base64(std::string(65540, 'A')), std::nullopt);
+  EXPECT_EQ(decode_base64(std::string(65536, 'A')), std::string(49152, '\0')) << "the longest that is decoded";
 }
 
 }  // namespace
