@@ -76,6 +76,8 @@ void CurlNetwork::turn() {
     }
     QueuedRequest& request = action.request.front();
     world_.expect(request.deadline <= world_.now(), "queue", "gives a request up before its time");
+    const bool busy = running_at_[host_of(request.http)] >= most_running_;
+    world_.expect(busy || action.fault != TransportFault::no_free_connection, "queue", "misses a place that is free");
     request.complete(action.fault, Outcome::not_sent, action.message);
   }
   in_turn_ = false;
