@@ -30,9 +30,13 @@ nowhere=http://127.0.0.1:1
 https_proxy=$nowhere HTTPS_PROXY=$nowhere all_proxy=$nowhere ALL_PROXY=$nowhere no_proxy=localhost NO_PROXY=localhost \
   TZ=Asia/Shanghai GTEST_SHUFFLE=1 GTEST_REPEAT=2 run_tests gcc-23-sanitized --label-exclude "$others" --parallel 4
 run_tests gcc-23-sanitized --label-regex "$others" --parallel 2
-begin "coverage by lines"
-gcovr -j "$(nproc)" --root . --filter include/ --filter src/ --exclude-unreachable-branches --fail-under-line 95 \
-  build/gcc-23-sanitized | sed -n '/^File/,$p'
+begin "coverage by lines, and by branches where input from outside is read"
+gcovr -j "$(nproc)" --root . --filter include/ --filter src/ --exclude-unreachable-branches --exclude-throw-branches \
+  --fail-under-line 95 --json build/coverage.json --txt - build/gcc-23-sanitized | sed -n '/^File/,$p'
+for folder in src/tool src/testing src/openssl; do
+  echo "-- branches of $folder"
+  gcovr --add-tracefile build/coverage.json --root . --filter "$folder/" --branches --fail-under-branch 90 | grep '^TOTAL'
+done
 
 # Here each source of the tests is compiled by itself, and so must have what it needs.
 unity=OFF build clang-23-threads clang++ 23 -DCMAKE_CXX_FLAGS=-g1 -DWECHATPAY_BONUS_COMMIT_SANITIZE=thread
