@@ -250,7 +250,7 @@ void judge_environment(const std::function<bool(const char*)>& is_set, bool has_
 void judge_commit(const Try& made, bool through_proxy, const CommitResult& result, Findings& findings) {
   const std::string message = result ? std::string() : result.error().message;
   if (!judge_way(made, through_proxy, message, findings)) return;
-  judge_clock(made.answer->clock_offset, findings);
+  judge_clock(made.answer ? made.answer->clock_offset : std::nullopt, findings);
   judge_answer(result, findings);
 }
 

@@ -63,16 +63,19 @@ Result<std::vector<PemText>> read_keys(const std::vector<std::string>& files, co
   return keys;
 }
 
-/// The files of platform keys, which were read before, each with its serial.
-std::vector<PemText> read_platform_keys(const Connection& connection) {
-  auto texts = read_keys(connection.platform_certificate_files, "--platform-cert-file").value();
-  for (PemText& text : texts) {
+/// The platform keys, each with its serial.
+Result<std::vector<PemText>> read_platform_keys(const Connection& connection) {
+  auto texts = read_keys(connection.platform_certificate_files, "--platform-cert-file");
+  if (!texts) return texts;
+  for (PemText& text : *texts) {
     PlatformKeys one;
-    one.add_certificate(text.pem).value();
+    if (auto added = one.add_certificate(text.pem); !added) return std::move(added).error();
     text.name = one.serials().front();
   }
   if (!connection.public_key_file.empty()) {
-    texts.push_back({connection.public_key_id, read_file(connection.public_key_file, "--public-key-file").value()});
+    auto pem = read_file(connection.public_key_file, "--public-key-file");
+    if (!pem) return std::move(pem).error();
+    texts->push_back({connection.public_key_id, *std::move(pem)});
   }
   return texts;
 }
@@ -117,8 +120,10 @@ Result<SignatureVerdict> explain_capture(const ExplainArguments& given) {
     if (body_is_given) answer->body = body;
     const auto keys = given.connection.platform_keys();
     if (!keys) return keys.error();
+    const auto texts = read_platform_keys(given.connection);
+    if (!texts) return texts.error();
     for (PemText& one : merchant) others->push_back(std::move(one));
-    return explain_answer(*answer, *keys, read_platform_keys(given.connection), *others);
+    return explain_answer(*answer, *keys, *texts, *others);
   }
   if (!merchant_is_given)
     return configuration_error("--cert-file is missing: a request is verified with apiclient_cert.pem");
