@@ -33,11 +33,13 @@ constexpr const char* architecture() {
 }  // namespace
 
 const std::string& user_agent() {
-  // Never destroyed: calls may still be in progress while the process exits.
-  const curl_version_info_data& curl = *curl_version_info(CURLVERSION_NOW);
-  static const std::string& text =
-      *new std::string(std::string("wechatpay-bonus-commit/" WECHATPAY_BONUS_COMMIT_VERSION " (") + platform() + "; " +
-                       architecture() + ") libcurl/" + curl.version + " " + curl.ssl_version);
+  // Made once, since libcurl writes its version anew each time. Never destroyed: calls may still be in progress while
+  // the process exits.
+  static const std::string& text = *[] {
+    const curl_version_info_data& curl = *curl_version_info(CURLVERSION_NOW);
+    return new std::string(std::string("wechatpay-bonus-commit/" WECHATPAY_BONUS_COMMIT_VERSION " (") + platform() +
+                           "; " + architecture() + ") libcurl/" + curl.version + " " + curl.ssl_version);
+  }();
   return text;
 }
 
