@@ -38,6 +38,7 @@
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit.hpp"
 #if defined(__cpp_impl_coroutine)
+#include "tests/support/detached.hpp"
 #include "wechatpay/bonus_commit/coroutine.hpp"
 #endif
 #include "wechatpay/bonus_commit/stages/base64.hpp"
@@ -655,17 +656,6 @@ TEST_F(FailuresOfMemory, InABatchAreReportedForTheirOrderOrThrown) {
 }
 
 #if defined(__cpp_impl_coroutine)
-/// A coroutine that destroys itself at its end.
-struct Detached {
-  struct promise_type {
-    Detached get_return_object() { return {}; }
-    std::suspend_never initial_suspend() noexcept { return {}; }
-    std::suspend_never final_suspend() noexcept { return {}; }
-    void return_void() {}
-    void unhandled_exception() { std::terminate(); }
-  };
-};
-
 /// Sets `ended` to the result of the commit. It stays empty if the coroutine threw.
 Detached await_commit(const BonusCommitClient& client, const BonusCommitRequest& request,
                       std::optional<CommitResult>& ended, std::promise<void>& done) {

@@ -4,8 +4,6 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <coroutine>
-#include <exception>
 #include <functional>
 #include <future>
 #include <map>
@@ -15,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/detached.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit.hpp"
 #include "wechatpay/bonus_commit/coroutine.hpp"
@@ -69,18 +68,7 @@ class EndedCalls {
   std::vector<Error> errors_;
 };
 
-/// A coroutine that starts at once and destroys itself at its end.
-struct OwnedByNobody {
-  struct promise_type {
-    OwnedByNobody get_return_object() { return {}; }
-    std::suspend_never initial_suspend() noexcept { return {}; }
-    std::suspend_never final_suspend() noexcept { return {}; }
-    void return_void() {}
-    void unhandled_exception() { std::terminate(); }
-  };
-};
-
-OwnedByNobody await_commits(const BonusCommitClient& client, EndedCalls& results) {
+Detached await_commits(const BonusCommitClient& client, EndedCalls& results) {
   for (int i = 0; i < calls_of_each; ++i) {
     const BonusCommitRequest request = order_of("awaited", i);
     const CommitResult result = co_await client.commit_async(request);

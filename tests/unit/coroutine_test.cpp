@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/detached.hpp"
 #include "tests/support/held_transport.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
@@ -53,17 +54,6 @@ class Task {
 
  private:
   std::coroutine_handle<promise_type> coroutine_;
-};
-
-/// A coroutine that destroys itself at its end, on the thread that runs it then.
-struct Detached {
-  struct promise_type {
-    Detached get_return_object() { return {}; }
-    std::suspend_never initial_suspend() noexcept { return {}; }
-    std::suspend_never final_suspend() noexcept { return {}; }
-    void return_void() {}
-    void unhandled_exception() { std::terminate(); }
-  };
 };
 
 /// A typical event loop: posted functions run on the thread that is in run().
