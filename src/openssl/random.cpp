@@ -10,6 +10,7 @@
 #include "src/openssl/openssl_use.hpp"
 #include "wechatpay/bonus_commit/stages/retry.hpp"
 #include "wechatpay/bonus_commit/stages/signature.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
@@ -27,10 +28,7 @@ Result<std::string> random_nonce() {
   }
   std::string nonce;
   nonce.reserve(2 * random.size());
-  for (const unsigned char byte : random) {
-    nonce += "0123456789ABCDEF"[byte >> 4U];
-    nonce += "0123456789ABCDEF"[byte & 0xFU];
-  }
+  for (const unsigned char byte : random) stages::append_hex(nonce, byte, 2);
   return nonce;
 }
 

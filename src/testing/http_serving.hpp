@@ -19,6 +19,13 @@ inline int bind_port(httplib::Server& http, const std::string& host, int port) {
   return http.bind_to_port(host, port) ? port : -1;
 }
 
+/// The origin of a server at `host`, a name or an IP address without brackets.
+inline std::string origin_at(const std::string& scheme, const std::string& host, int port) {
+  const bool is_v6 = host.find(':') != std::string::npos;
+  std::string origin = scheme + (is_v6 ? "://[" : "://");
+  return origin.append(host).append(is_v6 ? "]:" : ":").append(std::to_string(port));
+}
+
 /// The thread of a server whose port is bound.
 class ServingThread {
  public:

@@ -270,9 +270,7 @@ std::optional<Error> Sandbox::Server::bind() {
   write_files(certificate_pem(Authority::get().certificate.get()));
   // cpp-httplib's queue of 5 would make a burst of connections wait for one second.
   ::listen(listener, 256);
-  const bool v6 = address.find(':') != std::string::npos;
-  origin = v6 ? "https://[" : "https://";
-  origin.append(address).append(v6 ? "]:" : ":").append(std::to_string(port));
+  origin = origin_at("https", address, port);
   return std::nullopt;
 }
 

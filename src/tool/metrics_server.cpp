@@ -68,8 +68,7 @@ bool MetricsServer::Server::listen(const ListeningAddress& address) {
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
   });
   const int port = testing::bind_port(http, address.host, address.port);
-  origin = "http://" + address.host + ":" + std::to_string(port);
-  if (is_v6(address.host)) origin = "http://[" + address.host + "]:" + std::to_string(port);
+  origin = testing::origin_at("http", address.host, port);
   return port > 0;
 }
 

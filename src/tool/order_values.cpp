@@ -297,8 +297,8 @@ std::string shown_value(std::string_view value) {
       return;
     }
     for (const char c : bytes) {
-      const auto byte = static_cast<unsigned char>(c);
-      shown.append("\\x").append(1, "0123456789ABCDEF"[byte >> 4U]).append(1, "0123456789ABCDEF"[byte & 0xFU]);
+      shown += "\\x";
+      append_hex(shown, static_cast<unsigned char>(c), 2);
     }
   });
   return printable(shown, longest_shown);
