@@ -50,9 +50,8 @@ void end_connection() {
   // If a socket is closed with unread data, the connection is reset, which can destroy an answer that was not received
   // yet.
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  const auto has_time = [end] { return std::chrono::steady_clock::now() < end; };
   std::array<char, 16384> dropped{};
-  while (has_time() && ::poll(&socket, 1, 100) >= 0) {
+  while (std::chrono::steady_clock::now() < end && ::poll(&socket, 1, 100) >= 0) {
     if (socket.revents != 0 && ::recv(socket.fd, dropped.data(), dropped.size(), MSG_DONTWAIT) <= 0) return;
   }
 }

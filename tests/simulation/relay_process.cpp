@@ -117,7 +117,7 @@ void Run::round() {
 void Run::finish(RelayEnd end) {
   if (world_.logs()) world_.log("worker " + std::to_string(worker_) + " ends");
   if (end == RelayEnd::stopped) {
-    world_.expect(process_.stopping, "stop", "a worker stops that nobody has asked to");
+    world_.expect(process_.stopping, "stop", "a worker stops without a request to stop");
     for (const auto& [id, live] : relays_.database.tables.live) {
       const bool kept = process_.tokens.count(live.claim) > 0 && process_.claims.count(id) > 0;
       world_.expect(!kept || relays_.auditor.story(id).excused, "stop", "a worker that was stopped keeps a row");

@@ -77,9 +77,8 @@ class Run {
   const std::chrono::hours clocks_apart_;
   const seconds wall_apart_;
   std::chrono::nanoseconds slept_{0};
-  std::chrono::nanoseconds spent_{0};  ///< on slow statements of this round, whose answers all come at its
-                                       ///< end: within a round, the process may not do what others could see
-                                       ///< before it happens
+  std::chrono::nanoseconds spent_{0};  ///< on slow statements of this round. Their answers come together at its end,
+                                       ///< because the rest of the world waits during a round
   Steady busy_until_{};                ///< the process is busy, stopped or asleep until then
   PlatformKeys keys_;
   std::optional<BonusCommitClient> client_;

@@ -318,7 +318,7 @@ TEST(Decryption, SaysThatAFileIsDamagedWhereItsEncryptionCannotBeRead) {
   }
 }
 
-/// `id` with another number at its end, which nobody has assigned.
+/// `id` with another last number, so that it names no algorithm.
 std::string unknown(std::string_view id) { return std::string(id.substr(0, id.size() - 1)) + "\x7D"; }
 
 TEST(Decryption, SaysWhereAnEncryptionIsNotKnown) {
