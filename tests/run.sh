@@ -8,8 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bash cmake/install-dependencies.sh tests
 
-targets="unit_tests coroutine_tests integration_tests failure_tests tool_tests simulation readme_tests program_without_exceptions examples/all" \
-  build gcc-17 g++ 17
+build_tests
 run_tests gcc-17 --label-exclude "soak|database|clients|browser" --parallel 4
 
 echo "The tests passed."

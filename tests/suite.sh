@@ -50,6 +50,12 @@ build() {
   quietly "build/$name/build.log" cmake --build "build/$name" --target ${targets:-all}
 }
 
+# build_tests: builds as gcc-17 what run.sh tests.
+build_tests() {
+  targets="unit_tests coroutine_tests integration_tests failure_tests tool_tests simulation readme_tests
+    program_without_exceptions examples/all" build gcc-17 g++ 17
+}
+
 # skipped NAME: prints the tests that the last run_tests NAME skipped, with the reasons.
 skipped() {
   awk '/: Skipped$/ { getline reason } /^\[  SKIPPED \] .*\([0-9]+ ms\)$/ { print "skipped: " $4 ": " reason }' \
