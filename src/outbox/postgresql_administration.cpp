@@ -65,14 +65,15 @@ CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_pace (
 
 CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_about (key text PRIMARY KEY, value text NOT NULL);
 
--- CREATE INDEX IF NOT EXISTS would lock out INSERTs although the index is there.
+-- CREATE INDEX IF NOT EXISTS would lock out INSERTs although the index is there. The primary key alone has the id:
+-- in a table that it takes for empty, PostgreSQL would look ids up in any index that has one, and read all of it.
 DO $$ BEGIN
   IF to_regclass('wechatpay_bonus_outbox_due') IS NULL THEN
-    CREATE INDEX wechatpay_bonus_outbox_due ON wechatpay_bonus_outbox (due_at, id);
+    CREATE INDEX wechatpay_bonus_outbox_due ON wechatpay_bonus_outbox (due_at);
   END IF;
   IF to_regclass('wechatpay_bonus_outbox_fair') IS NULL THEN
     CREATE INDEX wechatpay_bonus_outbox_fair ON wechatpay_bonus_outbox
-      ((left(mchid, 64) COLLATE "C"), (left(sub_mchid, 64) COLLATE "C"), due_at, id);
+      ((left(mchid, 64) COLLATE "C"), (left(sub_mchid, 64) COLLATE "C"), due_at);
   END IF;
   IF to_regclass('wechatpay_bonus_outbox_done_at') IS NULL THEN
     CREATE INDEX wechatpay_bonus_outbox_done_at ON wechatpay_bonus_outbox_done (done_at);

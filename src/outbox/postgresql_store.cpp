@@ -22,7 +22,7 @@ constexpr const char* claim_begin = R"(picked AS MATERIALIZED (
   SELECT id, due_at FROM wechatpay_bonus_outbox
   WHERE )";
 constexpr const char* claim_oldest = R"(
-  ORDER BY due_at, id LIMIT $2::bigint FOR UPDATE SKIP LOCKED))";
+  ORDER BY due_at LIMIT $2::bigint FOR UPDATE SKIP LOCKED))";
 
 // The expressions are those of the index wechatpay_bonus_outbox_fair: an index cannot hold a text of any length.
 constexpr const char* claim_in_turns_begin = R"(picked AS MATERIALIZED (
@@ -31,7 +31,7 @@ constexpr const char* claim_in_turns_begin = R"(picked AS MATERIALIZED (
     SELECT id, due_at FROM wechatpay_bonus_outbox
     WHERE left(mchid, 64) COLLATE "C" = turn.mchid AND left(sub_mchid, 64) COLLATE "C" = turn.sub_mchid AND )";
 constexpr const char* claim_in_turns = R"(
-    ORDER BY due_at, id LIMIT turn.share FOR UPDATE SKIP LOCKED) p
+    ORDER BY due_at LIMIT turn.share FOR UPDATE SKIP LOCKED) p
   LIMIT $2::bigint))";
 
 // The ORDER BY of the last subquery makes the planner search the index for each merchant.
@@ -223,7 +223,7 @@ std::vector<Row> PostgresqlStore::take(const Claim& claim) {
 
 std::vector<Merchant> PostgresqlStore::merchants_due(const Claim& claim) {
   std::vector<Merchant> merchants;
-  for (const auto& line : session_->query(merchants_begin + due_of(claim) + " ORDER BY due_at, id LIMIT 1)")) {
+  for (const auto& line : session_->query(merchants_begin + due_of(claim) + " ORDER BY due_at LIMIT 1)")) {
     merchants.push_back({line.at(0), line.at(1)});
   }
   return merchants;

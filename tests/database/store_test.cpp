@@ -630,29 +630,38 @@ TEST_F(PostgresqlOutboxTest, NoMoreRowsAreReadThanTheBatchHasWhereTheTableWasEmp
   execute("DELETE FROM wechatpay_bonus_outbox;");
   execute("VACUUM wechatpay_bonus_outbox;");
   insert(3000);
-  const std::string read =
+  const std::string rows_read =
       "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'wechatpay_bonus_outbox'";
-  const int before = number(read);
-  {
-    const auto store = this->store();
-    const auto rows = store->claim(claim_of(64));
-    ASSERT_EQ(rows.size(), 64U);
-    std::vector<HeldRow> held;
-    std::vector<Settlement> settlements;
-    for (const Row& row : rows) {
-      held.push_back({row.id, "token"});
-      settlements.push_back(settlement_of(row, "token", row.id % 2 == 0 ? Fate::done : Fate::wait));
+  const std::string index_pages_read =
+      "SELECT sum(idx_blks_hit + idx_blks_read) FROM pg_statio_user_indexes WHERE relname = 'wechatpay_bonus_outbox'";
+  Claim oldest = claim_of(64);
+  Claim in_turns = claim_of(64);
+  in_turns.turns = turns({{"1900000109", 64}});
+  for (const Claim& claim : {oldest, in_turns}) {
+    const int rows_before = number(rows_read);
+    const int pages_before = number(index_pages_read);
+    {
+      const auto store = this->store();
+      const auto rows = store->claim(claim);
+      ASSERT_EQ(rows.size(), 64U);
+      std::vector<HeldRow> held;
+      std::vector<Settlement> settlements;
+      for (const Row& row : rows) {
+        held.push_back({row.id, "token"});
+        settlements.push_back(settlement_of(row, "token", row.id % 2 == 0 ? Fate::done : Fate::wait));
+      }
+      EXPECT_EQ(store->renew(held, std::chrono::seconds(90)).size(), 64U);
+      const Settled settled = store->settle(settlements);
+      EXPECT_EQ(settled.done + settled.back, 64U);
     }
-    EXPECT_EQ(store->renew(held, std::chrono::seconds(90)).size(), 64U);
-    const Settled settled = store->settle(settlements);
-    EXPECT_EQ(settled.done + settled.back, 64U);
+    ASSERT_TRUE(becomes([this] {  // a session adds what it has read when it ends
+      return number(
+                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+                 "pg_backend_pid() AND backend_type = 'client backend'") == 1;
+    }));
+    EXPECT_LT(number(rows_read) - rows_before, 1000) << claim.turns.size();
+    EXPECT_LT(number(index_pages_read) - pages_before, 3000) << claim.turns.size();
   }
-  ASSERT_TRUE(becomes([this] {  // a session adds what it has read when it ends
-    return number(
-               "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
-               "pg_backend_pid()") == 1;
-  }));
-  EXPECT_LT(number(read) - before, 1000);
 }
 
 INSTANTIATE_TEST_SUITE_P(Databases, OutboxTest, ::testing::ValuesIn(servers()), server_name);
