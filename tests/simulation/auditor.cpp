@@ -206,9 +206,7 @@ void Auditor::told(const CallEvent& event) {
 /// Each hook is called once for what it tells of.
 void Auditor::check_hooks(unsigned number) const {
   const Call& call = calls_[number];
-  const bool never_began = call.place && call.tries.empty();  // its batch was stopped
-  const bool told = call.told_ends == (call.client.tells_calls ? 1 : 0) || never_began;
-  require(told, "hooks", number, "is not told to on_call");
+  require(call.told_ends == (call.client.tells_calls ? 1 : 0), "hooks", number, "is not told to on_call");
   if (!call.client.tells_tries || call.client.odd_user || call.unheard) return;
   const auto is_ended = [](const Sent& each) { return each.ended; };
   const auto ended = std::count_if(call.tries.begin(), call.tries.end(), is_ended);

@@ -368,7 +368,16 @@ TEST_F(BatchOfCommits, WaitsForTheEndOfAHaltAfterA429) {
 }
 
 TEST_F(BatchOfCommits, HandsOverWhatWaitedForItsPlaceWhenItIsStopped) {
-  const auto limited = limited_client(0.001);
+  int told = 0;
+  ClientOptions options;
+  options.rate_limit = {0.001, 1};
+  options.hooks.on_call = [&told](const CallEvent& event) {
+    if (event.result) return;
+    EXPECT_EQ(event.result.error().kind, ErrorKind::rate_limited);
+    EXPECT_EQ(event.tries, 0);
+    EXPECT_EQ(event.out_trade_no, std::to_string(++told + 1));
+  };
+  const auto limited = client(options);
   BatchOptions batch_options;
   batch_options.max_in_flight = 4;
   const StopSource stop;
@@ -383,6 +392,7 @@ TEST_F(BatchOfCommits, HandsOverWhatWaitedForItsPlaceWhenItIsStopped) {
   EXPECT_TRUE(summary.stopped);
   EXPECT_EQ(summary.credited, 1U);
   EXPECT_EQ(rate_limited, given_ - 1) << "none is lost";
+  EXPECT_EQ(told, rate_limited);
 }
 
 TEST_F(BatchOfCommits, WakesForAStopWhileItWaitsForItsPlace) {

@@ -99,14 +99,14 @@ class Batch {
         continue;
       }
       if (!wait_for_rate_limit()) {
-        end_without_a_place(request);
+        end_before_it_began(request, stopped_while_waiting());
         continue;
       }
       BonusCommitClient::Callback done;
       try {
         done = [this, request](const CommitResult& result) { end(request, result); };
       } catch (const std::bad_alloc&) {
-        end(request, out_of_memory(Outcome::not_sent));
+        end_before_it_began(request, out_of_memory(Outcome::not_sent));
         continue;
       }
       client_.begin(*request, std::move(done), {}, true, nullptr);
@@ -165,16 +165,22 @@ class Batch {
     }
   }
 
-  void end_without_a_place(const Request& request) noexcept {
+  static Error stopped_while_waiting() noexcept {
     try {
       Error error = rate_limited();
       error.message =
           "not sent: the batch was stopped while this waited for ClientOptions::rate_limit, or for the "
           "end of the pause after a 429";
-      end(request, std::move(error));
+      return error;
     } catch (const std::bad_alloc&) {
-      end(request, out_of_memory(Outcome::not_sent));
+      return out_of_memory(Outcome::not_sent);
     }
+  }
+
+  void end_before_it_began(const Request& request, const CommitResult& result) noexcept {
+    const Hooks& hooks = client_.open_->core->setup()->options.hooks;
+    if (hooks.on_call) run_users_code([&] { hooks.on_call({request->out_trade_no, result, 0, {}}); });
+    end(request, result);
   }
 
   /// Call with the lock held. Whether no more commits may start.
