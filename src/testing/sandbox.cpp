@@ -38,7 +38,9 @@ namespace fs = std::filesystem;
 
 /// Creates a new folder in the system's temporary folder, which only its owner may access.
 std::string make_folder() {
-  std::string path = (fs::temp_directory_path() / "wechatpay-sandbox-XXXXXX").string();
+  std::error_code failed;
+  std::string path = (fs::temp_directory_path(failed) / "wechatpay-sandbox-XXXXXX").string();
+  if (failed) throw fs::filesystem_error("the environment variable TMPDIR does not name a folder", failed);
   if (::mkdtemp(path.data()) == nullptr) {
     throw fs::filesystem_error("no fresh folder", path, {errno, std::generic_category()});
   }

@@ -348,7 +348,7 @@ TEST(SandboxStart, WithoutAFolderMakesOneForItsOwnerAloneAndRemovesIt) {
   const TestEnvironment nowhere{{"TMPDIR", parent.path("none").c_str()}};
   const std::string message = refusal_of({});
   EXPECT_EQ(message.rfind("the sandbox could not start: ", 0), 0U) << message;
-  EXPECT_TRUE(contains(message, "No such file or directory")) << message;
+  EXPECT_TRUE(contains(message, "TMPDIR does not name a folder: No such file or directory")) << message;
 }
 
 TEST_F(SandboxServer, TakesNoLengthAsNoBody) {
