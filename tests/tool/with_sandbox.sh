@@ -5,8 +5,13 @@ folder=$(mktemp -d)
 server=
 trap 'stop; rm -rf "$folder"' EXIT
 fail() { echo "FAILED: $*" >&2; exit 1; }
+# Waits for its end: a second signal, which it gets when the test ends, would stop it while it writes its coverage.
 stop() {
-  [ -z "$server" ] || kill "$server" 2> /dev/null || true
+  [ -z "$server" ] || {
+    kill "$server" || true
+    exec 3<&-  # it need not wait for a reader of its output
+    wait "$server" || true
+  } 2> /dev/null
   server=
 }
 mkfifo "$folder/output"
