@@ -12,11 +12,15 @@ namespace {
 
 using nlohmann::json;
 
-/// A JSON string. Throws nlohmann's type_error if `text` is not UTF-8.
-std::string json_string(const std::string& text) {
+/// Appends a JSON string. Throws nlohmann's type_error if `text` is not UTF-8.
+void append_string(std::string& body, const std::string& text) {
   const bool plain =
       std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
-  return plain ? '"' + text + '"' : json(text).dump();
+  if (plain) {
+    body.append(1, '"').append(text).append(1, '"');
+  } else {
+    body.append(json(text).dump());
+  }
 }
 
 }  // namespace
@@ -24,12 +28,10 @@ std::string json_string(const std::string& text) {
 Result<std::string> serialize(const BonusCommitRequest& request) {
   try {
     std::string body;
-    body.reserve(256);  // enough for all allowed values, except in scripts with three bytes per character
-    body.append("{\"out_trade_no\":").append(json_string(request.out_trade_no));
-    if (request.merchant_mode != MerchantMode::partner) body.append(",\"mchid\":").append(json_string(request.mchid));
-    if (request.merchant_mode != MerchantMode::direct) {
-      body.append(",\"sub_mchid\":").append(json_string(request.sub_mchid));
-    }
+    body.reserve(request.out_trade_no.size() + request.mchid.size() + request.sub_mchid.size() + 80);
+    append_string(body.append("{\"out_trade_no\":"), request.out_trade_no);
+    if (request.merchant_mode != MerchantMode::partner) append_string(body.append(",\"mchid\":"), request.mchid);
+    if (request.merchant_mode != MerchantMode::direct) append_string(body.append(",\"sub_mchid\":"), request.sub_mchid);
     body.append(",\"bonus_value\":").append(std::to_string(request.bonus_value)).append(1, '}');
     return body;
   } catch (const json::type_error&) {

@@ -61,6 +61,17 @@ TEST(Serialize, RefusesInvalidUtf8WithTheFieldsName) {
   EXPECT_TRUE(contains(body.error().message, "/out_trade_no")) << body.error().message;
 }
 
+// Each call keeps both while it waits.
+TEST(Serialize, TakesHardlyMoreMemoryThanTheBody) {
+  const std::string body = serialize(seed_request()).value();
+  EXPECT_LT(body.capacity(), body.size() + 32);
+}
+
+TEST(RequestPath, TakesHardlyMoreMemoryThanThePath) {
+  const std::string path = request_path(seed_request());
+  EXPECT_LT(path.capacity(), path.size() + 32);
+}
+
 TEST(RequestPath, IsTheSeedsPath) { EXPECT_EQ(request_path(seed_request()), seed_path); }
 
 TEST(RequestPath, EncodesAllButTheUnreservedCharacters) {

@@ -72,6 +72,16 @@ TEST(Authorization, CarriesTheSignersOwnErrorAndOutcome) {
   EXPECT_EQ(value.error().message, "the HSM is locked");
 }
 
+TEST(Authorization, TakesHardlyMoreMemoryThanTheValue) {
+  class Unused final : public Signer {
+    Result<std::string> sign(std::string_view) const override { return std::string(); }
+  };
+  const auto credentials = Credentials::from_signer("1900000001", "ABCDEF", std::make_shared<Unused>());
+  const SignedParts parts{"POST", seed_path, 1554208460, "593BEC0C930BF1AFEB40B4A08C8FB242", seed_body};
+  const std::string value = authorization(credentials.value(), parts, std::string(344, 's'));
+  EXPECT_LT(value.capacity(), value.size() + 32);
+}
+
 TEST(RandomNonce, Is32CharactersAndNeverTheSame) {
   std::set<std::string> seen;
   for (int i = 0; i < 1000; ++i) {

@@ -78,7 +78,7 @@ WECHATPAY_BONUS_COMMIT_DECL void BonusCommitClient::begin(const BonusCommitReque
   } catch (const std::bad_alloc&) {
     return refuse(stages::out_of_memory(Outcome::not_sent));
   }
-  call->start(request, has_place);
+  call->start(request, options.stop, has_place);
 }
 
 WECHATPAY_BONUS_COMMIT_DECL void BonusCommitClient::commit_async(const BonusCommitRequest& request, Callback done,

@@ -91,7 +91,7 @@ WECHATPAY_BONUS_COMMIT_DECL std::optional<CommitResult> CommitAttempts::conclude
   notify(next);
   if (next.again) {
     sent_ = now.steady + next.pause;
-    error_ = std::move(result).error();
+    error_ = std::make_unique<Error>(std::move(result).error());
     return std::nullopt;
   }
   if (!result) finish(result.error(), next.why_not);
@@ -100,7 +100,7 @@ WECHATPAY_BONUS_COMMIT_DECL std::optional<CommitResult> CommitAttempts::conclude
 
 WECHATPAY_BONUS_COMMIT_DECL CommitStep CommitAttempts::next_try(Moment now) {
   if (options_.stop.stop_requested()) {
-    cancel(error_);
+    cancel(*error_);
     return without_next_try("cancelled");
   }
   if (left(now) <= milliseconds(0)) return without_next_try("the deadline passed before the next try was signed");
@@ -108,8 +108,8 @@ WECHATPAY_BONUS_COMMIT_DECL CommitStep CommitAttempts::next_try(Moment now) {
 }
 
 WECHATPAY_BONUS_COMMIT_DECL CommitResult CommitAttempts::without_next_try(std::string_view why) {
-  finish(error_, why);
-  return std::move(error_);
+  finish(*error_, why);
+  return std::move(*error_);
 }
 
 WECHATPAY_BONUS_COMMIT_DECL CommitResult CommitAttempts::too_late() {
@@ -201,7 +201,7 @@ WECHATPAY_BONUS_COMMIT_DECL HttpRequest CommitAttempts::request(std::string auth
   request.origin = tries_.back().origin;
   request.path = path_;
   request.body = body_;
-  request.headers.reserve(6);
+  request.headers.reserve(options.accept_language.empty() ? 5 : 6);
   request.headers.push_back({"Authorization", std::move(authorization)});
   request.headers.push_back({"Accept", "application/json"});
   request.headers.push_back({"Content-Type", "application/json"});

@@ -103,14 +103,13 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
       : core_(std::move(core)),
         waiting_(promise != nullptr && promise->works ? promise : nullptr),
         stop_(promise != nullptr ? promise->stop : StopSource()),
-        users_stop_(options.stop),
         attempts_(core_->setup(), core_->credentials(), {options.timeout, stop_.get_token()}),
         done_(std::move(done)) {}
   CommitCall(const CommitCall&) = delete;
   CommitCall& operator=(const CommitCall&) = delete;
 
-  /// Starts the call. With `has_place`, the rate limit has already been applied.
-  void start(const BonusCommitRequest& request, bool has_place) noexcept;
+  /// Starts the call, which `users_stop` ends. With `has_place`, the rate limit has already been applied.
+  void start(const BonusCommitRequest& request, const StopToken& users_stop, bool has_place) noexcept;
 
   /// Asks the transport to end the call, since the client is being destroyed.
   void ask_to_stop() noexcept;
@@ -127,7 +126,8 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
 
   /// Represents the pending answer to one request. If it is destroyed without an answer, the call ends.
   struct Reply {
-    Reply(std::shared_ptr<CommitCall> call_, int number_) : call(std::move(call_)), number(number_) {}
+    Reply(std::shared_ptr<CommitCall> call_, int number_, std::optional<Result<HttpResponse>>& response_)
+        : call(std::move(call_)), number(number_), response(response_) {}
     Reply(const Reply&) = delete;
     Reply& operator=(const Reply&) = delete;
     ~Reply() { call->drop(number); }
@@ -135,7 +135,7 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
     const std::shared_ptr<CommitCall> call;
     const int number;
     std::atomic<std::thread::id> sender{std::this_thread::get_id()};  ///< the thread that is in Transport::send()
-    std::optional<Result<HttpResponse>> response;  ///< the response, if it came during Transport::send()
+    std::optional<Result<HttpResponse>>& response;                    ///< that thread's; set if it came during send()
   };
 
   /// Represents a task that signs and sends the next try.
@@ -165,10 +165,9 @@ class CommitCall : public std::enable_shared_from_this<CommitCall> {
   std::chrono::milliseconds duration() const noexcept;
 
   const std::shared_ptr<ClientCore> core_;
-  const std::shared_ptr<CommitPromise> waiting_;  ///< set if a commit() waits and runs tasks
-  const StopSource stop_;                         ///< the transport has its token
-  StopToken users_stop_;
-  std::optional<StopCallback<Forward>> forward_;  ///< from the user's stop to stop_
+  const std::shared_ptr<CommitPromise> waiting_;    ///< set if a commit() waits and runs tasks
+  const StopSource stop_;                           ///< the transport has its token
+  std::unique_ptr<StopCallback<Forward>> forward_;  ///< from the user's stop, if there is one, to stop_
   CommitAttempts attempts_;
   Callback done_;
   std::string out_trade_no_;

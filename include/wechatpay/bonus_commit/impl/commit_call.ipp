@@ -138,13 +138,14 @@ WECHATPAY_BONUS_COMMIT_DECL milliseconds CommitCall::duration() const noexcept {
   return duration;
 }
 
-WECHATPAY_BONUS_COMMIT_DECL void CommitCall::start(const BonusCommitRequest& request, bool has_place) noexcept {
+WECHATPAY_BONUS_COMMIT_DECL void CommitCall::start(const BonusCommitRequest& request, const StopToken& users_stop,
+                                                   bool has_place) noexcept {
   const ClientCore::Visit visit(*core_);
   run_users_code([&] { out_trade_no_ = request.out_trade_no; });  // if memory runs out, hooks get an empty one
   run([&](Moment present) -> std::optional<CommitStep> {
     core_->add(shared_from_this());
     started_ = present.steady;
-    forward_.emplace(users_stop_, Forward{stop_});
+    if (users_stop.stop_possible()) forward_ = std::make_unique<StopCallback<Forward>>(users_stop, Forward{stop_});
     return attempts_.begin(request, present, has_place);
   });
 }
@@ -185,11 +186,12 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::run(const FirstStep& first_step) no
 /// Hands `next` to the transport. Returns the response if it came before send() returned; then this thread has the
 /// turn. Otherwise the thread that delivers the response continues.
 WECHATPAY_BONUS_COMMIT_DECL std::optional<Result<HttpResponse>> CommitCall::send(SignedTry next) {
-  const auto reply = std::make_shared<Reply>(shared_from_this(), number_ + 1);
-  Transport::Completion completion = [reply](Result<HttpResponse> response) {
+  std::optional<Result<HttpResponse>> response;
+  const auto reply = std::make_shared<Reply>(shared_from_this(), number_ + 1, response);
+  Transport::Completion completion = [reply](Result<HttpResponse> arrived) {
     const auto kept = reply;  // NOLINT(performance-unnecessary-copy-initialization): the transport, and this function
                               // with it, may be destroyed before arrive() returns
-    kept->call->arrive(*kept, std::move(response));
+    kept->call->arrive(*kept, std::move(arrived));
   };
   ++number_;
   attempts_.hand_over();
@@ -209,7 +211,7 @@ WECHATPAY_BONUS_COMMIT_DECL std::optional<Result<HttpResponse>> CommitCall::send
     if (take_turn(reply->number)) throw;
   }
   reply->sender = std::thread::id();
-  return std::move(reply->response);
+  return response;
 }
 
 /// On any thread: receives the transport's answer. Only the first answer to a request counts.

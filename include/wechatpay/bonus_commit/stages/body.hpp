@@ -35,10 +35,12 @@ inline std::string percent_encode(std::string_view value) {
 
 /// The path as it is signed and sent.
 inline std::string request_path(const BonusCommitRequest& request) {
+  const std::string card_id = percent_encode(request.card_id);
+  const std::string code = percent_encode(request.code);
   std::string path;
-  path.reserve(128);
-  path.append("/v3/marketing/membercard-open/cards/").append(percent_encode(request.card_id));
-  path.append("/codes/").append(percent_encode(request.code)).append("/bonus/commit");
+  path.reserve(card_id.size() + code.size() + 56);
+  path.append("/v3/marketing/membercard-open/cards/").append(card_id);
+  path.append("/codes/").append(code).append("/bonus/commit");
   return path;
 }
 

@@ -144,7 +144,7 @@ class CommitAttempts {
   std::int64_t timestamp_ = 0;
   std::string signatures_;  ///< of all tries, separated by line breaks
   std::vector<Try> tries_;
-  Error error_;  ///< of the latest try, if another try follows
+  std::unique_ptr<Error> error_;  ///< of the latest try, if another try follows
   Latest latest_ = Latest::ended;
   Outcome outcome_ = Outcome::not_sent;  ///< of all tries so far
   bool stale_connection_ = false;        ///< a try met a stale connection; it is not counted

@@ -2,6 +2,7 @@
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_SIGNATURE_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_SIGNATURE_HPP
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -45,18 +46,20 @@ inline std::string signing_message(const SignedParts& parts) {
 
 /// Whether a text is a valid `nonce_str`: 32 letters and digits.
 inline bool is_nonce(std::string_view text) noexcept {
-  constexpr std::string_view allowed = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-  return text.size() == 32 && text.find_first_not_of(allowed) == std::string_view::npos;
+  return text.size() == 32 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+         });
 }
 
 /// What is wrong with a Signer's result; empty if it may be the signature of an RSA key of 2048 to 8192 bits.
 inline std::string fault_of_signature(std::string_view signature) {
   constexpr std::string_view of_text = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/=-_: \r\n";
-  const std::string gave = "the Signer gave " + std::to_string(signature.size()) + " bytes";
-  const std::string wanted = ": it must give the signature's raw bytes, 256 for a key of 2048 bits, not Base64 or hex";
-  if (signature.size() < 256 || signature.size() > 1024) return gave + wanted;
-  const bool is_text = signature.size() != 256 && signature.find_first_not_of(of_text) == std::string_view::npos;
-  return is_text ? gave + " of text" + wanted : std::string();
+  const bool of_size = signature.size() >= 256 && signature.size() <= 1024;
+  const bool is_text =
+      of_size && signature.size() != 256 && signature.find_first_not_of(of_text) == std::string_view::npos;
+  if (of_size && !is_text) return {};
+  return "the Signer gave " + std::to_string(signature.size()) + (is_text ? " bytes of text" : " bytes") +
+         ": it must give the signature's raw bytes, 256 for a key of 2048 bits, not Base64 or hex";
 }
 
 /// The signature of the five lines in Base64. An error has the kind `signing_failed`; nothing was sent.
@@ -65,7 +68,8 @@ WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> sign(const Credentials& creden
 /// The value of the Authorization header with `signature`, the result of sign() for the same parts.
 inline std::string authorization(const Credentials& credentials, const SignedParts& parts, std::string_view signature) {
   std::string value;
-  value.reserve(600);
+  value.reserve(authorization_scheme.size() + credentials.mchid().size() + parts.nonce_str.size() + signature.size() +
+                credentials.serial_no().size() + 75);
   value.append(authorization_scheme);
   value.append(" mchid=\"").append(credentials.mchid());
   value.append("\",nonce_str=\"").append(parts.nonce_str);
