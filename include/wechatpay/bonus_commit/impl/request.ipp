@@ -4,6 +4,7 @@
 #include "wechatpay/bonus_commit/request.hpp"
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,15 +18,15 @@ WECHATPAY_BONUS_COMMIT_DECL std::vector<Fault> BonusCommitRequest::check() const
   const auto add = [&faults](std::vector<Fault> found) {
     for (Fault& fault : found) faults.push_back(std::move(fault));
   };
-  const auto check_id = [&](std::string field, const std::string& id, bool wanted, const char* fitting_without,
+  const auto check_id = [&](std::string_view field, const std::string& id, bool wanted, const char* fitting_without,
                             const char* fitting_with) {
     if (wanted && id.empty()) {
-      add({{std::move(field), "", "is missing; " + std::string(fitting_without), "body"}});
+      add({{std::string(field), "", "is missing; " + std::string(fitting_without), "body"}});
     } else if (wanted) {
-      add(stages::check_mchid(std::move(field), id));
+      add(stages::check_mchid(field, id));
     } else if (!id.empty()) {
       const std::string mode(to_string(merchant_mode));
-      add({{std::move(field), stages::printable(id, 64),
+      add({{std::string(field), stages::printable(id, 64),
             "must not be given with MerchantMode::" + mode + "; " + fitting_with, "body"}});
     }
   };

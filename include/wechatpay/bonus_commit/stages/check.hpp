@@ -18,7 +18,7 @@ namespace stages {
 /// @{
 
 /// The fault of one text field; empty if there is none. Reports at most one, the most important.
-inline std::vector<Fault> check_text(std::string field, std::string_view value, std::string location) {
+inline std::vector<Fault> check_text(std::string_view field, std::string_view value, std::string_view location) {
   constexpr std::size_t most = 32;
   std::size_t characters = 0;
   std::string issue = value.empty() ? "must not be empty" : "";
@@ -41,7 +41,7 @@ inline std::vector<Fault> check_text(std::string field, std::string_view value, 
     issue = "must not be a dot segment: it would change the path";
   }
   if (issue.empty()) return {};
-  return {{std::move(field), printable(value, 2 * most), std::move(issue), std::move(location)}};
+  return {{std::string(field), printable(value, 2 * most), std::move(issue), std::string(location)}};
 }
 
 /// Why a text is not a merchant id (1 to 32 ASCII digits); empty if it is one. Begins with a verb and does not quote
@@ -71,11 +71,11 @@ inline std::string mchid_fault(std::string_view id) {
 }
 
 /// The fault of one merchant id of the body; at most one.
-inline std::vector<Fault> check_mchid(std::string field, std::string_view value) {
+inline std::vector<Fault> check_mchid(std::string_view field, std::string_view value) {
   auto faults = check_text(field, value, "body");
   if (!faults.empty()) return faults;
   if (std::string issue = mchid_fault(value); !issue.empty()) {
-    faults.push_back({std::move(field), printable(value, 64), std::move(issue), "body"});
+    faults.push_back({std::string(field), printable(value, 64), std::move(issue), "body"});
   }
   return faults;
 }

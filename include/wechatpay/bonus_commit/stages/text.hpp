@@ -2,6 +2,7 @@
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_TEXT_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_TEXT_HPP
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -103,6 +104,8 @@ inline std::string upper_case(std::string_view text) {
 /// bytes that are not UTF-8, and characters that are invisible or change how others are displayed (is_invisible())
 /// become `\xNN`, so the reader sees exactly what the text contains.
 inline std::string printable(std::string_view text, std::size_t most = 200) {
+  const auto plain = [](char c) { return c >= ' ' && c <= '~'; };
+  if (text.size() <= most && std::all_of(text.begin(), text.end(), plain)) return std::string(text);
   std::string out;
   out.reserve(text.size() < most ? text.size() : most);
   for (std::size_t count = 0; !text.empty(); ++count) {
@@ -132,6 +135,7 @@ inline std::string without_signatures(std::string_view text) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
            escapes.find(c) != std::string_view::npos;
   };
+  if (text.size() < 100) return std::string(text);
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
