@@ -12,7 +12,7 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-/// Thread-safe.
+/// Thread-safe. Whoever calls set() or lend() owns it, too.
 struct CommitPromise {
   StopSource stop;     ///< the call's stop source
   bool works = false;  ///< the waiting thread also runs the call's tasks; set before the call begins
@@ -31,15 +31,17 @@ struct CommitPromise {
       const std::lock_guard<std::mutex> lock(mutex);
       result.emplace(std::move(given));
       call = std::move(listener);
-      ended.notify_all();
     }
+    ended.notify_all();  // without the lock, for which a thread that wakes would have to wait
     if (call) call();
   }
 
   /// Lets the thread in wait_and_work() run `given`.
   void lend(MoveOnlyFunction<void()> given) {
-    const std::lock_guard<std::mutex> lock(mutex);
-    task = std::move(given);
+    {
+      const std::lock_guard<std::mutex> lock(mutex);
+      task = std::move(given);
+    }
     ended.notify_all();
   }
 
