@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/client.hpp"
@@ -125,6 +127,121 @@ TEST(Redaction, KeepsJsonJson) {
   const std::string digits(20, '7');
   EXPECT_EQ(json_without_pieces("{\"n\":" + digits + "}", digits), "\"[redacted]\"");
   EXPECT_EQ(json_without_pieces("", signature), "");
+}
+
+/// The message of an error after redact().
+std::string redacted(const std::string& message, const std::string& signatures) {
+  Error error;
+  error.message = message;
+  redact(error, signatures);
+  return error.message;
+}
+
+/// A second signature, sent by an earlier try. It has the same pairs of characters in another order.
+const std::string earlier_signature(signature.rbegin(), signature.rend());
+const std::string both_signatures = earlier_signature + "\n" + signature + "\n";
+
+TEST(Redaction, RemovesAnyPieceOfEightCharactersFromAnErrorAndNoneOfSeven) {
+  for (const std::string& sent : {earlier_signature, signature}) {
+    for (std::size_t at = 0; at + 8 <= sent.size(); ++at) {
+      const std::string piece = sent.substr(at, 8);
+      EXPECT_EQ(redacted("(" + piece + ")", both_signatures), "([redacted])") << piece;
+      EXPECT_EQ(redacted(piece, both_signatures), "[redacted]");
+      EXPECT_EQ(redacted("(" + piece.substr(1) + ")", both_signatures), "(" + piece.substr(1) + ")");
+    }
+  }
+}
+
+TEST(Redaction, TakesTheEndOfOneSignatureAndTheBeginningOfTheNextForNoPiece) {
+  const std::string across = earlier_signature.substr(337) + signature.substr(0, 7);
+  EXPECT_EQ(redacted(across, both_signatures), across);
+}
+
+TEST(Redaction, RemovesPiecesOfEightCharactersWhateverIsBetweenThem) {
+  const auto find_between = [](std::string_view characters) {
+    return signature.substr(signature.find_first_of(characters, 4) - 4, 8);
+  };
+  const std::string with_plus = find_between("+");
+  const std::string with_slash = find_between("/");
+  for (const char* between :
+       {" ", "\n", "\t",   "\r\n  ", "\"",     "\", \"", "'",   ",",     "-",      "_",     "-\n",
+        ".", "参", "\x80", "<br>",   "< br >", "&nbsp;", "\\n", "\\x0A", "%0D%0A", "%250A", "&lt;br&gt;"}) {
+    for (const std::string& piece : {signature.substr(0, 8), with_plus, with_slash, signature.substr(336)}) {
+      EXPECT_EQ(redacted("(" + wrapped(piece, 1, between) + ")", both_signatures), "([redacted])") << between;
+      EXPECT_EQ(redacted("(" + wrapped(piece, 3, between) + ")", both_signatures), "([redacted])") << between;
+    }
+  }
+  for (const char* plus :
+       {"-", "%2B", "%2b", "%252B", "&#43;", "&#x2B;", "&plus;", "&amp;plus;", "\\+", "\\u002B", "\\x2B"}) {
+    EXPECT_EQ(redacted("(" + replaced(with_plus, "+", plus) + ")", both_signatures), "([redacted])") << plus;
+  }
+  for (const char* slash :
+       {"_", "%2F", "%2f", "%252F", "&#47;", "&#x2f;", "&sol;", "\\/", "\\\\\\/", "\\u002f", "\\x2f"}) {
+    EXPECT_EQ(redacted("(" + replaced(with_slash, "/", slash) + ")", both_signatures), "([redacted])") << slash;
+  }
+}
+
+TEST(Redaction, SearchesNoUsualTextForPieces) {
+  const CharacterPairs pairs(both_signatures);
+  for (const char* text :
+       {"WeChat Pay answered 400 PARAM_ERROR: 参数错误 (/bonus_value: must be positive, given: 0)",
+        "the answer is not WeChat Pay's: it has no Wechatpay-Signature",
+        "no answer within 10000 ms; Request-ID 08CFCBF1930610C20518C6B5C05520DC9A012898E905-269546525",
+        R"({"field":"/bonus_value","value":"0","issue":"must be positive","location":"body"})"}) {
+    EXPECT_FALSE(may_repeat_piece(text, pairs)) << text;
+  }
+}
+
+/// Texts in which pieces of both signatures, what can be between their characters, and other characters alternate.
+class MadeText {
+ public:
+  std::string next() {
+    std::string text;
+    const bool has_escapes = below(4) == 0;
+    for (std::size_t parts = 1 + below(8); parts > 0; --parts) text += part(has_escapes);
+    return text;
+  }
+
+ private:
+  std::size_t below(std::size_t count) { return random_() % count; }
+
+  std::string between(bool has_escapes) {
+    static const std::vector<std::string> plain = {"",     "",  "",  " ",  "\n", "\"", ",",
+                                                   "', '", "-", "_", "--", ">",  "参", "\xFF"};
+    static const std::vector<std::string> escapes = {"<br>", "<",   "%0A", "%",       "&nbsp;",
+                                                     "&",    "\\n", "\\",  "\\u000a", "&lt;p&gt;"};
+    const auto& all = has_escapes && below(2) == 0 ? escapes : plain;
+    return all[below(all.size())];
+  }
+
+  std::string part(bool has_escapes) {
+    if (below(4) == 0) return std::string(1, static_cast<char>(1 + below(255))) + between(has_escapes);
+    std::string piece = both_signatures.substr(below(both_signatures.size()), 1 + below(12));
+    if (below(4) == 0) piece = replaced(replaced(piece, "+", "-"), "/", "_");
+    if (has_escapes && below(2) == 0) piece = replaced(replaced(piece, "+", "%2B"), "/", "\\/");
+    if (below(3) == 0) piece = wrapped(piece, 1 + below(4), between(has_escapes));
+    return piece + between(has_escapes);
+  }
+
+  std::mt19937 random_{20240805};
+};
+
+TEST(Redaction, OfAnErrorRemovesWhatASearchOfEachTextFinds) {
+  const CharacterPairs pairs(both_signatures);
+  MadeText texts;
+  int clean = 0;
+  int found_without_escapes = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const std::string text = texts.next();
+    const bool may_repeat = may_repeat_piece(text, pairs);
+    const bool repeats = !pieces_of_signatures(text, both_signatures).empty();
+    ASSERT_TRUE(may_repeat || !repeats) << text;
+    ASSERT_EQ(redacted(text, both_signatures), without_pieces(text, both_signatures)) << text;
+    clean += may_repeat ? 0 : 1;
+    found_without_escapes += repeats && text.find_first_of("%&\\<") == std::string::npos ? 1 : 0;
+  }
+  EXPECT_GT(clean, 200);
+  EXPECT_GT(found_without_escapes, 200);
 }
 
 /// The places where a server can put a piece of the request's signature.

@@ -108,22 +108,28 @@ struct ReadingOfPieces {
   bool url_alphabet{};  ///< - and _ mean + and /; otherwise they separate pieces, like other punctuation
 };
 
+/// The Base64 character that `c` means; 0 if it is none, so that it separates pieces.
+constexpr char base64_character(char c, bool url_alphabet) noexcept {
+  if (url_alphabet && c == '-') return '+';
+  if (url_alphabet && c == '_') return '/';
+  const bool base64 =
+      (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '+' || c == '/' || c == '=';
+  return base64 ? c : '\0';
+}
+
 /// The positions in `written` of all Base64 characters, and those characters joined.
 inline std::pair<std::vector<std::size_t>, std::string> base64_row(const std::vector<WrittenCharacter>& written,
                                                                    ReadingOfPieces reading) {
   std::vector<std::size_t> places;
   std::string row;
   for (std::size_t i = 0; i < written.size(); ++i) {
-    char c = written[i].value;
-    if (c == '<' && reading.through_tags) {
+    if (written[i].value == '<' && reading.through_tags) {
       std::size_t end = i;
       while (end < written.size() && end - i < 100 && written[end].value != '>') ++end;
       if (end < written.size() && written[end].value == '>') i = end;
       continue;
     }
-    if (reading.url_alphabet && (c == '-' || c == '_')) c = c == '-' ? '+' : '/';
-    if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '+' || c == '/' ||
-        c == '=') {
+    if (const char c = base64_character(written[i].value, reading.url_alphabet); c != '\0') {
       places.push_back(i);
       row += c;
     }
@@ -140,10 +146,13 @@ class CharacterPairs {
     for (std::size_t i = 1; i < text.size(); ++i) pairs_.set(index(text[i - 1], text[i]));
   }
 
+  /// Whether the text contains `a` followed by `b`.
+  bool has(char a, char b) const { return pairs_.test(index(a, b)); }
+
   /// Whether the text may contain `piece`.
   bool may_hold(std::string_view piece) const {
     for (std::size_t i = 1; i < piece.size(); ++i) {
-      if (!pairs_.test(index(piece[i - 1], piece[i]))) return false;
+      if (!has(piece[i - 1], piece[i])) return false;
     }
     return true;
   }
@@ -158,6 +167,30 @@ class CharacterPairs {
   std::bitset<values * values> pairs_;
 };
 
+/// The number of characters of the shortest piece of a signature that is removed.
+inline constexpr std::size_t shortest_piece = 8;
+
+/// Whether `text` may repeat a piece of the signatures whose pairs are `pairs`. Usually false, without a decoded copy
+/// of the text. Always true for a text that may contain escapes or tags.
+inline bool may_repeat_piece(std::string_view text, const CharacterPairs& pairs) {
+  const auto has = [text](char c) { return text.find(c) != std::string_view::npos; };
+  if (has('%') || has('&') || has('\\') || has('<')) return true;
+  const bool has_url_alphabet = has('-') || has('_');
+  for (const bool url_alphabet : {false, true}) {
+    if (url_alphabet && !has_url_alphabet) continue;
+    std::size_t run = 0;  // the latest Base64 characters of which each pair is in the signatures
+    char last = '\0';
+    for (const char each : text) {
+      const char c = base64_character(each, url_alphabet);
+      if (c == '\0') continue;
+      run = pairs.has(last, c) ? run + 1 : 1;
+      if (run == shortest_piece) return true;
+      last = c;
+    }
+  }
+  return false;
+}
+
 /// A run of characters in a text that belong to a piece of a signature. Characters that wrap the signature are between
 /// runs.
 using SignaturePiece = std::vector<WrittenCharacter>;
@@ -166,9 +199,8 @@ using SignaturePiece = std::vector<WrittenCharacter>;
 /// characters. It finds pieces with tags, white space, quotes or commas between their characters, and pieces that are
 /// escaped.
 inline std::vector<SignaturePiece> pieces_of_signatures(std::string_view text, std::string_view signatures) {
-  constexpr std::size_t shortest = 8;
   std::vector<SignaturePiece> pieces;
-  if (signatures.size() < shortest || text.size() < shortest) return pieces;
+  if (signatures.size() < shortest_piece || text.size() < shortest_piece) return pieces;
   enum Mark : char { none, first, further };
   const std::vector<WrittenCharacter> written = undo_escapes(text);
   std::vector<Mark> marks(written.size(), none);
@@ -184,11 +216,11 @@ inline std::vector<SignaturePiece> pieces_of_signatures(std::string_view text, s
     // Such a reading finds the same pieces as a plain one.
     if ((reading.through_tags && !has_tags) || (reading.url_alphabet && !has_url_alphabet)) continue;
     const auto [places, row] = base64_row(written, reading);
-    for (std::size_t i = 0; i + shortest <= row.size(); ++i) {
-      const std::string_view piece = std::string_view(row).substr(i, shortest);
+    for (std::size_t i = 0; i + shortest_piece <= row.size(); ++i) {
+      const std::string_view piece = std::string_view(row).substr(i, shortest_piece);
       if (!pairs.may_hold(piece) || signatures.find(piece) == std::string_view::npos) continue;
       if (marks[places[i]] == none) marks[places[i]] = first;
-      for (std::size_t j = i + 1; j < i + shortest; ++j) marks[places[j]] = further;
+      for (std::size_t j = i + 1; j < i + shortest_piece; ++j) marks[places[j]] = further;
     }
   }
   for (std::size_t i = 0; i < written.size(); ++i) {
@@ -239,7 +271,10 @@ inline std::string json_without_pieces(std::string_view json, std::string_view s
 
 /// Removes `signatures` from every text of `error`, including its tries.
 inline void redact(Error& error, std::string_view signatures) {
-  const auto clean = [signatures](std::string& text) { text = without_pieces(text, signatures); };
+  const CharacterPairs pairs(signatures);
+  const auto clean = [&](std::string& text) {
+    if (may_repeat_piece(text, pairs)) text = without_pieces(text, signatures);
+  };
   clean(error.message);
   for (Fault& fault : error.faults) {
     for (std::string* text : {&fault.field, &fault.value, &fault.issue, &fault.location}) clean(*text);
@@ -247,7 +282,8 @@ inline void redact(Error& error, std::string_view signatures) {
   for (Try& one : error.tries) {
     if (!one.answer) continue;
     for (std::string* text : {&one.answer->code, &one.answer->message, &one.answer->request_id}) clean(*text);
-    one.answer->detail = json_without_pieces(one.answer->detail, signatures);
+    std::string& detail = one.answer->detail;
+    if (may_repeat_piece(detail, pairs)) detail = json_without_pieces(detail, signatures);
   }
 }
 
