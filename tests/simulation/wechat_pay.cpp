@@ -179,8 +179,8 @@ void WechatPay::sign(HttpResponse& response, const HttpRequest& request, Signed 
   std::string fresh = hex(++nonces_, 32);
   const std::string message = stages::verification_message(timestamp, fresh, response.body);
   std::string signature = stages::encode_base64(*keys_[key].signer->sign(message));
-  if (how == Signed::wrongly) signature[100] = signature[100] == 'A' ? 'B' : 'A';
-  if (how == Signed::not_in_base64) signature[100] = '*';
+  if (how == Signed::wrongly) signature[10] = signature[10] == 'A' ? 'B' : 'A';
+  if (how == Signed::not_in_base64) signature[10] = '*';
   if (how == Signed::as_a_probe) signature.insert(0, "WECHATPAY/SIGNTEST/");
   headers.push_back({"Wechatpay-Timestamp", std::move(timestamp)});
   headers.push_back({"Wechatpay-Nonce", std::move(fresh)});
