@@ -17,11 +17,17 @@ using outbox::HeldRow;
 using outbox::Merchant;
 using outbox::Settlement;
 
+namespace {
+
+DatabaseError cut() { return {"the connection was cut", "57P01", true}; }
+
+}  // namespace
+
 /// One connection. A statement may have no effect, or an effect without an answer; after that the connection is broken.
 class SimulatedStore final : public outbox::Store {
  public:
   SimulatedStore(Database& database, StoreUse use)
-      : database_(database), use_(std::move(use)), generation_(database.generation_) {}
+      : database_(database), use_(std::move(use)), generation_(database.generation_), cuts_(use_.process.cuts) {}
 
   void open(const outbox::Owner& /*owner*/) override {
     statement([] { return 0; });
@@ -88,6 +94,7 @@ class SimulatedStore final : public outbox::Store {
   std::invoke_result_t<const Work&> statement(const Work& work) {
     note_time();
     database_.check_connection(generation_, use_.now());
+    if (use_.process.cuts != cuts_) throw cut();
     const Database::Mishap mishap = database_.next_mishap();
     if (mishap == Database::Mishap::before) fail();
     auto result = work();
@@ -205,6 +212,7 @@ class SimulatedStore final : public outbox::Store {
   Database& database_;
   const StoreUse use_;
   unsigned generation_;
+  const unsigned cuts_;  ///< of the process, when it connected
   bool waits_for_rate_ = false;
 };
 
@@ -234,7 +242,7 @@ Database::Mishap Database::next_mishap() const {
 
 void Database::check_connection(unsigned generation, Steady moment) const {
   if (moment < down_until_) throw DatabaseError("the server is down", "57P03", true);
-  if (generation != generation_) throw DatabaseError("the connection was cut", "57P01", true);
+  if (generation != generation_) throw cut();
 }
 
 void Database::go_down(std::chrono::nanoseconds time) {

@@ -42,6 +42,7 @@ struct Process {
   int failures = 0;                              ///< in a row
   bool proved = false;                           ///< a call was answered, and fewer than 20 in a row have failed since
   std::optional<Steady> failing_since{};         ///< of statements
+  unsigned cuts = 0;                             ///< how often the database has ended its connection
   bool stopping = false;
   bool gone = false;
 };

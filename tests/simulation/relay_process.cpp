@@ -85,11 +85,7 @@ void Run::make_relay() {
   relay_ = std::make_unique<Relay>(relays_.options, open, *client_, say, time);
 }
 
-Result<std::string> Run::nonce() {
-  char text[40];
-  const int size = std::snprintf(text, sizeof text, "%08X%024X", number_, ++nonces_);
-  return std::string(text, static_cast<std::size_t>(size));
-}
+Result<std::string> Run::nonce() { return hex(number_, 8) + hex(++nonces_, 24); }
 
 void Run::wake(Steady at) {
   at = std::max(at, now());
@@ -156,6 +152,11 @@ void Run::pause(std::chrono::nanoseconds time, bool sleeps) {
   if (sleeps) slept_ += time;
 }
 
+void Run::lose_connection() {
+  relays_.auditor.excuse(process_);
+  ++process_.cuts;
+}
+
 void Run::note_call(const CallEvent& event) {
   if (event.tries > 0) relays_.auditor.ended(process_, Auditor::number_of(event.out_trade_no), event.result);
 }
@@ -172,7 +173,7 @@ void Run::send(HttpRequest request, const SendOptions& options, Transport::Compl
   const auto live = relays_.database.tables.live.find(id);
   milliseconds lease_left{0};
   if (live != relays_.database.tables.live.end() && process_.tokens.count(live->second.claim) > 0) {
-    const auto left = live->second.due - relays_.database.time_at(now());
+    const auto left = live->second.due - relays_.database.time_at(now() + spent_);
     lease_left = std::chrono::duration_cast<milliseconds>(left);
   }
   relays_.auditor.sent(process_, order, lease_left, relays_.client_options.deadline);

@@ -35,6 +35,9 @@ class Run {
   /// clock stops, too.
   void pause(std::chrono::nanoseconds time, bool sleeps);
 
+  /// The database has ended its connection, for instance while its machine slept.
+  void lose_connection();
+
   bool gone() const { return process_.gone; }
 
   void send(HttpRequest request, const SendOptions& options, Transport::Completion done);

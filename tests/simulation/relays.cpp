@@ -76,14 +76,23 @@ void RelayWorld::insert_orders(seconds window) {
 void RelayWorld::plan_fault(seconds window) {
   Tape& tape = world.tape;
   const std::uint32_t worker = tape.below(8);
-  const auto moment = milliseconds(window) * tape.below(1000) / 1000;
+  // At any time, or at the beginning, when rows may wait in the workers' queues.
+  const auto moment = milliseconds(tape.one_of({window, seconds(3)})) * tape.below(1000) / 1000;
   milliseconds time = options.lease * tape.one_of({1, 2, 3, 5}) / 3;
   time += milliseconds(tape.below(1000));
-  switch (tape.below(9)) {
+  const std::uint32_t fault = tape.below(9);
+  switch (fault) {
     case 0: return world.after(moment, [this, worker] { run_of(worker).crash(); });
     case 1: return world.after(moment, [this, worker] { run_of(worker).stop(); });
-    case 2: return world.after(moment, [this, worker, time] { run_of(worker).pause(time, false); });
-    case 3: return world.after(moment, [this, worker, time] { run_of(worker).pause(time, true); });
+    case 2:
+    case 3: {
+      const bool sleeps = fault == 3;
+      const bool cut = tape.chance(500);
+      return world.after(moment, [this, worker, time, sleeps, cut] {
+        run_of(worker).pause(time, sleeps);
+        if (cut) run_of(worker).lose_connection();
+      });
+    }
     case 4: return world.after(moment, [this, time] { database.go_down(time); });
     case 5: return world.after(moment, [this] { database.fail_over(); });
     case 6: {

@@ -28,10 +28,14 @@ Manners draw_manners(Tape& tape) {
 
 }  // namespace
 
+bool has_relays(Tape& tape) {
+  constexpr std::uint32_t one_in = 16;
+  return tape.below(one_in) == one_in - 1;
+}
+
 void run(Tape& tape, Finding& finding, Figures& figures, bool logs) {
-  constexpr std::uint32_t relays_one_in = 16;
   World world(tape, finding, logs);
-  if (tape.below(relays_one_in) == relays_one_in - 1) return run_relays(world, figures);
+  if (has_relays(tape)) return run_relays(world, figures);
   Auditor auditor(world);
   const bool real_keys = tape.below(1000) == 999;
   WechatPay wechat_pay(world, auditor, real_keys);

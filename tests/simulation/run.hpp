@@ -10,6 +10,9 @@
 
 namespace wechatpay::bonus_commit::simulation {
 
+/// Whether the world has workers of the relay, which is its first choice.
+bool has_relays(Tape& tape);
+
 /// Runs a world to its end, and adds to the figures. Ends the process if an invariant does not hold.
 void run(Tape& tape, Finding& finding, Figures& figures, bool logs);
 

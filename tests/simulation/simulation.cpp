@@ -7,6 +7,7 @@
 #include <ctime>
 #include <exception>
 #include <random>
+#include <stdexcept>
 #include <string>
 
 #include "tests/simulation/run.hpp"
@@ -19,8 +20,10 @@ using RealClock = std::chrono::steady_clock;
 
 constexpr const char* usage =
     "simulation [--seed SEED] [--worlds COUNT | --seconds COUNT | --calls COUNT] [--shrink SECONDS]\n"
+    "           [--only relays]\n"
     "  runs worlds with the seeds SEED, SEED + 1 … until there were so many worlds, seconds or calls; a random SEED\n"
-    "  where none is given; what fails is made simpler for so many seconds, usually 20, and its log is shown\n"
+    "  where none is given; what fails is made simpler for so many seconds, usually 20, and its log is shown;\n"
+    "  with --only, just those of these worlds that have workers of the relay\n"
     "simulation --show SEED\n"
     "  runs one world, with a log of all that happens in it\n";
 
@@ -31,6 +34,7 @@ struct Arguments {
   long seconds = 0;
   long shrinking = 20;
   bool shows = false;
+  bool only_relays = false;
 };
 
 Arguments parse(int count, char** values) {
@@ -39,6 +43,11 @@ Arguments parse(int count, char** values) {
   arguments.seed = device();
   for (int i = 1; i + 1 < count; i += 2) {
     const std::string name = values[i];
+    if (name == "--only") {
+      if (std::string(values[i + 1]) != "relays") throw std::invalid_argument("--only " + std::string(values[i + 1]));
+      arguments.only_relays = true;
+      continue;
+    }
     const std::uint64_t value = std::stoull(values[i + 1]);
     if (name == "--seed" || name == "--show") arguments.seed = value;
     if (name == "--show") arguments.shows = true;
@@ -86,6 +95,11 @@ void run_world(Shared& shared, bool logs) {
   (figures.relay_worlds > relay_worlds ? figures.relay_seconds : figures.seconds) += cpu_seconds() - begun;
 }
 
+bool has_relays(Shared& shared) {
+  Tape tape(shared.seed, shared.recording);
+  return has_relays(tape);
+}
+
 void run_worlds(Shared& shared, const Arguments& arguments) {
   constexpr unsigned most_seconds_of_a_world = 50;  // a tenth of a second is enough unless a world hangs
   const auto until = RealClock::now() + std::chrono::seconds(arguments.seconds);
@@ -97,6 +111,7 @@ void run_worlds(Shared& shared, const Arguments& arguments) {
   for (std::uint64_t worlds = 0; !over(worlds); ++worlds) {
     ::alarm(most_seconds_of_a_world);
     shared.seed = arguments.seed + worlds;
+    if (arguments.only_relays && !has_relays(shared)) continue;
     run_world(shared, arguments.shows);
   }
 }
