@@ -43,7 +43,7 @@ struct Sizes {
 
   static Sizes of(const Arguments& arguments) {
     if (arguments.brief) return {1, 500, 1000, 20, 20, 1};
-    return {7, 20000, 1000000, 1000, 10000, 5};
+    return {7, 20000, 1000000, 1000, 20000, 5};
   }
 };
 
