@@ -214,12 +214,26 @@ void Relay::hand_back(const Held& held, std::chrono::milliseconds pause, const s
   add(std::move(settlement));
 }
 
-void Relay::hand_back_queue() {
-  for (const std::uint64_t call : queue_) {
-    hand_back(release(call), std::chrono::milliseconds(0));
-  }
-  queue_.clear();
+/// Releases the queued rows that `which` selects.
+std::vector<Relay::Held> Relay::take_queued(const Which& which) {
+  const auto first =
+      std::stable_partition(queue_.begin(), queue_.end(), [&](std::uint64_t call) { return !which(held_.at(call)); });
+  std::vector<Held> taken;
+  for (auto call = first; call != queue_.end(); ++call) taken.push_back(release(*call));
+  queue_.erase(first, queue_.end());
+  return taken;
 }
+
+void Relay::hand_back_queued(const Which& which) {
+  for (const Held& held : take_queued(which)) hand_back(held, std::chrono::milliseconds(0));
+}
+
+void Relay::hand_back_queue() {
+  hand_back_queued([](const Held&) { return true; });
+}
+
+/// The claims of these rows are lost.
+void Relay::drop_queued(const Which& which) { count({}, take_queued(which).size()); }
 
 Relay::Held Relay::release(std::uint64_t call) {
   auto held = held_.extract(call);

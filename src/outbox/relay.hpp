@@ -99,6 +99,8 @@ class Relay {
     bool started = false;
   };
 
+  using Which = std::function<bool(const Held&)>;
+
   struct HeldMerchant {
     Clock::time_point until;
     bool doubted = false;  ///< WeChat Pay refused its id, not a permission
@@ -127,13 +129,16 @@ class Relay {
   std::vector<Row> claim_rows(Claim& claim);
   void take_rows(std::vector<Row> rows, const std::string& token, Lease::Clock::time_point begin);
   void leave_suspect_alone();
-  void hand_back_queue();
   void database_failed(const DatabaseError& error);
 
   Clock::time_point now() const { return time_.now(); }
   void set_store(std::unique_ptr<Store> store);
 
   Held release(std::uint64_t call);
+  std::vector<Held> take_queued(const Which& which);
+  void hand_back_queued(const Which& which);
+  void hand_back_queue();
+  void drop_queued(const Which& which);
   void start_calls();
   bool may_start(const Held& held) const;
   void start(std::uint64_t call);
@@ -164,7 +169,8 @@ class Relay {
   bool stop_noticed_ = false;     ///< any statement in progress began after the stop request
 
   // The rest is used by run()'s thread only.
-  bool can_settle_ = false;  ///< a result was written since the last connect
+  bool can_settle_ = false;       ///< a result was written since the last connect
+  bool claims_doubtful_ = false;  ///< no lease was renewed since a connection was lost
   std::map<std::uint64_t, Held> held_;
   std::deque<std::uint64_t> queue_;  ///< the held rows whose calls have not started
   std::size_t suspects_held_ = 0;

@@ -51,6 +51,7 @@ void Relay::use_database() {
 void Relay::database_failed(const DatabaseError& error) {
   set_store(nullptr);
   can_settle_ = false;
+  claims_doubtful_ = true;
   ++metrics_.database_errors[error.state()];
   if (!metrics_.database_failing_since) metrics_.database_failing_since = now();
   const std::string state = error.state().empty() ? "" : " (" + error.state() + ")";
@@ -127,37 +128,26 @@ Settled Relay::write_refused(const Settlement& refused, const DatabaseError& err
 /// Hands back other rows of the orders whose results have just been written: their claims were made before that.
 void Relay::forget(const std::set<std::string>& written_orders) {
   for (const std::string& order : written_orders) orders_called_.erase(order);
-  const auto repeats = [&](std::uint64_t call) {
-    return written_orders.count(order_key(held_.at(call).row.order)) > 0;
-  };
-  const auto first = std::stable_partition(queue_.begin(), queue_.end(), [&](auto call) { return !repeats(call); });
-  for (auto call = first; call != queue_.end(); ++call) {
-    hand_back(release(*call), std::chrono::milliseconds(0));
-  }
-  queue_.erase(first, queue_.end());
+  hand_back_queued([&](const Held& held) { return written_orders.count(order_key(held.row.order)) > 0; });
 }
 
-/// Renews the leases of all held rows when the first one is due. Lost rows whose calls have not started are dropped.
+/// Renews the leases of all held rows when the first one is due. After a new connection it does so at once: after a
+/// failover, the database may have lost claims. Lost rows whose calls have not started are dropped.
 void Relay::renew() {
   const auto begin = time_.lease_now();
-  const bool due = std::any_of(held_.begin(), held_.end(),
-                               [begin](const auto& held) { return begin >= held.second.lease.renewal(); });
+  const bool due = std::any_of(held_.begin(), held_.end(), [&](const auto& held) {
+    return claims_doubtful_ || begin >= held.second.lease.renewal();
+  });
+  claims_doubtful_ = false;
   if (!due) return;
   std::vector<HeldRow> rows;
   for (const auto& [call, held] : held_) rows.push_back({held.row.id, held.token});
   const auto renewed = store_->renew(rows, options_.lease);
   std::set<std::pair<std::int64_t, std::string>> ours;
   for (const HeldRow& row : renewed) ours.emplace(row.id, row.token);
-  std::set<std::uint64_t> lost;
-  for (auto& [call, held] : held_) {
-    held.lease = Lease(begin, options_.lease);  // so that a lost row with a started call is not checked again at once
-    if (!held.started && ours.count({held.row.id, held.token}) == 0) lost.insert(call);
-  }
-  count({}, lost.size());
-  for (const std::uint64_t call : lost) release(call);
-  queue_.erase(
-      std::remove_if(queue_.begin(), queue_.end(), [&lost](std::uint64_t call) { return lost.count(call) > 0; }),
-      queue_.end());
+  // A lost row with a started call is not checked again at once.
+  for (auto& [call, held] : held_) held.lease = Lease(begin, options_.lease);
+  drop_queued([&](const Held& held) { return ours.count({held.row.id, held.token}) == 0; });
 }
 
 /// How many rows may be claimed now; 0: none.
@@ -228,6 +218,10 @@ void Relay::look_for_resume() {
 
 void Relay::take_rows(std::vector<Row> rows, const std::string& token, Lease::Clock::time_point begin) {
   const auto claimed_at = now();
+  std::set<std::int64_t> ids;
+  for (const Row& row : rows) ids.insert(row.id);
+  // A row that is held may be claimed again if the database has lost the claim, or if its clock was set.
+  drop_queued([&](const Held& held) { return ids.count(held.row.id) > 0; });
   for (Row& row : rows) {
     if (auto dead = dead_before_call(row, token)) {
       add(*std::move(dead));
@@ -246,10 +240,8 @@ void Relay::leave_suspect_alone() {
   const auto suspect =
       std::find_if(queue_.begin(), queue_.end(), [this](std::uint64_t call) { return is_suspect(held_.at(call).row); });
   if (suspect == queue_.end()) return;
-  const std::uint64_t alone = *suspect;
-  queue_.erase(suspect);
-  hand_back_queue();
-  queue_ = {alone};
+  const std::int64_t alone = held_.at(*suspect).row.id;
+  hand_back_queued([alone](const Held& held) { return held.row.id != alone; });
 }
 
 }  // namespace wechatpay::bonus_commit::outbox

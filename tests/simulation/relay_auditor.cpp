@@ -27,7 +27,7 @@ void RelayAuditor::excuse_all() {
 
 void RelayAuditor::claimed(Process& process, const outbox::Row& row, const std::string& token) {
   require(!process.stopping, "stop", row.id, "is claimed after the worker was told to stop");
-  process.claims[row.id] = token;
+  process.claims[row.id] = stories_.at(row.id).claim = token;
   process.tokens.insert(token);
 }
 
@@ -73,7 +73,7 @@ void RelayAuditor::ended(Process& process, unsigned order, const CommitResult& r
   const bool refused = !result && result.error().outcome == Outcome::refused && result.error().verified();
   process.ended[order] = {result ? CallEnd::credited : refused ? CallEnd::refused : CallEnd::other, call.mapped()};
   const std::int64_t id = held(process, order);
-  if (result && id != 0) stories_.at(id).credited = true;
+  if (result && id != 0 && stories_.at(id).claim == process.claims.at(id)) stories_.at(id).credited = true;
   switch (outbox::meaning_of(result)) {
     case outbox::Meaning::credited:
     case outbox::Meaning::refused:

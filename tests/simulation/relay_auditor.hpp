@@ -22,9 +22,10 @@ struct RowStory {
   bool poison = false;    ///< each call for it crashes the worker
   bool cursed = false;    ///< the database refuses to write its result
   bool twin = false;      ///< there is another row of the same order
-  bool credited = false;  ///< a worker has its receipt
+  bool credited = false;  ///< the worker that claimed it last has its receipt
   bool excused = false;   ///< a fault happened while a worker held it, so that it may be called again
   bool lost = false;      ///< its insertion was lost in a failover
+  std::string claim{};    ///< the token of the latest claim
 };
 
 /// How a worker's latest call for an order has ended.

@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "relay_options.hpp"
@@ -47,6 +48,7 @@ struct Tables {
   int renewals = 0;
   bool refuses_rate = false;
   std::function<void()> during_claim = [] {};
+  bool connection_cut = false;  ///< the next statement finds this out
 };
 
 class MemoryStore : public Store {
@@ -56,6 +58,7 @@ class MemoryStore : public Store {
   void open(const Owner&) override {}
 
   std::vector<Row> claim(const Claim& claim) override {
+    check_connection();
     ++tables_.claims;
     tables_.during_claim();
     std::vector<Row> claimed;
@@ -88,6 +91,7 @@ class MemoryStore : public Store {
   }
 
   std::vector<HeldRow> renew(const std::vector<HeldRow>& rows, milliseconds lease) override {
+    check_connection();
     ++tables_.renewals;
     std::vector<HeldRow> held;
     for (const HeldRow& row : rows) {
@@ -100,6 +104,7 @@ class MemoryStore : public Store {
   }
 
   Settled settle(const std::vector<Settlement>& settlements) override {
+    check_connection();
     Settled settled;
     for (const Settlement& one : settlements) {
       const auto stored = find(one.id, one.token);
@@ -126,6 +131,10 @@ class MemoryStore : public Store {
  private:
   static Merchant merchant_of(const StoredRow& stored) { return {stored.row.order.mchid, stored.row.order.sub_mchid}; }
 
+  void check_connection() {
+    if (std::exchange(tables_.connection_cut, false)) throw DatabaseError("the connection was cut", "57P01", true);
+  }
+
   std::vector<StoredRow>::iterator find(std::int64_t id, const std::string& token) {
     return std::find_if(tables_.rows.begin(), tables_.rows.end(),
                         [&](const StoredRow& one) { return one.row.id == id && one.claim == token; });
@@ -133,6 +142,28 @@ class MemoryStore : public Store {
 
   World& world_;
   Tables& tables_;
+};
+
+/// Answers at once, or has the answers wait.
+class LateTransport final : public Transport {
+ public:
+  explicit LateTransport(std::function<Result<HttpResponse>(const HttpRequest&)> answer) : answer_(std::move(answer)) {}
+
+  void send(HttpRequest request, SendOptions, Completion done) override {
+    auto answer = answer_(request);
+    if (!late) return done(std::move(answer));
+    waiting_.push_back([done = std::move(done), answer = std::move(answer)] { done(answer); });
+  }
+
+  void answer_waiting() {
+    for (const auto& waiting : std::exchange(waiting_, {})) waiting();
+  }
+
+  bool late = false;
+
+ private:
+  std::function<Result<HttpResponse>(const HttpRequest&)> answer_;
+  std::vector<std::function<void()>> waiting_;
 };
 
 class OutboxRelay : public ::testing::Test {
@@ -159,7 +190,12 @@ class OutboxRelay : public ::testing::Test {
     client_options.retry.max_tries = 1;
     client_options.steady_clock = [this] { return steady_now(); };
     const ClientFixture fixture(client_options);
-    fixture.transport().otherwise([&](const HttpRequest& request) { return answer_(fixture, request); });
+    const auto transport =
+        std::make_shared<LateTransport>([&](const HttpRequest& request) { return answer_(fixture, request); });
+    transport_ = transport.get();
+    const FakeWechatPay& wechat_pay = fixture.wechat_pay();
+    const auto client = BonusCommitClient::create(wechat_pay.credentials(), wechat_pay.platform_keys(), transport,
+                                                  std::move(client_options));
     RelayTime time;
     time.now = [this] { return steady_now(); };
     time.lease_now = [this] { return Lease::Clock::time_point(hours(1) + world_.now); };
@@ -168,12 +204,34 @@ class OutboxRelay : public ::testing::Test {
       if (so()) running_->request_stop();
       const auto pause = std::chrono::duration_cast<milliseconds>(moment - steady_now()) + milliseconds(1);
       world_.now += std::max(pause, milliseconds(1));
+      if (!transport_->late) transport_->answer_waiting();
     };
     Relay relay(
-        options_, [this] { return std::make_unique<MemoryStore>(world_, tables_); }, fixture.client(),
+        options_, [this] { return std::make_unique<MemoryStore>(world_, tables_); }, client.value(),
         [this](const std::string& line) { log_ += line + "\n"; }, time);
     running_ = &relay;
     return relay.run();
+  }
+
+  /// Runs a relay that has 16 calls under way and 8 rows in its queue when `lose` is called for each of the 8.
+  RelayEnd run_until_claims_are_lost(const std::function<void(StoredRow&)>& lose) {
+    insert(25);  // the first call shows that the database accepts results
+    answer_ = [this](const ClientFixture& fixture, const HttpRequest& request) {
+      ++calls_[request.body];
+      if (calls_.size() == 2) transport_->late = true;
+      return fixture.wechat_pay().answer(request);
+    };
+    milliseconds lost{0};
+    return run_until([&, lost]() mutable {
+      if (lost == milliseconds(0) && calls_.size() == 17) {
+        lost = world_.now;
+        for (StoredRow& stored : tables_.rows) {
+          if (stored.row.id > 17) lose(stored);
+        }
+      }
+      if (lost > milliseconds(0) && world_.now > lost + seconds(2)) transport_->late = false;
+      return tables_.rows.empty() || world_.now > hours(3);
+    });
   }
 
   using Answer = std::function<Result<HttpResponse>(const ClientFixture&, const HttpRequest&)>;
@@ -186,8 +244,10 @@ class OutboxRelay : public ::testing::Test {
     return options;
   }();
   Relay* running_ = nullptr;
-  Metrics running_metrics_;  ///< the last ones while it was running
+  LateTransport* transport_ = nullptr;  ///< of the one that is running
+  Metrics running_metrics_;             ///< the last ones while it was running
   std::string log_;
+  std::map<std::string, int> calls_;  ///< how many have this body
   Answer answer_ = [](const ClientFixture& fixture, const HttpRequest& request) {
     return fixture.wechat_pay().answer(request);
   };
@@ -312,6 +372,25 @@ TEST_F(OutboxRelay, AMachineThatSleptCallsNoRowBeforeItKnowsThatItIsItsOwn) {
   EXPECT_EQ(tables_.done, 21U) << log_;
   EXPECT_EQ(calls_without_lease, 0) << "its leases ended while it slept";
   EXPECT_GT(tables_.renewals, renewals);
+}
+
+TEST_F(OutboxRelay, AfterAFailoverThatLostClaimsNoRowOfAnotherWorkerIsCalled) {
+  EXPECT_EQ(run_until_claims_are_lost([this](StoredRow& stored) {
+              stored.claim = "another worker's";
+              stored.due = world_.now + seconds(90);
+              tables_.connection_cut = true;
+            }),
+            RelayEnd::stopped)
+      << log_;
+  EXPECT_EQ(tables_.done, 25U) << log_;
+  for (const auto& [body, times] : calls_) EXPECT_EQ(times, 1) << body;
+}
+
+TEST_F(OutboxRelay, ARowThatIsClaimedAgainWhileItIsQueuedIsCalledOnce) {
+  const auto as_if_the_clock_was_set = [this](StoredRow& stored) { stored.due = world_.now; };
+  EXPECT_EQ(run_until_claims_are_lost(as_if_the_clock_was_set), RelayEnd::stopped) << log_;
+  EXPECT_EQ(tables_.done, 25U) << log_;
+  for (const auto& [body, times] : calls_) EXPECT_EQ(times, 1) << body;
 }
 
 TEST_F(OutboxRelay, AMerchantWhoseRowsAreLockedHoldsUpNoOther) {
