@@ -19,6 +19,8 @@ git ls-files '*.sh' .ci/run | xargs shellcheck --external-sources --source-path=
 begin "spelling"  # an SQLite keyword, and words that the tests misspell on purpose
 git ls-files '*.md' '*.cpp' '*.hpp' '*.ipp' '*.sh' '*.txt' '*.cmake' '*.1' | grep -v '^tests/package/exported_symbols.txt$' |
   xargs codespell --ignore-words-list=iif,comit,chekc,fo,keypair
+begin "breaks that the simulation must find"
+python3 tests/simulation/breaks.py --check
 
 # Each test by itself, twice in a row: it needs no test before it, and leaves nothing behind that it trips over. This
 # uses the build of run.sh, without sanitizers, in which tests are quick.
