@@ -4,6 +4,7 @@
 
 #include "src/openssl/certificate.hpp"
 #include "src/openssl/key_file.hpp"
+#include "src/openssl/key_text.hpp"
 #include "src/openssl/p12.hpp"
 #include "src/openssl/pem.hpp"
 #include "src/openssl/rsa.hpp"
@@ -23,23 +24,20 @@ std::string serial_no_fault(std::string_view serial_no) {
   constexpr std::size_t longest = 40;  // 20 bytes (RFC 5280, 4.1.2.2)
   constexpr std::string_view digits = "0123456789";
   constexpr std::string_view hex = "0123456789ABCDEFabcdef";
-  const auto only = [](std::string_view text, std::string_view characters) {
-    return text.find_first_not_of(characters) == std::string_view::npos;
-  };
   const std::string length = std::to_string(serial_no.size());
   if (serial_no.empty()) return "is empty";
-  if (only(serial_no, digits) && serial_no.size() > longest) {
+  if (consists_of(serial_no, digits) && serial_no.size() > longest) {
     return "has " + length + " digits, as the serial number has in decimal; give it in hex";
   }
-  if (only(serial_no, hex)) {
+  if (consists_of(serial_no, hex)) {
     if (serial_no.size() > longest) return "has " + length + " digits of hex; a serial number has 40 at most";
     if (serial_no.size() % 2 == 0) return {};
     return "has " + length + " digits of hex, an odd number; a leading zero or another digit is missing";
   }
   if (upper_case(serial_no.substr(0, 2)) == "0X") return "begins with 0x; give only the digits";
   if (serial_no.substr(0, 11) == "PUB_KEY_ID_") return "is the id of WeChat Pay's public key";
-  if (only(serial_no, "0123456789ABCDEFabcdef:")) return "has colons; give only the digits";
-  if (only(serial_no, "0123456789ABCDEFabcdef: \t\r\n")) return "has blanks; give only the digits";
+  if (consists_of(serial_no, "0123456789ABCDEFabcdef:")) return "has colons; give only the digits";
+  if (consists_of(serial_no, "0123456789ABCDEFabcdef: \t\r\n")) return "has blanks; give only the digits";
   return "has " + length + " bytes that are not all digits of hex";
 }
 

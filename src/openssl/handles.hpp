@@ -13,6 +13,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "wechatpay/bonus_commit/config.hpp"
 
@@ -48,6 +49,11 @@ struct OpensslFree {
 };
 template <typename T>
 using OpensslMemory = std::unique_ptr<T, OpensslFree>;
+
+/// `text` as the unsigned bytes that OpenSSL takes.
+inline const unsigned char* bytes_of(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
 
 /// Restores the calling thread's OpenSSL error queue, since the user's own code may be reading it. The queue keeps only
 /// the latest 16 errors, so each step that may add many errors has its own guard.

@@ -19,10 +19,6 @@ bool holds(std::string_view text, std::string_view part) { return text.find(part
 
 bool begins(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 
-bool only(std::string_view text, std::string_view characters) {
-  return text.find_first_not_of(characters) == std::string_view::npos;
-}
-
 std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(blanks);
   if (first == std::string_view::npos) return {};
@@ -77,7 +73,7 @@ struct Form {
 template <std::size_t Size>
 std::string contents_by_form(std::string_view text, const Form (&forms)[Size]) {
   for (const Form& form : forms) {
-    const bool fits = form.characters.empty() || only(text, form.characters);
+    const bool fits = form.characters.empty() || consists_of(text, form.characters);
     if (fits && begins(text, form.beginning) && text.size() >= form.shortest) return form.contents;
   }
   return {};
@@ -154,6 +150,10 @@ std::string contents_of(std::string_view bytes) {
   if (text.empty()) return "holds nothing but blanks";
   if (std::string contents = contents_of_binary(bytes); !contents.empty()) return contents;
   return is_pem(text) ? contents_of_pem(text) : contents_of_text(text);
+}
+
+bool consists_of(std::string_view text, std::string_view characters) {
+  return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
 }
 
 std::string pem_form_fault(std::string_view text) {

@@ -11,6 +11,7 @@
 
 #include "src/openssl/certificate.hpp"
 #include "src/openssl/key_file.hpp"
+#include "src/openssl/key_text.hpp"
 #include "src/openssl/pem.hpp"
 #include "src/openssl/rsa.hpp"
 #include "wechatpay/bonus_commit/stages/text.hpp"
@@ -26,21 +27,17 @@ constexpr std::string_view platform_name = "Tenpay.com sign";  ///< the CN of We
 
 bool starts_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 
-bool only(std::string_view text, std::string_view characters) {
-  return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
-}
-
 constexpr std::string_view hex_digits = "0123456789ABCDEFabcdef";
 
 /// The form in which a serial is stored: a certificate's in upper case, a public key's id unchanged.
 std::string key_of(std::string_view serial) {
-  return only(serial, hex_digits) ? upper_case(serial) : std::string(serial);
+  return consists_of(serial, hex_digits) ? upper_case(serial) : std::string(serial);
 }
 
 Result<PkeyHandle> public_key_of(std::string_view id, std::string_view pem, const std::string& name) {
-  if (!starts_with(id, public_key_id_prefix) || !only(id.substr(public_key_id_prefix.size()), "0123456789")) {
+  if (!starts_with(id, public_key_id_prefix) || !consists_of(id.substr(public_key_id_prefix.size()), "0123456789")) {
     // Not quoted, since it may be a secret.
-    const bool serial = only(id, hex_digits);
+    const bool serial = consists_of(id, hex_digits);
     return configuration_error("the id of " + name +
                                " must be PUB_KEY_ID_ and digits, as the merchant platform shows it" +
                                (id.empty() ? "; it is empty"
@@ -61,7 +58,7 @@ struct PlatformCertificate {
 std::string other_owner(X509* certificate) {
   const std::string name = common_name_of(X509_get_subject_name(certificate));
   const std::string ours = ": the platform certificate is wechatpay_<serial>.pem, or use pub_key.pem";
-  if (only(name, "0123456789")) {
+  if (consists_of(name, "0123456789")) {
     return "is the certificate of merchant " + printable(name, 64) + " (apiclient_cert.pem), not WeChat Pay's" + ours;
   }
   if (X509_check_ca(certificate) != 0) {
@@ -89,7 +86,7 @@ Result<PlatformCertificate> platform_certificate(std::string_view pem, const std
   if (const std::string fault = other_owner(x509); !fault.empty()) return configuration_error(name + " " + fault);
   const auto validity = validity_of(x509);
   PlatformCertificate read{serial_of(x509), validity.value_or(Validity{}), PkeyHandle(X509_get_pubkey(x509)), ""};
-  if (!only(read.serial, hex_digits) || read.key == nullptr || !validity) {
+  if (!consists_of(read.serial, hex_digits) || read.key == nullptr || !validity) {
     return configuration_error(name + " holds a certificate whose key, dates or serial number cannot be used (" +
                                openssl_reason() + ")");
   }

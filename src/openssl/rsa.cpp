@@ -17,8 +17,6 @@ namespace {
 
 using Digest = std::array<unsigned char, 32>;
 
-const unsigned char* bytes_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
-
 /// Fetched once, since OpenSSL 3 takes microseconds to find an algorithm by name. Never freed, since OpenSSL may be
 /// cleaned up before a client is destroyed. Null if it fails; the next call tries again.
 const EVP_MD* sha256() {

@@ -15,8 +15,6 @@ namespace {
 
 using MessageDigestHandle = std::unique_ptr<EVP_MD_CTX, Freeing<EVP_MD_CTX_free>>;
 
-const unsigned char* bytes_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
-
 void require(bool done, const char* what) {
   if (!done) throw std::runtime_error(std::string("OpenSSL could not make ") + what + ": " + openssl_reason());
 }
