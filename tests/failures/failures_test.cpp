@@ -414,8 +414,11 @@ TEST(Failures, OfThirdPartiesAreErrors) {
       fail_each_call(wrapped, way_over_a_dead_connection);
     }
     fail_each_call(wrapped, way_through_a_proxy);
-    fail_each_call(wrapped, way_of_other_forms);
-    fail_each_call(wrapped, way_of_a_wrong_passphrase);
+    // These start no threads, and decrypting takes long with a sanitizer.
+    if (!with_thread_sanitizer || struck_functions().count(wrapped.name) == 0) {
+      fail_each_call(wrapped, way_of_other_forms);
+      fail_each_call(wrapped, way_of_a_wrong_passphrase);
+    }
     EXPECT_EQ(struck_functions().count(wrapped.name), 1U) << wrapped.name << " was never called";
   }
   EXPECT_TRUE(whole_way());

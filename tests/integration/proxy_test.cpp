@@ -13,29 +13,34 @@ namespace {
 
 /// Users and passwords in forms that people write, valid and invalid.
 std::vector<std::string> user_infos() {
-  std::vector<std::string> all = {"",
-                                  "user@",
-                                  "user:@",
-                                  ":password@",
-                                  ":@",
-                                  "user:p%40ss@",
-                                  "user:%E5%AF%86@",
-                                  "user:abc%1234@",
-                                  "user:%@",
-                                  "user:%4@",
-                                  "user:%zz@",
-                                  "us%0Aer:a@",
-                                  "user:a%2500@",
-                                  "user:a@b@",
-                                  "user:a:b@",
-                                  "user:a/b@",
-                                  "user:a?b@",
-                                  "user:a#b@",
-                                  "user:a;b@",
-                                  "user:a b@",
-                                  "us;er:a@",
-                                  "us%3Aer:a@",
-                                  "@"};
+  return {"",
+          "user@",
+          "user:@",
+          ":password@",
+          ":@",
+          "user:p%40ss@",
+          "user:%E5%AF%86@",
+          "user:abc%1234@",
+          "user:%@",
+          "user:%4@",
+          "user:%zz@",
+          "us%0Aer:a@",
+          "user:a%2500@",
+          "user:a@b@",
+          "user:a:b@",
+          "user:a/b@",
+          "user:a?b@",
+          "user:a#b@",
+          "user:a;b@",
+          "user:a b@",
+          "us;er:a@",
+          "us%3Aer:a@",
+          "@"};
+}
+
+/// Users and passwords with each byte.
+std::vector<std::string> user_infos_of_each_byte() {
+  std::vector<std::string> all;
   for (int byte = 0; byte < 256; ++byte) {
     const char* const hex = "0123456789abcdef";
     const std::string encoded = {'%', hex[byte / 16], hex[byte % 16]};
@@ -43,6 +48,17 @@ std::vector<std::string> user_infos() {
     all.push_back(encoded + ":password@");
     if (byte != 0) all.push_back("user:x" + std::string(1, static_cast<char>(byte)) + "y@");
   }
+  return all;
+}
+
+/// The first ones in each form of a URL, the others in one.
+std::vector<std::string> proxy_urls(const std::string& address) {
+  std::vector<std::string> all;
+  for (const std::string& user_info : user_infos()) {
+    for (const char* const scheme : {"http://", "", "HTTP://"}) all.push_back(scheme + user_info + address);
+    all.push_back("http://" + user_info + address + "/");
+  }
+  for (const std::string& user_info : user_infos_of_each_byte()) all.push_back("http://" + user_info + address);
   return all;
 }
 
@@ -56,18 +72,15 @@ TEST(Proxy, IsGoneThroughOrRefusedWhateverItsUserAndPassword) {
   CurlOptions options;
   options.ca_bundle_file = RawServer::ca_file();
   std::size_t gone_through = 0;
-  for (const std::string& user_info : user_infos()) {
-    for (const std::string& form : {"http://" + user_info + address, user_info + address,
-                                    "http://" + user_info + address + "/", "HTTP://" + user_info + address}) {
-      options.proxy = form;
-      const auto curl = CurlTransport::create(options);
-      if (!curl) {
-        EXPECT_TRUE(contains(curl.error().message, "CurlOptions::proxy")) << curl.error().message;
-        continue;
-      }
-      EXPECT_FALSE(send(**curl, request_to(server.origin()))) << form;
-      EXPECT_EQ(proxy.requests().size(), ++gone_through) << form;
+  for (const std::string& url : proxy_urls(address)) {
+    options.proxy = url;
+    const auto curl = CurlTransport::create(options);
+    if (!curl) {
+      EXPECT_TRUE(contains(curl.error().message, "CurlOptions::proxy")) << curl.error().message;
+      continue;
     }
+    EXPECT_FALSE(send(**curl, request_to(server.origin()))) << url;
+    EXPECT_EQ(proxy.requests().size(), ++gone_through) << url;
   }
   EXPECT_GT(gone_through, 100U);
   EXPECT_EQ(server.connections(), 0) << "nothing has gone directly";
