@@ -77,7 +77,8 @@ void RelayWorld::plan_fault(seconds window) {
   Tape& tape = world.tape;
   const std::uint32_t worker = tape.below(8);
   // At any time, or at the beginning, when rows may wait in the workers' queues.
-  const auto moment = milliseconds(tape.one_of({window, seconds(3)})) * tape.below(1000) / 1000;
+  const milliseconds range = tape.one_of({window, seconds(3)});
+  const milliseconds moment = range * tape.below(1000) / 1000;
   milliseconds time = options.lease * tape.one_of({1, 2, 3, 5}) / 3;
   time += milliseconds(tape.below(1000));
   const std::uint32_t fault = tape.below(9);

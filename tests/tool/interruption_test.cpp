@@ -17,6 +17,7 @@ namespace {
 int status_of(const std::function<void()>& action) {
   const pid_t process = ::fork();
   if (process == 0) {
+    std::signal(SIGHUP, SIG_DFL);  // the tests may have been started by nohup
     action();
     ::_exit(0);
   }
