@@ -13,7 +13,7 @@
 
 #include "relay_options.hpp"
 #include "tests/support/support.hpp"
-#include "wechatpay/bonus_commit/testing/client_fixture.hpp"
+#include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
 namespace wechatpay::bonus_commit::outbox {
 
@@ -189,12 +189,10 @@ class OutboxRelay : public ::testing::Test {
     ClientOptions client_options;
     client_options.retry.max_tries = 1;
     client_options.steady_clock = [this] { return steady_now(); };
-    const ClientFixture fixture(client_options);
     const auto transport =
-        std::make_shared<LateTransport>([&](const HttpRequest& request) { return answer_(fixture, request); });
+        std::make_shared<LateTransport>([this](const HttpRequest& request) { return answer_(request); });
     transport_ = transport.get();
-    const FakeWechatPay& wechat_pay = fixture.wechat_pay();
-    const auto client = BonusCommitClient::create(wechat_pay.credentials(), wechat_pay.platform_keys(), transport,
+    const auto client = BonusCommitClient::create(wechat_pay_.credentials(), wechat_pay_.platform_keys(), transport,
                                                   std::move(client_options));
     RelayTime time;
     time.now = [this] { return steady_now(); };
@@ -214,15 +212,15 @@ class OutboxRelay : public ::testing::Test {
   }
 
   /// Runs a relay that has 16 calls under way and 8 rows in its queue when `lose` is called for each of the 8.
-  RelayEnd run_until_claims_are_lost(const std::function<void(StoredRow&)>& lose) {
+  void run_and_lose_claims(const std::function<void(StoredRow&)>& lose) {
     insert(25);  // the first call shows that the database accepts results
-    answer_ = [this](const ClientFixture& fixture, const HttpRequest& request) {
+    answer_ = [this](const HttpRequest& request) {
       ++calls_[request.body];
       if (calls_.size() == 2) transport_->late = true;
-      return fixture.wechat_pay().answer(request);
+      return wechat_pay_.answer(request);
     };
     milliseconds lost{0};
-    return run_until([&, lost]() mutable {
+    const auto each_round = [&] {
       if (lost == milliseconds(0) && calls_.size() == 17) {
         lost = world_.now;
         for (StoredRow& stored : tables_.rows) {
@@ -231,10 +229,14 @@ class OutboxRelay : public ::testing::Test {
       }
       if (lost > milliseconds(0) && world_.now > lost + seconds(2)) transport_->late = false;
       return tables_.rows.empty() || world_.now > hours(3);
-    });
+    };
+    EXPECT_EQ(run_until(each_round), RelayEnd::stopped) << log_;
   }
 
-  using Answer = std::function<Result<HttpResponse>(const ClientFixture&, const HttpRequest&)>;
+  void expect_one_call_each() const {
+    EXPECT_EQ(tables_.done, 25U) << log_;
+    for (const auto& [body, times] : calls_) EXPECT_EQ(times, 1) << body;
+  }
 
   World world_;
   Tables tables_;
@@ -248,8 +250,9 @@ class OutboxRelay : public ::testing::Test {
   Metrics running_metrics_;             ///< the last ones while it was running
   std::string log_;
   std::map<std::string, int> calls_;  ///< how many have this body
-  Answer answer_ = [](const ClientFixture& fixture, const HttpRequest& request) {
-    return fixture.wechat_pay().answer(request);
+  FakeWechatPay wechat_pay_;
+  std::function<Result<HttpResponse>(const HttpRequest&)> answer_ = [this](const HttpRequest& request) {
+    return wechat_pay_.answer(request);
   };
 
  private:
@@ -268,13 +271,13 @@ TEST_F(OutboxRelay, AnOutageOfSixHoursCostsAProbeAMinuteAndNoOrder) {
   milliseconds first_success{0};
   const auto outage_begins = minutes(20);  // late enough that the relay has seen calls succeed
   const auto outage_ends = outage_begins + hours(6);
-  answer_ = [&](const ClientFixture& fixture, const HttpRequest& request) -> Result<HttpResponse> {
+  answer_ = [&](const HttpRequest& request) -> Result<HttpResponse> {
     if (world_.now >= outage_begins && world_.now < outage_ends) {
       ++calls_during_outage;
       return HttpResponse{503, {}, ""};
     }
     if (world_.now >= outage_ends && first_success == milliseconds(0)) first_success = world_.now;
-    return fixture.wechat_pay().answer(request);
+    return wechat_pay_.answer(request);
   };
   // Half of the rows are inserted during the outage.
   for (std::size_t i = 0; i < 200; i += 2) tables_.rows[i].due = outage_begins + minutes(static_cast<int>(i));
@@ -298,9 +301,9 @@ RelayOptions options_of(const std::string& arguments) {
 }
 
 TEST_F(OutboxRelay, GivesUpAnOrderThatFailsAloneUnlessItIsToNeverGiveUp) {
-  answer_ = [](const ClientFixture& fixture, const HttpRequest& request) -> Result<HttpResponse> {
+  answer_ = [this](const HttpRequest& request) -> Result<HttpResponse> {
     if (contains(request.body, "\"order-1\"")) return HttpResponse{500, {}, ""};
-    return fixture.wechat_pay().answer(request);
+    return wechat_pay_.answer(request);
   };
   StoredRow old;
   old.row.age = hours(72);
@@ -358,7 +361,7 @@ TEST_F(OutboxRelay, AMachineThatSleptCallsNoRowBeforeItKnowsThatItIsItsOwn) {
   int calls = 0;
   int calls_without_lease = 0;
   int renewals = -1;
-  answer_ = [&](const ClientFixture& fixture, const HttpRequest& request) -> Result<HttpResponse> {
+  answer_ = [&](const HttpRequest& request) -> Result<HttpResponse> {
     ++calls;
     if (renewals == tables_.renewals) ++calls_without_lease;
     if (calls == 5) {  // by now it holds more rows
@@ -366,7 +369,7 @@ TEST_F(OutboxRelay, AMachineThatSleptCallsNoRowBeforeItKnowsThatItIsItsOwn) {
       world_.slept += hours(1);
       renewals = tables_.renewals;
     }
-    return fixture.wechat_pay().answer(request);
+    return wechat_pay_.answer(request);
   };
   EXPECT_EQ(run_until([this] { return tables_.rows.empty() || world_.now > hours(3); }), RelayEnd::stopped) << log_;
   EXPECT_EQ(tables_.done, 21U) << log_;
@@ -375,22 +378,17 @@ TEST_F(OutboxRelay, AMachineThatSleptCallsNoRowBeforeItKnowsThatItIsItsOwn) {
 }
 
 TEST_F(OutboxRelay, AfterAFailoverThatLostClaimsNoRowOfAnotherWorkerIsCalled) {
-  EXPECT_EQ(run_until_claims_are_lost([this](StoredRow& stored) {
-              stored.claim = "another worker's";
-              stored.due = world_.now + seconds(90);
-              tables_.connection_cut = true;
-            }),
-            RelayEnd::stopped)
-      << log_;
-  EXPECT_EQ(tables_.done, 25U) << log_;
-  for (const auto& [body, times] : calls_) EXPECT_EQ(times, 1) << body;
+  run_and_lose_claims([this](StoredRow& stored) {
+    stored.claim = "another worker's";
+    stored.due = world_.now + seconds(90);
+    tables_.connection_cut = true;
+  });
+  expect_one_call_each();
 }
 
 TEST_F(OutboxRelay, ARowThatIsClaimedAgainWhileItIsQueuedIsCalledOnce) {
-  const auto as_if_the_clock_was_set = [this](StoredRow& stored) { stored.due = world_.now; };
-  EXPECT_EQ(run_until_claims_are_lost(as_if_the_clock_was_set), RelayEnd::stopped) << log_;
-  EXPECT_EQ(tables_.done, 25U) << log_;
-  for (const auto& [body, times] : calls_) EXPECT_EQ(times, 1) << body;
+  run_and_lose_claims([this](StoredRow& stored) { stored.due = world_.now; });  // as if the database's clock was set
+  expect_one_call_each();
 }
 
 TEST_F(OutboxRelay, AMerchantWhoseRowsAreLockedHoldsUpNoOther) {
@@ -440,9 +438,9 @@ TEST_F(OutboxRelay, StartsNoCallOfAClaimDuringWhichItIsStopped) {
   ASSERT_EQ(run_until([this] { return tables_.rows.empty(); }), RelayEnd::stopped) << log_;
   insert(20);
   int calls = 0;
-  answer_ = [&](const ClientFixture& fixture, const HttpRequest& request) {
+  answer_ = [&](const HttpRequest& request) {
     ++calls;
-    return fixture.wechat_pay().answer(request);
+    return wechat_pay_.answer(request);
   };
   tables_.during_claim = [this] { running_->request_stop(); };
   EXPECT_EQ(run_until([] { return false; }), RelayEnd::stopped) << log_;
