@@ -250,10 +250,11 @@ Health MysqlAdministration::health() {
     }
   }
   try {
+    // trx_started is in the local time of the server's system, whatever the session's time zone is.
     health.oldest_transaction_seconds =
         number_of(session_
-                      ->query("SELECT COALESCE(MAX(TIMESTAMPDIFF(SECOND, trx_started, SYSDATE())), 0) FROM "
-                              "information_schema.innodb_trx")
+                      ->query("SELECT COALESCE(MAX(TIMESTAMPDIFF(SECOND, CONVERT_TZ(trx_started, 'SYSTEM', "
+                              "@@session.time_zone), SYSDATE())), 0) FROM information_schema.innodb_trx")
                       .at(0)
                       .at(0));
   } catch (const DatabaseError& error) {

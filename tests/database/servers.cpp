@@ -102,8 +102,10 @@ std::string DatabaseServer::read_log() const {
 }
 
 pid_t DatabaseServer::start_program(const std::vector<std::string>& command) const {
+  std::vector<std::string> words{"/usr/bin/env", "TZ=CST-8"};  // the local time of most merchants' servers
+  words.insert(words.end(), command.begin(), command.end());
   std::vector<char*> arguments;
-  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+  for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   const passwd* const nobody = ::geteuid() == 0 ? ::getpwnam("nobody") : nullptr;
   const std::string log = folder_ / "log";
