@@ -26,7 +26,7 @@ constexpr const char* tables = R"(CREATE TABLE IF NOT EXISTS wechatpay_bonus_out
   last_error text NULL,
   KEY wechatpay_bonus_outbox_due (due_at, id),
   KEY wechatpay_bonus_outbox_fair (mchid, sub_mchid, due_at, id)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_done (
   id bigint NOT NULL PRIMARY KEY COMMENT 'of the row in the outbox',
@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_done (
   request_id varchar(255) NOT NULL,
   KEY wechatpay_bonus_outbox_done_at (done_at),
   KEY wechatpay_bonus_outbox_done_order (out_trade_no)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_dead (
   id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
@@ -60,19 +60,19 @@ CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_dead (
   message text NOT NULL,
   request_id varchar(255) NOT NULL,
   KEY wechatpay_bonus_outbox_dead_kind (kind, dead_at)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_pace (
   name varchar(64) NOT NULL PRIMARY KEY COMMENT 'the merchant that signs',
   next_at timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
   halted_until timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
   why text NULL
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_about (
   `key` varchar(64) NOT NULL PRIMARY KEY,
   value varchar(255) NOT NULL
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 )";
 
 constexpr const char* chosen =

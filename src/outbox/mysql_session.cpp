@@ -125,7 +125,7 @@ MysqlSession::MysqlSession(const std::string& url, std::chrono::seconds longest)
   }
   socket_.set(static_cast<int>(mysql_get_socket(connection_.get())));
   run("SET SESSION sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES', time_zone = "
-      "'+00:00', autocommit = 1");
+      "'+00:00', autocommit = 1, sql_safe_updates = 0");
   run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
   const Table server = run("SELECT @@read_only, @@log_bin, @@binlog_format");
   if (server.at(0).at(0) != "0") {

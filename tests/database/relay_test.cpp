@@ -817,7 +817,60 @@ TEST_F(PostgresqlRelayTest, WithoutRightsOrTablesItEndsAndSaysWhy) {
   EXPECT_TRUE(relay->said("permission denied")) << relay->log();
 }
 
+/// Servers with settings that nothing here expects, but that a merchant may have.
+DatabaseServer& unusual_postgresql() {
+  static PostgresqlServer server({"fsync=off", "datestyle=German", "intervalstyle=sql_standard",
+                                  "timezone=Asia/Kathmandu", "standard_conforming_strings=off", "backslash_quote=off",
+                                  "bytea_output=escape", "extra_float_digits=-15", "client_min_messages=debug1",
+                                  "default_transaction_isolation=serializable"});
+  return server;
+}
+#ifdef WECHATPAY_WITH_MARIADB_SERVER
+DatabaseServer& unusual_mariadb() {
+  static MariadbServer server({"--innodb-flush-log-at-trx-commit=2", "--sql-mode=ORACLE", "--sql-safe-updates=1",
+                               "--autocommit=0", "--completion-type=CHAIN", "--transaction-isolation=SERIALIZABLE",
+                               "--default-time-zone=+05:45", "--div-precision-increment=0",
+                               "--character-set-server=gbk", "--collation-server=gbk_chinese_ci",
+                               "--default-storage-engine=MyISAM", "--innodb-default-row-format=compact",
+                               "--explicit-defaults-for-timestamp=OFF", "--auto-increment-increment=3"});
+  return server;
+}
+#endif
+
+class UnusualServerTest : public ::testing::TestWithParam<SharedServer>, protected RelayParts {
+ protected:
+  UnusualServerTest() : RelayParts(GetParam()()) {}
+};
+
+TEST_P(UnusualServerTest, DoesNotMatter) {
+  insert(40);
+  execute("UPDATE wechatpay_bonus_outbox SET card_id = '' WHERE out_trade_no = 'order-1';");
+  options_.pace.per_second = 200;
+  const auto relay = start();
+  ASSERT_TRUE(becomes_empty()) << relay->log();
+  EXPECT_EQ(relay->stop(), RelayEnd::stopped);
+  expect_done_as_committed(39);
+  EXPECT_EQ(dead(), 1);
+  const auto administration = open_administration(url_);
+  EXPECT_EQ(administration->health().missing_rights, std::vector<std::string>());
+  EXPECT_EQ(administration->status().done_in_last_hour, 39U);
+  EXPECT_EQ(administration->retry({}), 1U);
+  EXPECT_EQ(administration->resume(), 0U) << "the new row is due already";
+  EXPECT_EQ(administration->prune(std::chrono::hours(0)), 39U);
+}
+
+const std::vector<SharedServer>& unusual_servers() {
+  static const std::vector<SharedServer> all = {
+      unusual_postgresql,
+#ifdef WECHATPAY_WITH_MARIADB_SERVER
+      unusual_mariadb,
+#endif
+  };
+  return all;
+}
+
 INSTANTIATE_TEST_SUITE_P(Databases, RelayTest, ::testing::ValuesIn(servers()), server_name);
+INSTANTIATE_TEST_SUITE_P(Databases, UnusualServerTest, ::testing::ValuesIn(unusual_servers()), server_name);
 
 }  // namespace
 }  // namespace wechatpay::bonus_commit::outbox
