@@ -87,7 +87,7 @@ Error to_error(const Failure& failure) {
   } else {
     message += advice(fault);
     if (fault == TransportFault::timeout && outcome == Outcome::not_sent) message += ": not even a connection";
-    if (failure.stale_connection) message += ": a kept one that the server closed";
+    if (failure.stale_connection) message += ": a kept one that the server closed, or on which it refused the request";
   }
   const bool words_help = fault != TransportFault::answer_too_large && !failure.stale_connection;
   // These texts name the proxy, and its URL may contain a password.

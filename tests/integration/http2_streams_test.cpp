@@ -75,6 +75,7 @@ TEST_F(Http2Streams, ThatAreRefusedAreSentAgainByNobodyButTheClientWhichSignsAne
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().kind, ErrorKind::transport_failed);
     EXPECT_EQ(result.error().outcome, Outcome::unknown);
+    EXPECT_TRUE(contains(result.error().message, "on which it refused the request")) << result.error().message;
     EXPECT_EQ(requests_, static_cast<int>(result.error().tries.size())) << "libcurl by itself would send it five times";
   }
 }
