@@ -3,7 +3,7 @@
 #define WECHATPAY_BONUS_COMMIT_STAGES_REDACTION_HPP
 
 #include <algorithm>
-#include <bitset>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -108,13 +108,21 @@ struct ReadingOfPieces {
   bool url_alphabet{};  ///< - and _ mean + and /; otherwise they separate pieces, like other punctuation
 };
 
+/// 1 to 65 for the characters of Base64, 0 for all others.
+inline constexpr auto base64_values = [] {
+  std::array<std::uint8_t, 256> values{};
+  std::uint8_t value = 0;
+  for (const char c : std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")) {
+    values[static_cast<unsigned char>(c)] = ++value;
+  }
+  return values;
+}();
+
 /// The Base64 character that `c` means; 0 if it is none, so that it separates pieces.
 constexpr char base64_character(char c, bool url_alphabet) noexcept {
   if (url_alphabet && c == '-') return '+';
   if (url_alphabet && c == '_') return '/';
-  const bool base64 =
-      (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '+' || c == '/' || c == '=';
-  return base64 ? c : '\0';
+  return base64_values[static_cast<unsigned char>(c)] > 0 ? c : '\0';
 }
 
 /// The positions in `written` of all Base64 characters, and those characters joined.
@@ -137,17 +145,17 @@ inline std::pair<std::vector<std::size_t>, std::string> base64_row(const std::ve
   return {std::move(places), std::move(row)};
 }
 
-/// The set of character pairs in an ASCII text. It shows quickly that most strings are not part of that text, without a
-/// search.
+/// The set of character pairs in a text of Base64. It shows quickly that most strings are not part of that text,
+/// without a search.
 class CharacterPairs {
  public:
   /// The pairs of `text`.
   explicit CharacterPairs(std::string_view text) {
-    for (std::size_t i = 1; i < text.size(); ++i) pairs_.set(index(text[i - 1], text[i]));
+    for (std::size_t i = 1; i < text.size(); ++i) followers_[index(text[i - 1])] |= std::uint64_t{1} << index(text[i]);
   }
 
-  /// Whether the text contains `a` followed by `b`.
-  bool has(char a, char b) const { return pairs_.test(index(a, b)); }
+  /// Whether the text may contain `a` followed by `b`. Of Base64's characters, only `A` and `=` count as the same.
+  bool has(char a, char b) const { return (followers_[index(a)] >> index(b) & 1U) != 0; }
 
   /// Whether the text may contain `piece`.
   bool may_hold(std::string_view piece) const {
@@ -158,13 +166,9 @@ class CharacterPairs {
   }
 
  private:
-  static constexpr std::size_t values = 128;
+  static std::size_t index(char c) { return base64_values[static_cast<unsigned char>(c)] % 64U; }
 
-  static std::size_t index(char a, char b) {
-    return static_cast<unsigned char>(a) % values * values + static_cast<unsigned char>(b) % values;
-  }
-
-  std::bitset<values * values> pairs_;
+  std::array<std::uint64_t, 64> followers_{};
 };
 
 /// The number of characters of the shortest piece of a signature that is removed.
