@@ -31,6 +31,7 @@ matrix='
 clang++|command clang++|clang|clang|clang|clang|llvm
 libc++|libcxx|libc++-dev libc++abi-dev|libcxx-devel libcxxabi-devel|libc++-dev|libc++|-
 its sanitizers|sanitizers|libclang-rt-dev|compiler-rt|compiler-rt|compiler-rt|llvm
+llvm-cov|command llvm-cov|llvm|llvm|llvm|llvm|llvm
 ccache|command ccache|ccache|ccache|ccache|ccache|ccache
 clang-format|command clang-format|clang-format|clang-tools-extra|clang-extra-tools|clang|clang-format
 clang-tidy|command clang-tidy|clang-tidy|clang-tools-extra|clang-extra-tools|clang|llvm
@@ -38,7 +39,6 @@ Redis|command redis-server|redis-server|redis|redis|redis|redis
 its client for Python|file /usr/lib/python3/dist-packages/redis/__init__.py|python3-redis|python3-redis|py3-redis|python-redis|-
 ShellCheck|command shellcheck|shellcheck|ShellCheck|shellcheck|shellcheck|shellcheck
 codespell|command codespell|codespell|codespell|codespell|codespell|codespell
-gcovr|command gcovr|gcovr|gcovr|gcovr|gcovr|gcovr
 dpkg-shlibdeps|of_debian dpkg-shlibdeps|dpkg-dev|-|-|-|-
 file|of_debian file|file|-|-|-|-
 libpq|file /usr/include/postgresql/libpq-fe.h /usr/include/libpq-fe.h|libpq-dev|libpq-devel|libpq-dev|postgresql-libs|libpq

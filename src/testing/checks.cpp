@@ -18,7 +18,7 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr std::string_view scheme = "WECHATPAY2-SHA256-RSA2048";
+constexpr std::string_view auth_scheme = "WECHATPAY2-SHA256-RSA2048";
 
 /// ASCII letters in lower case.
 std::string lower_case(std::string_view text) {
@@ -175,10 +175,10 @@ Authorization parse_authorization(std::string_view value) {
     read.fault = std::move(fault);
     return read;
   };
-  if (value.substr(0, scheme.size() + 1) != std::string(scheme) + " ") {
+  if (value.substr(0, auth_scheme.size() + 1) != std::string(auth_scheme) + " ") {
     return bad("must begin with WECHATPAY2-SHA256-RSA2048 and one space");
   }
-  value.remove_prefix(scheme.size() + 1);
+  value.remove_prefix(auth_scheme.size() + 1);
   while (true) {
     const std::size_t equals = value.find("=\"");
     const std::size_t end = equals == std::string_view::npos ? equals : value.find('"', equals + 2);

@@ -15,18 +15,18 @@ namespace testing {
 
 namespace {
 
-thread_local SSL* current = nullptr;
+thread_local SSL* current_ssl = nullptr;
 
-void close_connection() { ::shutdown(SSL_get_fd(current), SHUT_RDWR); }
+void close_connection() { ::shutdown(SSL_get_fd(current_ssl), SHUT_RDWR); }
 
 /// Sends RST: for TCP, connect() with AF_UNSPEC dissolves the association.
 void reset_connection() {
   sockaddr unspecified{};
   unspecified.sa_family = AF_UNSPEC;
-  static_cast<void>(::connect(SSL_get_fd(current), &unspecified, sizeof unspecified));
+  static_cast<void>(::connect(SSL_get_fd(current_ssl), &unspecified, sizeof unspecified));
 }
 
-void write_bytes(std::string_view bytes) { SSL_write(current, bytes.data(), static_cast<int>(bytes.size())); }
+void write_bytes(std::string_view bytes) { SSL_write(current_ssl, bytes.data(), static_cast<int>(bytes.size())); }
 
 /// An answer as it is sent.
 std::string wire_form(const HttpResponse& response) {
@@ -38,14 +38,14 @@ std::string wire_form(const HttpResponse& response) {
 
 }  // namespace
 
-void note_connection(SSL* ssl) { current = ssl; }
+void note_connection(SSL* ssl) { current_ssl = ssl; }
 
-SSL* noted_connection() { return current; }
+SSL* noted_connection() { return current_ssl; }
 
 void end_connection() {
-  SSL_shutdown(current);
-  SSL_set_shutdown(current, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);  // no further request is read
-  pollfd socket{SSL_get_fd(current), POLLIN, 0};
+  SSL_shutdown(current_ssl);
+  SSL_set_shutdown(current_ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);  // no further request is read
+  pollfd socket{SSL_get_fd(current_ssl), POLLIN, 0};
   ::shutdown(socket.fd, SHUT_WR);
   // If a socket is closed with unread data, the connection is reset, which can destroy an answer that was not received
   // yet.
@@ -59,7 +59,7 @@ void end_connection() {
 void hold_back_packets(bool hold_back) {
 #if defined(TCP_CORK)
   const int value = hold_back ? 1 : 0;
-  ::setsockopt(SSL_get_fd(current), IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+  ::setsockopt(SSL_get_fd(current_ssl), IPPROTO_TCP, TCP_CORK, &value, sizeof value);
 #else
   static_cast<void>(hold_back);
 #endif
@@ -76,7 +76,7 @@ bool break_connection(const HttpResponse& response, SandboxFault::Kind fault, co
     case Kind::garbage: write_bytes("\x15\x03 this is not HTTP\r\n\r\n"); break;
     case Kind::polite_close:
       write_bytes(bytes);
-      SSL_shutdown(current);
+      SSL_shutdown(current_ssl);
       break;
     case Kind::slow:
       for (const char& byte : bytes) {

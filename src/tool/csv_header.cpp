@@ -59,7 +59,7 @@ std::string foreign_delimiter(const std::string& text) {
   return "";
 }
 
-constexpr std::pair<std::string_view, std::string_view> other_names[] = {
+constexpr std::pair<std::string_view, std::string_view> names_in_use[] = {
     {"card_id", "\u4F1A\u5458\u5361\u6A21\u677Fid"},
     {"card_id", "\u4F1A\u5458\u5361id"},
     {"code", "\u4F1A\u5458\u5361code"},
@@ -80,7 +80,7 @@ constexpr std::pair<std::string_view, std::string_view> other_names[] = {
 std::string other_name(std::string_view field, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     const std::string plain = plain_name(name);
-    for (const auto& [meant, other] : other_names) {
+    for (const auto& [meant, other] : names_in_use) {
       if (meant == field && plain == other) return name;
     }
   }

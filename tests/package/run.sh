@@ -87,7 +87,7 @@ build find_package_own_third_parties "$source/tests/package/find_package" \
   -DCMAKE_PREFIX_PATH="$build/prefix_own_third_parties"
 quietly "$build/find_package_own_third_parties/consumer" "$vectors"
 
-build library_OFF "$source" -G Ninja -DCMAKE_CXX_STANDARD=20 -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
+build library_OFF "$source" -G Ninja -DCMAKE_CXX_STANDARD=23 -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
   -DWECHATPAY_BONUS_COMMIT_BUILD_TESTS=OFF
 # Includes the examples, to check that they and the tool find everything they use in the shared library.
 unity=ON build library_ON "$source" -DBUILD_SHARED_LIBS=ON
