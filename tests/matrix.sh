@@ -38,6 +38,7 @@ each_alone() {
   done | xargs -P 4 -L 1 bash -c "alone \"\$0\" \"\$1\""
 }
 build_tests
+quietly build/gcc-17/database.log cmake --build build/gcc-17 --target database_tests  # g++'s warnings; they run below
 begin "each test by itself, twice"
 quietly build/gcc-17/alone.log each_alone
 
@@ -56,21 +57,7 @@ https_proxy=$nowhere HTTPS_PROXY=$nowhere all_proxy=$nowhere ALL_PROXY=$nowhere 
   --parallel 4
 run_tests clang-20-sanitized --label-regex "$others" --parallel 2
 begin "coverage"
-llvm-profdata merge --sparse --output="$sanitized/profile" "$sanitized"/profiles/*.profraw
-programs=()
-for program in "$sanitized"/tests/*_tests "$sanitized"/tests/simulation/simulation "$sanitized"/src/tool/wechatpay-bonus-commit; do
-  programs+=(--object "$program")
-done
-# covered LINES BRANCHES FOLDER...: fails if less than so much percent of the lines or branches is covered.
-covered() {
-  llvm-cov report --instr-profile="$sanitized/profile" "${programs[@]:1}" --show-region-summary=false \
-    --show-branch-summary "${@:3}" > "$sanitized/coverage.txt" 2> "$sanitized/coverage.log"
-  awk -v lines="$1" -v branches="$2" -v folders="${*:3}" '
-    /^TOTAL/ { print folders ": " $7 " of the lines, " $10 " of the branches"; enough = $7 + 0 >= lines && $10 + 0 >= branches }
-    END { exit !enough }' "$sanitized/coverage.txt" || { cat "$sanitized"/coverage.{txt,log} >&2; exit 1; }
-}
-for folder in include src/*/; do covered 90 90 "$folder"; done
-covered 95 90 include src
+python3 tests/coverage.py "$sanitized"
 
 build clang-17-threads clang++ 17 -DCMAKE_CXX_FLAGS=-g1 -DWECHATPAY_BONUS_COMMIT_SANITIZE=thread
 # The tests fork while threads run, because they test a child that starts its own threads. At its end, each process with
@@ -78,14 +65,16 @@ build clang-17-threads clang++ 17 -DCMAKE_CXX_FLAGS=-g1 -DWECHATPAY_BONUS_COMMIT
 TSAN_OPTIONS="die_after_fork=0 atexit_sleep_ms=200 suppressions=$PWD/tests/support/tsan_suppressions.txt" \
   run_tests clang-17-threads --label-exclude "$others" --exclude-regex "$compiled" --parallel 4
 
-# Each source of the tests by itself, which must have what it needs: the builds of the tests compile several as one.
-# Nothing is built.
+# By itself, each source of the tests, which must have what it needs, since the builds of the tests compile several as
+# one; what includes all headers, with hostile macros and without exceptions; and each snippet of the guides. Nothing is
+# built. (g++ compiles each header alone, below.)
 each_source() {
   python3 -c 'import json, os; print(*(entry["command"] for entry in json.load(open("build/sources/compile_commands.json"))
-    if entry["file"].startswith(os.getcwd() + "/tests/")), sep="\0", end="")' |
+    if entry["file"].startswith((os.getcwd() + "/tests/", os.getcwd() + "/build/sources/tests/"))
+    and not entry["file"].endswith("_alone.cpp")), sep="\0", end="")' |
     xargs -0 -n 1 -P "$(nproc)" bash -c "cd build/sources && eval \"\$0 -fsyntax-only\""
 }
-begin "what clang++ says of each source of the tests"
+begin "what clang++ says of each source of the tests and the guides"
 quietly build/sources/configure.log cmake -S . -B build/sources -G Ninja -DCMAKE_CXX_COMPILER=clang++ \
   -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
 quietly build/sources/build.log each_source

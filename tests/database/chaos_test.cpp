@@ -129,7 +129,7 @@ class Terminal {
 
 class Chaos : public ::testing::TestWithParam<SharedServer>, protected ChaosParts {
  protected:
-  Chaos() : ChaosParts(GetParam()()) {}
+  Chaos() : ChaosParts(GetParam().get()) {}
 };
 
 class PostgresqlTool : public ::testing::Test, protected ChaosParts {

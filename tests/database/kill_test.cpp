@@ -21,7 +21,7 @@ constexpr int orders = 6;
 
 class Kill : public ::testing::TestWithParam<SharedServer>, protected OutboxParts {
  protected:
-  Kill() : OutboxParts(GetParam()()) {}
+  Kill() : OutboxParts(GetParam().get()) {}
 
   bool on_postgresql() const { return server_.name() == "PostgreSQL"; }
 

@@ -92,12 +92,16 @@ class OutboxParts {
   const std::string url_ = server_.url(database_);
 };
 
-using SharedServer = DatabaseServer& (*)();
+/// A server that many tests use. It starts when the first of them does.
+struct SharedServer {
+  const char* name;
+  DatabaseServer& (*get)();
+};
 
 /// Tests for every database.
 class OutboxTest : public ::testing::TestWithParam<SharedServer>, protected OutboxParts {
  protected:
-  OutboxTest() : OutboxParts(GetParam()()) {}
+  OutboxTest() : OutboxParts(GetParam().get()) {}
 };
 
 /// Tests for PostgreSQL only.
@@ -108,15 +112,15 @@ class PostgresqlOutboxTest : public ::testing::Test, protected OutboxParts {
 
 inline const std::vector<SharedServer>& servers() {
   static const std::vector<SharedServer> all = {
-      PostgresqlServer::shared,
+      {"PostgreSQL", PostgresqlServer::shared},
 #ifdef WECHATPAY_WITH_MARIADB_SERVER
-      MariadbServer::shared,
+      {"MariaDB", MariadbServer::shared},
 #endif
   };
   return all;
 }
 
-inline std::string server_name(const ::testing::TestParamInfo<SharedServer>& info) { return info.param().name(); }
+inline std::string server_name(const ::testing::TestParamInfo<SharedServer>& info) { return info.param.name; }
 
 }  // namespace wechatpay::bonus_commit::outbox
 

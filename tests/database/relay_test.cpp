@@ -128,7 +128,7 @@ class RelayParts : protected OutboxParts {
 
 class RelayTest : public ::testing::TestWithParam<SharedServer>, protected RelayParts {
  protected:
-  RelayTest() : RelayParts(GetParam()()) {}
+  RelayTest() : RelayParts(GetParam().get()) {}
 };
 
 class PostgresqlRelayTest : public ::testing::Test, protected RelayParts {
@@ -819,7 +819,7 @@ TEST_F(PostgresqlRelayTest, WithoutRightsOrTablesItEndsAndSaysWhy) {
 
 /// Servers with settings that nothing here expects, but that a merchant may have.
 DatabaseServer& unusual_postgresql() {
-  static PostgresqlServer server({"fsync=off", "datestyle=German", "intervalstyle=sql_standard",
+  static PostgresqlServer server({"fsync=off", "shared_buffers=16MB", "datestyle=German", "intervalstyle=sql_standard",
                                   "timezone=Asia/Kathmandu", "standard_conforming_strings=off", "backslash_quote=off",
                                   "bytea_output=escape", "extra_float_digits=-15", "client_min_messages=debug1",
                                   "default_transaction_isolation=serializable"});
@@ -827,19 +827,19 @@ DatabaseServer& unusual_postgresql() {
 }
 #ifdef WECHATPAY_WITH_MARIADB_SERVER
 DatabaseServer& unusual_mariadb() {
-  static MariadbServer server({"--innodb-flush-log-at-trx-commit=2", "--sql-mode=ORACLE", "--sql-safe-updates=1",
-                               "--autocommit=0", "--completion-type=CHAIN", "--transaction-isolation=SERIALIZABLE",
-                               "--default-time-zone=+05:45", "--div-precision-increment=0",
-                               "--character-set-server=gbk", "--collation-server=gbk_chinese_ci",
-                               "--default-storage-engine=MyISAM", "--innodb-default-row-format=compact",
-                               "--explicit-defaults-for-timestamp=OFF", "--auto-increment-increment=3"});
+  static MariadbServer server(
+      {"--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M",
+       "--sql-mode=ORACLE", "--sql-safe-updates=1", "--autocommit=0", "--completion-type=CHAIN",
+       "--transaction-isolation=SERIALIZABLE", "--default-time-zone=+05:45", "--div-precision-increment=0",
+       "--character-set-server=gbk", "--collation-server=gbk_chinese_ci", "--default-storage-engine=MyISAM",
+       "--innodb-default-row-format=compact", "--explicit-defaults-for-timestamp=OFF", "--auto-increment-increment=3"});
   return server;
 }
 #endif
 
 class UnusualServerTest : public ::testing::TestWithParam<SharedServer>, protected RelayParts {
  protected:
-  UnusualServerTest() : RelayParts(GetParam()()) {}
+  UnusualServerTest() : RelayParts(GetParam().get()) {}
 };
 
 TEST_P(UnusualServerTest, DoesNotMatter) {
@@ -861,9 +861,9 @@ TEST_P(UnusualServerTest, DoesNotMatter) {
 
 const std::vector<SharedServer>& unusual_servers() {
   static const std::vector<SharedServer> all = {
-      unusual_postgresql,
+      {"PostgreSQL", unusual_postgresql},
 #ifdef WECHATPAY_WITH_MARIADB_SERVER
-      unusual_mariadb,
+      {"MariaDB", unusual_mariadb},
 #endif
   };
   return all;
