@@ -25,8 +25,9 @@ while IFS= read -r header; do
   grep -rqE "#include [\"<]${name}[\">]" include src || sources+=("$build/tests/headers/${name//[\/.]/_}_alone.cpp")
 done < <(find include -name '*.hpp')
 if grep -rnE '#include .*\.cpp[">]' include src; then fail "a source is included"; fi  # CMake's unity sources may
-# The analyzer follows a function's paths through this many of their points, a quarter of the default: three quarters of
-# its time go into the last paths of a few long functions.
+# Builds that compile several sources as one have no -Wshadow, because the tests share names; src/ does not. The analyzer
+# follows a function's paths through this many of their points, a quarter of the default: three quarters of its time go
+# into the last paths of a few long functions.
 options=(--extra-arg=-Wshadow --extra-arg=-Xclang --extra-arg=-analyzer-config --extra-arg=-Xclang --extra-arg=max-nodes=50000)
 printf '%s\n' "${sources[@]}" |
   xargs --delimiter='\n' --max-args=1 --max-procs="$(nproc)" clang-tidy -p "$build" --quiet \

@@ -5,23 +5,23 @@ coverage.py BUILD_FOLDER    built by clang++ with -fprofile-instr-generate -fcov
                             BUILD_FOLDER/profiles/*.profraw
 """
 import collections
-import glob
 import json
 import pathlib
 import subprocess
 import sys
 
 LEAST = {"lines": 95, "branches": 90}  # percent of all together
-LEAST_OF_A_FOLDER = {"lines": 90, "branches": 85}
+LEAST_OF_A_FOLDER = {"lines": 90, "branches": 90}
+LEAST_OF = {"src/outbox": {"branches": 85}}  # at which statement a connection fails differs from run to run
 WITHOUT_CODE = {"src/core.cpp"}  # it only includes files of include/
 
 root = pathlib.Path(__file__).resolve().parent.parent
 build = pathlib.Path(sys.argv[1]).resolve()
-programs = [*glob.glob(f"{build}/tests/*_tests"), f"{build}/tests/simulation/simulation",
-            f"{build}/src/tool/wechatpay-bonus-commit"]
+programs = [*build.glob("tests/*_tests"), build / "tests/simulation/simulation",
+            build / "src/tool/wechatpay-bonus-commit"]
 # A process that is killed may leave half a profile.
 subprocess.run(["llvm-profdata", "merge", "--sparse", "--failure-mode=all", f"--output={build}/profile",
-                *glob.glob(f"{build}/profiles/*.profraw")], check=True)
+                *build.glob("profiles/*.profraw")], check=True)
 exported = subprocess.run(["llvm-cov", "export", "--summary-only", f"--instr-profile={build}/profile", programs[0],
                            *(word for program in programs[1:] for word in ("--object", program))],
                           check=True, capture_output=True, text=True).stdout
@@ -55,7 +55,7 @@ folders = collections.defaultdict(list)
 for path in sorted(files):
     folders["include" if path.startswith("include/") else path.rsplit("/", 1)[0]].append(path)
 for folder, among in folders.items():
-    check(folder, LEAST_OF_A_FOLDER, among)
+    check(folder, {**LEAST_OF_A_FOLDER, **LEAST_OF.get(folder, {})}, among)
 check("all", LEAST, list(files))
 if failures:
     sys.exit("FAILED:\n" + "\n".join(failures))

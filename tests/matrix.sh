@@ -75,14 +75,12 @@ each_source() {
     xargs -0 -n 1 -P "$(nproc)" bash -c "cd build/sources && eval \"\$0 -fsyntax-only\""
 }
 begin "what clang++ says of each source of the tests and the guides"
-quietly build/sources/configure.log cmake -S . -B build/sources -G Ninja -DCMAKE_CXX_COMPILER=clang++ \
-  -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
+unity=OFF configure sources clang++ 17 -DCMAKE_EXPORT_COMPILE_COMMANDS=ON
 quietly build/sources/build.log each_source
 
 # This also reports clang++'s warnings for all sources as C++20, of shadowing, too. Nothing is built.
 begin "static analysis"
-quietly build/UnifiedSource/configure.log cmake -S . -B build/UnifiedSource -G Ninja -DCMAKE_CXX_COMPILER=clang++ \
-  -DCMAKE_CXX_STANDARD=20 -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=0
+configure UnifiedSource clang++ 20 -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=0
 bash tests/clang_tidy.sh build/UnifiedSource
 
 targets="answer_fuzz keys_fuzz request_fuzz retry_after_fuzz" build fuzz clang++ 17 "-DCMAKE_CXX_FLAGS=-O1 -g1" \

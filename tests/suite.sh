@@ -38,14 +38,21 @@ quietly() {
   exit 1
 }
 
-# build NAME COMPILER STANDARD [CMAKE ARGUMENT...]: builds all targets, or those in $targets. Warnings are errors.
-# Compiles several sources as one, which takes less time. With unity=OFF, each source is compiled by itself.
-build() {
+# configure NAME COMPILER STANDARD [CMAKE ARGUMENT...]: for a build that compiles several sources as one, which takes
+# less time. With unity=OFF, each source is compiled by itself.
+configure() {
   local name=$1 compiler=$2 standard=$3
   shift 3
-  begin "$name: $compiler as C++$standard $*"
   quietly "build/$name/configure.log" cmake -S . -B "build/$name" -G Ninja \
     -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_STANDARD="$standard" "-DCMAKE_UNITY_BUILD=${unity:-ON}" "$@"
+}
+
+# build NAME COMPILER STANDARD [CMAKE ARGUMENT...]: configures, and builds all targets, or those in $targets. Warnings
+# are errors.
+build() {
+  local name=$1
+  begin "$name: $2 as C++$3 ${*:4}"
+  configure "$@"
   # shellcheck disable=SC2086  # several targets are several words
   quietly "build/$name/build.log" cmake --build "build/$name" --target ${targets:-all}
 }

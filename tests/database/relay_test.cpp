@@ -837,10 +837,7 @@ DatabaseServer& unusual_mariadb() {
 }
 #endif
 
-class UnusualServerTest : public ::testing::TestWithParam<SharedServer>, protected RelayParts {
- protected:
-  UnusualServerTest() : RelayParts(GetParam().get()) {}
-};
+class UnusualServerTest : public RelayTest {};
 
 TEST_P(UnusualServerTest, DoesNotMatter) {
   insert(40);
