@@ -14,6 +14,7 @@
 #include "tests/fuzz/fuzz_support.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit/stages/answer.hpp"
+#include "wechatpay/bonus_commit/stages/redaction.hpp"
 #include "wechatpay/bonus_commit/testing/fake_wechat_pay.hpp"
 
 namespace wechatpay::bonus_commit {
@@ -205,7 +206,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const HttpResponse& response = answer.response;
   const auto clock = at(now + answer.ahead);
   const auto verification = verify(response, world().keys, clock);
-  const CommitResult result = read_answer(response, verification, sent, clock, {Outcome::not_sent, world().signature});
+  CommitResult result = read_answer(response, verification, sent, clock);
+  SentSignatures signatures;
+  signatures.add(world().signature);
+  redact(result, signatures);
 
   if (verification) {
     const std::string message = signed_message(response);

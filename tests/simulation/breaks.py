@@ -16,6 +16,7 @@ import time
 ATTEMPTS = "include/wechatpay/bonus_commit/impl/commit_attempts.ipp"
 CALL_HEADER = "include/wechatpay/bonus_commit/impl/commit_call.hpp"
 CALL = "include/wechatpay/bonus_commit/impl/commit_call.ipp"
+STOP = "include/wechatpay/bonus_commit/impl/stop.ipp"
 CLIENT = "include/wechatpay/bonus_commit/impl/client.ipp"
 BATCH = "include/wechatpay/bonus_commit/impl/batch_run.hpp"
 OPTIONS = "include/wechatpay/bonus_commit/impl/check_options.ipp"
@@ -161,6 +162,23 @@ BREAKS = [
      "error.outcome == Outcome::refused) {\n    return Meaning::refused;"),
     ("relay: rows are dead as poison too early", DECISIONS, "if (row.claims > row.attempts + 10) {",
      "if (row.claims > row.attempts + 2) {"),
+    ("fork: a child process commits with its parent's client", CLIENT, "  if (open_->core->in_child()) {\n    return refuse(",
+     "  if (false) {\n    return refuse("),
+    ("fork: a child process runs a batch with its parent's client", BATCH, "if (client_.open_->core->in_child()) {",
+     "if (false) {"),
+    ("fork: a child process ends its parent's calls", CALL, "if (!core->in_child()) {", "if (true) {"),
+    ("fork: an answer that arrives in a child process counts", CALL,
+     "if (core_->in_child()) return;  // the call belongs to the parent", ""),
+    ("fork: a child process signs its parent's next try", CALL, "  if (core_->in_child()) return;\n  const ClientCore::Visit",
+     "  const ClientCore::Visit"),
+    ("fork: a child process loses its parent's next try", CALL,
+     "if (kept == nullptr || kept->awaited_ != number || kept->core_->in_child()) return;",
+     "if (kept == nullptr || kept->awaited_ != number) return;"),
+    ("fork: a child process drops its parent's call", CALL, "if (awaited_ != number || core_->in_child()) return;",
+     "if (awaited_ != number) return;"),
+    ("fork: a stop in a child process reaches its parent's calls", STOP,
+     "if (callbacks.in_child()) return true;  // this process has no callbacks", ""),
+    ("fork: a stop in a child process is not heard there", STOP, "while (found->in_child()) {", "while (false) {"),
     ("relay: what failed counts as done", DECISIONS, "if (meaning == Meaning::credited) {\n    Settlement made",
      "if (meaning == Meaning::credited || row.attempts > 2) {\n    if (!result) return settlement(row, token, Fate::done);\n"
      "    Settlement made"),

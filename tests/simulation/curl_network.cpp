@@ -230,9 +230,10 @@ void CurlNetwork::after_answer(Link& link, const HttpRequest& request, const Rep
 void CurlNetwork::lose(Running& running, const Fate& fate) {
   const milliseconds left = time_left(running);
   if (fate.arrives) {
-    const HttpRequest request = running.request.front().http;
     const auto way = world_.tape.one_of({milliseconds(1), left * 20});
-    world_.after(way, [this, request] { static_cast<void>(wechat_pay_.arrive(request, wechat_pay_.next_reply())); });
+    world_.after(way, [this, request = running.request.front().http] {
+      static_cast<void>(wechat_pay_.arrive(request, wechat_pay_.next_reply()));
+    });
   }
   const bool waits = fate.fault == TransportFault::timeout;
   const auto time = waits

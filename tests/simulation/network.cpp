@@ -1,5 +1,6 @@
 #include "tests/simulation/network.hpp"
 
+#include <memory>
 #include <stdexcept>
 #include <utility>
 
@@ -162,12 +163,12 @@ void Network::fail_later(std::size_t slot, const Fate& fate, milliseconds limit)
   const auto time = takes_all ? limit : std::chrono::nanoseconds(weather_.latency(limit));
   if (fate.arrives) {
     // The request may arrive much later than the client assumes, or twice.
-    const HttpRequest request = pending_[slot].request;
+    const auto request = std::make_shared<const HttpRequest>(std::move(pending_[slot].request));
     const auto way = world_.tape.one_of({milliseconds(1), limit, limit * 20});
     const bool twice = world_.tape.chance(100);
     const auto arrive = [this, request] {
       const Reply& reply = wechat_pay_.next_reply();
-      static_cast<void>(wechat_pay_.arrive(request, reply));
+      static_cast<void>(wechat_pay_.arrive(*request, reply));
     };
     world_.after(way, arrive);
     if (twice) world_.after(way * 3, arrive);

@@ -44,7 +44,7 @@ void run(Tape& tape, Finding& finding, Figures& figures, bool logs) {
   std::deque<CurlNetwork> curl_networks;
   std::deque<User> users;
   const std::uint32_t programs = tape.one_of({1U, 2U});
-  const std::uint32_t calls = real_keys ? 20 : tape.one_of({1U, 5U, 20U, 100U, 400U});
+  const std::uint32_t calls = real_keys ? 5 : tape.one_of({1U, 5U, 20U, 100U, 400U});
   for (std::uint32_t i = 0; i < programs; ++i) {
     if (tape.chance(400)) {
       CurlNetwork& network = curl_networks.emplace_back(world, auditor, wechat_pay, weather);

@@ -204,7 +204,7 @@ void User::act_rarely() {
     case 0: return;
     case 12: return misuse();
     case 13:
-      if (world_.tape.chance(20)) fork_a_child();
+      if (world_.tape.chance(5)) fork_a_child();
       return;
     case 14: return waits_in_batches_ ? wait_for_batch() : start_call();
     case 11: return start_call(true);
@@ -332,7 +332,7 @@ void User::misbehave(Place place) {
       if (!copies_.empty()) copies_.push_back(client());
       return;
     case 7:
-      if (world_.tape.chance(20)) fork_a_child();
+      if (world_.tape.chance(5)) fork_a_child();
       return;
     default: return wait_in_a_callback();
   }

@@ -205,7 +205,7 @@ TEST(ReadAnswer, TellsWhetherARefusalSpeaksOfTheOrderOrOfTheCaller) {
 
 TEST(ReadAnswer, GivesOneAdviceWhereAnEarlierTryMayHaveBeenDone) {
   const CommitResult result = read_answer({400, {}, R"({"code":"PARAM_ERROR","message":"m"})"}, verified, sent,
-                                          at(answered_at), {Outcome::unknown, ""});
+                                          at(answered_at), Outcome::unknown);
   EXPECT_EQ(to_string(result.error().outcome), "refused") << "of this try";
   EXPECT_EQ(to_string(result.error().remedy), "retry later") << "of the call";
   EXPECT_FALSE(contains(result.error().message, "refused again")) << result.error().message;

@@ -27,30 +27,22 @@ namespace stages {
 /// A thread that waits for a place waits this much longer for more places, before it continues with only a few.
 inline constexpr std::chrono::milliseconds wait_for_good_part{1};
 
-/// The clock of a batch's threads, and how they wait. The simulation replaces both.
+/// The clock of a batch's threads, and how they wait. The simulation has others.
 struct BatchTime {
   using Clock = std::chrono::steady_clock;  ///< the type of all times here
 
   static constexpr Clock::time_point never = (Clock::time_point::max)();
 
-  std::function<Clock::time_point()> now = [] { return Clock::now(); };
+  std::function<Clock::time_point()> now;
 
   /// Waits until `changed` is notified, but no longer than until the given time. Releases the lock meanwhile.
-  std::function<void(std::condition_variable& changed, std::unique_lock<std::mutex>& lock, Clock::time_point)> wait =
-      [](std::condition_variable& changed, std::unique_lock<std::mutex>& lock, Clock::time_point until) {
-        if (until == never) {
-          changed.wait(lock);
-        } else {
-          changed.wait_until(lock, until);
-        }
-      };
+  std::function<void(std::condition_variable& changed, std::unique_lock<std::mutex>& lock, Clock::time_point)> wait;
 };
 
 /// The state shared by the threads of a batch.
 class Batch {
  public:
-  Batch(const BonusCommitClient& client, NextRequest next, TakeResult take, const BatchOptions& options,
-        BatchTime time = {})
+  Batch(const BonusCommitClient& client, NextRequest next, TakeResult take, const BatchOptions& options, BatchTime time)
       : client_(client),
         next_(std::move(next)),
         take_(std::move(take)),

@@ -12,7 +12,6 @@
 #include "wechatpay/bonus_commit/impl/users_code.hpp"
 #include "wechatpay/bonus_commit/stages/body.hpp"
 #include "wechatpay/bonus_commit/stages/check.hpp"
-#include "wechatpay/bonus_commit/stages/redaction.hpp"
 #include "wechatpay/bonus_commit/stages/signature.hpp"
 #include "wechatpay/bonus_commit/stages/verification.hpp"
 
@@ -179,8 +178,7 @@ WECHATPAY_BONUS_COMMIT_DECL CommitStep CommitAttempts::prepare(milliseconds paus
   }
   const auto signature = sign(*credentials_, parts());
   if (!signature) return give_up(signature.error());
-  signatures_.reserve(signatures_.size() + signature->size() + 1);
-  signatures_.append(*signature).append(1, '\n');
+  signatures_.add(*signature);
 
   host_ = setup_->hosts.choose(now.steady, host_);
   Try next;
@@ -221,12 +219,12 @@ WECHATPAY_BONUS_COMMIT_DECL SendOptions CommitAttempts::send_options(millisecond
   return options;
 }
 
-/// Interprets the answer.
+/// Interprets the answer. No text of the result repeats a part of a signature that was sent.
 WECHATPAY_BONUS_COMMIT_DECL CommitResult CommitAttempts::read(const Result<HttpResponse>& response, Moment now) {
-  if (response) return read_answer(*response, verify(*response, now), parts(), now.wall, {outcome_, signatures_});
-  Error error = failure_of_transport(response.error());
-  redact(error, signatures_);
-  return error;
+  CommitResult result = response ? read_answer(*response, verify(*response, now), parts(), now.wall, outcome_)
+                                 : CommitResult(failure_of_transport(response.error()));
+  redact(result, signatures_);
+  return result;
 }
 
 /// Whether the answer is WeChat Pay's own and has not settled a commit before.

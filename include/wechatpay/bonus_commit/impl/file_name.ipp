@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "wechatpay/bonus_commit/stages/base64.hpp"
 #include "wechatpay/bonus_commit/stages/text.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
@@ -15,7 +16,6 @@ namespace stages {
 WECHATPAY_BONUS_COMMIT_DECL std::string file_name_fault(std::string_view name) {
   constexpr std::size_t longest_path = 4096;  // PATH_MAX on Linux
   constexpr std::size_t longest_name = 255;   // NAME_MAX
-  constexpr std::string_view base64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
   const auto begins = [name](std::string_view prefix) { return name.substr(0, prefix.size()) == prefix; };
 
   if (name.empty()) return "is empty";
@@ -27,7 +27,7 @@ WECHATPAY_BONUS_COMMIT_DECL std::string file_name_fault(std::string_view name) {
   }
   // How Base64 of DER (SEQUENCE) and of PEM begins, and how hex of DER begins.
   const bool encoded = begins("MI") || begins("LS0tLS1CRUdJTi") || begins("3082");
-  if (encoded && name.size() >= 100 && name.find_first_not_of(base64) == std::string_view::npos) {
+  if (encoded && name.size() >= 100 && name.find_first_not_of(base64_characters) == std::string_view::npos) {
     return "is an encoded key or certificate, not a file's name";
   }
   if (begins("file:")) return "is a file: URL; give only the path";

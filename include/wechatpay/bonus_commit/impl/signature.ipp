@@ -7,8 +7,6 @@
 #include <new>
 #include <utility>
 
-#include "wechatpay/bonus_commit/stages/redaction.hpp"
-
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
 

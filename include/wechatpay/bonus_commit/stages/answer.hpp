@@ -15,7 +15,6 @@
 #include "wechatpay/bonus_commit/receipt.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 #include "wechatpay/bonus_commit/stages/advice.hpp"
-#include "wechatpay/bonus_commit/stages/redaction.hpp"
 #include "wechatpay/bonus_commit/stages/retry_after.hpp"
 #include "wechatpay/bonus_commit/stages/signature.hpp"
 #include "wechatpay/bonus_commit/stages/text.hpp"
@@ -89,12 +88,6 @@ inline std::string clock_warning(std::chrono::seconds offset) {
   return "this machine's clock is " + std::to_string(seconds < 0 ? -seconds : seconds) + " s " +
          (seconds < 0 ? "behind" : "ahead of") + " WeChat Pay's: set it by NTP, at 300 s every call will fail";
 }
-
-/// The state that a call's earlier tries leave for reading the next answer.
-struct EarlierTries {
-  Outcome outcome = Outcome::not_sent;  ///< of all earlier tries; a later try cannot undo it
-  std::string_view signatures{};        ///< all sent (Base64, separated by line breaks), including the latest try's
-};
 
 /// What to quote of a body that is not WeChat Pay's: nothing if it is not text.
 inline std::string quoted_body(const HttpResponse& response) {
@@ -219,16 +212,13 @@ inline Error error_of_answer(const HttpResponse& response, const Result<Verifica
 }
 
 /// The result of a try: a verified 204 is a receipt, everything else is an error. `sent` is what the request's
-/// signature covers. `now` is the time to compare a date in Retry-After with. No text of the result repeats a part of a
-/// signature that was sent.
+/// signature covers. `now` is the time to compare a date in Retry-After with. `earlier` is the outcome of the call's
+/// earlier tries: a later try cannot undo it.
 inline CommitResult read_answer(const HttpResponse& response, const Result<Verification>& verification,
                                 const SignedParts& sent, std::chrono::system_clock::time_point now,
-                                const EarlierTries& earlier = {}) {
+                                Outcome earlier = Outcome::not_sent) {
   std::string request_id = printable(without_signatures(header_value(response.headers, "Request-ID")), 100);
   if (response.status == 204 && verification) {
-    // A request id in WeChat Pay's form cannot be a piece of Base64, so a success needs no search.
-    const bool usual = request_id.find_first_not_of("0123456789ABCDEF-") == std::string::npos;
-    if (!usual) request_id = without_pieces(request_id, earlier.signatures);
     return CommitReceipt{std::move(request_id),
                          verification->serial,
                          verification->timestamp,
@@ -236,9 +226,8 @@ inline CommitResult read_answer(const HttpResponse& response, const Result<Verif
                          1,
                          clock_warning(verification->clock_offset)};
   }
-  Error error = error_of_answer(response, verification, sent, std::move(request_id), earlier.outcome);
+  Error error = error_of_answer(response, verification, sent, std::move(request_id), earlier);
   error.retry_after = parse_retry_after(header_value(response.headers, "Retry-After"), now);
-  redact(error, earlier.signatures);
   return error;
 }
 

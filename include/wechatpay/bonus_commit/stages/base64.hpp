@@ -14,6 +14,10 @@ namespace stages {
 /// \addtogroup stages
 /// @{
 
+/// The characters of Base64: the alphabet in the order of its values, then the padding.
+inline constexpr std::string_view base64_characters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+
 /// Base64 (RFC 4648, section 4) without line breaks.
 WECHATPAY_BONUS_COMMIT_EXPORT std::string encode_base64(std::string_view bytes);
 

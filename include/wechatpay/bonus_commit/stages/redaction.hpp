@@ -6,13 +6,15 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "wechatpay/bonus_commit/error.hpp"
-#include "wechatpay/bonus_commit/stages/text.hpp"
+#include "wechatpay/bonus_commit/receipt.hpp"
+#include "wechatpay/bonus_commit/stages/base64.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
@@ -108,13 +110,17 @@ struct ReadingOfPieces {
   bool url_alphabet{};  ///< - and _ mean + and /; otherwise they separate pieces, like other punctuation
 };
 
-/// 1 to 65 for the characters of Base64, 0 for all others.
+inline constexpr std::uint8_t of_urls = 66;     ///< in base64_values: - and _, which mean + and / in URLs
+inline constexpr std::uint8_t of_escapes = 67;  ///< in base64_values: what begins an escape or a tag
+
+/// What each byte of a text may mean if the text repeats a signature: 1 to 65 for the characters of Base64, of_urls,
+/// of_escapes, and 0 for all others.
 inline constexpr auto base64_values = [] {
   std::array<std::uint8_t, 256> values{};
   std::uint8_t value = 0;
-  for (const char c : std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")) {
-    values[static_cast<unsigned char>(c)] = ++value;
-  }
+  for (const char c : base64_characters) values[static_cast<unsigned char>(c)] = ++value;
+  for (const char c : std::string_view("-_")) values[static_cast<unsigned char>(c)] = of_urls;
+  for (const char c : std::string_view("%&\\<")) values[static_cast<unsigned char>(c)] = of_escapes;
   return values;
 }();
 
@@ -122,7 +128,8 @@ inline constexpr auto base64_values = [] {
 constexpr char base64_character(char c, bool url_alphabet) noexcept {
   if (url_alphabet && c == '-') return '+';
   if (url_alphabet && c == '_') return '/';
-  return base64_values[static_cast<unsigned char>(c)] > 0 ? c : '\0';
+  const std::uint8_t value = base64_values[static_cast<unsigned char>(c)];
+  return value > 0 && value < of_urls ? c : '\0';
 }
 
 /// The positions in `written` of all Base64 characters, and those characters joined.
@@ -130,6 +137,8 @@ inline std::pair<std::vector<std::size_t>, std::string> base64_row(const std::ve
                                                                    ReadingOfPieces reading) {
   std::vector<std::size_t> places;
   std::string row;
+  places.reserve(written.size());
+  row.reserve(written.size());
   for (std::size_t i = 0; i < written.size(); ++i) {
     if (written[i].value == '<' && reading.through_tags) {
       std::size_t end = i;
@@ -145,30 +154,58 @@ inline std::pair<std::vector<std::size_t>, std::string> base64_row(const std::ve
   return {std::move(places), std::move(row)};
 }
 
-/// The set of character pairs in a text of Base64. It shows quickly that most strings are not part of that text,
+/// The set of character pairs in texts of Base64. It shows quickly that most strings are not part of those texts,
 /// without a search.
 class CharacterPairs {
  public:
-  /// The pairs of `text`.
-  explicit CharacterPairs(std::string_view text) {
-    for (std::size_t i = 1; i < text.size(); ++i) followers_[index(text[i - 1])] |= std::uint64_t{1} << index(text[i]);
+  /// Adds the pairs of `text`.
+  void add(std::string_view text) noexcept {
+    for (std::size_t i = 1; i < text.size(); ++i) {
+      followers_[value(text[i - 1]) % 64U] |= std::uint64_t{1} << value(text[i]) % 64U;
+    }
   }
 
-  /// Whether the text may contain `a` followed by `b`. Of Base64's characters, only `A` and `=` count as the same.
-  bool has(char a, char b) const { return (followers_[index(a)] >> index(b) & 1U) != 0; }
+  /// Whether a text may contain a character of the value `a` followed by one of `b` (see base64_values). Of Base64's
+  /// characters, only `A` and `=` count as the same.
+  bool has(std::uint8_t a, std::uint8_t b) const noexcept { return (followers_[a % 64U] >> b % 64U & 1U) != 0; }
 
-  /// Whether the text may contain `piece`.
-  bool may_hold(std::string_view piece) const {
+  /// Whether a text may contain `piece`.
+  bool may_hold(std::string_view piece) const noexcept {
     for (std::size_t i = 1; i < piece.size(); ++i) {
-      if (!has(piece[i - 1], piece[i])) return false;
+      if (!has(value(piece[i - 1]), value(piece[i]))) return false;
     }
     return true;
   }
 
  private:
-  static std::size_t index(char c) { return base64_values[static_cast<unsigned char>(c)] % 64U; }
+  static std::uint8_t value(char c) noexcept { return base64_values[static_cast<unsigned char>(c)]; }
 
   std::array<std::uint64_t, 64> followers_{};
+};
+
+/// The signatures of a call's tries, in Base64. Not thread-safe.
+class SentSignatures {
+ public:
+  /// Adds the signature of a further try.
+  void add(std::string_view signature) {
+    text_.reserve(text_.size() + signature.size() + 1);
+    text_.append(signature).append(1, '\n');
+  }
+
+  /// Whether one of them contains `piece`.
+  bool contain(std::string_view piece) { return pairs().may_hold(piece) && text_.find(piece) != std::string::npos; }
+
+  /// The pairs of characters in all of them. Collected when first needed, since most calls need none.
+  const CharacterPairs& pairs() {
+    if (!pairs_) pairs_ = std::make_unique<CharacterPairs>();
+    pairs_->add(std::string_view(text_).substr(std::exchange(collected_, text_.size())));
+    return *pairs_;
+  }
+
+ private:
+  std::string text_;  ///< separated by line breaks
+  std::unique_ptr<CharacterPairs> pairs_;
+  std::size_t collected_ = 0;  ///< the size of the beginning of text_ whose pairs are in pairs_
 };
 
 /// The number of characters of the shortest piece of a signature that is removed.
@@ -176,21 +213,18 @@ inline constexpr std::size_t shortest_piece = 8;
 
 /// Whether `text` may repeat a piece of the signatures whose pairs are `pairs`. Usually false, without a decoded copy
 /// of the text. Always true for a text that may contain escapes or tags.
-inline bool may_repeat_piece(std::string_view text, const CharacterPairs& pairs) {
-  const auto has = [text](char c) { return text.find(c) != std::string_view::npos; };
-  if (has('%') || has('&') || has('\\') || has('<')) return true;
-  const bool has_url_alphabet = has('-') || has('_');
-  for (const bool url_alphabet : {false, true}) {
-    if (url_alphabet && !has_url_alphabet) continue;
-    std::size_t run = 0;  // the latest Base64 characters of which each pair is in the signatures
-    char last = '\0';
-    for (const char each : text) {
-      const char c = base64_character(each, url_alphabet);
-      if (c == '\0') continue;
-      run = pairs.has(last, c) ? run + 1 : 1;
-      if (run == shortest_piece) return true;
-      last = c;
-    }
+inline bool may_repeat_piece(std::string_view text, const CharacterPairs& pairs) noexcept {
+  std::size_t run = 0;  // the latest characters that may be a piece
+  std::uint8_t last = 0;
+  for (const char c : text) {
+    const std::uint8_t value = base64_values[static_cast<unsigned char>(c)];
+    if (value == 0) continue;
+    if (value == of_escapes) return true;
+    // - and _ separate pieces or are part of one, so each character may come before and after them.
+    const bool may_follow = value == of_urls || last == of_urls || pairs.has(last, value);
+    run = may_follow ? run + 1 : 1;
+    if (run == shortest_piece) return true;
+    last = value;
   }
   return false;
 }
@@ -199,30 +233,25 @@ inline bool may_repeat_piece(std::string_view text, const CharacterPairs& pairs)
 /// runs.
 using SignaturePiece = std::vector<WrittenCharacter>;
 
-/// Finds what `text` repeats of `signatures` (Base64; several are separated by line breaks): every piece of 8 or more
-/// characters. It finds pieces with tags, white space, quotes or commas between their characters, and pieces that are
-/// escaped.
-inline std::vector<SignaturePiece> pieces_of_signatures(std::string_view text, std::string_view signatures) {
+/// Finds what `text` repeats of `signatures`: every piece of 8 or more characters. It finds pieces with tags, white
+/// space, quotes or commas between their characters, and pieces that are escaped.
+inline std::vector<SignaturePiece> pieces_of_signatures(std::string_view text, SentSignatures& signatures) {
   std::vector<SignaturePiece> pieces;
-  if (signatures.size() < shortest_piece || text.size() < shortest_piece) return pieces;
   enum Mark : char { none, first, further };
   const std::vector<WrittenCharacter> written = undo_escapes(text);
   std::vector<Mark> marks(written.size(), none);
-  const CharacterPairs pairs(signatures);
-  const auto has = [&written](std::string_view characters) {
-    return std::any_of(written.begin(), written.end(), [characters](const WrittenCharacter& one) {
-      return characters.find(one.value) != std::string_view::npos;
-    });
+  const auto has = [&written](char c) {
+    return std::any_of(written.begin(), written.end(), [c](const WrittenCharacter& one) { return one.value == c; });
   };
-  const bool has_tags = has("<");
-  const bool has_url_alphabet = has("-_");
+  const bool has_tags = has('<');
+  const bool has_url_alphabet = has('-') || has('_');
   for (const ReadingOfPieces reading : {ReadingOfPieces{true, true}, {true, false}, {false, true}, {false, false}}) {
     // Such a reading finds the same pieces as a plain one.
     if ((reading.through_tags && !has_tags) || (reading.url_alphabet && !has_url_alphabet)) continue;
     const auto [places, row] = base64_row(written, reading);
     for (std::size_t i = 0; i + shortest_piece <= row.size(); ++i) {
       const std::string_view piece = std::string_view(row).substr(i, shortest_piece);
-      if (!pairs.may_hold(piece) || signatures.find(piece) == std::string_view::npos) continue;
+      if (!signatures.contain(piece)) continue;
       if (marks[places[i]] == none) marks[places[i]] = first;
       for (std::size_t j = i + 1; j < i + shortest_piece; ++j) marks[places[j]] = further;
     }
@@ -235,7 +264,7 @@ inline std::vector<SignaturePiece> pieces_of_signatures(std::string_view text, s
 }
 
 /// `text` with each piece of `signatures` that it repeats replaced by `[redacted]`: see pieces_of_signatures().
-inline std::string without_pieces(std::string_view text, std::string_view signatures) {
+inline std::string without_pieces(std::string_view text, SentSignatures& signatures) {
   std::string out;
   std::size_t copied = 0;
   for (const SignaturePiece& piece : pieces_of_signatures(text, signatures)) {
@@ -247,7 +276,7 @@ inline std::string without_pieces(std::string_view text, std::string_view signat
 
 /// The same for a JSON text, which stays valid JSON: each character of a piece is replaced by `*`. If a signature is
 /// repeated outside of strings, the whole text is dropped.
-inline std::string json_without_pieces(std::string_view json, std::string_view signatures) {
+inline std::string json_without_pieces(std::string_view json, SentSignatures& signatures) {
   const auto pieces = pieces_of_signatures(json, signatures);
   std::string out;
   std::size_t copied = 0;
@@ -274,8 +303,8 @@ inline std::string json_without_pieces(std::string_view json, std::string_view s
 }
 
 /// Removes `signatures` from every text of `error`, including its tries.
-inline void redact(Error& error, std::string_view signatures) {
-  const CharacterPairs pairs(signatures);
+inline void redact(Error& error, SentSignatures& signatures) {
+  const CharacterPairs& pairs = signatures.pairs();
   const auto clean = [&](std::string& text) {
     if (may_repeat_piece(text, pairs)) text = without_pieces(text, signatures);
   };
@@ -289,6 +318,15 @@ inline void redact(Error& error, std::string_view signatures) {
     std::string& detail = one.answer->detail;
     if (may_repeat_piece(detail, pairs)) detail = json_without_pieces(detail, signatures);
   }
+}
+
+/// Removes `signatures` from every text of a result.
+inline void redact(CommitResult& result, SentSignatures& signatures) {
+  if (!result) return redact(result.error(), signatures);
+  // A request id in WeChat Pay's form cannot be a piece of Base64, so most successes need no search.
+  std::string& request_id = result->request_id;
+  const bool usual = request_id.find_first_not_of("0123456789ABCDEF-") == std::string::npos;
+  if (!usual) request_id = without_pieces(request_id, signatures);
 }
 
 /// @}
