@@ -12,6 +12,7 @@
 #include "wechatpay/bonus_commit/impl/users_code.hpp"
 #include "wechatpay/bonus_commit/stages/body.hpp"
 #include "wechatpay/bonus_commit/stages/check.hpp"
+#include "wechatpay/bonus_commit/stages/redaction.hpp"
 #include "wechatpay/bonus_commit/stages/signature.hpp"
 #include "wechatpay/bonus_commit/stages/verification.hpp"
 
@@ -122,7 +123,7 @@ WECHATPAY_BONUS_COMMIT_DECL CommitResult CommitAttempts::too_late() {
 }
 
 WECHATPAY_BONUS_COMMIT_DECL CommitResult CommitAttempts::give_up(Error error) {
-  redact(error, signatures_);
+  redact(error, SentSignatures(signatures_));
   const bool sent = latest_ == Latest::handed_over;
   if (latest_ == Latest::prepared) tries_.pop_back();
   if (sent) tries_.back().transport_fault = error.transport_fault;
@@ -178,7 +179,8 @@ WECHATPAY_BONUS_COMMIT_DECL CommitStep CommitAttempts::prepare(milliseconds paus
   }
   const auto signature = sign(*credentials_, parts());
   if (!signature) return give_up(signature.error());
-  signatures_.add(*signature);
+  signatures_.reserve(signatures_.size() + signature->size() + 1);
+  signatures_.append(*signature).append(1, '\n');
 
   host_ = setup_->hosts.choose(now.steady, host_);
   Try next;

@@ -22,7 +22,6 @@
 #include "wechatpay/bonus_commit/stages/hosts.hpp"
 #include "wechatpay/bonus_commit/stages/nonce_memory.hpp"
 #include "wechatpay/bonus_commit/stages/rate_limiter.hpp"
-#include "wechatpay/bonus_commit/stages/redaction.hpp"
 #include "wechatpay/bonus_commit/stages/retry.hpp"
 #include "wechatpay/bonus_commit/transport.hpp"
 
@@ -143,7 +142,7 @@ class CommitAttempts {
   std::size_t host_ = static_cast<std::size_t>(-1);
   std::string nonce_str_;
   std::int64_t timestamp_ = 0;
-  SentSignatures signatures_;  ///< of all tries
+  std::string signatures_;  ///< of all tries, separated by line breaks
   std::vector<Try> tries_;
   std::unique_ptr<Error> error_;  ///< of the latest try, if another try follows
   Latest latest_ = Latest::ended;

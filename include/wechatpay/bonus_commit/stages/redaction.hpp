@@ -6,7 +6,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -154,22 +153,22 @@ inline std::pair<std::vector<std::size_t>, std::string> base64_row(const std::ve
   return {std::move(places), std::move(row)};
 }
 
-/// The set of character pairs in texts of Base64. It shows quickly that most strings are not part of those texts,
+/// The set of character pairs in a text of Base64. It shows quickly that most strings are not part of that text,
 /// without a search.
 class CharacterPairs {
  public:
-  /// Adds the pairs of `text`.
-  void add(std::string_view text) noexcept {
+  /// The pairs of `text`.
+  explicit CharacterPairs(std::string_view text) noexcept {
     for (std::size_t i = 1; i < text.size(); ++i) {
       followers_[value(text[i - 1]) % 64U] |= std::uint64_t{1} << value(text[i]) % 64U;
     }
   }
 
-  /// Whether a text may contain a character of the value `a` followed by one of `b` (see base64_values). Of Base64's
+  /// Whether the text may contain a character of the value `a` followed by one of `b` (see base64_values). Of Base64's
   /// characters, only `A` and `=` count as the same.
   bool has(std::uint8_t a, std::uint8_t b) const noexcept { return (followers_[a % 64U] >> b % 64U & 1U) != 0; }
 
-  /// Whether a text may contain `piece`.
+  /// Whether the text may contain `piece`.
   bool may_hold(std::string_view piece) const noexcept {
     for (std::size_t i = 1; i < piece.size(); ++i) {
       if (!has(value(piece[i - 1]), value(piece[i]))) return false;
@@ -183,29 +182,23 @@ class CharacterPairs {
   std::array<std::uint64_t, 64> followers_{};
 };
 
-/// The signatures of a call's tries, in Base64. Not thread-safe.
+/// What is to be removed from texts: the signatures of a call's tries. It refers to their text.
 class SentSignatures {
  public:
-  /// Adds the signature of a further try.
-  void add(std::string_view signature) {
-    text_.reserve(text_.size() + signature.size() + 1);
-    text_.append(signature).append(1, '\n');
-  }
+  /// Of signatures in Base64, separated by line breaks.
+  explicit SentSignatures(std::string_view text) noexcept : text_(text), pairs_(text) {}
 
   /// Whether one of them contains `piece`.
-  bool contain(std::string_view piece) { return pairs().may_hold(piece) && text_.find(piece) != std::string::npos; }
-
-  /// The pairs of characters in all of them. Collected when first needed, since most calls need none.
-  const CharacterPairs& pairs() {
-    if (!pairs_) pairs_ = std::make_unique<CharacterPairs>();
-    pairs_->add(std::string_view(text_).substr(std::exchange(collected_, text_.size())));
-    return *pairs_;
+  bool contain(std::string_view piece) const {
+    return pairs_.may_hold(piece) && text_.find(piece) != std::string_view::npos;
   }
 
+  /// The pairs of characters in all of them.
+  const CharacterPairs& pairs() const noexcept { return pairs_; }
+
  private:
-  std::string text_;  ///< separated by line breaks
-  std::unique_ptr<CharacterPairs> pairs_;
-  std::size_t collected_ = 0;  ///< the size of the beginning of text_ whose pairs are in pairs_
+  std::string_view text_;
+  CharacterPairs pairs_;
 };
 
 /// The number of characters of the shortest piece of a signature that is removed.
@@ -235,7 +228,7 @@ using SignaturePiece = std::vector<WrittenCharacter>;
 
 /// Finds what `text` repeats of `signatures`: every piece of 8 or more characters. It finds pieces with tags, white
 /// space, quotes or commas between their characters, and pieces that are escaped.
-inline std::vector<SignaturePiece> pieces_of_signatures(std::string_view text, SentSignatures& signatures) {
+inline std::vector<SignaturePiece> pieces_of_signatures(std::string_view text, const SentSignatures& signatures) {
   std::vector<SignaturePiece> pieces;
   enum Mark : char { none, first, further };
   const std::vector<WrittenCharacter> written = undo_escapes(text);
@@ -264,7 +257,7 @@ inline std::vector<SignaturePiece> pieces_of_signatures(std::string_view text, S
 }
 
 /// `text` with each piece of `signatures` that it repeats replaced by `[redacted]`: see pieces_of_signatures().
-inline std::string without_pieces(std::string_view text, SentSignatures& signatures) {
+inline std::string without_pieces(std::string_view text, const SentSignatures& signatures) {
   std::string out;
   std::size_t copied = 0;
   for (const SignaturePiece& piece : pieces_of_signatures(text, signatures)) {
@@ -276,7 +269,7 @@ inline std::string without_pieces(std::string_view text, SentSignatures& signatu
 
 /// The same for a JSON text, which stays valid JSON: each character of a piece is replaced by `*`. If a signature is
 /// repeated outside of strings, the whole text is dropped.
-inline std::string json_without_pieces(std::string_view json, SentSignatures& signatures) {
+inline std::string json_without_pieces(std::string_view json, const SentSignatures& signatures) {
   const auto pieces = pieces_of_signatures(json, signatures);
   std::string out;
   std::size_t copied = 0;
@@ -303,7 +296,7 @@ inline std::string json_without_pieces(std::string_view json, SentSignatures& si
 }
 
 /// Removes `signatures` from every text of `error`, including its tries.
-inline void redact(Error& error, SentSignatures& signatures) {
+inline void redact(Error& error, const SentSignatures& signatures) {
   const CharacterPairs& pairs = signatures.pairs();
   const auto clean = [&](std::string& text) {
     if (may_repeat_piece(text, pairs)) text = without_pieces(text, signatures);
@@ -320,13 +313,14 @@ inline void redact(Error& error, SentSignatures& signatures) {
   }
 }
 
-/// Removes `signatures` from every text of a result.
-inline void redact(CommitResult& result, SentSignatures& signatures) {
-  if (!result) return redact(result.error(), signatures);
-  // A request id in WeChat Pay's form cannot be a piece of Base64, so most successes need no search.
+/// Removes `signatures`, in Base64 and separated by line breaks, from every text of a result.
+inline void redact(CommitResult& result, std::string_view signatures) {
+  if (!result) return redact(result.error(), SentSignatures(signatures));
+  // What an id in WeChat Pay's form, which is hexadecimal, can repeat of a signature is too little to be of any use. So
+  // most successes need no search.
   std::string& request_id = result->request_id;
   const bool usual = request_id.find_first_not_of("0123456789ABCDEF-") == std::string::npos;
-  if (!usual) request_id = without_pieces(request_id, signatures);
+  if (!usual) request_id = without_pieces(request_id, SentSignatures(signatures));
 }
 
 /// @}
