@@ -114,10 +114,6 @@ void Auditor::sent(unsigned number, const HttpRequest& request, const SendOption
     if (!call.tries.empty()) last = call.tries.back().host;
     require(client.hosts.next(world_.now(), last) == next.host, "hosts", number, "goes to the wrong host");
   }
-  const std::string& authorization = request.headers.front().value;
-  const std::size_t signature = authorization.find("signature=\"") + 11;
-  require(signature + next.signature.size() < authorization.size(), "signature", number, "is not signed");
-  authorization.copy(next.signature.data(), next.signature.size(), signature);
   call.tries.push_back(next);
 }
 
@@ -130,7 +126,7 @@ void Auditor::check_limits(const Call& call, const SendOptions& options, Steady 
   world_.expect(
       options.timeout > milliseconds(0) && options.timeout <= retry.try_timeout && options.timeout <= options.deadline,
       "try_timeout", "a try may take longer than it should");
-  if (!exact(call.client)) return;
+  if (call.client.odd_user) return;
   world_.expect(moment < call.deadline, "deadline", "a try after the deadline");
   world_.expect(moment + options.deadline <= call.deadline + tick, "deadline", "a try may end after the deadline");
 }
@@ -158,7 +154,12 @@ void Auditor::ended(unsigned number, std::size_t which, const Result<HttpRespons
     }
     const bool is_signed = !header_value(response->headers, "Wechatpay-Signature").empty();
     const bool verifies = is_signed && std::chrono::abs(world_.wall_offset) <= seconds(300);
-    sent.stale = sent.status == 408 && response->transfer.connection_reused && !verifies;
+    const bool may_be_stale = sent.status == 408 && response->transfer.connection_reused;
+    sent.stale = may_be_stale && !verifies;
+    if (may_be_stale && is_signed && call.client.keys_change) {
+      call.client.exact = false;
+      call.client.odd_user = true;
+    }
   } else {
     const Error& error = response.error();
     sent.fault = error.transport_fault == TransportFault::none ? TransportFault::other : error.transport_fault;
@@ -186,6 +187,7 @@ void Auditor::told(const TryEvent& event) {
   require(event.number == call.told_tries, "hooks", number, "has tries that on_try misses");
   require(static_cast<std::size_t>(event.number) == call.tries.size(), "hooks", number, "has a try that was not sent");
   require(call.told_ends == 0, "hooks", number, "has a try after on_call");
+  check_secrets(number, event.result);
 }
 
 void Auditor::told(const CallEvent& event) {
@@ -201,6 +203,8 @@ void Auditor::told(const CallEvent& event) {
   const bool lasted = event.duration == std::chrono::floor<milliseconds>(world_.now() - call.begun);
   const bool no_clock = call.client.odd_user && event.duration == milliseconds(0);
   require(lasted || no_clock || call.place, "hooks", number, "is told to on_call with a wrong duration");
+  if (!call.unheard) return;
+  event.result ? check_receipt(number, *event.result) : check_error(number, event.result.error());
 }
 
 /// Each hook is called once for what it tells of.
@@ -220,10 +224,10 @@ void Auditor::result(unsigned number, const CommitResult& result) {
   ++call.ends;
   require(call.ends == 1, "ends once", number, "ends again");
   const bool waited_for_place = call.place && call.tries.empty();
-  if (exact(call.client) && call.client.punctual && !waited_for_place) {
+  if (exact(call) && call.client.punctual && !waited_for_place) {
     require(world_.now() <= call.deadline + 2 * tick, "deadline", number, "ends after its deadline");
   }
-  if (call.stop_asked && call.client.heeds_stops && exact(call.client) && !call.client.closed) {
+  if (call.stop_asked && call.client.heeds_stops && exact(call) && !call.client.closed) {
     require(world_.now() <= call.stop_asked_at, "stop", number, "goes on after its stop");
   }
   if (result) return check_receipt(number, *result);
@@ -238,6 +242,7 @@ void Auditor::check_receipt(unsigned number, const CommitReceipt& receipt) {
   require(answer.receipt, "success", number, "is credited by an answer that proves nothing");
   call.settled_by = parse(receipt.request_id, 16);
   require(static_cast<std::size_t>(receipt.tries) == call.tries.size(), "tries", number, "has a wrong count of tries");
+  check_secret(number, receipt.request_id);
 }
 
 void Auditor::check_error(unsigned number, const Error& error) {
@@ -247,12 +252,36 @@ void Auditor::check_error(unsigned number, const Error& error) {
           "was committed, and is told otherwise");
   require(error.tries.size() == call.tries.size(), "tries", number, "has a wrong list of tries");
   require(error.message.size() < 6000, "message", number, "has a message of more than 6,000 bytes");
-  for (const Sent& each : call.tries) {
-    const std::string_view secret(each.signature.data(), each.signature.size());
-    require(error.message.find(secret) == std::string::npos, "secrets", number, "tells a signature");
+  check_secret(number, error.message);
+  for (const Fault& fault : error.faults) {
+    for (const std::string* text : {&fault.field, &fault.value, &fault.issue, &fault.location}) {
+      check_secret(number, *text);
+    }
   }
+  for (const Try& made : error.tries) check_secrets(number, made);
   check_kind(call, error);
   check_effort(number, error);
+}
+
+void Auditor::check_secrets(unsigned number, const Try& made) const {
+  if (!made.answer) return;
+  for (const std::string* text :
+       {&made.answer->code, &made.answer->message, &made.answer->detail, &made.answer->request_id}) {
+    check_secret(number, *text);
+  }
+}
+
+/// No text has 12 characters in a row of a signature of the call's own that an answer has repeated, and most pieces of
+/// 8 would be noticed, too.
+void Auditor::check_secret(unsigned number, const std::string& text) const {
+  constexpr std::size_t piece = 8;
+  for (const Sent& each : calls_[number].tries) {
+    if (each.answer == nullptr || each.answer->order != number) continue;
+    const std::string_view secret = each.answer->echoed;
+    for (std::size_t at = 0; at + piece <= secret.size(); at += 5) {
+      require(text.find(secret.substr(at, piece)) == std::string::npos, "secrets", number, "tells a signature");
+    }
+  }
 }
 
 /// Each kind of error has a cause.
@@ -260,11 +289,16 @@ void Auditor::check_kind(const Call& call, const Error& error) const {
   const ClientAccount& client = call.client;
   const auto because = [this](bool cause, const char* what) { world_.expect(cause, "kind", what); };
   switch (error.kind) {
-    case ErrorKind::rate_limited: return because(client.rate.may_refuse(call.begun), "rate limited without a limit");
+    case ErrorKind::rate_limited:
+      because(client.rate.may_refuse(call.begun), "rate limited without a limit");
+      because(!exact(client) || client.keys_change || call.place ||
+                  client.rate.must_refuse(world_.now(), call.deadline - 2 * tick),
+              "rate limited though there was a place");
+      return;
     case ErrorKind::cancelled: return because(call.stop_asked || client.odd_user, "cancelled by nobody");
     case ErrorKind::invalid_request: return because(call.wrong_request, "a good request is refused");
+    case ErrorKind::invalid_configuration: return because(client.odd_user || client.keys_change, "no keys are left");
     case ErrorKind::signing_failed:
-    case ErrorKind::invalid_configuration:
     case ErrorKind::internal_error: return because(client.odd_user, "an internal error");
     case ErrorKind::misuse: return because(client.odd_user || call.wrong_request, "misuse by nobody");
     default: break;
@@ -278,12 +312,14 @@ void Auditor::check_kind(const Call& call, const Error& error) const {
 void Auditor::check_effort(unsigned number, const Error& error) const {
   const Call& call = calls_[number];
   const ClientAccount& client = call.client;
-  const bool excused = client.closed || call.stop_asked || client.odd_user || !exact(client) || call.tries.empty() ||
-                       !call.tries.back().ended || client.rate.may_refuse(call.begun);
+  const bool excused = client.closed || call.stop_asked || client.odd_user || !exact(call) || call.tries.empty() ||
+                       !call.tries.back().ended || client.rate.may_refuse(call.begun) ||
+                       error.kind == ErrorKind::invalid_configuration;
   if (excused) return;
   const Sent& last = call.tries.back();
   const bool good_answer = last.answer != nullptr && last.answer->receipt && last.answer->order == number;
-  require(!good_answer || world_.wall_jumped, "success", number, "has its receipt, and is told an error");
+  require(!good_answer || world_.wall_jumped || client.keys_change, "success", number,
+          "has its receipt, and is told an error");
   if (!counts(last.fault) && !asks_for_another(last.status)) return;
   std::size_t counted = 0;
   for (const Sent& each : call.tries) counted += first_stale(call, each) ? 0 : 1;
@@ -306,12 +342,27 @@ void Auditor::stop(unsigned number) {
 void Auditor::when_quiet() const {
   for (unsigned number = 0; number < calls_.size(); ++number) {
     const Call& call = calls_[number];
-    const bool open = call.ends == 0 && !call.unheard && !call.client.keeps_requests;
+    const bool open = call.ends + (call.unheard ? call.told_ends : 0) == 0 && !call.client.keeps_requests;
     require(!open, "ends once", number, "waits for ever");
   }
 }
 
+/// First tries, whenever they go. A further try counts when it is decided on, as ClientOptions::rate_limit says, so
+/// more of them may go at once.
+void Auditor::check_rates() const {
+  for (const ClientAccount& client : clients_) {
+    if (!exact(client) || client.keys_change) continue;  // without keys, calls take places and are not sent
+    std::vector<Steady> moments;
+    for (const Call& call : calls_) {
+      if (&call.client != &client || call.tries.empty()) continue;
+      moments.push_back(call.place.value_or(call.tries.front().moment));  // a busy batch may use its place late
+    }
+    world_.expect(client.rate.holds(std::move(moments), 2 * tick), "rate limit", "more calls go than it allows");
+  }
+}
+
 void Auditor::at_end(Figures& figures) const {
+  check_rates();
   for (unsigned number = 0; number < calls_.size(); ++number) {
     const Call& call = calls_[number];
     require(call.ends == 1 || (call.unheard && call.told_ends == 1), "ends once", number, "never ends");

@@ -2,7 +2,6 @@
 #ifndef WECHATPAY_TESTS_SIMULATION_AUDITOR_HPP
 #define WECHATPAY_TESTS_SIMULATION_AUDITOR_HPP
 
-#include <array>
 #include <deque>
 #include <optional>
 #include <string>
@@ -20,6 +19,7 @@ struct Answered {
   unsigned order = 0;
   const char* what = "";
   bool receipt = false;                  ///< a 204 which proves that its order was committed
+  std::string echoed{};                  ///< the request's signature, if the answer repeats it
   std::optional<seconds> retry_after{};  ///< Retry-After in seconds,
   std::optional<Wall> retry_at{};        ///< or as a date
 };
@@ -40,7 +40,8 @@ struct ClientAccount {
   RateModel rate;
   bool exact = true;            ///< each try is sent at the moment of its decision, before anything else happens
   bool punctual = true;         ///< its transport ends each request in time
-  bool odd_user = false;        ///< its clock, nonce, signer, keys or transport fail
+  bool odd_user = false;        ///< its clock, nonce, signer or transport fail
+  bool keys_change = false;     ///< it is not known whether an answer verifies
   bool heeds_stops = true;      ///< its transport ends a request as soon as it is asked to
   bool keeps_requests = false;  ///< its transport never ends some requests
   bool tells_tries = false;     ///< has on_try
@@ -59,7 +60,6 @@ struct Sent {
   bool stale = false;  ///< its keep-alive connection had been closed by the server
   const Answered* answer = nullptr;
   std::optional<seconds> retry_after{};
-  std::array<char, 24> signature{};  ///< its first characters
 };
 
 /// One call.
@@ -128,9 +128,13 @@ class Auditor {
   void check_receipt(unsigned number, const CommitReceipt& receipt);
   void check_error(unsigned number, const Error& error);
   void check_hooks(unsigned number) const;
+  void check_rates() const;
+  void check_secret(unsigned number, const std::string& text) const;
+  void check_secrets(unsigned number, const Try& made) const;
   void check_kind(const Call& call, const Error& error) const;
   void check_effort(unsigned number, const Error& error) const;
-  bool exact(const ClientAccount& client) const { return client.exact && !world_.late; }
+  bool exact(const ClientAccount& client) const { return client.exact && !world_.late_since(Steady()); }
+  bool exact(const Call& call) const { return call.client.exact && !world_.late_since(call.begun); }
   std::string name(unsigned number) const { return "T" + std::to_string(number); }
   void require(bool holds, const char* invariant, unsigned number, const char* what) const {
     if (!holds) world_.fail(invariant, name(number) + " " + what);

@@ -20,6 +20,8 @@ constexpr Fate silent{"no answer in time", true, TransportFault::timeout, Outcom
 constexpr Fate dead{"a dead connection", false, TransportFault::timeout, Outcome::unknown, false, usual};
 constexpr Fate closing{
     "the server closes a kept connection", false, TransportFault::connection_closed, Outcome::unknown, true, usual};
+constexpr Fate stream_refused{
+    "the server refuses a stream", false, TransportFault::connection_closed, Outcome::unknown, false, usual};
 constexpr Fate unsent{"ended", false, TransportFault::shut_down, Outcome::not_sent, false, usual};
 constexpr Fate cut{"ended", true, TransportFault::shut_down, Outcome::unknown, false, usual};
 constexpr Fate taken_back{"stopped", false, TransportFault::cancelled, Outcome::not_sent, false, usual};
@@ -154,6 +156,11 @@ void CurlNetwork::open(Running& running) {
   const std::size_t host = host_of(running.request.front().http);
   const milliseconds left = time_left(running);
   if (weather_.refuses(host)) return lose(running, refused);
+  if (const Fate* const fate = weather_.next_fate(); fate != nullptr && !fate->arrives &&
+                                                     fate->outcome == Outcome::not_sent &&
+                                                     fate->fault != TransportFault::no_free_connection) {
+    return lose(running, *fate);
+  }
   const auto handshake = std::chrono::microseconds(500 + 100 * world_.tape.below(1000));
   if (handshake > left || weather_.hangs(host)) return lose(running, too_slow_to_connect);
   running.link = &links_.emplace_back();
@@ -188,6 +195,9 @@ void CurlNetwork::leave(Running& running) {
   if (link.dead) return lose(running, dead);
   if (running.kept && link.protocol == Protocol::http1 && world_.tape.chance(surprises_per_mille_)) {
     return lose(running, closing);
+  }
+  if (link.protocol == Protocol::http2 && world_.tape.chance(surprises_per_mille_ / 4)) {
+    return lose(running, stream_refused);
   }
   if (weather_.hangs(link.host)) return lose(running, silent);
   if (const Fate* const fate = weather_.next_fate(); fate != nullptr && fate->outcome == Outcome::unknown) {
@@ -243,7 +253,7 @@ void CurlNetwork::lose(Running& running, const Fate& fate) {
     for (Running& one : running_) {
       if (one.number != number) continue;
       Result<HttpResponse> result = told_of(fate);
-      finish(running, std::move(result), fate.outcome == Outcome::unknown);
+      finish(running, std::move(result), fate.outcome == Outcome::unknown && &fate != &stream_refused);
       return;
     }
   });

@@ -44,11 +44,8 @@ class RateModel {
 
   /// The earliest moment for a request that the client decides on now.
   Steady earliest(Steady now) {
-    const Steady open = std::max(now, paused_until_);
-    if (limit_.per_second == 0) return open;
-    const auto interval = std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 / limit_.per_second));
-    const Steady place = std::max(open, full_at_ - interval * (limit_.burst - 1));
-    full_at_ = std::max(open, full_at_) + interval;
+    const Steady place = next_place(now);
+    if (limit_.per_second > 0) full_at_ = std::max(std::max(now, paused_until_), full_at_) + interval();
     return place;
   }
 
@@ -59,7 +56,36 @@ class RateModel {
   /// Whether a call may end as rate_limited.
   bool may_refuse(Steady begun) const { return limit_.per_second > 0 || paused_until_ > begun; }
 
+  /// Whether a call that would have to be sent before `latest` must end as rate_limited. Calls that wait for the end of
+  /// a pause are spread, so any of them may.
+  bool must_refuse(Steady now, Steady latest) const { return paused_until_ > now || next_place(now) >= latest; }
+
+  /// Whether the limit holds for requests at these moments: in each interval no more than its share and one burst.
+  bool holds(std::vector<Steady> moments, milliseconds tolerance) const {
+    if (limit_.per_second == 0 || moments.empty()) return true;
+    std::sort(moments.begin(), moments.end());
+    const double spare = 1e-6 + limit_.per_second * std::chrono::duration<double>(tolerance).count();
+    double left = limit_.burst;
+    Steady last = moments.front();
+    for (const Steady moment : moments) {
+      left = std::min<double>(limit_.burst,
+                              left + limit_.per_second * std::chrono::duration<double>(moment - last).count());
+      last = moment;
+      if (--left < -spare) return false;
+    }
+    return true;
+  }
+
  private:
+  std::chrono::nanoseconds interval() const {
+    return std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 / limit_.per_second));
+  }
+
+  Steady next_place(Steady now) const {
+    const Steady open = std::max(now, paused_until_);
+    return limit_.per_second == 0 ? open : std::max(open, full_at_ - interval() * (limit_.burst - 1));
+  }
+
   const RateLimit limit_;
   Steady full_at_{};
   Steady paused_until_{};

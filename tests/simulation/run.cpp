@@ -37,6 +37,7 @@ void run(Tape& tape, Finding& finding, Figures& figures, bool logs) {
   World world(tape, finding, logs);
   if (has_relays(tape)) return run_relays(world, figures);
   Auditor auditor(world);
+  world.shuffles = tape.chance(250);
   const bool real_keys = tape.below(1000) == 999;
   WechatPay wechat_pay(world, auditor, real_keys);
   Weather weather(world);

@@ -108,6 +108,22 @@ Shared& shared_memory() {
   return *new (memory) Shared();
 }
 
+// A run that leaks memory does so each time. A run that fills one of the library's caches does so only once.
+void check_memory(Shared& shared, std::int64_t before) {
+  if (allocated_blocks() == before) return;
+  const Choices choices = recorded(shared);
+  const std::int64_t again = allocated_blocks();
+  {
+    Tape tape(choices, shared.recording);
+    Figures none;
+    run(tape, shared.finding, none, false);
+  }
+  if (allocated_blocks() == again) return;
+  std::snprintf(shared.finding.text, sizeof shared.finding.text, "memory: %ld blocks are left when all have gone",
+                static_cast<long>(allocated_blocks() - again));
+  ::_exit(1);
+}
+
 std::string in_a_child(Shared& shared, const std::function<void()>& work, std::chrono::seconds limit, bool quiet) {
   shared.finding.text[0] = '\0';
   std::fflush(stdout);
@@ -137,9 +153,13 @@ std::string in_a_child(Shared& shared, const std::function<void()>& work, std::c
 
 std::string play(Shared& shared, const Choices& choices, bool logs) {
   const auto work = [&] {
-    Tape tape(choices, shared.recording);
-    Figures none;
-    run(tape, shared.finding, none, logs);
+    const std::int64_t before = allocated_blocks();
+    {
+      Tape tape(choices, shared.recording);
+      Figures none;
+      run(tape, shared.finding, none, logs);
+    }
+    check_memory(shared, before);
   };
   return in_a_child(shared, work, std::chrono::seconds(5), !logs);
 }

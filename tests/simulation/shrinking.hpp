@@ -25,6 +25,9 @@ struct Shared {
 /// Throws std::runtime_error.
 Shared& shared_memory();
 
+/// Ends the process if the world that was just recorded leaks memory. `before`: allocated_blocks() before it.
+void check_memory(Shared& shared, std::int64_t before);
+
 /// Runs `work` in a child process. Returns what went wrong: an invariant's name and a colon, a signal, or nothing. Ends
 /// a child that takes longer than `limit`. `quiet`: hides its output.
 std::string in_a_child(Shared& shared, const std::function<void()>& work, std::chrono::seconds limit, bool quiet);

@@ -1,6 +1,4 @@
 // The simulation: random worlds, one after the other. Each can be repeated with its seed.
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -60,22 +58,6 @@ Arguments parse(int count, char** values) {
   return arguments;
 }
 
-/// A run that leaks memory does so each time. A run that fills one of the library's caches does so only once.
-void check_memory(Shared& shared, std::int64_t before) {
-  if (allocated_blocks() == before) return;
-  const Choices choices(shared.recording.choices, shared.recording.choices + shared.recording.size);
-  const std::int64_t again = allocated_blocks();
-  {
-    Tape tape(choices, shared.recording);
-    Figures none;
-    run(tape, shared.finding, none, false);
-  }
-  if (allocated_blocks() == again) return;
-  std::snprintf(shared.finding.text, sizeof shared.finding.text, "memory: %ld blocks are left when all have gone",
-                static_cast<long>(allocated_blocks() - again));
-  ::_exit(1);
-}
-
 double cpu_seconds() {
   timespec used{};
   ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
@@ -101,7 +83,7 @@ bool has_relays(Shared& shared) {
 }
 
 void run_worlds(Shared& shared, const Arguments& arguments) {
-  constexpr unsigned most_seconds_of_a_world = 50;  // a tenth of a second is enough unless a world hangs
+  constexpr unsigned most_seconds_of_a_world = 20;  // a tenth of a second is enough unless a world hangs
   const auto until = RealClock::now() + std::chrono::seconds(arguments.seconds);
   const auto over = [&](std::uint64_t worlds) {
     if (arguments.worlds > 0) return worlds == arguments.worlds;
@@ -155,7 +137,7 @@ int main(int count, char** values) {
     Shared& shared = shared_memory();
     std::printf("from seed %llu\n", static_cast<unsigned long long>(arguments.seed));
     const std::string failure = in_a_child(
-        shared, [&] { run_worlds(shared, arguments); }, std::chrono::seconds(50), false);
+        shared, [&] { run_worlds(shared, arguments); }, std::chrono::seconds(20), false);
     print(shared.figures);
     return failure.empty() ? 0 : explain(shared, failure, std::chrono::seconds(arguments.shrinking));
   } catch (const std::exception& exception) {

@@ -24,10 +24,8 @@ struct Recording {
 /// shorter or has smaller numbers.
 class Tape {
  public:
-  /// Draws choices from the seed.
-  Tape(std::uint64_t seed, Recording& recording) : state_(seed * 0x9E3779B97F4A7C15U), recording_(recording) {
-    recording_.size = 0;
-  }
+  /// Draws choices from the seed. Seeds that follow each other begin far apart in the sequence of random numbers.
+  Tape(std::uint64_t seed, Recording& recording) : state_(mixed(seed)), recording_(recording) { recording_.size = 0; }
 
   /// Plays `given`, then only 0.
   Tape(const Choices& given, Recording& recording) : given_(&given), recording_(recording) { recording_.size = 0; }
@@ -54,8 +52,9 @@ class Tape {
   }
 
  private:
-  std::uint64_t next() {  // SplitMix64
-    std::uint64_t z = state_ += 0x9E3779B97F4A7C15U;
+  // SplitMix64
+  std::uint64_t next() { return mixed(state_ += 0x9E3779B97F4A7C15U); }
+  static std::uint64_t mixed(std::uint64_t z) {
     z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
     z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
     return z ^ (z >> 31U);

@@ -136,6 +136,7 @@ void User::add_executor(ClientOptions& options) {
   if (manner > 0) account_->exact = false;  // a task may run after other calls have begun
   if (manner > 1) account_->odd_user = true;
   options.executor = [this, manner](MoveOnlyFunction<void()> task) {
+    stop_something();
     if (manner == 2 && world_.tape.chance(300)) return;
     if (manner == 3 && world_.tape.chance(300)) throw_something("the queue is full");
     if (manner == 0) return task();
@@ -154,6 +155,7 @@ void User::throw_something(const char* what) const {
 }
 
 Result<std::string> User::nonce() {
+  stop_something();
   if (oddities_per_mille_ > 0 && world_.tape.chance(oddities_per_mille_)) {
     if (world_.tape.chance(500)) throw_something("no nonce");
     return std::string("short");
@@ -167,6 +169,7 @@ Credentials User::credentials(const char* serial_no, const char* mchid) const {
 }
 
 Result<std::string> User::sign(std::string_view message) {
+  stop_something();
   if (slow_signer_) world_.spend(milliseconds(world_.tape.below(200)));
   if (oddities_per_mille_ > 0 && world_.tape.chance(oddities_per_mille_)) {
     switch (world_.tape.below(5)) {
@@ -224,7 +227,7 @@ void User::act_rarely() {
       sets_up_ = true;
       const auto renewed = client().renew_credentials(credentials("02CD"));
       sets_up_ = false;
-      world_.expect(renewed || account_->odd_user, "renewal", "good credentials are refused");
+      world_.expect(renewed || account_->odd_user || account_->keys_change, "renewal", "good credentials are refused");
       return;
     }
     case 10: {
@@ -338,6 +341,12 @@ void User::misbehave(Place place) {
   }
 }
 
+/// Stops calls where the library asks for something in the middle of one.
+void User::stop_something() {
+  if (mischief_per_mille_ == 0 || world_.forked || sets_up_ || !world_.tape.chance(mischief_per_mille_ / 4)) return;
+  world_.tape.chance(500) ? stop_all() : stop_a_call();
+}
+
 void User::stop_a_call() {
   if (!futures_.empty() && world_.tape.chance(500)) {
     const auto& [number, future] = *futures_.begin();
@@ -381,8 +390,7 @@ void User::leave() {
 }
 
 void User::rotate_keys() {
-  account_->odd_user = true;
-  account_->exact = false;  // from now on it is not known whether an answer verifies
+  account_->keys_change = true;
   const unsigned number = 1 + world_.tape.below(2);
   if (world_.tape.chance(700)) return wechat_pay_.add_key_to(keys_, number);
   static_cast<void>(keys_.remove(WechatPay::key_id(number)));

@@ -62,6 +62,7 @@ class User {
   void use_childs_own_client();
   void misbehave(Place place);
   void wait_in_a_callback();
+  void stop_something();
   void stop_a_call();
   void stop_all();
   void let_go_of_a_copy();

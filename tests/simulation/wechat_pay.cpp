@@ -15,8 +15,15 @@ constexpr const char* parameter_error = R"({"code":"PARAM_ERROR","message":"no",
 constexpr const char* system_error = R"({"code":"SYSTEM_ERROR","message":"again, please"})";
 constexpr const char* too_fast = R"({"code":"FREQUENCY_LIMITED","message":"slow down"})";
 constexpr const char* unavailable = R"({"code":"SERVICE_UNAVAILABLE","message":"later"})";
+constexpr const char* half = R"({"code":"PARAM_ERROR","mess)";
+constexpr const char* no_auth = R"({"code":"NO_AUTH","message":"not yours"})";
+constexpr const char* missing = R"({"code":"RESOURCE_NOT_EXISTS","message":"no such card"})";
 constexpr const char* page = "<html>Bad gateway</html>";
-constexpr const char* echo = "echo";  ///< the body repeats the request's Authorization
+
+// Answers that repeat the request's signature: in a page, in WeChat Pay's form, or in Request-ID.
+constexpr const char* echo_page = "echo page";
+constexpr const char* echo_fields = "echo fields";
+constexpr const char* echo_id = "echo id";
 
 constexpr Reply credited{"credited", 204, Signed::well, true, ""};
 
@@ -32,16 +39,31 @@ constexpr Reply replies[] = {
     {"another order's success, a second time", 204, Signed::before, false, ""},
     {"another order's success, a second time, after the commit", 204, Signed::before, true, ""},
     {"200", 200, Signed::well, true, "{}"},
+    {"200, unsigned", 200, Signed::not_at_all, true, "{}"},
     {"accepted", 202, Signed::well, false, ""},
+    {"accepted, unsigned", 202, Signed::not_at_all, true, ""},
     {"a redirect", 302, Signed::not_at_all, false, ""},
+    {"a redirect, signed", 302, Signed::well, false, ""},
     {"refused", 400, Signed::well, false, parameter_error},
     {"refused, unsigned", 400, Signed::not_at_all, false, parameter_error},
     {"a gateway's 400 after the commit", 400, Signed::not_at_all, true, R"({"code":"GATEWAY","message":"no"})"},
     {"a gateway's 403 after the commit", 403, Signed::not_at_all, true, R"({"code":""})"},
     {"a refusal that does not verify, after the commit", 400, Signed::wrongly, true, parameter_error},
+    {"half of a refusal", 400, Signed::well, false, half},
+    {"half of a refusal, unsigned, after the commit", 400, Signed::not_at_all, true, half},
     {"a bad signature", 401, Signed::not_at_all, false, R"({"code":"SIGN_ERROR","message":"no"})"},
-    {"a page that repeats the request", 403, Signed::not_at_all, true, echo},
+    {"a bad signature, signed", 401, Signed::well, false, R"({"code":"SIGN_ERROR","message":"no"})"},
+    {"forbidden", 403, Signed::well, false, no_auth},
+    {"a page that repeats the signature", 403, Signed::not_at_all, true, echo_page},
+    {"a refusal that repeats the signature", 400, Signed::well, false, echo_fields},
+    {"a gateway's error that repeats the signature", 502, Signed::not_at_all, true, echo_fields},
+    {"credited, and Request-ID repeats the signature", 204, Signed::well, true, echo_id},
     {"not found", 404, Signed::not_at_all, false, ""},
+    {"not found, signed", 404, Signed::well, false, missing},
+    {"a gateway's 404 after the commit", 404, Signed::not_at_all, true, page},
+    {"a conflict after the commit, unsigned", 409, Signed::not_at_all, true, page},
+    {"too large, by a gateway, after the commit", 413, Signed::not_at_all, true, ""},
+    {"a signed 422", 422, Signed::well, false, parameter_error},
     {"a gateway's 408 after the commit", 408, Signed::not_at_all, true, parameter_error},
     {"a signed 408", 408, Signed::well, false, parameter_error},
     {"a gateway's 499 after the commit", 499, Signed::not_at_all, true, parameter_error},
@@ -50,20 +72,29 @@ constexpr Reply replies[] = {
     {"a gateway's 429 after the commit", 429, Signed::not_at_all, true, page},
     {"a system error", 500, Signed::well, false, system_error},
     {"a system error after the commit", 500, Signed::well, true, system_error},
+    {"a system error after the commit, unsigned", 500, Signed::not_at_all, true, system_error},
+    {"a system error that does not verify, after the commit", 500, Signed::wrongly, true, system_error},
+    {"an unknown error after the commit", 507, Signed::not_at_all, true, page},
     {"a bad gateway", 502, Signed::not_at_all, false, page},
+    {"a bad gateway, signed", 502, Signed::well, false, page},
     {"a bad gateway after the commit", 502, Signed::not_at_all, true, page},
     {"unavailable", 503, Signed::well, false, unavailable},
     {"unavailable after the commit, unsigned", 503, Signed::not_at_all, true, unavailable},
+    {"unavailable, not verified", 503, Signed::wrongly, true, unavailable},
     {"a gateway's timeout after the commit", 504, Signed::not_at_all, true, page},
+    {"a timeout, signed", 504, Signed::well, true, unavailable},
     {"teapot", 418, Signed::well, false, "short and stout"},
 };
 
-std::string http_date(Wall time) {
+bool is_echo(std::string_view body) { return body.substr(0, 4) == "echo"; }
+
+/// In one of the three forms that RFC 9110, section 5.6.7, names.
+std::string http_date(Wall time, const char* form) {
   const std::time_t unix = std::chrono::system_clock::to_time_t(time);
   std::tm parts{};
   ::gmtime_r(&unix, &parts);
   char text[64];
-  const std::size_t size = std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  const std::size_t size = std::strftime(text, sizeof text, form, &parts);
   return {text, size};
 }
 
@@ -83,7 +114,9 @@ WechatPay::WechatPay(World& world, Auditor& auditor, bool real) : world_(world),
   }
   faults_per_mille_ = world.tape.one_of({0U, 50U, 300U, 1000U});
   const auto share = world.tape.one_of({100U, 1000U, 30U});
+  const bool echoes = world.tape.chance(100);  // seldom, since to look for pieces of signatures takes long
   for (const Reply& reply : replies) {
+    if (!echoes && is_echo(reply.body)) continue;
     if (faults_per_mille_ > 0 && world.tape.chance(share)) enabled_.push_back(&reply);
   }
   for (const Reply* const reply : enabled_) replays_ = replays_ || reply->is_signed == Signed::before;
@@ -115,14 +148,44 @@ HttpResponse WechatPay::arrive(const HttpRequest& request, const Reply& reply) {
   HttpResponse response;
   response.status = reply.status;
   response.body = reply.body;
-  if (response.body == echo) response.body = "<html>" + request.headers.front().value + "</html>";
   response.headers.reserve(7);
   if (reply.status >= 300 || reply.status == 202) add_retry_after(response, answered);
+  const bool echoes = is_echo(response.body);
+  if (echoes) answered.echoed = signature_of(request);
   const unsigned number = auditor_.add_answer(answered);
   response.headers.push_back({"Request-ID", hex(number)});
+  if (echoes) echo(response, answered.echoed);
   sign(response, request, reply.is_signed);
   if (replays_ && answered.receipt) receipts_.push_back(response);
   return response;
+}
+
+/// Repeats the signature in the place that the body names, whole or in pieces.
+void WechatPay::echo(HttpResponse& response, const std::string& signature) {
+  const std::size_t width = world_.tape.one_of({std::size_t{344}, std::size_t{76}, std::size_t{12}});
+  const bool in_json = response.body == echo_fields;
+  const bool in_page = response.body == echo_page;
+  const std::string between = in_json   ? world_.tape.one_of({"\\n", " ", "<br>"})
+                              : in_page ? world_.tape.one_of({"<br>", "\n", "&#10;"})
+                                        : " ";
+  std::string pieces;
+  for (std::size_t at = 0; at < signature.size(); at += width) pieces += signature.substr(at, width) + between;
+  if (in_json) {
+    response.body = R"({"code":"PARAM_ERROR","message":")" + pieces + R"(","detail":{"field":"/)" + pieces +
+                    R"(","value":")" + pieces + R"(","more":[")" + pieces + R"("]}})";
+  } else if (in_page) {
+    response.body = "<html>" + pieces + "</html>";
+  } else {
+    response.body.clear();
+    response.headers.back().value += " " + pieces;
+  }
+}
+
+std::string WechatPay::signature_of(const HttpRequest& request) {
+  const std::string& authorization = request.headers.front().value;
+  constexpr std::string_view name = "signature=\"";
+  const std::size_t begin = authorization.find(name) + name.size();
+  return authorization.substr(begin, authorization.find('"', begin) - begin);
 }
 
 HttpResponse WechatPay::timeout_of_idle_connection() {
@@ -148,7 +211,7 @@ void WechatPay::add_retry_after(HttpResponse& response, Answered& answered) {
   if (!world_.tape.chance(300)) return;
   const seconds wait = world_.tape.one_of({seconds(0), seconds(1), seconds(3), seconds(60), seconds(86399)});
   std::string value;
-  switch (world_.tape.below(5)) {
+  switch (world_.tape.below(6)) {
     case 0:
       answered.retry_after = wait;
       value = std::to_string(wait.count());
@@ -158,10 +221,16 @@ void WechatPay::add_retry_after(HttpResponse& response, Answered& answered) {
       value = "99999999999999999999";
       break;
     case 2:
-      answered.retry_at = world_.wall() + wait;
-      value = http_date(*answered.retry_at);
+      answered.retry_at = world_.wall() + wait * world_.tape.one_of({1, -1});
+      value = http_date(*answered.retry_at, world_.tape.one_of({"%a, %d %b %Y %H:%M:%S GMT",
+                                                                "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"}));
       break;
     case 3: value = "-5"; break;
+    case 4:  // the first of two counts
+      answered.retry_after = wait;
+      response.headers.push_back({"Retry-After", std::to_string(wait.count())});
+      value = "7";
+      break;
     default: value = "1e9"; break;
   }
   response.headers.push_back({"Retry-After", std::move(value)});

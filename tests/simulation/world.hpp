@@ -44,7 +44,8 @@ class World {
 
   /// Runs the event at `time`, or now if that has passed.
   void at(Steady time, Action action) {
-    events_.push_back({time, ++scheduled_, std::move(action)});
+    const std::uint64_t turn = shuffles ? tape.below(16) : 0;
+    events_.push_back({time, turn << 60U | ++scheduled_, std::move(action)});
     std::push_heap(events_.begin(), events_.end(), later);
   }
   void after(std::chrono::nanoseconds time, Action action) { at(now_ + time, std::move(action)); }
@@ -52,8 +53,11 @@ class World {
   /// Lets time pass within an event.
   void spend(std::chrono::nanoseconds time) {
     now_ += time;
-    late = late || time.count() > 0;
+    if (time.count() > 0) late_at_ = now_;
   }
+
+  /// Whether time has passed within an event since `moment`, so that others may have happened too late.
+  bool late_since(Steady moment) const { return late_at_ >= moment; }
 
   /// Runs the next event. False if there is none.
   bool step() {
@@ -61,6 +65,7 @@ class World {
     std::pop_heap(events_.begin(), events_.end(), later);
     const Event event = std::move(events_.back());
     events_.pop_back();
+    if (event.time < now_) late_at_ = now_;
     now_ = std::max(now_, event.time);
     ++happened_;
     if (happened_ > most_events) fail("ends", "more than " + std::to_string(most_events) + " events");
@@ -89,8 +94,8 @@ class World {
 
   seconds wall_offset{0};
   bool wall_jumped = false;
-  bool forked = false;  ///< this is a child process of the program
-  bool late = false;    ///< time has passed within an event, so that others may have happened too late
+  bool shuffles = false;  ///< events of the same moment happen in any order, not in that in which they were scheduled
+  bool forked = false;    ///< this is a child process of the program
 
  private:
   struct Event {
@@ -106,6 +111,7 @@ class World {
   Finding& finding_;
   const bool logs_;
   Steady now_{beginning};
+  Steady late_at_ = Steady::min();
   std::vector<Event> events_;
   std::uint64_t scheduled_ = 0;
   std::uint64_t happened_ = 0;
