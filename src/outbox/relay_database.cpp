@@ -181,6 +181,7 @@ void Relay::claim() {
   }
   claim.low = low_;
   claim.delay = options_.delay;
+  if (!merchants_held_.empty()) look_for_resume();  // not after the claim: if it fails, the rows would be forgotten
   std::vector<Row> rows = claim_rows(claim);
   metrics_.claims += rows.size();
   if (store_->waits_for_rate()) metrics_.waited_for_rate_at = now();
@@ -191,7 +192,6 @@ void Relay::claim() {
   const std::size_t wanted = options_.fair && !rows.empty() ? rows.size() : claim.most;
   const auto pause = polling_.after(wanted, rows.size(), time_.random());
   claim_at_ = now() + (rows.empty() ? options_.pace.pause(pause) : pause);
-  if (!merchants_held_.empty()) look_for_resume();
   take_rows(std::move(rows), claim.token, lease_begin);
 }
 

@@ -8,6 +8,7 @@ namespace {
 
 constexpr milliseconds tick{5};  ///< tolerance for rounding
 constexpr int most_failures = 20;
+constexpr std::chrono::minutes recovery{10};
 
 }  // namespace
 
@@ -38,7 +39,8 @@ std::int64_t RelayAuditor::held(const Process& process, unsigned order) const {
   return 0;
 }
 
-std::int64_t RelayAuditor::sent(Process& process, unsigned order, milliseconds lease_left, milliseconds deadline) {
+std::int64_t RelayAuditor::sent(Process& process, unsigned order, Steady now, milliseconds lease_left,
+                                milliseconds deadline) {
   if (process.calling.count(order) > 0) return 0;
   const std::int64_t id = held(process, order);
   if (world_.logs()) world_.log("row " + std::to_string(id) + ", T" + std::to_string(order) + ", is called");
@@ -47,6 +49,9 @@ std::int64_t RelayAuditor::sent(Process& process, unsigned order, milliseconds l
   RowStory& story = stories_.at(id);
   require(!process.stopping, "stop", id, "is called after the worker was told to stop");
   require(process.proved || process.calling.empty(), "breaker", id, "is called beside another, with the breaker open");
+  require(process.proved || now + tick >= process.next_probe, "breaker", id, "is called before the next probe");
+  require(now + tick >= process.halted_until || database_forgets_, "halt", id,
+          "is called during the pause after a 429");
   require(story.twin || database_forgets_ || lease_left + tick >= deadline, "lease", id,
           "is called though its lease ends before the call may end");
   for (const Process& other : processes_) {
@@ -63,7 +68,7 @@ std::int64_t RelayAuditor::sent(Process& process, unsigned order, milliseconds l
   return id;
 }
 
-void RelayAuditor::ended(Process& process, unsigned order, const CommitResult& result) {
+void RelayAuditor::ended(Process& process, unsigned order, Steady now, const CommitResult& result) {
   if (process.gone) return;
   const auto call = process.calling.extract(order);
   world_.expect(!call.empty(), "call", "a call ends that was not sent");
@@ -71,47 +76,76 @@ void RelayAuditor::ended(Process& process, unsigned order, const CommitResult& r
     world_.log("T" + std::to_string(order) + " ends: " + (result ? "credited" : result.error().to_string()));
   }
   const bool refused = !result && result.error().outcome == Outcome::refused && result.error().verified();
-  process.ended[order] = {result ? CallEnd::credited : refused ? CallEnd::refused : CallEnd::other, call.mapped()};
+  const bool others_succeed = process.proved && now - process.proved_since + tick >= recovery;
+  process.ended[order] = {result    ? CallEnd::credited
+                          : refused ? CallEnd::refused
+                                    : CallEnd::other,
+                          call.mapped(), others_succeed};
   const std::int64_t id = held(process, order);
   if (result && id != 0 && stories_.at(id).claim == process.claims.at(id)) stories_.at(id).credited = true;
+  note(process, now, result);
+}
+
+/// What the result says of WeChat Pay and the network.
+void RelayAuditor::note(Process& process, Steady now, const CommitResult& result) {
+  if (const auto halt = outbox::halt_after(result)) process.halted_until = std::max(process.halted_until, now + *halt);
   switch (outbox::meaning_of(result)) {
     case outbox::Meaning::credited:
     case outbox::Meaning::refused:
     case outbox::Meaning::permission_missing:
+      if (!process.proved) process.proved_since = now;
       process.proved = true;
       process.failures = 0;
-      break;
-    case outbox::Meaning::failed:
-      if (process.proved && ++process.failures >= most_failures) process.proved = false;
-      break;
-    default: break;
+      process.pause = seconds(1);
+      return;
+    case outbox::Meaning::failed: break;
+    default: return;
   }
+  if (process.proved && ++process.failures < most_failures) return;
+  if (!process.proved && now < process.next_probe) return;
+  process.proved = false;
+  process.next_probe = now + process.pause;
+  process.pause = std::min<milliseconds>(2 * process.pause, seconds(60));
 }
 
-void RelayAuditor::settles(Process& process, const outbox::Settlement& settlement, int committed) {
+void RelayAuditor::settles(Process& process, const outbox::Settlement& settlement, const outbox::Row& row, seconds age,
+                           int committed) {
   const std::int64_t id = settlement.id;
   const RowStory& story = stories_.at(id);
   require(process.tokens.count(settlement.token) > 0, "token", id, "is settled under the token of another worker");
   const auto end = process.ended.find(story.order);
   const bool called = end != process.ended.end() && end->second.token == settlement.token;
   const bool credited = called && end->second.how == CallEnd::credited;
-  const bool refused = called && end->second.how == CallEnd::refused;
   switch (settlement.fate) {
     case outbox::Fate::done:
       require((credited || story.twin) && committed > 0, "done", id, "is done without a receipt");
       return;
     case outbox::Fate::dead:
-      require(settlement.kind != "invalid" || story.wrong, "dead", id, "is dead as invalid");
-      require(settlement.kind != "refused" || refused || story.twin, "dead", id, "is dead as refused, and was not");
-      require(settlement.kind != "conflict" || story.twin, "dead", id, "is dead as a conflict with no other row");
       require(!credited || story.twin, "dead", id, "is dead though it is credited");
-      return;
+      return check_death(settlement, row, age, called ? end->second : CallEnd());
     case outbox::Fate::wait:
       require(called || story.cursed || story.twin, "attempts", id, "counts a call that was not made");
       [[fallthrough]];
     case outbox::Fate::hand_back:
       require(!credited || story.twin || story.cursed, "done", id, "goes back though it is credited");
   }
+}
+
+/// Each kind of death has its documented reason.
+void RelayAuditor::check_death(const outbox::Settlement& settlement, const outbox::Row& row, seconds age,
+                               const CallEnd& end) const {
+  const std::string& kind = settlement.kind;
+  const RowStory& story = stories_.at(row.id);
+  const auto because = [&](bool reason, const char* what) { require(reason, "dead", row.id, what); };
+  if (kind == "invalid") return because(story.wrong, "is dead as invalid");
+  if (kind == "refused") return because(end.how == CallEnd::refused || story.twin, "is dead as refused, and was not");
+  if (kind == "conflict") return because(story.twin, "is dead as a conflict with no other row");
+  if (kind == "poison") return because(row.claims > row.attempts + 10, "is dead as poison too early");
+  because(kind == "exhausted", "is dead for no documented reason");
+  because(giving_up.ever, "is given up, and no row may be");
+  because(row.attempts + 1 >= giving_up.attempts, "is given up after too few calls");
+  because(age + seconds(1) >= giving_up.age || database_forgets_, "is given up too young");
+  because(end.others_succeed || story.twin, "is given up though it is not alone in failing");
 }
 
 void RelayAuditor::settled(Process& process, const outbox::Settlement& settlement) {

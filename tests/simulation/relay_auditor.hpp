@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "src/outbox/decisions.hpp"
 #include "src/outbox/row.hpp"
 #include "tests/simulation/world.hpp"
 #include "wechatpay/bonus_commit/receipt.hpp"
@@ -32,6 +33,7 @@ struct RowStory {
 struct CallEnd {
   enum { credited, refused, other } how = other;
   std::string token{};  ///< of the claim under which it was made: the worker may have claimed the row again since
+  bool others_succeed = false;  ///< calls were answered for the last ten minutes
 };
 
 /// One process of a worker, from its start to its end.
@@ -41,6 +43,10 @@ struct Process {
   std::map<unsigned, std::string> calling{};     ///< orders with a call in progress, and the tokens of their claims
   std::map<unsigned, CallEnd> ended{};           ///< the latest call for each order
   int failures = 0;                              ///< in a row
+  Steady proved_since{};                         ///< when the first call was answered after it was not proved
+  Steady next_probe{};                           ///< not proved: no call may start before
+  milliseconds pause{1000};                      ///< after the next failed probe
+  Steady halted_until{};                         ///< after a 429
   bool proved = false;                           ///< a call was answered, and fewer than 20 in a row have failed since
   std::optional<Steady> failing_since{};         ///< of statements
   unsigned cuts = 0;                             ///< how often the database has ended its connection
@@ -51,6 +57,9 @@ struct Process {
 class RelayAuditor {
  public:
   explicit RelayAuditor(World& world) : world_(world) {}
+
+  /// When workers may give up a row.
+  outbox::GivingUp giving_up{};
 
   /// Adds the row with the next id.
   RowStory& add(unsigned order);
@@ -72,16 +81,16 @@ class RelayAuditor {
   void claimed(Process& process, const outbox::Row& row, const std::string& token);
 
   /// A try is sent. Returns the row if it is the first try of a call.
-  std::int64_t sent(Process& process, unsigned order, std::chrono::milliseconds lease_left,
-                    std::chrono::milliseconds deadline);
+  std::int64_t sent(Process& process, unsigned order, Steady now, milliseconds lease_left, milliseconds deadline);
 
   /// The row of this order that the process holds; 0 if there is none.
   std::int64_t held(const Process& process, unsigned order) const;
 
-  void ended(Process& process, unsigned order, const CommitResult& result);
+  void ended(Process& process, unsigned order, Steady now, const CommitResult& result);
 
   /// The process writes a settlement for a row that still has its token. `committed`: how many times at WeChat Pay.
-  void settles(Process& process, const outbox::Settlement& settlement, int committed);
+  void settles(Process& process, const outbox::Settlement& settlement, const outbox::Row& row, seconds age,
+               int committed);
 
   /// The settlement has taken effect.
   void settled(Process& process, const outbox::Settlement& settlement);
@@ -89,6 +98,8 @@ class RelayAuditor {
   std::uint64_t calls() const { return calls_; }
 
  private:
+  static void note(Process& process, Steady now, const CommitResult& result);
+  void check_death(const outbox::Settlement& settlement, const outbox::Row& row, seconds age, const CallEnd& end) const;
   void require(bool holds, const char* invariant, std::int64_t id, const char* what) const {
     if (!holds) world_.fail(invariant, "row " + std::to_string(id) + " " + what);
   }

@@ -26,6 +26,7 @@ void RelayWorld::draw_options() {
   options.giving_up.ever = tape.chance(800);
   options.giving_up.age = std::chrono::hours(tape.one_of({72, 0}));
   options.giving_up.attempts = tape.one_of({12, 3});
+  auditor.giving_up = options.giving_up;
   client_options.deadline = outbox::Lease::deadline(options.lease);
   client_options.rate_limit.per_second = options.pace.per_second;
   client_options.rate_limit.longest_pause = seconds(1);
@@ -130,7 +131,7 @@ void RelayWorld::run(Figures& figures) {
   constexpr std::chrono::hours longest{12};  // rows wait for up to 72 minutes, and the database's clock may be
                                              // set back
   const auto window = seconds(world.tape.one_of({60, 10, 600, 2400}));
-  const std::uint32_t workers = world.tape.one_of({2U, 1U, 3U, 5U});
+  const std::uint32_t workers = world.tape.one_of({2U, 1U, 3U, 4U, 5U});
   for (std::uint32_t i = 0; i < workers; ++i) running_.push_back(&runs_.emplace_back(*this, i, i));
   insert_orders(window);
   for (std::uint32_t i = world.tape.below(6); i > 0; --i) plan_fault(window);

@@ -48,6 +48,7 @@ struct Tables {
   int renewals = 0;
   bool refuses_rate = false;
   std::function<void()> during_claim = [] {};
+  bool cut_at_last_resume = false;
   bool connection_cut = false;  ///< the next statement finds this out
 };
 
@@ -126,7 +127,11 @@ class MemoryStore : public Store {
   }
 
   void halt(const std::string&, milliseconds, const std::string&) override {}
-  std::string last_resume() override { return ""; }
+  std::string last_resume() override {
+    if (std::exchange(tables_.cut_at_last_resume, false)) tables_.connection_cut = true;
+    check_connection();
+    return "";
+  }
 
  private:
   static Merchant merchant_of(const StoredRow& stored) { return {stored.row.order.mchid, stored.row.order.sub_mchid}; }
@@ -389,6 +394,21 @@ TEST_F(OutboxRelay, AfterAFailoverThatLostClaimsNoRowOfAnotherWorkerIsCalled) {
 TEST_F(OutboxRelay, ARowThatIsClaimedAgainWhileItIsQueuedIsCalledOnce) {
   run_and_lose_claims([this](StoredRow& stored) { stored.due = world_.now; });  // as if the database's clock was set
   expect_one_call_each();
+}
+
+TEST_F(OutboxRelay, KeepsTheRowsOfAClaimIfTheConnectionIsCutNextToIt) {
+  StoredRow of_another;
+  of_another.row.order.sub_mchid = "1900000101";
+  insert(1, of_another);  // it is held after its first call, and then each claim looks whether an operator has resumed
+  insert(40);
+  answer_ = [this](const HttpRequest& request) {
+    if (!contains(request.body, "1900000101")) return wechat_pay_.answer(request);
+    tables_.cut_at_last_resume = true;
+    return wechat_pay_.sign({403, {}, R"({"code":"NO_AUTH","message":"not yours"})"}, request);
+  };
+  EXPECT_EQ(run_until([this] { return tables_.done == 40 || world_.now > hours(1); }), RelayEnd::stopped) << log_;
+  EXPECT_TRUE(contains(log_, "the connection was cut")) << log_;
+  EXPECT_LT(world_.now, options_.lease) << "a forgotten row is called only after its lease";
 }
 
 TEST_F(OutboxRelay, AMerchantWhoseRowsAreLockedHoldsUpNoOther) {
