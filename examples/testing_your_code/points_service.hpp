@@ -1,52 +1,54 @@
-// An example of a merchant's service around the client: it decides what the merchant's system does next.
+// An example of a merchant's service around the client, and what its queue does next with each result.
 #ifndef POINTS_SERVICE_HPP
 #define POINTS_SERVICE_HPP
 
 #include <wechatpay/bonus_commit.hpp>
 
-#include <cstdint>
+#include <algorithm>
+#include <chrono>
 #include <string>
 #include <utility>
 
-struct Order {
-  std::string card_id;
-  std::string member_code;
-  std::string number;
-  std::int64_t points = 0;
+namespace bonus = wechatpay::bonus_commit;
+
+enum class Step { finish, retry_later, ask_a_person, pause_the_merchant, stop_the_queue };
+
+struct Next {
+  Step step;
+  std::chrono::seconds pause;
 };
 
-enum class Next {
-  done,          // the member sees that the points are credited
-  try_later,     // put the order back into the queue; repeating is safe
-  ask_a_person,  // correct the order or the set-up, or ask WeChat Pay
-};
+inline Next after(const bonus::CommitResult& result, int earlier_failures) {
+  if (result) return {Step::finish, {}};
+  const bonus::Error& error = result.error();
+  const std::chrono::seconds backoff(std::min(5 << std::min(earlier_failures, 10), 3600));
+  const std::chrono::seconds pause = std::max(backoff, error.retry_after.value_or(backoff));
+  switch (error.remedy) {
+    case bonus::Remedy::retry_later:
+      return earlier_failures < 80 ? Next{Step::retry_later, pause} : Next{Step::ask_a_person, {}};
+    case bonus::Remedy::correct_request: return {Step::ask_a_person, {}};
+    case bonus::Remedy::ask_wechat_pay: return {Step::pause_the_merchant, std::chrono::minutes(10)};
+    case bonus::Remedy::correct_setup:
+    case bonus::Remedy::correct_the_program: break;
+  }
+  const bool of_one_merchant = error.outcome == bonus::Outcome::refused && error.verified();
+  return of_one_merchant ? Next{Step::pause_the_merchant, std::chrono::minutes(10)} : Next{Step::stop_the_queue, {}};
+}
 
 class PointsService {
  public:
-  PointsService(wechatpay::bonus_commit::BonusCommitClient client, std::string mchid)
+  PointsService(bonus::BonusCommitClient client, std::string mchid)
       : client_(std::move(client)), mchid_(std::move(mchid)) {}
 
-  Next credit(const Order& order) {
-    wechatpay::bonus_commit::BonusCommitRequest request;
-    request.card_id = order.card_id;
-    request.code = order.member_code;
-    request.out_trade_no = order.number;
-    request.mchid = mchid_;
-    request.bonus_value = order.points;
-    request.merchant_mode = wechatpay::bonus_commit::MerchantMode::direct;
-
-    const wechatpay::bonus_commit::CommitResult result = client_.commit(request);
-    if (result) return Next::done;
-    last_error_ = result.error().to_string();
-    return result.error().remedy == wechatpay::bonus_commit::Remedy::retry_later ? Next::try_later : Next::ask_a_person;
+  bonus::CommitResult credit(bonus::BonusCommitRequest order) const {
+    order.merchant_mode = bonus::MerchantMode::direct;
+    order.mchid = mchid_;
+    return client_.commit(order);
   }
 
-  const std::string& last_error() const { return last_error_; }
-
  private:
-  wechatpay::bonus_commit::BonusCommitClient client_;
+  bonus::BonusCommitClient client_;
   std::string mchid_;
-  std::string last_error_;
 };
 
 #endif

@@ -5,80 +5,78 @@
 #include <gtest/gtest.h>
 #include <wechatpay/bonus_commit/testing/client_fixture.hpp>
 
-namespace bonus = wechatpay::bonus_commit;
+struct PointsServiceTest : ::testing::Test {
+  PointsServiceTest() {
+    order.card_id = "478515832665";
+    order.code = "478515832665";
+    order.out_trade_no = "1217752501201407033233368018";
+    order.bonus_value = 30;
+  }
 
-class PointsServiceTest : public ::testing::Test {
- protected:
+  Step step() const { return after(service.credit(order), 0).step; }
+  void refuse_all(int status, const std::string& code, const std::string& message) {
+    transport.otherwise([this, status, code, message](const bonus::HttpRequest& request) {
+      return wechat_pay.error(status, code, message, request);
+    });
+  }
+
   // If nothing is scripted, the fake WeChat Pay answers: it verifies the signature, and signs a 204 or a refusal.
   const bonus::testing::ClientFixture fixture;
   bonus::testing::FakeWechatPay& wechat_pay = fixture.wechat_pay();
   bonus::testing::MockTransport& transport = fixture.transport();
-  PointsService service{fixture.client(), wechat_pay.credentials().mchid()};
-  const Order order{"478515832665", "478515832665", "1217752501201407033233368018", 30};
+  const PointsService service{fixture.client(), wechat_pay.credentials().mchid()};
+  bonus::BonusCommitRequest order;
 };
 
 TEST_F(PointsServiceTest, CreditsAnOrder) {
-  EXPECT_EQ(service.credit(order), Next::done);
-  EXPECT_EQ(wechat_pay.times_committed(order.number), 1U);
+  EXPECT_EQ(step(), Step::finish);
+  EXPECT_EQ(wechat_pay.times_committed(order.out_trade_no), 1U);
 }
 
 TEST_F(PointsServiceTest, SendsOnlyTheMerchantId) {
-  service.credit(order);
+  EXPECT_TRUE(service.credit(order));
   EXPECT_EQ(transport.requests().at(0).body,
             R"({"out_trade_no":"1217752501201407033233368018","mchid":"1900000001","bonus_value":30})");
 }
 
-TEST_F(PointsServiceTest, CreditsAnOrderAfterOneTimeout) {
-  transport.then(bonus::transport_error(bonus::TransportFault::timeout, bonus::Outcome::unknown, "no answer in time"));
-  EXPECT_EQ(service.credit(order), Next::done);
-  EXPECT_EQ(transport.requests().size(), 2U);
-}
-
-TEST_F(PointsServiceTest, TriesLaterWhenNoAnswerComes) {
-  for (int tries = 0; tries < 3; ++tries) {
-    transport.then(
-        bonus::transport_error(bonus::TransportFault::timeout, bonus::Outcome::unknown, "no answer in time"));
-  }
-  EXPECT_EQ(service.credit(order), Next::try_later);
-  EXPECT_EQ(service.credit(order), Next::done);
-}
-
-TEST_F(PointsServiceTest, TriesLaterAfterTooManyRequests) {
-  transport.otherwise([this](const bonus::HttpRequest& request) {
-    return wechat_pay.error(429, "FREQUENCY_LIMITED", "too fast", request);
+TEST_F(PointsServiceTest, RetriesLaterWithLongerPausesAndThenAsksAPerson) {
+  transport.otherwise([](const bonus::HttpRequest&) {
+    return bonus::transport_error(bonus::TransportFault::timeout, bonus::Outcome::unknown, "no answer in time");
   });
-  EXPECT_EQ(service.credit(order), Next::try_later);
+  const bonus::CommitResult result = service.credit(order);
+  EXPECT_EQ(after(result, 0).step, Step::retry_later);
+  EXPECT_EQ(after(result, 0).pause, std::chrono::seconds(5));
+  EXPECT_EQ(after(result, 1).pause, std::chrono::seconds(10));
+  EXPECT_EQ(after(result, 79).pause, std::chrono::hours(1));
+  EXPECT_EQ(after(result, 80).step, Step::ask_a_person);
 }
 
-TEST_F(PointsServiceTest, TriesLaterWhenWeChatPayIsNotAvailable) {
-  transport.otherwise([this](const bonus::HttpRequest& request) {
-    return wechat_pay.error(503, "SERVICE_UNAVAILABLE", "busy", request);
-  });
-  EXPECT_EQ(service.credit(order), Next::try_later);
-}
-
-TEST_F(PointsServiceTest, TriesLaterWhenAFirewallAnswers) {
-  transport.otherwise([](const bonus::HttpRequest&) { return bonus::HttpResponse{403, {}, "<html>blocked</html>"}; });
-  EXPECT_EQ(service.credit(order), Next::try_later);
-}
-
-TEST_F(PointsServiceTest, AsksAPersonWhenTheSetUpIsWrong) {
-  transport.then([this](const bonus::HttpRequest& request) {
-    return wechat_pay.error(400, "PARAM_ERROR", "平台证书序列号Wechatpay-Serial错误", request);
-  });
-  EXPECT_EQ(service.credit(order), Next::ask_a_person);
-}
-
-TEST_F(PointsServiceTest, AsksAPersonWhenWeChatPayRefuses) {
-  transport.then([this](const bonus::HttpRequest& request) {
-    return wechat_pay.error(400, "INVALID_REQUEST", "the member's card is deleted", request);
-  });
-  EXPECT_EQ(service.credit(order), Next::ask_a_person);
-  EXPECT_NE(service.last_error().find("the member's card is deleted"), std::string::npos);
+TEST_F(PointsServiceTest, RetriesLaterAfterTooManyRequests) {
+  refuse_all(429, "FREQUENCY_LIMITED", "too fast");
+  EXPECT_EQ(step(), Step::retry_later);
 }
 
 TEST_F(PointsServiceTest, DoesNotAcceptAnUnsignedSuccess) {
   transport.otherwise([](const bonus::HttpRequest&) { return bonus::HttpResponse{204, {}, ""}; });
-  EXPECT_EQ(service.credit(order), Next::try_later);
-  EXPECT_EQ(wechat_pay.times_committed(order.number), 0U);
+  EXPECT_NE(step(), Step::finish);
+  EXPECT_EQ(wechat_pay.times_committed(order.out_trade_no), 0U);
+}
+
+TEST_F(PointsServiceTest, AsksAPersonWhenWeChatPayRefusesTheOrder) {
+  refuse_all(400, "INVALID_REQUEST", "code不存在");
+  EXPECT_EQ(step(), Step::ask_a_person);
+}
+
+TEST_F(PointsServiceTest, PausesTheMerchantWithoutPermissionOrWithAWrongId) {
+  refuse_all(403, "NO_AUTH", "商户暂无权限使用此功能");
+  EXPECT_EQ(step(), Step::pause_the_merchant);
+  refuse_all(400, "PARAM_ERROR", "http header中的mchid与post payload中的mchid不匹配");
+  EXPECT_EQ(step(), Step::pause_the_merchant);
+}
+
+TEST_F(PointsServiceTest, StopsTheQueueWhenOurSignatureIsRefused) {
+  transport.otherwise([](const bonus::HttpRequest&) {
+    return bonus::HttpResponse{401, {}, R"({"code":"SIGN_ERROR","message":"验证不通过"})"};
+  });
+  EXPECT_EQ(step(), Step::stop_the_queue);
 }
