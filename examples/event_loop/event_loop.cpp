@@ -1,11 +1,9 @@
-// Commits in a program with Asio's event loop. No other thread and no lock is needed, and the program's other work
-// continues.
+// Commits in a program with Asio's event loop: no other thread and no lock is needed, and other work continues.
 #include <wechatpay/bonus_commit.hpp>
 #include <wechatpay/bonus_commit/testing/sandbox.hpp>
 
 #include <asio.hpp>
 #include <chrono>
-#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -21,7 +19,6 @@ int main() {
   const auto sandbox = bonus::testing::Sandbox::start(sandbox_options).value();
 
   asio::io_context io;
-
   bonus::CurlOptions curl_options;
   curl_options.event_loop = std::make_shared<AsioEventLoop>(io);
   curl_options.ca_bundle_file = sandbox->files().ca;  // only for the sandbox
@@ -31,7 +28,6 @@ int main() {
       bonus::BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
                                        bonus::CurlTransport::create(curl_options).value(), options)
           .value();
-
   int in_progress = 3;
 
   // The program's other work.
@@ -45,9 +41,14 @@ int main() {
   };
   tick();
 
+  bonus::BonusCommitRequest request;
+  request.merchant_mode = bonus::MerchantMode::direct;
+  request.card_id = "478515832665";
+  request.code = "478515832665";
+  request.mchid = sandbox->wechat_pay().credentials().mchid();
+  request.bonus_value = 30;
   for (int order = 1; order <= 3; ++order) {
-    const bonus::BonusCommitRequest request{"478515832665", "478515832665", "order-" + std::to_string(order),
-                                            "1230000109",   "1900000109",   30};
+    request.out_trade_no = "order-" + std::to_string(order);
     client->commit_async(request, [&, order](const bonus::CommitResult& result) {
       std::cout << "order-" << order << ": "
                 << (result ? "credited after " + std::to_string(result->tries) + " tries" : result.error().to_string())
@@ -58,5 +59,4 @@ int main() {
 
   io.run();
   std::cout << "the clock went on: " << (ticks > 2 ? "yes" : "no") << "\n";
-  return EXIT_SUCCESS;
 }
