@@ -56,6 +56,11 @@ TEST_F(PointsServiceTest, RetriesLaterAfterTooManyRequests) {
   EXPECT_EQ(step(), Step::retry_later);
 }
 
+TEST_F(PointsServiceTest, RetriesLaterWhenAFirewallAnswers) {
+  transport.otherwise([](const bonus::HttpRequest&) { return bonus::HttpResponse{403, {}, "<html>blocked</html>"}; });
+  EXPECT_EQ(step(), Step::retry_later);
+}
+
 TEST_F(PointsServiceTest, DoesNotAcceptAnUnsignedSuccess) {
   transport.otherwise([](const bonus::HttpRequest&) { return bonus::HttpResponse{204, {}, ""}; });
   EXPECT_NE(step(), Step::finish);

@@ -1,4 +1,6 @@
 // The simulation: random worlds, one after the other. Each can be repeated with its seed.
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
