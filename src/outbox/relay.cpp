@@ -251,10 +251,9 @@ void Relay::start_calls() {
 }
 
 bool Relay::may_start(const Held& held) const {
-  const auto now = this->now();
   if (suspects_held_ > 0 && !pending_.empty()) return false;  // rows that are handed back must be written first
-  return in_flight_ < options_.max_in_flight && now >= halted_until_ && held.lease.has_room(time_.lease_now()) &&
-         (!is_suspect(held.row) || in_flight_ == 0) && breaker_.admits(now, in_flight_);
+  return in_flight_ < options_.max_in_flight && held.lease.has_room(time_.lease_now()) &&
+         (!is_suspect(held.row) || in_flight_ == 0) && breaker_.admits(now(), in_flight_);
 }
 
 void Relay::start(std::uint64_t call) {

@@ -525,9 +525,9 @@ TEST_F(FailuresOfMemory, InACallWithACallbackAreErrors) {
 
 TEST_F(FailuresOfMemory, WhereAnExecutorRunsThrowsOrDropsAFurtherTryEndTheCallOnce) {
   const FakeWechatPay wechat_pay;
-  const std::vector<std::function<void(MoveOnlyFunction<void()>)>> executors{
-      [](auto task) { task(); }, [](const auto&) { throw std::runtime_error("the queue is full"); },
-      [](const auto&) {}};
+  const std::vector<Executor> executors{[](auto task) { task(); },
+                                        [](const auto&) { throw std::runtime_error("the queue is full"); },
+                                        [](const auto&) {}};
   for (const auto& executor : executors) {
     ClientOptions options;
     options.executor = executor;

@@ -87,7 +87,7 @@ class SlowSignature : public ::testing::Test {
 
 TEST_F(SlowSignature, OfAFurtherTryByAnExecutorKeepsNoOtherCallWaiting) {
   std::vector<std::thread> pool;
-  options_.executor = [&pool](MoveOnlyFunction<void()> task) { pool.emplace_back(std::move(task)); };
+  options_.executor = [&pool](std::function<void()> task) { pool.emplace_back(std::move(task)); };
   {
     const BonusCommitClient commits = client();
     CommitFuture slow = commits.commit_async(slow_);

@@ -191,7 +191,11 @@ BREAKS = [
     ("relay: a row is given up too early", DECISIONS, "row.attempts + 1 >= giving_up.attempts;",
      "row.attempts + 3 >= giving_up.attempts;"),
     ("relay: probes follow each other without a longer pause", BREAKER, "pause_ = std::min(2 * pause_, longest_pause);", ""),
-    ("relay: calls go on during the pause after a 429", RELAY, "now >= halted_until_ && held.lease", "held.lease"),
+    ("relay: queued rows are called during the pause after a 429", RELAY,
+     "new_halt_ = std::max(*halt, new_halt_.value_or(*halt));\n    hand_back_queue();",
+     "new_halt_ = std::max(*halt, new_halt_.value_or(*halt));"),
+    ("relay: rows are claimed during the pause after a 429", RELAY_DATABASE,
+     "suspects_held_ > 0 || now < halted_until_ ||", "suspects_held_ > 0 ||"),
     ("relay: what failed counts as done", DECISIONS, "if (meaning == Meaning::credited) {\n    Settlement made",
      "if (meaning == Meaning::credited || row.attempts > 2) {\n    if (!result) return settlement(row, token, Fate::done);\n"
      "    Settlement made"),

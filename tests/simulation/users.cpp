@@ -135,13 +135,12 @@ void User::add_executor(ClientOptions& options) {
   const auto manner = world_.tape.below(4);
   if (manner > 0) account_->exact = false;  // a task may run after other calls have begun
   if (manner > 1) account_->odd_user = true;
-  options.executor = [this, manner](MoveOnlyFunction<void()> task) {
+  options.executor = [this, manner](std::function<void()> task) {
     stop_something();
     if (manner == 2 && world_.tape.chance(300)) return;
     if (manner == 3 && world_.tape.chance(300)) throw_something("the queue is full");
     if (manner == 0) return task();
-    const auto kept = std::make_shared<MoveOnlyFunction<void()>>(std::move(task));
-    world_.after(milliseconds(world_.tape.below(20)), [kept] { (*kept)(); });
+    world_.after(milliseconds(world_.tape.below(20)), std::move(task));
     if (manner == 3 && world_.tape.chance(300)) throw_something("the queue is full, and takes the task");
   };
 }

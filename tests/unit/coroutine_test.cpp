@@ -181,8 +181,8 @@ class Coroutine : public ::testing::Test {
     for (std::size_t i = 0; i < held_->requests.size(); ++i) answer(i);
   }
 
-  CommitAwaiter::Executor loop() {
-    return [this](Resumption resume) { loop_.post(std::move(resume)); };
+  Executor loop() {
+    return [this](std::function<void()> resume) { loop_.post(std::move(resume)); };
   }
 
   void run_loop() {
@@ -211,7 +211,7 @@ Task wait_for(CommitFuture future, Found& found) {
   ++found.resumptions;
 }
 
-Task wait_for(CommitFuture future, CommitAwaiter::Executor executor, Found& found) {
+Task wait_for(CommitFuture future, Executor executor, Found& found) {
   found.result = co_await resume_on(std::move(executor), std::move(future));
   found.thread = std::this_thread::get_id();
   ++found.resumptions;
@@ -277,12 +277,12 @@ TEST_F(Coroutine, RunsInsideAnExecutorThatRunsItAtOnce) {
 }
 
 TEST_F(Coroutine, MayBeGoneWhenItsExecutorReturns) {
-  const auto coroutine = [](CommitFuture future, CommitAwaiter::Executor executor, Found& found) -> Detached {
+  const auto coroutine = [](CommitFuture future, Executor executor, Found& found) -> Detached {
     found.result = co_await resume_on(std::move(executor), std::move(future));
     ++found.resumptions;
   };
   int returned = 0;
-  const auto elsewhere = [&returned](const Resumption& resume) {
+  const auto elsewhere = [&returned](const std::function<void()>& resume) {
     std::thread(resume).join();
     ++returned;
   };
@@ -296,7 +296,7 @@ TEST_F(Coroutine, MayBeGoneWhenItsExecutorReturns) {
 }
 
 /// Calls commit() on the thread where the coroutine resumes, and stores the kind of its error.
-Task try_to_block(CommitFuture future, CommitAwaiter::Executor executor, BonusCommitClient instant, ErrorKind& kind) {
+Task try_to_block(CommitFuture future, Executor executor, BonusCommitClient instant, ErrorKind& kind) {
   (void)co_await CommitAwaiter(std::move(future), std::move(executor));
   const CommitResult result = instant.commit(seed_request());
   kind = result ? ErrorKind::internal_error : result.error().kind;
@@ -308,7 +308,7 @@ TEST_F(Coroutine, MayBlockOnlyWhereItIsNoCallback) {
   ErrorKind in_loop = ErrorKind::misuse;
   ErrorKind at_once = ErrorKind::misuse;
   const BonusCommitClient instant = instant_client();
-  const auto run_it = [](Resumption resume) { resume(); };
+  const auto run_it = [](std::function<void()> resume) { resume(); };
   const Task first = try_to_block(held_client().commit_async(seed_request()), nullptr, instant, in_callback);
   const Task second = try_to_block(held_client().commit_async(seed_request()), run_it, instant, in_inner_executor);
   const Task third = try_to_block(held_client().commit_async(seed_request()), loop(), instant, in_loop);
@@ -324,7 +324,7 @@ TEST_F(Coroutine, MayBlockOnlyWhereItIsNoCallback) {
 /// The caller's position in the stack.
 [[gnu::noinline]] const void* depth() { return __builtin_frame_address(0); }
 
-Task commit_many(BonusCommitClient client, CommitAwaiter::Executor executor, std::vector<const void*>& depths) {
+Task commit_many(BonusCommitClient client, Executor executor, std::vector<const void*>& depths) {
   const BonusCommitRequest request = seed_request();
   for (int i = 0; i < 1000; ++i) {
     (void)co_await CommitAwaiter(client.commit_async(request), executor);
@@ -334,8 +334,8 @@ Task commit_many(BonusCommitClient client, CommitAwaiter::Executor executor, std
 
 TEST_F(Coroutine, TakesNoMoreStackForEachResultThatIsThere) {
   const BonusCommitClient fast = fast_client(std::make_shared<InstantTransport>());
-  const auto throwing = [](const Resumption&) { throw std::runtime_error("the pool is closed"); };
-  for (const CommitAwaiter::Executor& executor : {CommitAwaiter::Executor(), loop(), {throwing}}) {
+  const auto throwing = [](const std::function<void()>&) { throw std::runtime_error("the pool is closed"); };
+  for (const Executor& executor : {Executor(), loop(), {throwing}}) {
     std::vector<const void*> depths;
     const Task task = commit_many(fast, executor, depths);
     run_loop();
@@ -345,7 +345,7 @@ TEST_F(Coroutine, TakesNoMoreStackForEachResultThatIsThere) {
 }
 
 /// `alive` is destroyed with the coroutine.
-Detached commit_often(BonusCommitClient client, CommitAwaiter::Executor executor, int& resumptions,
+Detached commit_often(BonusCommitClient client, Executor executor, int& resumptions,
                       [[maybe_unused]] std::shared_ptr<void> alive) {
   const BonusCommitRequest request = seed_request();
   for (int i = 0; i < 1000; ++i) {
@@ -366,7 +366,7 @@ TEST_F(Coroutine, MissesNoResultThatComesWhileItBeginsToWait) {
     std::shared_ptr<void> alive(nullptr, [&](void*) { all_gone.set_value(); });
     for (int& mine : resumptions) {
       commit_often(
-          threaded, [&](Resumption resume) { other.loop.post(std::move(resume)); }, mine, alive);
+          threaded, [&](std::function<void()> resume) { other.loop.post(std::move(resume)); }, mine, alive);
     }
     alive.reset();
     all_gone.get_future().wait();
@@ -403,7 +403,7 @@ TEST_F(Coroutine, IsNotResumedWhereItIsDestroyedInTheExecutorsQueue) {
 TEST_F(Coroutine, IsResumedRightThereWhereItsExecutorThrows) {
   Found early;
   Found late;
-  const auto throwing = [](const Resumption&) { throw std::runtime_error("the pool is closed"); };
+  const auto throwing = [](const std::function<void()>&) { throw std::runtime_error("the pool is closed"); };
   const Task first = wait_for(instant_client().commit_async(seed_request()), throwing, early);
   EXPECT_TRUE(first.done());
   const Task second = wait_for(held_client().commit_async(seed_request()), throwing, late);
@@ -446,7 +446,7 @@ TEST_F(Coroutine, IsResumedOnceByAnExecutorThatRunsItTwiceAndThrows) {
 
 TEST_F(Coroutine, StaysWithItsOwnerWhereItsExecutorDropsIt) {
   Found found;
-  const auto dropping = [](const Resumption&) {};
+  const auto dropping = [](const std::function<void()>&) {};
   const Task first = wait_for(instant_client().commit_async(seed_request()), dropping, found);
   const Task second = wait_for(held_client().commit_async(seed_request()), dropping, found);
   answer();
@@ -521,7 +521,7 @@ TEST_F(Coroutine, GetsMisuseWhereThereIsNothingToWaitFor) {
 TEST_F(Coroutine, KeepsItsExecutorUntilTheCommitEndsAndNoLonger) {
   const auto pool = std::make_shared<int>();
   const auto coroutine = [](CommitFuture future, std::shared_ptr<void> owned) -> Task {
-    const auto executor = [owned = std::exchange(owned, nullptr)](const Resumption& resume) { resume(); };
+    const auto executor = [owned = std::exchange(owned, nullptr)](const std::function<void()>& resume) { resume(); };
     (void)co_await resume_on(executor, std::move(future));
   };
   {

@@ -26,7 +26,7 @@ using namespace testing;
 
 namespace {
 
-using Task = MoveOnlyFunction<void()>;
+using Task = std::function<void()>;
 
 /// Records the threads on which it signs for calls.
 class NotingSigner final : public Signer {

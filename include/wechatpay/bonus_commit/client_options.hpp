@@ -9,7 +9,6 @@
 
 #include "wechatpay/bonus_commit/config.hpp"
 #include "wechatpay/bonus_commit/hooks.hpp"
-#include "wechatpay/bonus_commit/move_only_function.hpp"
 #include "wechatpay/bonus_commit/result.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
@@ -51,6 +50,9 @@ WECHATPAY_BONUS_COMMIT_EXPORT double random_fraction() noexcept;
 
 /// Returns 32 random characters, upper-case hex, from OpenSSL's generator. Thread-safe.
 WECHATPAY_BONUS_COMMIT_EXPORT Result<std::string> random_nonce();
+
+/// Puts a task into your queue, whose threads then run it: the `post` of a thread pool or of an event loop.
+using Executor = std::function<void(std::function<void()> task)>;
 
 /// Passed to BonusCommitClient::create(), which refuses options that cannot work.
 struct ClientOptions {
@@ -94,15 +96,15 @@ struct ClientOptions {
   /// Returns a new `nonce_str` of 32 letters and digits for each try.
   std::function<Result<std::string>()> nonce = random_nonce;
 
-  /// For a slow Signer, such as an HSM: puts a task into your queue, whose threads then run it. With it, each further
-  /// try of commit_async() and commit_all() is signed in such a task, so no other call has to wait. If empty, see
-  /// Signer. Called on the transport's thread, where hooks run; do not wait for the task there.
+  /// For a slow Signer, such as an HSM: each further try of commit_async() and commit_all() is signed in a task of this
+  /// executor, so no other call has to wait. If empty, see Signer. Called on the transport's thread, where hooks run;
+  /// do not wait for the task there.
   ///
-  /// Run the task once, soon, on any thread. Hooks and the callback may run in it. If you destroy the task without
-  /// running it, or if this function throws, the call ends with the error of its latest try. After the call or the
-  /// client has ended, the task does nothing. Refer to the queue's threads in this function, but do not own them:
-  /// objects that it owns may be destroyed in one of these tasks.
-  std::function<void(MoveOnlyFunction<void()>)> executor{};
+  /// Run the task soon, on any thread. Hooks and the callback may run in it. If all its copies are destroyed without
+  /// being run, or if this function throws, the call ends with the error of its latest try. If it is run again, or
+  /// after the call or the client has ended, it does nothing. Refer to the queue's threads in this function, but do not
+  /// own them: objects that it owns may be destroyed in one of these tasks.
+  Executor executor{};
 };
 
 WECHATPAY_BONUS_COMMIT_END

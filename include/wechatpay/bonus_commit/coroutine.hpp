@@ -25,33 +25,33 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
+namespace stages {
+
 /// Resumes a waiting coroutine. Only the first call has an effect, on whichever copy. It does nothing if the coroutine
 /// has been destroyed. Throws what the coroutine throws.
 class Resumption {
  public:
+  Resumption() : coroutine_(std::make_shared<std::atomic<void*>>(nullptr)) {}
+
   /// Resumes the coroutine on this thread, before it returns.
   void operator()() const {
     if (void* const address = coroutine_->exchange(nullptr)) std::coroutine_handle<>::from_address(address).resume();
   }
-
- private:
-  friend class CommitAwaiter;
-
-  Resumption() : coroutine_(std::make_shared<std::atomic<void*>>(nullptr)) {}
 
   void arm(std::coroutine_handle<> coroutine) const noexcept { *coroutine_ = coroutine.address(); }
 
   /// Prevents any later call from resuming the coroutine. Returns false if a call has resumed it already.
   bool withdraw() const noexcept { return coroutine_->exchange(nullptr) != nullptr; }
 
+ private:
   std::shared_ptr<std::atomic<void*>> coroutine_;
 };
+
+}  // namespace stages
 
 /// The awaitable for a CommitFuture: see operator co_await and resume_on.
 class [[nodiscard]] CommitAwaiter {
  public:
-  using Executor = std::function<void(Resumption)>;  ///< runs its argument, on any thread
-
   /// Without an executor, the coroutine resumes on the thread where the commit ends.
   explicit CommitAwaiter(CommitFuture&& future, Executor executor = nullptr)
       : executor_(std::move(executor)),
@@ -78,7 +78,7 @@ class [[nodiscard]] CommitAwaiter {
     if (future_.on_ready(std::move(listener_))) return true;
     if (!executor_) return false;
     const Executor executor = std::move(executor_);
-    const Resumption resume = resume_;
+    const stages::Resumption resume = resume_;
     return hand_over(executor, resume) || !resume.withdraw();
   }
 
@@ -87,12 +87,12 @@ class [[nodiscard]] CommitAwaiter {
 
  private:
   /// Returns false if the executor threw, before or after it ran `resume`.
-  static bool hand_over(const Executor& executor, const Resumption& resume) noexcept {
+  static bool hand_over(const Executor& executor, const stages::Resumption& resume) noexcept {
     auto run = [&executor, &resume] { executor(resume); };
     return returns_normally([](void* what) { (*static_cast<decltype(run)*>(what))(); }, &run);
   }
 
-  const Resumption resume_;
+  const stages::Resumption resume_;
   Executor executor_;
   MoveOnlyFunction<void()> listener_;  ///< created before suspending, since nothing may throw afterwards
   CommitFuture future_;
@@ -109,16 +109,15 @@ class [[nodiscard]] CommitAwaiter {
 /// memory for the wait; the commit goes on then.
 inline CommitAwaiter operator co_await(CommitFuture&& future) { return CommitAwaiter(std::move(future)); }
 
-/// The same, but the coroutine resumes where `executor` runs its argument: a Resumption, which fits
-/// std::function<void()>, asio::post, or the queue of an event loop. The executor is called once, on the thread that
+/// The same, but the coroutine resumes where `executor` runs its task. The executor is called once, on the thread that
 /// completes the call, or on the awaiting thread if the result is known already. The executor is copied; use std::ref()
 /// if it must not be.
 ///
-/// If the executor throws, the coroutine resumes on the thread that called it. If it drops its argument, the coroutine
-/// stays suspended until its owner destroys it. If it runs its argument inside its own call, the rest of the coroutine
+/// If the executor throws, the coroutine resumes on the thread that called it. If it drops its task, the coroutine
+/// stays suspended until its owner destroys it. If it runs its task inside its own call, the rest of the coroutine
 /// runs inside that call: many results in a row that are known already may then overflow the stack. An executor that
-/// posts its argument avoids this.
-inline CommitAwaiter resume_on(CommitAwaiter::Executor executor, CommitFuture&& future) {
+/// posts its task avoids this.
+inline CommitAwaiter resume_on(Executor executor, CommitFuture&& future) {
   return CommitAwaiter(std::move(future), std::move(executor));
 }
 

@@ -235,7 +235,7 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::arrive(Reply& reply, Result<HttpRes
 /// step that ends the call.
 WECHATPAY_BONUS_COMMIT_DECL std::optional<CommitStep> CommitCall::post_next_try() {
   const auto posted = std::make_shared<Task>(weak_from_this(), number_ + 1);
-  MoveOnlyFunction<void()> task = [posted] {
+  std::function<void()> task = [posted] {
     if (const auto call = posted->call.lock()) call->next_try(posted->number);
   };
   std::exception_ptr thrown;
