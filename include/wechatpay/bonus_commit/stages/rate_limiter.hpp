@@ -2,10 +2,9 @@
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_RATE_LIMITER_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_RATE_LIMITER_HPP
 
-#include <atomic>
+#include <algorithm>
 #include <chrono>
-#include <cstdint>
-#include <limits>
+#include <mutex>
 #include <optional>
 
 #include "wechatpay/bonus_commit/client_options.hpp"
@@ -36,65 +35,61 @@ inline Error rate_limited() {
 }
 
 /// Assigns each request its time: a token bucket from which places are reserved in advance, and a pause after a 429.
-/// Thread-safe and lock-free.
+/// Thread-safe.
 class RateLimiter {
  public:
   using Clock = std::chrono::steady_clock;  ///< the clock of all times here
 
   /// Starts with a full burst available. Takes a rate limit that has been checked.
   explicit RateLimiter(const RateLimit& limit)
-      : interval_(limit.per_second > 0 ? static_cast<std::int64_t>(1e9 / limit.per_second) : 0),
+      : interval_(limit.per_second > 0 ? std::chrono::duration_cast<Clock::duration>(
+                                             std::chrono::duration<double, std::nano>(1e9 / limit.per_second))
+                                       : Clock::duration(0)),
         allowance_(interval_ * (limit.burst - 1)) {}
   RateLimiter(const RateLimiter&) = delete;
   RateLimiter& operator=(const RateLimiter&) = delete;
 
   /// Whether requests are paused. Only then is a random number needed.
-  bool paused(Clock::time_point now) const noexcept { return ticks(now) < paused_until_; }
+  bool paused(Clock::time_point now) const noexcept {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return now < paused_until_;
+  }
 
   /// The time to send a request that is ready at `ready`, which is not before `now`. Empty if that would be after
   /// `latest`; then no place is taken. `random`, normalized as fraction() does, spreads the requests after a pause.
   std::optional<Clock::time_point> reserve(Clock::time_point now, Clock::time_point ready, Clock::time_point latest,
                                            double random) noexcept {
-    const std::int64_t present = ticks(now);
-    const std::int64_t resumes = paused_until_;
-    std::int64_t open = present;
-    if (present < resumes) {
-      const std::int64_t spread = resumes - present < longest_spread ? resumes - present : longest_spread;
-      open = resumes;
-      if (interval_ == 0 && ticks(ready) < resumes)
-        open += static_cast<std::int64_t>(static_cast<double>(spread) * fraction(random));
-    }
-    std::int64_t full = full_at_.load();
-    while (true) {
-      const std::int64_t place = interval_ == 0 || full - allowance_ < open ? open : full - allowance_;
-      const std::int64_t moment = place < ticks(ready) ? ticks(ready) : place;
-      if (moment > ticks(latest)) return std::nullopt;
-      const std::int64_t next = (full < open ? open : full) + interval_;
-      if (interval_ == 0 || full_at_.compare_exchange_weak(full, next)) {
-        return Clock::time_point(std::chrono::duration_cast<Clock::duration>(std::chrono::nanoseconds(moment)));
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const bool limited = interval_ > Clock::duration(0);
+    Clock::time_point open = now;
+    if (now < paused_until_) {
+      open = paused_until_;
+      if (!limited && ready < paused_until_) {
+        const Clock::duration spread = (std::min)(paused_until_ - now, longest_spread);
+        open += std::chrono::duration_cast<Clock::duration>(spread * fraction(random));
       }
     }
+    const Clock::time_point place = limited && open + allowance_ < full_at_ ? full_at_ - allowance_ : open;
+    const Clock::time_point moment = (std::max)(place, ready);
+    if (moment > latest) return std::nullopt;
+    full_at_ = (std::max)(full_at_, open) + interval_;
+    return moment;
   }
 
   /// No request is sent before `until`.
   void pause(Clock::time_point until) noexcept {
-    std::int64_t before = paused_until_.load();
-    while (before < ticks(until) && !paused_until_.compare_exchange_weak(before, ticks(until))) {
-    }
+    const std::lock_guard<std::mutex> lock(mutex_);
+    paused_until_ = (std::max)(paused_until_, until);
   }
 
  private:
-  static constexpr std::int64_t longest_spread = 1000000000;
-  static constexpr std::int64_t never = (std::numeric_limits<std::int64_t>::min)() / 2;
+  static constexpr Clock::duration longest_spread = std::chrono::seconds(1);
 
-  static std::int64_t ticks(Clock::time_point time) noexcept {
-    return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
-  }
-
-  const std::int64_t interval_;   ///< between two requests, in nanoseconds
-  const std::int64_t allowance_;  ///< how far ahead of that rate the burst may be, in nanoseconds
-  std::atomic<std::int64_t> full_at_{never};
-  std::atomic<std::int64_t> paused_until_{never};
+  const Clock::duration interval_;   ///< between two requests; 0: no limit
+  const Clock::duration allowance_;  ///< how far ahead of that rate the burst may be
+  mutable std::mutex mutex_;         ///< guards the rest
+  Clock::time_point full_at_ = (Clock::time_point::min)();
+  Clock::time_point paused_until_ = (Clock::time_point::min)();
 };
 
 /// @}
