@@ -1,7 +1,6 @@
 #include "src/curl/multi.hpp"
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 #include "src/curl/openssl_backend.hpp"
@@ -18,16 +17,12 @@ milliseconds until(TimePoint moment) {
 }
 
 std::unique_ptr<Multi> Multi::make(const CurlOptions& options, CURLSH* share, RequestQueue& queue,
-                                   SocketWatcher* watcher) noexcept {
-  try {
-    std::unique_ptr<Multi> multi(new Multi(options, share, queue, watcher));
-    if (multi->multi_ == nullptr || !multi->set_options(options)) return nullptr;
-    // Without free file descriptors, libcurl makes a handle that cannot be woken.
-    if (watcher == nullptr && !multi->wake()) return nullptr;
-    return multi;
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
+                                   SocketWatcher* watcher) {
+  std::unique_ptr<Multi> multi(new Multi(options, share, queue, watcher));
+  if (multi->multi_ == nullptr || !multi->set_options(options)) return nullptr;
+  // Without free file descriptors, libcurl makes a handle that cannot be woken.
+  if (watcher == nullptr && !multi->wake()) return nullptr;
+  return multi;
 }
 
 Multi::Multi(const CurlOptions& options, CURLSH* share, RequestQueue& queue, SocketWatcher* watcher)
@@ -55,18 +50,14 @@ bool Multi::set_options(const CurlOptions& options) {
          set(CURLMOPT_TIMERFUNCTION, &Multi::note_timer) && set(CURLMOPT_TIMERDATA, self);
 }
 
-bool Multi::add_idle_transfer() noexcept {
-  try {
-    auto transfer = Transfer::make(setup_);
-    if (transfer == nullptr) return false;
-    idle_.push_back(std::move(transfer));
-    return true;
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
+bool Multi::add_idle_transfer() {
+  auto transfer = Transfer::make(setup_);
+  if (transfer == nullptr) return false;
+  idle_.push_back(std::move(transfer));
+  return true;
 }
 
-const char* Multi::start(Requests& request, bool fresh_connection, TimePoint now) noexcept {
+const char* Multi::start(Requests& request, bool fresh_connection, TimePoint now) {
   if (idle_.empty() && !add_idle_transfer()) return "libcurl could not make a handle";
   const auto place = std::prev(idle_.end());
   Transfer& transfer = **place;

@@ -31,15 +31,15 @@ class SocketWatcher {
 class Multi {
  public:
   /// Null if libcurl lacks memory, a file descriptor (it could not be woken then) or an option. If there is a
-  /// `watcher`, it must outlive this object, and wait() must not be called.
+  /// `watcher`, it must outlive this object, and wait() must not be called. Throws std::bad_alloc.
   static std::unique_ptr<Multi> make(const CurlOptions& options, CURLSH* share, RequestQueue& queue,
-                                     SocketWatcher* watcher) noexcept;
+                                     SocketWatcher* watcher);
   ~Multi();
   Multi(const Multi&) = delete;
   Multi& operator=(const Multi&) = delete;
 
-  /// Hands `request` to libcurl. Returns why not if that fails.
-  const char* start(Requests& request, bool fresh_connection, TimePoint now) noexcept;
+  /// Hands `request` to libcurl. Returns why not if that fails. Throws std::bad_alloc, without taking the request.
+  const char* start(Requests& request, bool fresh_connection, TimePoint now);
 
   /// Lets libcurl work. With a watcher: on `socket`, which is ready for `events`.
   void perform(curl_socket_t socket, int events) noexcept;
@@ -70,7 +70,7 @@ class Multi {
   Multi(const CurlOptions& options, CURLSH* share, RequestQueue& queue, SocketWatcher* watcher);
 
   bool set_options(const CurlOptions& options);
-  bool add_idle_transfer() noexcept;
+  bool add_idle_transfer();
   void release(Transfer& transfer) noexcept;
   bool start_again(Transfer& transfer) noexcept;
 

@@ -29,10 +29,21 @@ RequestQueue::Action completion(Requests request, TransportFault fault, const ch
 }  // namespace
 
 RequestQueue::Action RequestQueue::poll(TimePoint now) noexcept {
+  try {
+    return next_action(now);
+  } catch (const std::bad_alloc&) {
+    return completion(taken(arrived_, arrived_.begin()), TransportFault::other, "out of memory");
+  }
+}
+
+/// If it throws std::bad_alloc, it was for the first request of arrived_.
+RequestQueue::Action RequestQueue::next_action(TimePoint now) {
   while (!timers_.empty() && timers_.begin()->due <= now) {
     const Timer timer = *timers_.begin();
     timers_.erase(timers_.begin());
-    Action action = timer.list == &delayed_ ? admit(delayed_, timer.place, now) : expire(timer);
+    if (timer.list != &delayed_) return expire(timer);
+    arrived_.splice(arrived_.begin(), delayed_, timer.place);
+    Action action = place_first_arrived(now);
     if (action.kind != Action::Kind::none) return action;
   }
   for (auto& [origin, host] : hosts_) {
@@ -50,29 +61,22 @@ RequestQueue::Action RequestQueue::poll(TimePoint now) noexcept {
 
 RequestQueue::Action RequestQueue::place_first_arrived(TimePoint now) {
   const auto first = arrived_.begin();
-  if (first->start <= now) return admit(arrived_, first, now);
-  try {
-    timers_.insert({first->start, &delayed_, first});
-  } catch (const std::bad_alloc&) {
-    return completion(taken(arrived_, first), TransportFault::other, "out of memory");
-  }
+  if (first->start <= now) return admit_first_arrived(now);
+  timers_.insert({first->start, &delayed_, first});
   delayed_.splice(delayed_.end(), arrived_, first);
   return {};
 }
 
-/// Starts the request at `place`, or lets it wait for its turn. Neither is done if the deadline has passed while the
-/// driver's thread was busy.
-RequestQueue::Action RequestQueue::admit(Requests& from, Requests::iterator place, TimePoint now) {
-  if (place->deadline <= now) return completion(taken(from, place), TransportFault::timeout, not_even_a_connection);
-  try {
-    Host& host = hosts_[place->http.origin];
-    if (host.waiting.empty() && has_room(host, now)) return start(host, from, place, now);
-    timers_.insert({place->deadline, &host.waiting, place});
-    host.waiting.splice(host.waiting.end(), from, place);
-    return {};
-  } catch (const std::bad_alloc&) {
-    return completion(taken(from, place), TransportFault::other, "out of memory");
-  }
+/// Starts the request, or lets it wait for its turn. Neither is done if the deadline has passed while the driver's
+/// thread was busy.
+RequestQueue::Action RequestQueue::admit_first_arrived(TimePoint now) {
+  const auto first = arrived_.begin();
+  if (first->deadline <= now) return completion(taken(arrived_, first), TransportFault::timeout, not_even_a_connection);
+  Host& host = hosts_[first->http.origin];
+  if (host.waiting.empty() && has_room(host, now)) return start(host, arrived_, first, now);
+  timers_.insert({first->deadline, &host.waiting, first});
+  host.waiting.splice(host.waiting.end(), arrived_, first);
+  return {};
 }
 
 RequestQueue::Action RequestQueue::expire(const Timer& timer) noexcept {

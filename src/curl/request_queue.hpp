@@ -51,7 +51,7 @@ class RequestQueue {
   /// Takes over all of `requests`.
   void add(Requests& requests) noexcept { arrived_.splice(arrived_.end(), requests); }
 
-  /// The next action at `now`. Call it until the kind is `none`.
+  /// The next action at `now`. Call it until the kind is `none`. A request for which memory is short is completed.
   Action poll(TimePoint now) noexcept;
 
   /// Call when the connection of a started request is established.
@@ -79,8 +79,9 @@ class RequestQueue {
     bool operator<(const Timer& other) const { return due != other.due ? due < other.due : &*place < &*other.place; }
   };
 
+  Action next_action(TimePoint now);
   Action place_first_arrived(TimePoint now);
-  Action admit(Requests& from, Requests::iterator place, TimePoint now);
+  Action admit_first_arrived(TimePoint now);
   Action expire(const Timer& timer) noexcept;
   Action start(Host& host, Requests& from, Requests::iterator place, TimePoint now) noexcept;
   bool has_room(const Host& host, TimePoint now) const noexcept;

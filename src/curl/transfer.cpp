@@ -118,25 +118,14 @@ bool Transfer::set_tls_options() {
   return done;
 }
 
-bool Transfer::prepare(Requests& request, bool fresh_connection, TimePoint now) noexcept {
-  try {
-    if (!set_headers(request.front().http) || !set_request_options(request.front(), fresh_connection, now)) {
-      return false;
-    }
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
+bool Transfer::prepare(Requests& request, bool fresh_connection, TimePoint now) {
+  const QueuedRequest& next = request.front();
+  if (!set_headers(next.http) || !set_message(next.http) || !begin_try(next, fresh_connection, now)) return false;
   request_.swap(request);
   return true;
 }
 
-bool Transfer::prepare_again(TimePoint now) noexcept {
-  try {
-    return set_request_options(request_.front(), true, now);
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
-}
+bool Transfer::prepare_again(TimePoint now) noexcept { return begin_try(request_.front(), true, now); }
 
 bool Transfer::set_headers(const HttpRequest& request) {
   ListHandle headers;
@@ -160,7 +149,15 @@ bool Transfer::set_headers(const HttpRequest& request) {
   return true;
 }
 
-bool Transfer::set_request_options(const QueuedRequest& request, bool fresh_connection, TimePoint now) {
+bool Transfer::set_message(const HttpRequest& request) {
+  return set(CURLOPT_URL, (request.origin + request.path).c_str()) &&
+         set(CURLOPT_CUSTOMREQUEST, request.method.c_str()) &&
+         set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size())) &&
+         set(CURLOPT_POSTFIELDS, request.body.data());
+}
+
+/// Forgets what the previous try left, and sets what each try has of its own.
+bool Transfer::begin_try(const QueuedRequest& request, bool fresh_connection, TimePoint now) noexcept {
   static_cast<void>(reader_.take());
   answer_too_large_ = false;
   begun_ = false;
@@ -169,7 +166,6 @@ bool Transfer::set_request_options(const QueuedRequest& request, bool fresh_conn
   error_text_[0] = '\0';
   opened_.clear();
 
-  const HttpRequest& http = request.http;
   const auto left = std::chrono::ceil<milliseconds>(request.deadline - now);
   const milliseconds timeout = std::max(std::min(left, request.options.timeout), milliseconds(1));
   // libcurl reuses a connection only for transfers with the same TLS options. These two maximum versions have the same
@@ -177,9 +173,7 @@ bool Transfer::set_request_options(const QueuedRequest& request, bool fresh_conn
   const long highest_tls = request.generation % 2 == 0 ? CURL_SSLVERSION_MAX_DEFAULT : CURL_SSLVERSION_MAX_TLSv1_3;
   const bool tls_1_3 = setup_.options.min_tls_version == TlsVersion::tls_1_3;
   const long lowest_tls = tls_1_3 ? CURL_SSLVERSION_TLSv1_3 : CURL_SSLVERSION_TLSv1_2;
-  return set(CURLOPT_URL, (http.origin + http.path).c_str()) && set(CURLOPT_CUSTOMREQUEST, http.method.c_str()) &&
-         set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(http.body.size())) &&
-         set(CURLOPT_POSTFIELDS, http.body.data()) && set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count())) &&
+  return set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count())) &&
          set(CURLOPT_SSLVERSION, lowest_tls | highest_tls) && set(CURLOPT_FRESH_CONNECT, fresh_connection ? 1L : 0L);
 }
 

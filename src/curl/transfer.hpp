@@ -37,11 +37,10 @@ class Transfer {
   CURL* easy() const noexcept { return easy_.get(); }
 
   /// Takes over the one request in `request`, and sets all its options. Returns false, without taking the request, if
-  /// libcurl refuses an option or memory is short.
-  bool prepare(Requests& request, bool fresh_connection, TimePoint now) noexcept;
+  /// libcurl refuses an option. Throws std::bad_alloc, without taking it either.
+  bool prepare(Requests& request, bool fresh_connection, TimePoint now);
 
-  /// Sets all options for the same request again, which is sent on a new connection. Call it if met_dead_connection()
-  /// is true.
+  /// Prepares the same request to be sent on a new connection. Call it if met_dead_connection() is true.
   bool prepare_again(TimePoint now) noexcept;
 
   /// True if the reused connection that libcurl chose was closed or had unexpected bytes before the first byte of the
@@ -78,7 +77,8 @@ class Transfer {
   bool set_fixed_options();
   bool set_tls_options();
   bool set_headers(const HttpRequest& request);
-  bool set_request_options(const QueuedRequest& request, bool fresh_connection, TimePoint now);
+  bool set_message(const HttpRequest& request);
+  bool begin_try(const QueuedRequest& request, bool fresh_connection, TimePoint now) noexcept;
 
   static int note_socket(void* user, curl_socket_t socket, curlsocktype purpose) noexcept;
   static int begin_request(void* user, char* remote_ip, char* local_ip, int remote_port, int local_port) noexcept;

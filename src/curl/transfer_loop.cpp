@@ -1,6 +1,7 @@
 #include "src/curl/transfer_loop.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 WECHATPAY_BONUS_COMMIT_BEGIN
@@ -50,18 +51,27 @@ void TransferLoop::start_and_expire() noexcept {
 }
 
 void TransferLoop::start(RequestQueue::Action& action, TimePoint now) noexcept {
-  if (multi_ == nullptr) {
-    multi_ = Multi::make(options_, share_.get(), queue_, watcher_);
-    if (multi_ != nullptr) multi_changed_(multi_.get());
+  TransportFault fault = TransportFault::other;
+  const char* refusal = nullptr;
+  try {
+    if (multi_ == nullptr) {
+      multi_ = Multi::make(options_, share_.get(), queue_, watcher_);
+      if (multi_ != nullptr) multi_changed_(multi_.get());
+    }
+    if (multi_ == nullptr) {
+      // Without free file descriptors, libcurl also fails to connect; soon there may be some.
+      fault = TransportFault::connect;
+      refusal = "libcurl lacks memory or file descriptors: raise the limit (ulimit -n)";
+    } else {
+      refusal = multi_->start(action.request, action.fresh_connection, now);
+    }
+  } catch (const std::bad_alloc&) {
+    refusal = "out of memory";
   }
-  const char* const refusal = multi_ == nullptr
-                                  ? "libcurl lacks memory or file descriptors: raise the limit (ulimit -n)"
-                                  : multi_->start(action.request, action.fresh_connection, now);
   if (refusal == nullptr) return;
   QueuedRequest& request = action.request.front();
   queue_.finished(request, Protocol::unknown, false);
-  // Without free file descriptors, libcurl also fails to connect; soon there may be some.
-  request.complete(multi_ == nullptr ? TransportFault::connect : TransportFault::other, Outcome::not_sent, refusal);
+  request.complete(fault, Outcome::not_sent, refusal);
 }
 
 void TransferLoop::end_stopped() noexcept {

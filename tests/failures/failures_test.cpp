@@ -29,6 +29,7 @@
 #include <utility>
 #include <vector>
 
+#include "src/curl/request_queue.hpp"
 #include "src/openssl/certificate.hpp"
 #include "src/openssl/pem.hpp"
 #include "src/testing/pki.hpp"
@@ -464,6 +465,54 @@ TEST_F(FailuresOfMemory, OverAnErrorsBodyAreErrors) {
   }
 }
 
+/// Requests to two hosts, half of them with a pause.
+curl::Requests waiting_requests() {
+  curl::Requests requests;
+  for (int i = 0; i < 8; ++i) {
+    curl::QueuedRequest& request = requests.emplace_back();
+    request.http.origin = i % 4 < 2 ? "https://api.mch.weixin.qq.com" : "https://api2.mch.weixin.qq.com";
+    request.start = curl::TimePoint(std::chrono::milliseconds(i % 2 == 0 ? 0 : 100));
+    request.deadline = curl::TimePoint(std::chrono::milliseconds(1000));
+  }
+  return requests;
+}
+
+TEST_F(FailuresOfMemory, InTheRequestQueueEndThatRequestAndLoseNone) {
+  using Kind = curl::RequestQueue::Action::Kind;
+  for (const bool forever : {false, true}) {
+    long nth = 1;
+    for (bool short_of_memory = true; short_of_memory && nth < 5000; ++nth) {
+      curl::RequestQueue queue(1, std::chrono::milliseconds(10));
+      curl::Requests requests = waiting_requests();
+      const std::size_t all = requests.size();
+      queue.add(requests);
+      curl::Requests started;
+      curl::Requests ended;
+      std::size_t refused = 0;
+      with_short_memory(nth, forever, [&] {
+        for (const int ms : {0, 100, 1000}) {
+          const curl::TimePoint now{std::chrono::milliseconds(ms)};
+          for (auto action = queue.poll(now); action.kind != Kind::none; action = queue.poll(now)) {
+            const bool starts = action.kind == Kind::start;
+            if (!starts && action.fault == TransportFault::other) ++refused;
+            curl::Requests& into = starts ? started : ended;
+            into.splice(into.end(), action.request);
+          }
+        }
+        short_of_memory = memory_ran_short();
+        return true;
+      });
+      EXPECT_EQ(started.size() + ended.size(), all) << nth;
+      EXPECT_EQ(queue.next_moment(), curl::never) << nth;
+      if (!forever) {
+        EXPECT_EQ(refused, short_of_memory ? 1U : 0U) << nth;
+      }
+    }
+    EXPECT_GT(nth, 5);
+    EXPECT_LT(nth, 5000);
+  }
+}
+
 TEST_F(FailuresOfMemory, InABlockingCallAreErrors) {
   for (const bool forever : {false, true}) {
     for (const bool fresh : {true, false}) {
@@ -484,6 +533,7 @@ TEST_F(FailuresOfMemory, InABlockingCallAreErrors) {
         if (result) continue;
         ++failures;
         expect_error_that_helps(result.error(), "allocation " + std::to_string(nth) + ": ");
+        EXPECT_FALSE(contains(result.error().message, "check its origin")) << nth << result.error().message;
       }
       EXPECT_GT(failures, 10);
       EXPECT_LT(nth, 5000);

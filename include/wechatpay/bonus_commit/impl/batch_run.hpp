@@ -90,12 +90,12 @@ class Batch {
         give_place();
         continue;
       }
-      if (!wait_for_rate_limit()) {
-        end_before_it_began(request, stopped_while_waiting());
-        continue;
-      }
       BonusCommitClient::Callback done;
       try {
+        if (!wait_for_rate_limit()) {
+          end_before_it_began(request, stopped_while_waiting());
+          continue;
+        }
         done = [this, request](const CommitResult& result) { end(request, result); };
       } catch (const std::bad_alloc&) {
         end_before_it_began(request, out_of_memory(Outcome::not_sent));
@@ -157,16 +157,12 @@ class Batch {
     }
   }
 
-  static Error stopped_while_waiting() noexcept {
-    try {
-      Error error = rate_limited();
-      error.message =
-          "not sent: the batch was stopped while this waited for ClientOptions::rate_limit, or for the "
-          "end of the pause after a 429";
-      return error;
-    } catch (const std::bad_alloc&) {
-      return out_of_memory(Outcome::not_sent);
-    }
+  static Error stopped_while_waiting() {
+    Error error = rate_limited();
+    error.message =
+        "not sent: the batch was stopped while this waited for ClientOptions::rate_limit, or for the "
+        "end of the pause after a 429";
+    return error;
   }
 
   void end_before_it_began(const Request& request, const CommitResult& result) noexcept {
