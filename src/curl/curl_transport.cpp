@@ -27,6 +27,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr milliseconds usual_timeout = std::chrono::seconds(30);
+
 /// Initializes libcurl once per process. If it fails, the next call tries again.
 bool initialize_libcurl() {
   static std::mutex mutex;
@@ -87,10 +89,9 @@ Result<void> check_options(const CurlOptions& options) {
           *fault);
     }
   }
-  for (const milliseconds timeout : {options.connect_timeout, options.total_timeout, options.idle_timeout}) {
+  for (const milliseconds timeout : {options.connect_timeout, options.idle_timeout}) {
     if (timeout > milliseconds(0) && timeout <= curl::longest_timeout) continue;
-    return configuration_error(
-        "CurlOptions::connect_timeout, total_timeout and idle_timeout must be more than 0 ms and at most 24 h");
+    return configuration_error("CurlOptions::connect_timeout and idle_timeout must be more than 0 ms and at most 24 h");
   }
   if (options.max_connections == 0) return configuration_error("CurlOptions::max_connections must be 1 or more");
   return {};
@@ -118,7 +119,6 @@ Result<std::shared_ptr<CurlTransport>> CurlTransport::create(CurlOptions options
   const ErrorQueueGuard guard;
   const auto checked = check_libcurl().and_then([&options] { return check_options(options); });
   if (!checked) return checked.error();
-  const milliseconds total_timeout = options.total_timeout;
   auto driver = options.event_loop != nullptr ? make_driver<curl::EventLoopDriver>(std::move(options))
                                               : make_driver<curl::ThreadDriver>(std::move(options));
   if (driver == nullptr) {
@@ -126,11 +126,11 @@ Result<std::shared_ptr<CurlTransport>> CurlTransport::create(CurlOptions options
                                ") lacks something that is needed: 7.80 with TLS is the oldest that will do");
   }
   if (!curl::LiveDrivers::get().add(driver)) return configuration_error("the process is about to exit");
-  return std::shared_ptr<CurlTransport>(new CurlTransport(std::move(driver), total_timeout));
+  return std::shared_ptr<CurlTransport>(new CurlTransport(std::move(driver)));
 }
 
-CurlTransport::CurlTransport(std::shared_ptr<curl::Driver> driver, milliseconds total_timeout)
-    : driver_(std::move(driver)), total_timeout_(total_timeout), process_(this_process()) {}
+CurlTransport::CurlTransport(std::shared_ptr<curl::Driver> driver)
+    : driver_(std::move(driver)), process_(this_process()) {}
 
 CurlTransport::~CurlTransport() {
   if (process_ == this_process()) {
@@ -157,7 +157,7 @@ void CurlTransport::send(HttpRequest request, SendOptions options, Completion do
     return done(std::move(error));
   }
   const NoThreadCancellation whole;
-  if (options.timeout.count() <= 0) options.timeout = total_timeout_;
+  if (options.timeout.count() <= 0) options.timeout = usual_timeout;
   if (options.deadline.count() <= 0) options.deadline = options.timeout;
   for (milliseconds* span : {&options.timeout, &options.deadline, &options.delay}) {
     *span = std::min(*span, milliseconds(curl::longest_timeout));  // a longer one could overflow a time point

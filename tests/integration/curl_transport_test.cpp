@@ -364,12 +364,14 @@ TEST_F(Curl, WaitsBeforeItSends) {
   EXPECT_GE(Clock::now() - start, milliseconds(120));
 }
 
-TEST_F(Curl, UsesItsOwnTimeoutForARequestWithoutOne) {
-  const RawServer server(hang);
-  options_.total_timeout = milliseconds(100);
+TEST_F(Curl, GivesARequestWithoutATimeoutTimeUntilItsDeadline) {
+  const RawServer answers(answer_all);
+  const RawServer hangs(hang);
   const auto curl = transport();
-  EXPECT_EQ(error_of(send(*curl, request(server.origin()), within(milliseconds(0)))).transport_fault,
-            TransportFault::timeout);
+  SendOptions without = within(milliseconds(0));
+  EXPECT_TRUE(send(*curl, request(answers.origin()), without).get());
+  without.deadline = milliseconds(100);
+  EXPECT_EQ(error_of(send(*curl, request(hangs.origin()), without)).transport_fault, TransportFault::timeout);
 }
 
 TEST_F(Curl, SendsNothingWhereTheStopWasRequestedBefore) {
@@ -672,8 +674,7 @@ TEST_F(Curl, NamesWhatIsWrongWithItsOptions) {
   options_.proxy = "http://user:hush-hush@:::";
   EXPECT_TRUE(contains(fault(), "CurlOptions::proxy"));
   EXPECT_FALSE(contains(fault(), "hush-hush"));
-  for (milliseconds CurlOptions::*const member :
-       {&CurlOptions::connect_timeout, &CurlOptions::total_timeout, &CurlOptions::idle_timeout}) {
+  for (milliseconds CurlOptions::*const member : {&CurlOptions::connect_timeout, &CurlOptions::idle_timeout}) {
     for (const milliseconds bad : {milliseconds(0), milliseconds(-1), milliseconds(std::chrono::hours(25))}) {
       options_ = good;
       options_.*member = bad;

@@ -36,9 +36,6 @@ struct CurlOptions {
   /// The time for DNS lookup, connecting and the TLS handshake.
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
 
-  /// The time for a request that has no timeout of its own.
-  std::chrono::milliseconds total_timeout = std::chrono::seconds(30);
-
   /// The maximum number of simultaneous requests to one host. Over HTTP/1.1 each uses its own connection; over HTTP/2
   /// all share one. Further requests wait in the order in which they came.
   std::size_t max_connections = 64;
@@ -80,6 +77,7 @@ class WECHATPAY_BONUS_COMMIT_TYPE CurlTransport final : public Transport {
   /// Calls shutdown().
   WECHATPAY_BONUS_COMMIT_EXPORT ~CurlTransport() override;
 
+  /// A request without SendOptions::timeout has 30 s. A client gives each one RetryOptions::try_timeout.
   WECHATPAY_BONUS_COMMIT_EXPORT void send(HttpRequest request, SendOptions options, Completion done) override;
 
   /// Completes every call in progress with TransportFault::shut_down, refuses further calls, and returns when that is
@@ -88,10 +86,9 @@ class WECHATPAY_BONUS_COMMIT_TYPE CurlTransport final : public Transport {
   WECHATPAY_BONUS_COMMIT_EXPORT void shutdown() noexcept;
 
  private:
-  CurlTransport(std::shared_ptr<curl::Driver> driver, std::chrono::milliseconds total_timeout);
+  explicit CurlTransport(std::shared_ptr<curl::Driver> driver);
 
   const std::shared_ptr<curl::Driver> driver_;
-  const std::chrono::milliseconds total_timeout_;
   const unsigned process_;  ///< in which it was created
 };
 
