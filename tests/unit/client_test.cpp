@@ -377,7 +377,7 @@ TEST_F(Client, TurnsExceptionsOfItsPartsIntoErrorsWithTheRightOutcome) {
   ASSERT_FALSE(before);
   EXPECT_EQ(before.error().kind, ErrorKind::internal_error);
   EXPECT_EQ(before.error().outcome, Outcome::not_sent);
-  EXPECT_EQ(before.error().message, "broken clock ended the call");
+  EXPECT_EQ(before.error().message, "a function of ClientOptions, or the transport, threw: broken clock");
 
   class Throwing final : public Transport {
     void send(HttpRequest, SendOptions, Completion) override { throw 7; }

@@ -133,7 +133,7 @@ TEST_F(Watching, TellsOfACallAlsoWhereItsSteadyClockThrows) {
   options_.steady_clock = []() -> std::chrono::steady_clock::time_point { throw std::runtime_error("no clock"); };
   EXPECT_FALSE(client().commit(seed_request()));
   ASSERT_EQ(calls_.size(), 1U);
-  EXPECT_EQ(calls_[0].result.error().message, "no clock ended the call");
+  EXPECT_EQ(calls_[0].result.error().message, "a function of ClientOptions, or the transport, threw: no clock");
   EXPECT_EQ(calls_[0].duration, milliseconds(0));
 }
 

@@ -4,7 +4,6 @@
 #include "wechatpay/bonus_commit/stages/commit_attempts.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <new>
 
 #include "wechatpay/bonus_commit/curl_transport.hpp"
@@ -157,10 +156,8 @@ WECHATPAY_BONUS_COMMIT_DECL Result<std::string> CommitAttempts::nonce() const {
         nonce ? configuration_error("ClientOptions::nonce must give 32 letters and digits") : std::move(nonce).error();
   } catch (const std::bad_alloc&) {
     throw;
-  } catch (const std::exception& exception) {
-    error.message = printable(std::string("ClientOptions::nonce threw: ") + exception.what());
   } catch (...) {
-    error.message = "ClientOptions::nonce threw what is no std::exception";
+    error.message = words_of_exception("ClientOptions::nonce");
   }
   error.kind = ErrorKind::signing_failed;
   error.outcome = Outcome::not_sent;

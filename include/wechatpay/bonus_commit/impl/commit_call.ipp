@@ -4,11 +4,9 @@
 #include "wechatpay/bonus_commit/impl/commit_call.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <new>
 
 #include "wechatpay/bonus_commit/impl/system.hpp"
-#include "wechatpay/bonus_commit/stages/text.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
@@ -169,17 +167,9 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitCall::run(const FirstStep& first_step) no
       present = now();
       step = attempts_.on_response(*response, present);
     }
-  } catch (const std::bad_alloc&) {
-    give_up(ErrorKind::internal_error, TransportFault::none, "out of memory ended the call");
-  } catch (const std::exception& exception) {
-    try {
-      const std::string what = printable(without_signatures(exception.what()), 1000) + " ended the call";
-      give_up(ErrorKind::internal_error, TransportFault::none, what.c_str());
-    } catch (const std::bad_alloc&) {
-      give_up(ErrorKind::internal_error, TransportFault::none, "out of memory ended the call");
-    }
   } catch (...) {
-    give_up(ErrorKind::internal_error, TransportFault::none, "an exception ended the call");
+    const std::string what = words_of_exception("a function of ClientOptions, or the transport,");
+    give_up(ErrorKind::internal_error, TransportFault::none, what.c_str());
   }
 }
 
@@ -238,24 +228,14 @@ WECHATPAY_BONUS_COMMIT_DECL std::optional<CommitStep> CommitCall::post_next_try(
   std::function<void()> task = [posted] {
     if (const auto call = posted->call.lock()) call->next_try(posted->number);
   };
-  std::exception_ptr thrown;
   ++number_;
   awaited_ = posted->number;  // nothing may throw from now on, until the turn is taken again
   try {
     waiting_ != nullptr ? waiting_->lend(std::move(task)) : core_->setup()->options.executor(std::move(task));
   } catch (...) {
-    thrown = std::current_exception();
+    if (take_turn(posted->number)) return attempts_.without_next_try(words_of_exception("ClientOptions::executor"));
   }
-  if (thrown == nullptr || !take_turn(posted->number)) return std::nullopt;
-  std::string why = "ClientOptions::executor threw";
-  try {
-    std::rethrow_exception(thrown);
-  } catch (const std::exception& exception) {
-    why.append(": ").append(printable(without_signatures(exception.what()), 1000));
-  } catch (...) {
-    why.append(" what is no std::exception");
-  }
-  return attempts_.without_next_try(why);
+  return std::nullopt;
 }
 
 WECHATPAY_BONUS_COMMIT_DECL CommitCall::Task::~Task() {

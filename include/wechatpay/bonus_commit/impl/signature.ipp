@@ -3,9 +3,10 @@
 
 #include "wechatpay/bonus_commit/stages/signature.hpp"
 
-#include <exception>
 #include <new>
 #include <utility>
+
+#include "wechatpay/bonus_commit/impl/users_code.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
@@ -23,10 +24,8 @@ WECHATPAY_BONUS_COMMIT_DECL Result<std::string> sign(const Credentials& credenti
     }
   } catch (const std::bad_alloc&) {
     throw;
-  } catch (const std::exception& exception) {
-    error.message = std::string("the Signer threw: ") + exception.what();
   } catch (...) {
-    error.message = "the Signer threw what is no std::exception";
+    error.message = words_of_exception("the Signer");
   }
   error.kind = ErrorKind::signing_failed;
   error.outcome = Outcome::not_sent;

@@ -2,9 +2,13 @@
 #ifndef WECHATPAY_BONUS_COMMIT_IMPL_USERS_CODE_HPP
 #define WECHATPAY_BONUS_COMMIT_IMPL_USERS_CODE_HPP
 
+#include <exception>
+#include <new>
+#include <string>
 #include <utility>
 
 #include "wechatpay/bonus_commit/error.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
@@ -35,6 +39,26 @@ void run_users_code(const Code& code) noexcept {
   try {
     code();
   } catch (...) {
+  }
+}
+
+/// Call it where an exception of the user's code was caught: "<who> threw: <what>". Only "out of memory" if that is
+/// what was thrown, or if there is no memory for the text.
+inline std::string words_of_exception(const char* who) noexcept {
+  try {
+    std::string words = who;
+    try {
+      throw;
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception& exception) {
+      words.append(" threw: ").append(exception.what());
+    } catch (...) {
+      words.append(" threw what is no std::exception");
+    }
+    return printable(without_signatures(words), 1000);
+  } catch (...) {
+    return "out of memory";
   }
 }
 
