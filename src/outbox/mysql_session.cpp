@@ -102,7 +102,7 @@ MysqlSession::MysqlSession(const std::string& url, std::chrono::seconds longest)
   if (connection_ == nullptr) throw DatabaseError("out of memory", "", true);
   Address address = address_of(url);
   if (address.password.empty()) {
-    const char* const variable = std::getenv("MYSQL_PWD");  // NOLINT(concurrency-mt-unsafe)
+    const char* const variable = std::getenv("MYSQL_PWD");  // NOLINT(concurrency-mt-unsafe): nothing here sets it
     if (variable != nullptr) address.password = variable;
   }
   password_ = address.password;

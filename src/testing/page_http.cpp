@@ -22,7 +22,6 @@ constexpr std::chrono::seconds longest_request(10);
 constexpr std::chrono::seconds longest_connection(30);
 
 /// A connection with time limits. No `override` here, since different functions are virtual in cpp-httplib's versions.
-// NOLINTBEGIN(modernize-use-override,cppcoreguidelines-explicit-virtual-functions)
 class BoundedStream : public httplib::Stream {
  public:
   explicit BoundedStream(socket_t socket) : socket_(socket) {}
@@ -64,7 +63,6 @@ class BoundedStream : public httplib::Stream {
   std::size_t left_ = largest_request;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
-// NOLINTEND(modernize-use-override,cppcoreguidelines-explicit-virtual-functions)
 
 }  // namespace
 

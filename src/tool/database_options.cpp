@@ -44,7 +44,8 @@ Result<std::string> DatabaseOptions::url() const {
     std::ifstream in(file);
     if (!std::getline(in, url)) return configuration_error("the file of --database-file cannot be read, or is empty");
     if (!url.empty() && url.back() == '\r') url.pop_back();
-  } else if (const char* const variable = std::getenv("WECHATPAY_DATABASE")) {  // NOLINT(concurrency-mt-unsafe)
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs yet
+  } else if (const char* const variable = std::getenv("WECHATPAY_DATABASE")) {
     url = variable;
   }
   if (url.empty()) {

@@ -162,7 +162,7 @@ TEST_F(Client, TakesACallbackThatCannotBeCopiedAndOneThatIsEmpty) {
 TEST_F(Client, ThatWasMovedFromIsRefusedAndSendsNothing) {
   BonusCommitClient from = client();
   const BonusCommitClient to = std::move(from);
-  // NOLINTBEGIN(bugprone-use-after-move)
+  // NOLINTBEGIN(bugprone-use-after-move): it says so
   EXPECT_EQ(from.commit(seed_request()).error().kind, ErrorKind::misuse);
   EXPECT_EQ(from.renew_credentials(wechat_pay_.credentials()).error().kind, ErrorKind::misuse);
   const auto take = [](const BonusCommitRequest&, const CommitResult&) { return true; };

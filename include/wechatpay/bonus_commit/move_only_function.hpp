@@ -23,14 +23,14 @@ class MoveOnlyFunction<Returned(Arguments...)> {
   /// Empty.
   /// @{
   MoveOnlyFunction() noexcept = default;
-  MoveOnlyFunction(std::nullptr_t) noexcept {}  // NOLINT(google-explicit-constructor): as std::function
+  MoveOnlyFunction(std::nullptr_t) noexcept {}  // implicit, as in std::function
   /// @}
 
   /// Takes `callable`. Empty if that is a null pointer or an empty function object of the standard library.
   template <typename Callable, typename Held = std::decay_t<Callable>,
             typename = std::enable_if_t<!std::is_same_v<Held, MoveOnlyFunction> &&
                                         std::is_invocable_r_v<Returned, Held&, Arguments...>>>
-  MoveOnlyFunction(Callable&& callable) {  // NOLINT(google-explicit-constructor): as std::function
+  MoveOnlyFunction(Callable&& callable) {  // implicit, as in std::function
     if (is_null(callable)) return;
     held_ = {new Held(std::forward<Callable>(callable)), [](void* held) { delete static_cast<Held*>(held); }};
     call_ = [](void* held, Arguments&&... arguments) -> Returned {
