@@ -1,6 +1,6 @@
 #include "src/curl/event_loop_driver.hpp"
 
-#include <new>
+#include <algorithm>
 #include <utility>
 
 #include "src/curl/live_drivers.hpp"

@@ -2,7 +2,6 @@
 #ifndef WECHATPAY_SRC_OUTBOX_MYSQL_STORE_HPP
 #define WECHATPAY_SRC_OUTBOX_MYSQL_STORE_HPP
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>

@@ -1,5 +1,4 @@
 #include <ctime>
-#include <utility>
 
 #include "src/outbox/postgresql_store.hpp"
 #include "src/outbox/tables.hpp"

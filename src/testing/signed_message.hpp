@@ -2,7 +2,6 @@
 #ifndef WECHATPAY_SRC_TESTING_SIGNED_MESSAGE_HPP
 #define WECHATPAY_SRC_TESTING_SIGNED_MESSAGE_HPP
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -3,7 +3,6 @@
 #include <wechatpay/bonus_commit/impl/own_key.hpp>
 #include <wechatpay/bonus_commit/stages/text.hpp>
 
-#include <algorithm>
 #include <ctime>
 #include <iostream>
 #include <optional>

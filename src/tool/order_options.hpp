@@ -9,7 +9,6 @@
 #include <CLI/CLI.hpp>
 #include <map>
 #include <string>
-#include <vector>
 
 #include "arguments.hpp"
 

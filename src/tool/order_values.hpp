@@ -3,7 +3,6 @@
 #define WECHATPAY_SRC_TOOL_ORDER_VALUES_HPP
 
 #include <array>
-#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -2,10 +2,7 @@
 #ifndef WECHATPAY_BONUS_COMMIT_HTTP_HPP
 #define WECHATPAY_BONUS_COMMIT_HTTP_HPP
 
-#include <chrono>
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -3,7 +3,6 @@
 #define WECHATPAY_BONUS_COMMIT_STOP_HPP
 
 #include <memory>
-#include <type_traits>
 #include <utility>
 
 #include "wechatpay/bonus_commit/config.hpp"

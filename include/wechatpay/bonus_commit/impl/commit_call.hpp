@@ -15,7 +15,6 @@
 #include "wechatpay/bonus_commit/client.hpp"
 #include "wechatpay/bonus_commit/impl/commit_promise.hpp"
 #include "wechatpay/bonus_commit/impl/system.hpp"
-#include "wechatpay/bonus_commit/impl/users_code.hpp"
 #include "wechatpay/bonus_commit/stages/commit_attempts.hpp"
 #include "wechatpay/bonus_commit/stop.hpp"
 #include "wechatpay/bonus_commit/transport.hpp"

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "wechatpay/bonus_commit/impl/system.hpp"
+#include "wechatpay/bonus_commit/impl/users_code.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {

@@ -2,15 +2,8 @@
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_RETRY_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_RETRY_HPP
 
-#include <atomic>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
 #include "wechatpay/bonus_commit/client_options.hpp"
 #include "wechatpay/bonus_commit/config.hpp"
