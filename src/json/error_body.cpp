@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <initializer_list>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -22,21 +22,18 @@ void append_escape(std::string& out, char32_t unit) {
   append_hex(out, unit, 4);
 }
 
-/// A JSON string that is safe to show: what printable() would replace is escaped. Cut if it exceeds `most` bytes.
+/// `text` as a JSON string that is safe to show: what printable() would replace is escaped. Cut if it exceeds `most`
+/// bytes. `text` is UTF-8.
 std::string printable_json_string(std::string_view text, std::size_t most) {
+  constexpr std::string_view short_escapes = "\"\\\n\r\t\b\f";
   std::string out(1, '"');
   while (!text.empty()) {
     const CodePoint next = first_code_point(text);
-    const std::string_view bytes = text.substr(0, next.bytes);
-    std::string written(bytes);
-    const std::size_t control = std::string_view("\n\r\t\b\f").find(bytes);
-    if (!next.valid) {
-      written = "\\ufffd";
-    } else if (bytes == "\"" || bytes == "\\") {
-      written.insert(0, 1, '\\');
-    } else if (control != std::string_view::npos) {
-      written = {'\\', "nrtbf"[control]};
-    } else if (printable(bytes) != bytes) {
+    std::string written(text.substr(0, next.bytes));
+    const std::size_t escape = short_escapes.find(written);
+    if (escape != std::string_view::npos) {
+      written = {'\\', "\"\\nrtbf"[escape]};
+    } else if (is_control(next.value) || is_invisible(next.value)) {
       written.clear();
       if (next.value > 0xFFFF) append_escape(written, 0xD7C0 + (next.value >> 10U));
       append_escape(written, next.value > 0xFFFF ? 0xDC00 + (next.value & 0x3FFU) : next.value);
@@ -51,15 +48,63 @@ std::string printable_json_string(std::string_view text, std::size_t most) {
   return out + '"';
 }
 
-/// Collects WeChat Pay's error from the parser's events, and writes `detail` again in compact form.
+/// Writes a JSON value in compact form. Parts that are nested too deep or have no room are left out.
+class DetailWriter {
+ public:
+  const std::string& text() const { return text_; }
+
+  /// The key of the next value, if that is in an object.
+  void key(std::string_view name) { key_ = printable_json_string(without_signatures(name), longest_key); }
+
+  void string(std::string_view text) { value(printable_json_string(without_signatures(text), longest_string)); }
+
+  /// Writes a number or a literal. False: it is left out, since there is no room.
+  bool value(std::string_view json_text) {
+    const std::size_t start = text_.size();
+    if (!open_.empty() && text_.back() != '{' && text_.back() != '[') text_ += ',';
+    if (!open_.empty() && text_[open_.back()] == '{') text_ += key_ + ':';
+    text_ += json_text;
+    const bool has_room = text_.size() + open_.size() < most_bytes;  // leaves room for the closing brackets
+    if (!has_room) text_.resize(start);
+    return has_room;
+  }
+
+  /// Begins an object or an array. False: it is left out; the caller must not write its content or close it.
+  bool open(std::string_view bracket) {
+    if (open_.size() == deepest || !value(bracket)) return false;
+    open_.push_back(text_.size() - 1);
+    return true;
+  }
+
+  /// Ends the innermost object or array, and returns it as it was written.
+  std::string_view close(char bracket) {
+    text_ += bracket;
+    const std::size_t start = open_.back();
+    open_.pop_back();
+    return std::string_view(text_).substr(start);
+  }
+
+ private:
+  static constexpr std::size_t deepest = 31;  ///< the body's own level is the 32nd
+  static constexpr std::size_t most_bytes = 4096;
+  static constexpr std::size_t longest_string = 2048;
+  static constexpr std::size_t longest_key = 256;
+
+  std::string text_;
+  std::string key_;
+  std::vector<std::size_t> open_;  ///< the offset in text_ of each object and array that is not closed yet
+};
+
+/// Collects WeChat Pay's error from the parser's events.
 class ErrorBodyReader final : public nlohmann::json_sax<json> {
  public:
   std::optional<ErrorBody> result() && {
     const std::string& code = body_.code;
     const bool visible = std::all_of(code.begin(), code.end(), [](char c) { return c > ' ' && c <= '~'; });
-    if (code.empty() || !visible || codes_ != 1 || messages_ > 1 || details_ > 1) return std::nullopt;
+    if (code.empty() || !visible || repeated_) return std::nullopt;
+    body_.detail = detail_.text();
+    if (fault_.issue.empty()) fault_.issue = std::move(inner_issue_);
     if (has_field_) body_.fault = std::move(fault_);
-    if (body_.fault && body_.fault->issue.empty()) body_.fault->issue = std::move(inner_issue_);
     if (!sign_.message.empty()) body_.sign_information = std::move(sign_);
     return std::move(body_);
   }
@@ -68,137 +113,92 @@ class ErrorBodyReader final : public nlohmann::json_sax<json> {
   bool boolean(bool is_true) override { return value(is_true ? "true" : "false"); }
   bool number_integer(std::int64_t number) override { return value(std::to_string(number)); }
   bool number_unsigned(std::uint64_t number) override {
-    if (at({"detail", "sign_information", "sign_message_length"})) sign_.length = static_cast<std::size_t>(number);
+    if (path_ == "/detail/sign_information/sign_message_length") sign_.length = static_cast<std::size_t>(number);
     return value(std::to_string(number));
   }
   bool number_float(double /*number*/, const std::string& token) override { return value(token); }
   bool string(std::string& text) override {
-    if (beyond_ > 0) return true;
-    if (at({"code"})) body_.code = text;
-    if (at({"message"})) body_.message = text;
-    const std::size_t start = write(printable_json_string(without_signatures(text), longest_string));
-    take(text, std::string_view(text_).substr(start));
+    if (left_out_ > 0) return true;
+    if (in_detail()) detail_.string(text);
+    take(text);
     return true;
   }
   bool binary(json::binary_t& /*bytes*/) override { return false; }
-  bool start_object(std::size_t /*elements*/) override { return open(true); }
-  bool start_array(std::size_t /*elements*/) override { return open(false); }
+  bool start_object(std::size_t /*elements*/) override { return open("{"); }
+  bool start_array(std::size_t /*elements*/) override { return open("["); }
   bool end_object() override { return close('}'); }
   bool end_array() override { return close(']'); }
   bool key(std::string& name) override {
-    if (beyond_ > 0) return true;
-    levels_.back().key = name;
-    if (levels_.size() > 1) return true;
-    codes_ += name == "code" ? 1 : 0;
-    messages_ += name == "message" ? 1 : 0;
-    details_ += name == "detail" ? 1 : 0;
+    if (left_out_ > 0) return true;
+    detail_.key(name);
+    path_.resize(path_.rfind('/') + 1);
+    if (name.find('/') == std::string::npos) path_ += name;
+    const bool once = path_ == "/code" || path_ == "/message" || path_ == "/detail";
+    if (once && !seen_.insert(path_).second) repeated_ = true;
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
 
  private:
-  struct Level {
-    bool is_object = false;
-    bool is_empty = true;
-    std::size_t start = 0;  ///< offset in text_
-    std::string key;        ///< the latest key
-  };
+  /// Whether the parser is in `detail`, but in no part of it that is left out.
+  bool in_detail() const { return left_out_ == 0 && (path_ == "/detail" || path_.rfind("/detail/", 0) == 0); }
 
-  static constexpr std::size_t deepest = 32;  ///< deeper levels are left out
-  static constexpr std::size_t most_bytes = 4096;
-  static constexpr std::size_t longest_string = 2048;
-  static constexpr std::size_t longest_key = 256;
+  /// Keeps the value at the parser's position if it is wanted: a string unchanged, any other value as JSON.
+  void take(std::string_view found) {
+    const std::pair<std::string_view, std::string*> wanted[] = {
+        {"/code", &body_.code},
+        {"/message", &body_.message},
+        {"/detail/field", &fault_.field},
+        {"/detail/value", &fault_.value},
+        {"/detail/issue", &fault_.issue},
+        {"/detail/location", &fault_.location},
+        {"/detail/detail/issue", &inner_issue_},
+        {"/detail/sign_information/truncated_sign_message", &sign_.message},
+    };
+    for (const auto& [path, text] : wanted) {
+      if (path == path_) *text = found;
+    }
+    if (path_ == "/detail/field") has_field_ = true;
+  }
 
-  /// Whether the parser is at the value of these keys.
-  bool at(std::initializer_list<std::string_view> keys) const {
-    if (keys.size() != levels_.size()) return false;
-    auto level = levels_.begin();
-    for (const std::string_view one : keys) {
-      if (!level->is_object || level->key != one) return false;
-      ++level;
+  /// A number or a literal. None is wanted outside of `detail`.
+  bool value(std::string_view json_text) {
+    if (!in_detail()) return true;
+    detail_.value(json_text);
+    take(json_text);
+    return true;
+  }
+
+  bool open(std::string_view bracket) {
+    if (path_.empty() || (in_detail() && detail_.open(bracket))) {
+      path_ += '/';
+    } else {
+      ++left_out_;
     }
     return true;
   }
 
-  bool in_detail() const { return !levels_.empty() && levels_.front().is_object && levels_.front().key == "detail"; }
-
-  /// Writes a value of `detail`, with its key, if there is room. Returns the offset in text_ where the value begins;
-  /// the end of text_ if nothing was written.
-  std::size_t write(std::string_view value_text) {
-    if (!in_detail()) return text_.size();
-    Level& level = levels_.back();
-    const bool inside = levels_.size() > 1;
-    std::string before(inside && !level.is_empty ? "," : "");
-    if (inside && level.is_object) before += printable_json_string(without_signatures(level.key), longest_key) + ':';
-    if (text_.size() + before.size() + value_text.size() + levels_.size() > most_bytes) return text_.size();
-    level.is_empty = false;
-    text_ += before;
-    text_ += value_text;
-    return text_.size() - value_text.size();
-  }
-
-  bool value(std::string_view value_text) {
-    if (beyond_ > 0) return true;
-    const std::size_t start = write(value_text);
-    take(value_text, std::string_view(text_).substr(start));
-    return true;
-  }
-
-  bool open(bool is_object) {
-    if (levels_.empty() && !is_object) return false;
-    Level level;
-    level.is_object = is_object;
-    if (!levels_.empty()) {
-      const bool wanted = beyond_ == 0 && levels_.size() < deepest && in_detail();
-      level.start = wanted ? write(is_object ? "{" : "[") : text_.size();
-      if (level.start == text_.size()) {
-        ++beyond_;
-        return true;
-      }
-    }
-    levels_.push_back(std::move(level));
-    return true;
-  }
-
-  bool close(char end) {
-    if (beyond_ > 0) {
-      --beyond_;
+  bool close(char bracket) {
+    if (left_out_ > 0) {
+      --left_out_;
       return true;
     }
-    const std::size_t start = levels_.back().start;
-    if (levels_.size() > 1 && in_detail()) text_ += end;
-    levels_.pop_back();
-    const std::string_view written = std::string_view(text_).substr(start);
-    take(written, written);
+    path_.resize(path_.rfind('/'));
+    if (!path_.empty()) take(detail_.close(bracket));
     return true;
   }
 
-  /// Keeps the value at the parser's position, if it is one of the wanted values of `detail`: a string unchanged, any
-  /// other value as JSON.
-  void take(std::string_view found, std::string_view written) {
-    if (!in_detail()) return;
-    if (at({"detail"})) body_.detail = written;
-    if (at({"detail", "field"})) {
-      has_field_ = true;
-      fault_.field = found;
-    }
-    if (at({"detail", "value"})) fault_.value = found;
-    if (at({"detail", "issue"})) fault_.issue = found;
-    if (at({"detail", "location"})) fault_.location = found;
-    if (at({"detail", "detail", "issue"})) inner_issue_ = found;
-    if (at({"detail", "sign_information", "truncated_sign_message"})) sign_.message = found;
-  }
-
-  std::string text_;  ///< `detail`
-  std::vector<Level> levels_;
-  std::size_t beyond_ = 0;  ///< how many levels deep the parser is in the part that is left out
+  /// The keys that lead to the parser's position, each after a slash, such as "/detail/field". Nothing follows the
+  /// slash for an element of an array and for a key that contains a slash, so neither has the path of a wanted value.
+  std::string path_;
+  std::size_t left_out_ = 0;  ///< how many levels deep the parser is in a part that is neither written nor searched
+  DetailWriter detail_;
   ErrorBody body_;
   Fault fault_;
   std::string inner_issue_;
   SignInformation sign_;
-  int codes_ = 0;
-  int messages_ = 0;
-  int details_ = 0;
+  std::set<std::string> seen_;  ///< paths that may occur once only
+  bool repeated_ = false;
   bool has_field_ = false;
 };
 
