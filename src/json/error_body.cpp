@@ -113,7 +113,8 @@ class ErrorBodyReader final : public nlohmann::json_sax<json> {
   bool boolean(bool is_true) override { return value(is_true ? "true" : "false"); }
   bool number_integer(std::int64_t number) override { return value(std::to_string(number)); }
   bool number_unsigned(std::uint64_t number) override {
-    if (path_ == "/detail/sign_information/sign_message_length") sign_.length = static_cast<std::size_t>(number);
+    if (left_out_ == 0 && path_ == "/detail/sign_information/sign_message_length")
+      sign_.length = static_cast<std::size_t>(number);
     return value(std::to_string(number));
   }
   bool number_float(double /*number*/, const std::string& token) override { return value(token); }

@@ -11,8 +11,6 @@
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
 
-using namespace stages;
-
 namespace {
 
 using nlohmann::json;

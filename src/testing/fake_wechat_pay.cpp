@@ -12,12 +12,9 @@
 #include "src/testing/checks.hpp"
 #include "src/testing/pki.hpp"
 #include "src/testing/test_keys.hpp"
-#include "wechatpay/bonus_commit/stages/signature.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace testing {
-
-using namespace stages;
 
 namespace {
 

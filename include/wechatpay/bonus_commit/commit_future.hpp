@@ -60,9 +60,13 @@ class [[nodiscard]] CommitFuture {
   std::shared_ptr<CommitPromise> promise_;
 };
 
+namespace stages {
+
 /// \ingroup stages
 /// Calls `run` with `what`. Returns whether it returned normally: false if it threw.
 WECHATPAY_BONUS_COMMIT_EXPORT bool returns_normally(void (*run)(void*), void* what) noexcept;
+
+}  // namespace stages
 
 WECHATPAY_BONUS_COMMIT_END
 

@@ -89,7 +89,7 @@ class [[nodiscard]] CommitAwaiter {
   /// Returns false if the executor threw, before or after it ran `resume`.
   static bool hand_over(const Executor& executor, const stages::Resumption& resume) noexcept {
     auto run = [&executor, &resume] { executor(resume); };
-    return returns_normally([](void* what) { (*static_cast<decltype(run)*>(what))(); }, &run);
+    return stages::returns_normally([](void* what) { (*static_cast<decltype(run)*>(what))(); }, &run);
   }
 
   const stages::Resumption resume_;

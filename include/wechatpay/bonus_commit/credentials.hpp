@@ -23,7 +23,8 @@ class WECHATPAY_BONUS_COMMIT_TYPE Signer {
   virtual ~Signer() = default;
 
   /// Returns the RSASSA-PKCS1-v1_5 signature with SHA-256 over `message`: raw bytes, not Base64; 256 of them for a key
-  /// of 2048 bits. An error or an exception ends the call with `signing_failed`, and its message reaches the caller.
+  /// of 2048 bits. An error (see signing_error()) or an exception ends the call with `signing_failed`, and its message
+  /// reaches the caller.
   ///
   /// May be called from several threads at once. For each try of commit(), and for the first try of commit_async(), it
   /// runs on the calling thread. For each further try of commit_async(), it runs where ClientOptions::executor runs the

@@ -315,6 +315,16 @@ inline Error configuration_error(std::string message) {
   return error;
 }
 
+/// Makes an error for a Signer to return: nothing was sent, and the commit may be repeated later.
+inline Error signing_error(std::string message) {
+  Error error;
+  error.kind = ErrorKind::signing_failed;
+  error.outcome = Outcome::not_sent;
+  error.remedy = Remedy::retry_later;
+  error.message = std::move(message);
+  return error;
+}
+
 WECHATPAY_BONUS_COMMIT_END
 
 #endif

@@ -36,8 +36,13 @@ class WECHATPAY_BONUS_COMMIT_TYPE BadResultAccess : public std::runtime_error {
   Error error_;
 };
 
+namespace stages {
+
+/// \ingroup stages
 /// Throws BadResultAccess. It is outside the templates below, so that they compile with -fno-exceptions.
 [[noreturn]] WECHATPAY_BONUS_COMMIT_EXPORT void throw_bad_result_access(const Error& error);
+
+}  // namespace stages
 
 /// std::expected<T, Error> for C++17, with the same names and behaviour.
 template <typename T>
@@ -167,7 +172,7 @@ class [[nodiscard]] Result {
 
  private:
   void require_value() const {
-    if (!has_value()) throw_bad_result_access(error());
+    if (!has_value()) stages::throw_bad_result_access(error());
   }
 
   template <typename Self, typename F>
@@ -210,7 +215,7 @@ class [[nodiscard]] Result<void> {
 
   /// Throws BadResultAccess, which contains the error, if there is one.
   void value() const {
-    if (error_) throw_bad_result_access(*error_);
+    if (error_) stages::throw_bad_result_access(*error_);
   }
 
   /// The error, unchecked: ask has_value() first.

@@ -70,6 +70,8 @@ WECHATPAY_BONUS_COMMIT_DECL void CommitFuture::request_stop() const noexcept {
   if (promise_ != nullptr) promise_->stop.request_stop();
 }
 
+namespace stages {
+
 WECHATPAY_BONUS_COMMIT_DECL bool returns_normally(void (*run)(void*), void* what) noexcept {
   try {
     run(what);
@@ -78,6 +80,8 @@ WECHATPAY_BONUS_COMMIT_DECL bool returns_normally(void (*run)(void*), void* what
     return false;
   }
 }
+
+}  // namespace stages
 
 WECHATPAY_BONUS_COMMIT_END
 

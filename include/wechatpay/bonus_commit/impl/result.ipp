@@ -7,7 +7,11 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 
 WECHATPAY_BONUS_COMMIT_DECL BadResultAccess::~BadResultAccess() = default;
 
+namespace stages {
+
 WECHATPAY_BONUS_COMMIT_DECL void throw_bad_result_access(const Error& error) { throw BadResultAccess(error); }
+
+}  // namespace stages
 
 WECHATPAY_BONUS_COMMIT_END
 
