@@ -3,6 +3,7 @@
 #define WECHATPAY_SRC_CURL_QUEUED_REQUEST_HPP
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <optional>
@@ -29,6 +30,8 @@ struct QueuedRequest {
   TimePoint start{};  ///< the earliest time to send it
   TimePoint deadline{};
   TimePoint turn{};  ///< when it was given to libcurl
+
+  std::uint64_t number = 0;  ///< in the order in which the request queue was given it
 
   // Used by the request queue once the request was given to libcurl.
   Host* host = nullptr;

@@ -2,6 +2,7 @@
 #ifndef WECHATPAY_SRC_CURL_REQUEST_QUEUE_HPP
 #define WECHATPAY_SRC_CURL_REQUEST_QUEUE_HPP
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -49,7 +50,10 @@ class RequestQueue {
   RequestQueue(std::size_t most_running, milliseconds patience) : most_running_(most_running), patience_(patience) {}
 
   /// Takes over all of `requests`.
-  void add(Requests& requests) noexcept { arrived_.splice(arrived_.end(), requests); }
+  void add(Requests& requests) noexcept {
+    for (QueuedRequest& request : requests) request.number = ++added_;
+    arrived_.splice(arrived_.end(), requests);
+  }
 
   /// The next action at `now`. Call it until the kind is `none`. A request for which memory is short is completed.
   Action poll(TimePoint now) noexcept;
@@ -76,7 +80,9 @@ class RequestQueue {
     TimePoint due;
     Requests* list;
     Requests::iterator place;
-    bool operator<(const Timer& other) const { return due != other.due ? due < other.due : &*place < &*other.place; }
+    bool operator<(const Timer& other) const {
+      return due != other.due ? due < other.due : place->number < other.place->number;
+    }
   };
 
   Action next_action(TimePoint now);
@@ -88,6 +94,7 @@ class RequestQueue {
 
   const std::size_t most_running_;
   const milliseconds patience_;
+  std::uint64_t added_ = 0;
   Requests arrived_;
   Requests delayed_;
   std::map<std::string, Host> hosts_;  ///< by origin

@@ -16,6 +16,7 @@ import time
 ATTEMPTS = "include/wechatpay/bonus_commit/impl/commit_attempts.ipp"
 CALL_HEADER = "include/wechatpay/bonus_commit/impl/commit_call.hpp"
 CALL = "include/wechatpay/bonus_commit/impl/commit_call.ipp"
+CORE = "include/wechatpay/bonus_commit/impl/client_core.ipp"
 STOP = "include/wechatpay/bonus_commit/impl/stop.ipp"
 CLIENT = "include/wechatpay/bonus_commit/impl/client.ipp"
 BATCH = "include/wechatpay/bonus_commit/impl/batch_run.hpp"
@@ -59,7 +60,7 @@ BREAKS = [
     ("queue: a dead HTTP/2 connection is used for ever", QUEUE,
      "if (!connection_failed || host.protocol != Protocol::http2) return;",
      "if (!connection_failed || host.protocol != Protocol::unknown) return;"),
-    ("client: its end waits for its own thread", CALL,
+    ("client: its end waits for its own thread", CORE,
      "if (visit->thread_ != self) return false;", "if (visit->thread_ == self) return false;"),
     ("options: any number of tries", OPTIONS, "retry.max_tries > most_tries ||", "most_tries < 0 ||"),
     ("call: the end of a callback's state is not guarded", CALL,
@@ -165,7 +166,7 @@ BREAKS = [
      "if (row.claims > row.attempts + 2) {"),
     ("fork: a child process runs a batch with its parent's client", BATCH, "if (client_.open_->core->in_child()) {",
      "if (false) {"),
-    ("fork: a child process ends its parent's calls", CALL, "if (!core->in_child()) {", "if (true) {"),
+    ("fork: a child process ends its parent's calls", CORE, "if (!core->in_child()) {", "if (true) {"),
     ("fork: a child process signs its parent's next try", CALL, "  if (core_->in_child()) return;\n  const ClientCore::Visit",
      "  const ClientCore::Visit"),
     ("fork: a child process loses its parent's next try", CALL,

@@ -6,6 +6,7 @@
 #include "wechatpay/bonus_commit/impl/batch.ipp"
 #include "wechatpay/bonus_commit/impl/check_options.ipp"
 #include "wechatpay/bonus_commit/impl/client.ipp"
+#include "wechatpay/bonus_commit/impl/client_core.ipp"
 #include "wechatpay/bonus_commit/impl/commit_attempts.ipp"
 #include "wechatpay/bonus_commit/impl/commit_call.ipp"
 #include "wechatpay/bonus_commit/impl/commit_future.ipp"
