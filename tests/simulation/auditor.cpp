@@ -291,7 +291,7 @@ void Auditor::check_kind(const Call& call, const Error& error) const {
   switch (error.kind) {
     case ErrorKind::rate_limited:
       because(client.rate.may_refuse(call.begun), "rate limited without a limit");
-      because(!exact(client) || client.keys_change || call.place ||
+      because(!exact(client) || client.keys_change || client.wastes_places || call.place ||
                   client.rate.must_refuse(world_.now(), call.deadline - 2 * tick),
               "rate limited though there was a place");
       return;
@@ -335,7 +335,7 @@ void Auditor::check_effort(unsigned number, const Error& error) const {
 void Auditor::stop(unsigned number) {
   Call& call = calls_[number];
   if (call.stop_asked) return;
-  call.stop_asked = true;
+  call.stop_asked = call.client.wastes_places = true;
   call.stop_asked_at = world_.now();
 }
 
@@ -347,15 +347,14 @@ void Auditor::when_quiet() const {
   }
 }
 
-/// First tries, whenever they go. A further try counts when it is decided on, as ClientOptions::rate_limit says, so
-/// more of them may go at once.
+/// First tries, without those of commit_all(), which may use their places late. A further try counts when it is decided
+/// on, as ClientOptions::rate_limit says, so more of them may go at once.
 void Auditor::check_rates() const {
   for (const ClientAccount& client : clients_) {
-    if (!exact(client) || client.keys_change) continue;  // without keys, calls take places and are not sent
+    if (!exact(client)) continue;
     std::vector<Steady> moments;
     for (const Call& call : calls_) {
-      if (&call.client != &client || call.tries.empty()) continue;
-      moments.push_back(call.place.value_or(call.tries.front().moment));  // a busy batch may use its place late
+      if (&call.client == &client && !call.tries.empty() && !call.place) moments.push_back(call.tries.front().moment);
     }
     world_.expect(client.rate.holds(std::move(moments), 2 * tick), "rate limit", "more calls go than it allows");
   }

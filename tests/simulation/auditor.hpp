@@ -42,6 +42,7 @@ struct ClientAccount {
   bool punctual = true;         ///< its transport ends each request in time
   bool odd_user = false;        ///< its clock, nonce, signer or transport fail
   bool keys_change = false;     ///< it is not known whether an answer verifies
+  bool wastes_places = false;   ///< a call was stopped, which may have had a place in the rate limit for a further try
   bool heeds_stops = true;      ///< its transport ends a request as soon as it is asked to
   bool keeps_requests = false;  ///< its transport never ends some requests
   bool tells_tries = false;     ///< has on_try
