@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the checks that run.sh leaves out: further compilers and standards, coverage, sanitizers, fuzzing, static
-# analysis, the short soak, benchmarks, the outbox model, the API reference, and consumers. Takes about 40 minutes on
+# analysis, the short soak, benchmarks, the outbox model, the API reference, and consumers. Takes about 25 minutes on
 # two cores.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -14,12 +14,17 @@ grep -q '^0*1 ' /proc/net/if_inet6 2> /dev/null || skips+="|this machine has no 
 
 begin "format"
 git ls-files '*.cpp' '*.hpp' '*.ipp' | xargs clang-format --dry-run --Werror
+texts() { git grep -I "$@" -- ':!tests/fuzz/seeds' ':!tests/vectors'; }  # what .editorconfig is for
+if texts --line-number '[[:blank:]]$' >&2; then exit 1; fi
+texts --files-with-matches '' | while IFS= read -r text; do
+  [ -z "$(tail -c 1 "$text")" ] || { echo "$text does not end with a line feed" >&2; exit 1; }
+done
 begin "scripts"
 git ls-files '*.sh' .ci/run | xargs shellcheck --external-sources --source-path=SCRIPTDIR
 begin "spelling"  # an SQLite keyword, and words that the tests misspell on purpose
-git ls-files '*.md' '*.cpp' '*.hpp' '*.ipp' '*.sh' '*.txt' '*.cmake' '*.1' | grep -v '^tests/package/exported_symbols.txt$' |
+texts --files-with-matches '' | grep -vE '^tests/package/exported_symbols.txt$|package-lock.json$' |
   xargs codespell --ignore-words-list=iif,comit,chekc,fo,keypair
-begin "breaks that the simulation must find"
+begin "the simulation's breaks: that each can be put in"
 python3 tests/simulation/breaks.py --check
 
 # Each test by itself, twice in a row: it needs no test before it, and leaves nothing behind that it trips over. This
@@ -58,6 +63,12 @@ https_proxy=$nowhere HTTPS_PROXY=$nowhere all_proxy=$nowhere ALL_PROXY=$nowhere 
 run_tests clang-20-sanitized --label-regex "$others" --parallel 2
 begin "coverage"
 python3 tests/coverage.py "$sanitized"
+
+# What a user's Release build runs, and as C++23.
+targets="unit_tests coroutine_tests integration_tests failure_tests tool_tests" \
+  build gcc-23-release g++ 23 -DCMAKE_BUILD_TYPE=Release
+run_tests gcc-23-release --tests-regex '^(unit_tests|coroutine_tests|integration_tests.*|failure_tests.*|tool.tests)$' \
+  --parallel 4
 
 build clang-17-threads clang++ 17 -DCMAKE_CXX_FLAGS=-g1 -DWECHATPAY_BONUS_COMMIT_SANITIZE=thread
 # The tests fork while threads run, because they test a child that starts its own threads. At its end, each process with

@@ -60,7 +60,7 @@ build() {
 # build_tests: builds as gcc-17 what run.sh tests.
 build_tests() {
   targets="unit_tests coroutine_tests integration_tests failure_tests tool_tests simulation readme_tests
-    program_without_exceptions examples/all" build gcc-17 g++ 17
+    readme_snippets_17 program_without_exceptions examples/all" build gcc-17 g++ 17
 }
 
 # skipped NAME: prints the tests that the last run_tests NAME skipped, with the reasons.
