@@ -92,7 +92,7 @@ int run(const RelayArguments& options) {
   ClientOptions client_options;
   client_options.rate_limit.per_second = options.rate;
   client_options.rate_limit.longest_pause = std::chrono::seconds(1);  // the outbox halts all relays; `resume` ends it
-  client_options.deadline = outbox::Lease::deadline(std::chrono::seconds(options.lease));
+  client_options.timeout = outbox::Lease::deadline(std::chrono::seconds(options.lease));
   // The deadlines of calls go on while the machine sleeps, as their leases do.
   client_options.steady_clock = [] {
     return std::chrono::steady_clock::time_point(outbox::BootClock::now().time_since_epoch());

@@ -63,8 +63,8 @@ inline BonusCommitClient client_of(const Credentials& credentials, const FakeWec
   curl_options.connect_timeout = std::chrono::minutes(1);
   curl_options.idle_timeout = std::chrono::hours(1);
   options.origins = {origin};
-  options.deadline = std::chrono::minutes(4);
-  options.retry.try_timeout = options.deadline;
+  options.timeout = std::chrono::minutes(4);
+  options.retry.try_timeout = options.timeout;
   options.refuse_repeated_nonces = false;  // the server always sends the same answer
   return BonusCommitClient::create(credentials, wechat_pay.platform_keys(), CurlTransport::create(curl_options).value(),
                                    std::move(options))

@@ -76,7 +76,7 @@ class RelayParts : protected OutboxParts {
     ClientOptions client_options;
     client_options.origins = {sandbox_->origin()};
     client_options.retry.max_tries = 1;
-    client_options.deadline = Lease::deadline(options_.lease);
+    client_options.timeout = Lease::deadline(options_.lease);
     client_options.rate_limit.longest_pause = std::chrono::seconds(1);
     CurlOptions curl_options;
     curl_options.ca_bundle_file = sandbox_->files().ca;

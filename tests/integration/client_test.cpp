@@ -342,7 +342,7 @@ TEST_F(Commit, EndsAtItsDeadline) {
     connection.read_request();  // until the client gives up
   });
   curl_options_.ca_bundle_file = RawServer::ca_file();
-  options_.deadline = std::chrono::seconds(2);
+  options_.timeout = std::chrono::seconds(2);
   expect_transport_fault(error_of_commit_to(server.origin()), TransportFault::timeout, Outcome::unknown, "in time");
 }
 
@@ -353,7 +353,7 @@ TEST_F(Commit, TellsADeadlineBeforeTheConnectionIsReadyFromOneAfter) {
     while (::recv(socket, &byte, 1, 0) > 0) {
     }
   });
-  options_.deadline = std::chrono::seconds(1);
+  options_.timeout = std::chrono::seconds(1);
   expect_transport_fault(error_of_commit_to("https://127.0.0.1:" + std::to_string(mute.port())),
                          TransportFault::timeout, Outcome::not_sent, "not even a connection");
 }

@@ -41,7 +41,7 @@ class Page : public ::testing::Test {
     options.origins = {sandbox.origin()};
     options.retry.max_tries = 1;
     options.retry.try_timeout = std::chrono::minutes(1);
-    options.deadline = std::chrono::minutes(1);
+    options.timeout = std::chrono::minutes(1);
     FakeWechatPay& wechat_pay = sandbox.wechat_pay();
     const auto client = BonusCommitClient::create(wechat_pay.credentials(), wechat_pay.platform_keys(),
                                                   CurlTransport::create(curl).value(), options)

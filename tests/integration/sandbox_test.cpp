@@ -62,7 +62,7 @@ class SandboxServer : public ::testing::Test {
     options.origins = {sandbox_->origin()};
     options.retry.max_tries = 1;
     options.retry.try_timeout = std::chrono::minutes(1);
-    options.deadline = std::chrono::minutes(1);
+    options.timeout = std::chrono::minutes(1);
     return BonusCommitClient::create(sandbox_->wechat_pay().credentials(), sandbox_->wechat_pay().platform_keys(),
                                      CurlTransport::create(curl_options).value(), options)
         .value();

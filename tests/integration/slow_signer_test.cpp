@@ -52,7 +52,7 @@ class SlowSignature : public ::testing::Test {
       return wechat_pay.answer(request);
     });
     options_.origins = {sandbox_->origin()};
-    options_.deadline = std::chrono::minutes(3);
+    options_.timeout = std::chrono::minutes(3);
   }
 
   BonusCommitClient client() const {

@@ -79,7 +79,7 @@ unsigned Auditor::number_in(const std::string& body) {
 unsigned Auditor::begin(ClientAccount& client, milliseconds timeout) {
   Call& call = calls_.emplace_back(client);
   call.begun = world_.now();
-  call.deadline = world_.now() + (timeout.count() > 0 ? timeout : client.deadline);
+  call.deadline = world_.now() + (timeout.count() > 0 ? timeout : client.timeout);
   return static_cast<unsigned>(calls_.size()) - 1;
 }
 
@@ -88,7 +88,7 @@ void Auditor::sent(unsigned number, const HttpRequest& request, const SendOption
   ClientAccount& client = call.client;
   if (call.place && call.tries.empty()) {  // its deadline starts only now
     call.begun = world_.now();
-    call.deadline = world_.now() + client.deadline;
+    call.deadline = world_.now() + client.timeout;
   }
   const Steady moment = world_.now() + options.delay;
   Sent next;

@@ -27,13 +27,13 @@ struct Answered {
 /// A client and its copies.
 struct ClientAccount {
   explicit ClientAccount(const ClientOptions& options)
-      : deadline(options.deadline),
+      : timeout(options.timeout),
         retry(options.retry),
         origins(options.origins),
         hosts(options.origins.size(), options.retry.cool_down),
         rate(options.rate_limit) {}
 
-  const milliseconds deadline;
+  const milliseconds timeout;
   const RetryOptions retry;
   const std::vector<std::string> origins;
   HostModel hosts;

@@ -178,7 +178,7 @@ void Run::send(HttpRequest request, const SendOptions& options, Transport::Compl
     const auto left = live->second.due - relays_.database.time_at(now() + spent_);
     lease_left = std::chrono::duration_cast<milliseconds>(left);
   }
-  relays_.auditor.sent(process_, order, now(), lease_left, relays_.client_options.deadline);
+  relays_.auditor.sent(process_, order, now(), lease_left, relays_.client_options.timeout);
   if (id != 0 && relays_.auditor.story(id).poison) world_.after(milliseconds(1), [this] { crash(); });
   const std::uint64_t number = ++requests_;
   pending_[number].done = std::move(done);

@@ -27,7 +27,7 @@ void RelayWorld::draw_options() {
   options.giving_up.age = std::chrono::hours(tape.one_of({72, 0}));
   options.giving_up.attempts = tape.one_of({12, 3});
   auditor.giving_up = options.giving_up;
-  client_options.deadline = outbox::Lease::deadline(options.lease);
+  client_options.timeout = outbox::Lease::deadline(options.lease);
   client_options.rate_limit.per_second = options.pace.per_second;
   client_options.rate_limit.longest_pause = seconds(1);
 }

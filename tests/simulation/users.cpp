@@ -63,7 +63,7 @@ ClientOptions User::draw_options() {
   Tape& tape = world_.tape;
   ClientOptions options;
   if (tape.chance(300)) options.origins.pop_back();
-  options.deadline = milliseconds(tape.one_of({30000, 240000, 5000, 1000, 100, 20, 1}));
+  options.timeout = milliseconds(tape.one_of({30000, 240000, 5000, 1000, 100, 20, 1}));
   options.retry.max_tries = tape.one_of({3, 1, 2, 10, 5});
   options.retry.try_timeout = milliseconds(tape.one_of({10000, 1000, 50, 2}));
   options.retry.first_backoff = milliseconds(tape.one_of({200, 0, 1, 1000}));

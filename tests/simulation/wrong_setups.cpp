@@ -27,7 +27,7 @@ void User::refuse_wrong_setups(const ClientOptions& options) const {
   RetryOptions& retry = wrong.retry;
   switch (tape.below(13)) {
     case 0: retry.max_tries = tape.one_of({11, 0, 10000}); break;
-    case 1: wrong.deadline = milliseconds(tape.one_of({0, 240001, -1})); break;
+    case 1: wrong.timeout = milliseconds(tape.one_of({0, 240001, -1})); break;
     case 2:
       wrong.rate_limit.per_second = tape.one_of({-1.0, 1e-9, std::numeric_limits<double>::quiet_NaN(), 1e7});
       break;

@@ -108,7 +108,7 @@ Clients make_clients(const CommonGround& ground, const Sandboxes& sandboxes, Loa
   // All times are short, so that their effects occur often. The timeout of a try is shorter than a "delay:3000". Three
   // tries that time out do not fit into the deadline. A failed host is soon used again. Otherwise, with a tenth of
   // faulty answers, both hosts would be avoided all the time.
-  options.deadline = deadline;
+  options.timeout = deadline;
   options.retry.try_timeout = std::chrono::seconds(2);
   options.retry.first_backoff = std::chrono::milliseconds(20);
   options.retry.longest_backoff = std::chrono::milliseconds(200);

@@ -124,7 +124,7 @@ class BatchOfCommits : public ::testing::Test {
   BonusCommitClient limited_client(double per_second) {
     ClientOptions options;
     options.rate_limit = {per_second, 1};
-    options.deadline = std::chrono::milliseconds(500);
+    options.timeout = std::chrono::milliseconds(500);
     return client(options);
   }
 
@@ -342,7 +342,7 @@ TEST_F(BatchOfCommits, EndsWhereNoCallCanMeetItsDeadline) {
   };
   transport_ = std::make_shared<TimingOut>();
   ClientOptions options;
-  options.deadline = std::chrono::milliseconds(1);
+  options.timeout = std::chrono::milliseconds(1);
   const auto expect_timeout = [](const BonusCommitRequest&, const CommitResult& result) {
     EXPECT_EQ(result.error().kind, ErrorKind::transport_failed) << result.error().message;
     EXPECT_EQ(result.error().transport_fault, TransportFault::timeout);
@@ -359,7 +359,7 @@ TEST_F(BatchOfCommits, WaitsForTheEndOfAHaltAfterA429) {
   transport_ = mock;
   ClientOptions options;
   options.retry.max_tries = 1;
-  options.deadline = std::chrono::milliseconds(500);
+  options.timeout = std::chrono::milliseconds(500);
   options.rate_limit.longest_pause = std::chrono::milliseconds(700);
   const auto take = [](const BonusCommitRequest&, const CommitResult&) { return true; };
   const BatchSummary summary = commit_all(client(options), orders(4), take).value();

@@ -299,7 +299,7 @@ TEST_F(Retry, SendsNothingWhoseDeadlinePassedWhileItWasSigned) {
     int signatures = 0;
     const auto credentials =
         Credentials::from_signer(own.mchid(), own.serial_no(), std::make_shared<SlowSigner>([&](std::string_view text) {
-                                   if (++signatures == slow) passed_ += options_.deadline;
+                                   if (++signatures == slow) passed_ += options_.timeout;
                                    return own.signer().sign(text);
                                  }));
     transport_ = std::make_shared<MockTransport>();

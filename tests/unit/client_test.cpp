@@ -504,10 +504,10 @@ TEST_F(Client, NamesWhatIsWrongWithItsOptions) {
   options_.origins.clear();
   EXPECT_TRUE(contains(creation_fault(), "ClientOptions::origins"));
   options_ = good;
-  options_.deadline = std::chrono::milliseconds(0);
-  EXPECT_TRUE(contains(creation_fault(), "ClientOptions::deadline"));
-  options_.deadline = std::chrono::minutes(4) + std::chrono::milliseconds(1);
-  EXPECT_TRUE(contains(creation_fault(), "ClientOptions::deadline"));
+  options_.timeout = std::chrono::milliseconds(0);
+  EXPECT_TRUE(contains(creation_fault(), "ClientOptions::timeout"));
+  options_.timeout = std::chrono::minutes(4) + std::chrono::milliseconds(1);
+  EXPECT_TRUE(contains(creation_fault(), "ClientOptions::timeout"));
   const auto bad_retry = [&](auto&& spoil) {
     options_ = good;
     spoil(options_.retry);

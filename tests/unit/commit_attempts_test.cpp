@@ -208,7 +208,7 @@ TEST_F(Attempts, AreRefusedWithATimeoutThatCannotWork) {
 
 TEST_F(Attempts, AskTheRateLimitForAPlaceUnlessTheyHaveOne) {
   options_.rate_limit = {0.1, 1};
-  options_.deadline = seconds(5);
+  options_.timeout = seconds(5);
   CommitAttempts first = make();
   EXPECT_TRUE(std::holds_alternative<SignedTry>(first.begin(seed_request(), after(seconds(0)))));
   CommitAttempts second = another();
@@ -221,7 +221,7 @@ TEST_F(Attempts, AskTheRateLimitForAPlaceUnlessTheyHaveOne) {
 
 TEST_F(Attempts, NeverCallAnExpiredDeadlineARateLimit) {
   for (const int deadline : {1, 2, 5}) {
-    options_.deadline = milliseconds(deadline);
+    options_.timeout = milliseconds(deadline);
     CommitAttempts attempts = make();
     const SignedTry request = sent(attempts, attempts.begin(seed_request(), after(seconds(0))));
     EXPECT_EQ(request.options.deadline, milliseconds(deadline));

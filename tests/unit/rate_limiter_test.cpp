@@ -165,7 +165,7 @@ TEST_F(LimitedClient, CountsEveryTry) {
 
 TEST_F(LimitedClient, FailsFastWhereTheDeadlineCannotBeMet) {
   options_.rate_limit = {0.1, 1};
-  options_.deadline = seconds(15);
+  options_.timeout = seconds(15);
   const BonusCommitClient limited = client();
   EXPECT_TRUE(limited.commit(seed_request()));
   EXPECT_TRUE(limited.commit(seed_request()));
@@ -179,7 +179,7 @@ TEST_F(LimitedClient, FailsFastWhereTheDeadlineCannotBeMet) {
 
 TEST_F(LimitedClient, EndsWithItsErrorWhereTheLimitLeavesNoRoomForAnotherTry) {
   options_.rate_limit = {0.1, 1};
-  options_.deadline = seconds(5);
+  options_.timeout = seconds(5);
   transport_->then(transport_error(TransportFault::timeout, Outcome::unknown, "timed out"));
   const CommitResult result = client().commit(seed_request());
   ASSERT_FALSE(result);

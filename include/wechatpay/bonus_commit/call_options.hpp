@@ -10,7 +10,7 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 
 /// The last argument of commit() and commit_async().
 struct CallOptions {
-  /// The time for this call, including all tries and pauses. 0 means ClientOptions::deadline. A negative value, or one
+  /// The time for this call, including all tries and pauses. 0 means ClientOptions::timeout. A negative value, or one
   /// above 4 minutes, ends the call with `misuse`.
   std::chrono::milliseconds timeout{0};
 

@@ -62,7 +62,7 @@ struct ClientOptions {
 
   /// The time for one call, including all tries and pauses. At most 4 minutes, because WeChat Pay refuses a request
   /// whose signature is 5 minutes old.
-  std::chrono::milliseconds deadline = std::chrono::seconds(30);
+  std::chrono::milliseconds timeout = std::chrono::seconds(30);
 
   RetryOptions retry{};  ///< how often, when and on which host a call is tried again
 

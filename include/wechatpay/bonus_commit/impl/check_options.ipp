@@ -24,8 +24,8 @@ WECHATPAY_BONUS_COMMIT_DECL Result<void> check_options(const ClientOptions& opti
           "ClientOptions::origins must be https://host or https://host:port each, without a user, a path or a blank");
     }
   }
-  if (options.deadline <= std::chrono::milliseconds(0) || options.deadline > longest_deadline) {
-    return configuration_error("ClientOptions::deadline must be more than 0 ms and at most 4 minutes");
+  if (options.timeout <= std::chrono::milliseconds(0) || options.timeout > longest_deadline) {
+    return configuration_error("ClientOptions::timeout must be more than 0 ms and at most 4 minutes");
   }
   const RetryOptions& retry = options.retry;
   if (retry.max_tries < 1 || retry.max_tries > most_tries || retry.try_timeout <= std::chrono::milliseconds(0) ||
@@ -61,7 +61,7 @@ WECHATPAY_BONUS_COMMIT_DECL Result<void> check_options(const ClientOptions& opti
 
 WECHATPAY_BONUS_COMMIT_DECL Result<void> check_options(const CallOptions& options) {
   if (options.timeout >= std::chrono::milliseconds(0) && options.timeout <= longest_deadline) return {};
-  return misuse("CallOptions::timeout must be from 0 ms, which stands for ClientOptions::deadline, to 4 minutes");
+  return misuse("CallOptions::timeout must be from 0 ms, which stands for ClientOptions::timeout, to 4 minutes");
 }
 
 }  // namespace stages

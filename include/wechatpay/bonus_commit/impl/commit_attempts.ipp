@@ -64,7 +64,7 @@ WECHATPAY_BONUS_COMMIT_DECL CommitStep CommitAttempts::begin(const BonusCommitRe
                                                              bool has_place) {
   out_trade_no_ = request.out_trade_no;
   if (auto checked = check_options(options_); !checked) return CommitResult(std::move(checked).error());
-  deadline_ = now.steady + (options_.timeout.count() > 0 ? options_.timeout : setup_->options.deadline);
+  deadline_ = now.steady + (options_.timeout.count() > 0 ? options_.timeout : setup_->options.timeout);
   if (auto faults = request.check(); !faults.empty()) return CommitResult(invalid_request(std::move(faults)));
   auto body = serialize(request);
   if (!body) return CommitResult(std::move(body).error());
