@@ -27,7 +27,7 @@ class Apache {
     const std::string modules = "/usr/lib/apache2/modules/";
     std::string config = "ServerRoot \"" + folder_.path("") + "\"\nListen 127.0.0.1:" + std::to_string(port_) +
                          "\nServerName 127.0.0.1\nPidFile pid\nErrorLog error.log\nDefaultRuntimeDir \"" +
-                         folder_.path("") + "\"\nMutex pthread\n";
+                         folder_.path("") + "\"\nMutex pthread\nKeepAliveTimeout 300\n";
     for (const char* module : {"mpm_event", "authz_core", "ssl", "http2", "proxy", "proxy_http"}) {
       config += std::string("LoadModule ") + module + "_module " + modules + "mod_" + module + ".so\n";
     }
