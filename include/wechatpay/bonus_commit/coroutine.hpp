@@ -31,6 +31,7 @@ namespace stages {
 /// has been destroyed. Throws what the coroutine throws.
 class Resumption {
  public:
+  /// Resumes nothing before arm().
   Resumption() : coroutine_(std::make_shared<std::atomic<void*>>(nullptr)) {}
 
   /// Resumes the coroutine on this thread, before it returns.
@@ -38,6 +39,7 @@ class Resumption {
     if (void* const address = coroutine_->exchange(nullptr)) std::coroutine_handle<>::from_address(address).resume();
   }
 
+  /// A call resumes `coroutine` from now on.
   void arm(std::coroutine_handle<> coroutine) const noexcept { *coroutine_ = coroutine.address(); }
 
   /// Prevents any later call from resuming the coroutine. Returns false if a call has resumed it already.
