@@ -15,7 +15,7 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
 
 WECHATPAY_BONUS_COMMIT_DECL BatchTime real_time() {
-  return {&BatchTime::Clock::now,
+  return {[] { return BatchTime::Clock::now(); },
           [](std::condition_variable& changed, std::unique_lock<std::mutex>& lock, BatchTime::Clock::time_point until) {
             if (until == BatchTime::never) {
               changed.wait(lock);
