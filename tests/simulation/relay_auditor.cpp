@@ -49,7 +49,8 @@ std::int64_t RelayAuditor::sent(Process& process, unsigned order, Steady now, mi
   RowStory& story = stories_.at(id);
   require(!process.stopping, "stop", id, "is called after the worker was told to stop");
   require(process.proved || process.calling.empty(), "breaker", id, "is called beside another, with the breaker open");
-  require(process.proved || now + tick >= process.next_probe, "breaker", id, "is called before the next probe");
+  require(process.proved || now - process.slept + tick >= process.next_probe, "breaker", id,
+          "is called before the next probe");
   require(now + tick >= process.halted_until || database_forgets_, "halt", id,
           "is called during the pause after a 429");
   require(story.twin || database_forgets_ || lease_left + tick >= deadline, "lease", id,
@@ -76,7 +77,7 @@ void RelayAuditor::ended(Process& process, unsigned order, Steady now, const Com
     world_.log("T" + std::to_string(order) + " ends: " + (result ? "credited" : result.error().to_string()));
   }
   const bool refused = !result && result.error().outcome == Outcome::refused && result.error().verified();
-  const bool others_succeed = process.proved && now - process.proved_since + tick >= recovery;
+  const bool others_succeed = process.proved && now - process.slept - process.proved_since + tick >= recovery;
   process.ended[order] = {result    ? CallEnd::credited
                           : refused ? CallEnd::refused
                                     : CallEnd::other,
@@ -88,12 +89,13 @@ void RelayAuditor::ended(Process& process, unsigned order, Steady now, const Com
 
 /// What the result says of WeChat Pay and the network.
 void RelayAuditor::note(Process& process, Steady now, const CommitResult& result) {
+  const Steady steady = now - process.slept;
   if (const auto halt = outbox::halt_after(result)) process.halted_until = std::max(process.halted_until, now + *halt);
   switch (outbox::meaning_of(result)) {
     case outbox::Meaning::credited:
     case outbox::Meaning::refused:
     case outbox::Meaning::permission_missing:
-      if (!process.proved) process.proved_since = now;
+      if (!process.proved) process.proved_since = steady;
       process.proved = true;
       process.failures = 0;
       process.pause = seconds(1);
@@ -102,9 +104,9 @@ void RelayAuditor::note(Process& process, Steady now, const CommitResult& result
     default: return;
   }
   if (process.proved && ++process.failures < most_failures) return;
-  if (!process.proved && now < process.next_probe) return;
+  if (!process.proved && steady < process.next_probe) return;
   process.proved = false;
-  process.next_probe = now + process.pause;
+  process.next_probe = steady + process.pause;
   process.pause = std::min<milliseconds>(2 * process.pause, seconds(60));
 }
 

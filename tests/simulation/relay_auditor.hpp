@@ -43,8 +43,9 @@ struct Process {
   std::map<unsigned, std::string> calling{};     ///< orders with a call in progress, and the tokens of their claims
   std::map<unsigned, CallEnd> ended{};           ///< the latest call for each order
   int failures = 0;                              ///< in a row
-  Steady proved_since{};                         ///< when the first call was answered after it was not proved
-  Steady next_probe{};                           ///< not proved: no call may start before
+  std::chrono::nanoseconds slept{0};             ///< its steady clock stands still while the machine sleeps
+  Steady proved_since{};                         ///< when the first call was answered, by the steady clock
+  Steady next_probe{};                           ///< not proved: no call may start before, by the steady clock
   milliseconds pause{1000};                      ///< after the next failed probe
   Steady halted_until{};                         ///< after a 429
   bool proved = false;                           ///< a call was answered, and fewer than 20 in a row have failed since

@@ -107,7 +107,7 @@ void Run::round() {
   if (spent.count() > 0) pause(spent, false);
   if (!next) return finish(relay_->end());
   const Steady soon = steady_now() + std::chrono::microseconds(50);
-  wake(std::max(*next, soon) - clocks_apart_ + slept_);
+  wake(std::max(*next, soon) - clocks_apart_ + process_.slept);
 }
 
 void Run::finish(RelayEnd end) {
@@ -151,7 +151,7 @@ void Run::pause(std::chrono::nanoseconds time, bool sleeps) {
     relays_.auditor.worker_sleeps();
   }
   busy_until_ = now() + time;
-  if (sleeps) slept_ += time;
+  if (sleeps) process_.slept += time;
 }
 
 void Run::lose_connection() {

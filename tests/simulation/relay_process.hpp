@@ -56,7 +56,7 @@ class Run {
   };
 
   Steady now() const;
-  Steady steady_now() const { return now() + clocks_apart_ - slept_; }
+  Steady steady_now() const { return now() + clocks_apart_ - process_.slept; }
   Steady boot_now() const { return now() + clocks_apart_; }
   void make_client();
   void make_relay();
@@ -79,7 +79,6 @@ class Run {
   Process& process_;
   const std::chrono::hours clocks_apart_;
   const seconds wall_apart_;
-  std::chrono::nanoseconds slept_{0};
   std::chrono::nanoseconds spent_{0};  ///< on slow statements of this round. Their answers come together at its end,
                                        ///< because the rest of the world waits during a round
   Steady busy_until_{};                ///< the process is busy, stopped or asleep until then
