@@ -114,6 +114,10 @@ void Auditor::sent(unsigned number, const HttpRequest& request, const SendOption
     if (!call.tries.empty()) last = call.tries.back().host;
     require(client.hosts.next(world_.now(), last) == next.host, "hosts", number, "goes to the wrong host");
   }
+  const std::string& authorization = request.headers.front().value;
+  const std::size_t signature = authorization.find("signature=\"") + 11;
+  require(signature + next.signature.size() < authorization.size(), "signature", number, "is not signed");
+  authorization.copy(next.signature.data(), next.signature.size(), signature);
   call.tries.push_back(next);
 }
 
@@ -252,6 +256,10 @@ void Auditor::check_error(unsigned number, const Error& error) {
           "was committed, and is told otherwise");
   require(error.tries.size() == call.tries.size(), "tries", number, "has a wrong list of tries");
   require(error.message.size() < 6000, "message", number, "has a message of more than 6,000 bytes");
+  for (const Sent& each : call.tries) {
+    const std::string_view secret(each.signature.data(), each.signature.size());
+    require(error.message.find(secret) == std::string::npos, "secrets", number, "tells a signature");
+  }
   check_secret(number, error.message);
   for (const Fault& fault : error.faults) {
     for (const std::string* text : {&fault.field, &fault.value, &fault.issue, &fault.location}) {

@@ -2,6 +2,7 @@
 #ifndef WECHATPAY_TESTS_SIMULATION_AUDITOR_HPP
 #define WECHATPAY_TESTS_SIMULATION_AUDITOR_HPP
 
+#include <array>
 #include <deque>
 #include <optional>
 #include <string>
@@ -61,6 +62,7 @@ struct Sent {
   bool stale = false;  ///< its keep-alive connection had been closed by the server
   const Answered* answer = nullptr;
   std::optional<seconds> retry_after{};
+  std::array<char, 24> signature{};  ///< its first characters
 };
 
 /// One call.

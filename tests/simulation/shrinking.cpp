@@ -29,6 +29,12 @@ Choices recorded(const Shared& shared) {
   return {recording.choices, recording.choices + recording.size};
 }
 
+void run_once(Shared& shared, const Choices& choices, bool logs) {
+  Tape tape(choices, shared.recording);
+  Figures none;
+  run(tape, shared.finding, none, logs);
+}
+
 class Shrinker {
  public:
   Shrinker(Shared& shared, Choices choices, std::string invariant, RealClock::time_point until)
@@ -113,11 +119,7 @@ void check_memory(Shared& shared, std::int64_t before) {
   if (allocated_blocks() == before) return;
   const Choices choices = recorded(shared);
   const std::int64_t again = allocated_blocks();
-  {
-    Tape tape(choices, shared.recording);
-    Figures none;
-    run(tape, shared.finding, none, false);
-  }
+  run_once(shared, choices, false);
   if (allocated_blocks() == again) return;
   std::snprintf(shared.finding.text, sizeof shared.finding.text, "memory: %ld blocks are left when all have gone",
                 static_cast<long>(allocated_blocks() - again));
@@ -154,11 +156,7 @@ std::string in_a_child(Shared& shared, const std::function<void()>& work, std::c
 std::string play(Shared& shared, const Choices& choices, bool logs) {
   const auto work = [&] {
     const std::int64_t before = allocated_blocks();
-    {
-      Tape tape(choices, shared.recording);
-      Figures none;
-      run(tape, shared.finding, none, logs);
-    }
+    run_once(shared, choices, logs);
     check_memory(shared, before);
   };
   return in_a_child(shared, work, std::chrono::seconds(5), !logs);

@@ -86,6 +86,13 @@ constexpr Reply replies[] = {
     {"teapot", 418, Signed::well, false, "short and stout"},
 };
 
+/// The value of this name in Authorization.
+std::string authorized(const HttpRequest& request, const std::string& name) {
+  const std::string& authorization = request.headers.front().value;
+  const std::size_t begin = authorization.find(name + "=\"") + name.size() + 2;
+  return authorization.substr(begin, authorization.find('"', begin) - begin);
+}
+
 bool is_echo(std::string_view body) { return body.substr(0, 4) == "echo"; }
 
 /// In one of the three forms that RFC 9110, section 5.6.7, names.
@@ -151,7 +158,7 @@ HttpResponse WechatPay::arrive(const HttpRequest& request, const Reply& reply) {
   response.headers.reserve(7);
   if (reply.status >= 300 || reply.status == 202) add_retry_after(response, answered);
   const bool echoes = is_echo(response.body);
-  if (echoes) answered.echoed = signature_of(request);
+  if (echoes) answered.echoed = authorized(request, "signature");
   const unsigned number = auditor_.add_answer(answered);
   response.headers.push_back({"Request-ID", hex(number)});
   if (echoes) echo(response, answered.echoed);
@@ -179,13 +186,6 @@ void WechatPay::echo(HttpResponse& response, const std::string& signature) {
     response.body.clear();
     response.headers.back().value += " " + pieces;
   }
-}
-
-std::string WechatPay::signature_of(const HttpRequest& request) {
-  const std::string& authorization = request.headers.front().value;
-  constexpr std::string_view name = "signature=\"";
-  const std::size_t begin = authorization.find(name) + name.size();
-  return authorization.substr(begin, authorization.find('"', begin) - begin);
 }
 
 HttpResponse WechatPay::timeout_of_idle_connection() {
@@ -260,15 +260,9 @@ void WechatPay::sign(HttpResponse& response, const HttpRequest& request, Signed 
 
 /// The client's signature must cover the request that arrived.
 void WechatPay::check(const HttpRequest& request) const {
-  const std::string& authorization = request.headers.front().value;
-  const auto value = [&authorization](const std::string& name) {
-    const std::size_t begin = authorization.find(name + "=\"") + name.size() + 2;
-    return authorization.substr(begin, authorization.find('"', begin) - begin);
-  };
-  const std::string nonce_str = value("nonce_str");
-  const std::string message =
-      request.method + "\n" + request.path + "\n" + value("timestamp") + "\n" + nonce_str + "\n" + request.body + "\n";
-  const auto signature = stages::decode_base64(value("signature"));
+  const std::string message = request.method + "\n" + request.path + "\n" + authorized(request, "timestamp") + "\n" +
+                              authorized(request, "nonce_str") + "\n" + request.body + "\n";
+  const auto signature = stages::decode_base64(authorized(request, "signature"));
   world_.expect(signature && merchant().verifier->verify(message, *signature), "signature",
                 "a request is signed wrongly");
 }

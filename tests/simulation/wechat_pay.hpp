@@ -52,7 +52,6 @@ class WechatPay {
  private:
   void sign(HttpResponse& response, const HttpRequest& request, Signed how);
   void echo(HttpResponse& response, const std::string& signature);
-  static std::string signature_of(const HttpRequest& request);
   void check(const HttpRequest& request) const;
   const HttpResponse* settled_before(unsigned number) const;
   void add_retry_after(HttpResponse& response, Answered& answered);
