@@ -25,15 +25,14 @@ bool TransferLoop::initialize() {
   return Transfer::make({options_, share_.get(), none, queue_}) != nullptr;
 }
 
-bool TransferLoop::round(Mail mail, curl_socket_t socket, int events) noexcept {
+void TransferLoop::round(Mail mail, curl_socket_t socket, int events) noexcept {
   queue_.add(mail.requests);
   if (mail.stops) end_stopped();
   start_and_expire();
-  if (multi_ == nullptr) return false;
+  if (multi_ == nullptr) return;
   multi_->perform(socket, events);
-  const bool any = multi_->complete_finished();
+  multi_->complete_finished();
   close_idle_connections();
-  return any;
 }
 
 void TransferLoop::start_and_expire() noexcept {
