@@ -131,12 +131,10 @@ std::string explain_answer_signature(std::string_view timestamp, std::string_vie
   for (const Variant& variant : variants_of_body(body)) {
     if (sha256(head + variant.text + "\n") != recovered.payload) continue;
     return "The body is not the text that WeChat Pay signed: it was parsed and written again, or a line break was "
-           "added "
-           "or lost. Verify the bytes as they are received, before anything reads them.";
+           "added or lost. Verify the bytes as they are received, before anything reads them.";
   }
   return "Key and scheme are right, but WeChat Pay signed another text: the body was changed, or Wechatpay-Timestamp "
-         "and "
-         "Wechatpay-Nonce are those of another answer.";
+         "and Wechatpay-Nonce are those of another answer.";
 }
 
 std::string first_difference(std::string_view signed_message, std::string_view message) {

@@ -53,9 +53,8 @@ std::string table(const std::vector<Row>& rows) {
   std::string text =
       "# What a commit costs\n\n"
       "Written by `bash tests/benchmark/run.sh`: medians of rounds in one run. \"By hand\" is the same commits by "
-      "libcurl "
-      "and OpenSSL alone, with everything prepared that can be ([baseline.hpp](baseline.hpp)), by turns with the "
-      "library's. The server is nginx on another core, over TLS.\n\n"
+      "libcurl and OpenSSL alone, with everything prepared that can be ([baseline.hpp](baseline.hpp)), by turns with "
+      "the library's. The server is nginx on another core, over TLS.\n\n"
       "![CPU time of a commit beside that of the same by hand](figures.svg)\n\n"
       "| what | measured | to reach | reached |\n|---|---|---|---|\n";
   for (const Row& row : rows) {

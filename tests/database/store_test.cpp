@@ -582,9 +582,9 @@ TEST_P(OutboxTest, ManyDeadRowsAreListedInPagesAndTriedAgainAndDiscardedInParts)
   for (int i = 0; i < 13; ++i) {
     execute(
         "INSERT INTO wechatpay_bonus_outbox_dead (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, "
-        "attempts, "
-        "created_at, kind, error_code, message, request_id) SELECT card_id, code, out_trade_no, mchid, sub_mchid, "
-        "bonus_value, attempts, created_at, kind, error_code, message, request_id FROM wechatpay_bonus_outbox_dead;");
+        "attempts, created_at, kind, error_code, message, request_id) SELECT card_id, code, out_trade_no, mchid, "
+        "sub_mchid, bonus_value, attempts, created_at, kind, error_code, message, request_id FROM "
+        "wechatpay_bonus_outbox_dead;");
   }
   const auto administration = open_administration(url_);
   DeadRows some;

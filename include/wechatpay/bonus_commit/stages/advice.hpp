@@ -129,8 +129,7 @@ inline std::string_view advice(const ErrorAnswer& answer, Outcome outcome) {
     case Remedy::ask_wechat_pay:
       if (status != 403 && answer.code != "NO_AUTH") {
         return "see that this merchant created the card, that its bonus service is enabled, and that the merchant ids "
-               "are "
-               "right and bound to the card's brand; then commit again with the same values";
+               "are right and bound to the card's brand; then commit again with the same values";
       }
       return "this merchant may not use the call: apply for it with WeChat Pay's product or business contact, then "
              "commit again with the same values";
