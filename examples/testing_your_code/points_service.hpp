@@ -11,7 +11,7 @@
 
 namespace bonus = wechatpay::bonus_commit;
 
-enum class Step { finish, retry_later, ask_a_person, pause_the_merchant, stop_the_queue };
+enum class Step { finish, retry_later, ask_a_person, pause_the_card, pause_the_merchant, stop_the_queue };
 
 struct Next {
   Step step;
@@ -27,7 +27,7 @@ inline Next after(const bonus::CommitResult& result, int earlier_failures) {
     case bonus::Remedy::retry_later:
       return earlier_failures < 80 ? Next{Step::retry_later, pause} : Next{Step::ask_a_person, {}};
     case bonus::Remedy::correct_request: return {Step::ask_a_person, {}};
-    case bonus::Remedy::ask_wechat_pay: return {Step::pause_the_merchant, std::chrono::minutes(10)};
+    case bonus::Remedy::ask_wechat_pay: return {Step::pause_the_card, std::chrono::minutes(10)};
     case bonus::Remedy::correct_setup:
     case bonus::Remedy::correct_the_program: break;
   }

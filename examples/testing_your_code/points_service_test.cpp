@@ -72,9 +72,11 @@ TEST_F(PointsServiceTest, AsksAPersonWhenWeChatPayRefusesTheOrder) {
   EXPECT_EQ(step(), Step::ask_a_person);
 }
 
-TEST_F(PointsServiceTest, PausesTheMerchantWithoutPermissionOrWithAWrongId) {
+TEST_F(PointsServiceTest, PausesTheCardWithoutPermissionAndTheMerchantWithAWrongId) {
   refuse_all(403, "NO_AUTH", "商户暂无权限使用此功能");
-  EXPECT_EQ(step(), Step::pause_the_merchant);
+  EXPECT_EQ(step(), Step::pause_the_card);
+  refuse_all(400, "INVALID_REQUEST", "会员卡的创建商户号不等于调用方商户号");
+  EXPECT_EQ(step(), Step::pause_the_card);
   refuse_all(400, "PARAM_ERROR", "http header中的mchid与post payload中的mchid不匹配");
   EXPECT_EQ(step(), Step::pause_the_merchant);
 }

@@ -49,7 +49,7 @@ struct Metrics {
   bool has_rate = false;               ///< there is a rate limit that all relays of the merchant share
   std::chrono::milliseconds delay{0};  ///< how long a row waits before its first commit; it counts as due meanwhile
   bool rate_limited = false;           ///< after a 429
-  std::size_t merchants_without_permission = 0;  ///< held after a refused permission
+  std::size_t merchants_without_permission = 0;  ///< or cards of them, held after a refused permission
   std::size_t merchants_doubted = 0;             ///< held because WeChat Pay refused the merchant id
   Clock::time_point moved_at{};  ///< the last progress, at first the start; a claim for a probe does not count
   Clock::time_point waited_for_rate_at{};  ///< when a claim last took no rows because of the shared rate

@@ -17,6 +17,8 @@ constexpr std::size_t most_causes = 50;
 
 std::string merchant_of(const BonusCommitRequest& order) { return order.mchid + "/" + order.sub_mchid; }
 
+std::string card_of(const BonusCommitRequest& order) { return merchant_of(order) + "/" + order.card_id; }
+
 }  // namespace
 
 Relay::Relay(RelayOptions options, OpenStore open_store, const BonusCommitClient& client, Say say, RelayTime time)
@@ -173,7 +175,9 @@ void Relay::note_meaning(const Held& held, const CommitResult& result) {
   if (result || meaning == Meaning::not_called) return;
   const Error& error = result.error();
   if (meaning == Meaning::permission_missing) {
-    merchants_held_[merchant] = {now + permission_pause, false};
+    // Any other refusal is about this card: another merchant created it, or its brand or its bonus service is missing.
+    const bool of_all_cards = error.http_status() == 403;
+    merchants_held_[of_all_cards ? merchant : card_of(held.row.order)] = {now + permission_pause, false};
   } else if (meaning == Meaning::setup_doubtful && !holds(merchant)) {
     merchants_held_[merchant] = {now + doubtful_pause, true};
   }
@@ -198,6 +202,24 @@ void Relay::note_failure() {
 bool Relay::holds(const std::string& merchant) const {
   const auto held = merchants_held_.find(merchant);
   return held != merchants_held_.end() && now() < held->second.until;
+}
+
+/// How long the rows of this merchant, or of this card, are still held.
+std::optional<std::chrono::milliseconds> Relay::held_for(const BonusCommitRequest& order) {
+  if (merchants_held_.empty()) return std::nullopt;
+  const auto now = this->now();
+  std::optional<std::chrono::milliseconds> left;
+  for (const std::string& key : {merchant_of(order), card_of(order)}) {
+    const auto held = merchants_held_.find(key);
+    if (held == merchants_held_.end()) continue;
+    if (now < held->second.until) {
+      left = std::max(left.value_or(std::chrono::milliseconds(0)),
+                      std::chrono::ceil<std::chrono::milliseconds>(held->second.until - now));
+    } else {
+      merchants_held_.erase(held);
+    }
+  }
+  return left;
 }
 
 void Relay::add(Settlement settlement, std::string called_order) {
@@ -258,18 +280,8 @@ bool Relay::may_start(const Held& held) const {
 
 void Relay::start(std::uint64_t call) {
   Held& held = held_.at(call);
-  const auto now = this->now();
-  const auto merchant = merchants_held_.find(merchant_of(held.row.order));
-  std::optional<std::chrono::milliseconds> not_now;
-  std::string why;
-  if (merchant != merchants_held_.end()) {
-    if (now < merchant->second.until) {
-      not_now = std::chrono::duration_cast<std::chrono::milliseconds>(merchant->second.until - now);
-      why = "WeChat Pay refused another row of this merchant";
-    } else {
-      merchants_held_.erase(merchant);
-    }
-  }
+  std::optional<std::chrono::milliseconds> not_now = held_for(held.row.order);
+  const char* const why = not_now ? "WeChat Pay refused another row of this merchant" : "";
   if (!not_now && refuses_mode(held.row)) not_now = std::chrono::milliseconds(0);
   if (!not_now && !orders_called_.insert(order_key(held.row.order)).second) not_now = std::chrono::seconds(1);
   if (not_now) {

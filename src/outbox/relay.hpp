@@ -116,6 +116,7 @@ class Relay {
   void note_meaning(const Held& held, const CommitResult& result);
   void note_failure();
   bool holds(const std::string& merchant) const;
+  std::optional<std::chrono::milliseconds> held_for(const BonusCommitRequest& order);
 
   void use_database();
   void settle();
@@ -180,7 +181,7 @@ class Relay {
   std::uint64_t last_call_ = 0;
   Breaker breaker_;
   Polling polling_;
-  std::map<std::string, HeldMerchant> merchants_held_;  ///< after a refusal; some are not held any more
+  std::map<std::string, HeldMerchant> merchants_held_;  ///< or a card of one; some are not held any more
   std::string last_resume_;                             ///< the last value read from the database
   Clock::time_point halted_until_ = Clock::time_point::min();
   Clock::time_point rate_limited_until_ = Clock::time_point::min();  ///< halted_until_, kept when the database has it

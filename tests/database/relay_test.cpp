@@ -494,6 +494,31 @@ TEST_P(RelayTest, AMissingPermissionHoldsThatMerchantsRowsAlone) {
   EXPECT_EQ(done(), 20);
 }
 
+TEST_P(RelayTest, ACardOfAnotherMerchantHoldsItsOwnRowsAlone) {
+  insert(5, "theirs");
+  execute("UPDATE wechatpay_bonus_outbox SET card_id = 'another-card';");
+  insert(20, "ours");
+  std::atomic<int> calls{0};
+  sandbox_->answer_with([&](const HttpRequest& request) {
+    const bool theirs = contains(request.path, "another-card");
+    calls += theirs ? 1 : 0;
+    return theirs
+               ? sandbox_->wechat_pay().error(400, "INVALID_REQUEST", "会员卡的创建商户号不等于调用方商户号", request)
+               : sandbox_->wechat_pay().answer(request);
+  });
+  options_.max_in_flight = 1;
+  const auto relay = start();
+  ASSERT_TRUE(becomes([this] { return done() == 20; })) << relay->log();
+  ASSERT_TRUE(becomes([this] {
+    return number(
+               "SELECT count(*) FROM wechatpay_bonus_outbox WHERE claim IS NULL AND "
+               "due_at > now() + interval '5' minute") == 5;
+  })) << relay->log();
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(dead(), 0);
+  EXPECT_EQ(relay->metrics().merchants_without_permission, 1U);
+}
+
 TEST_P(RelayTest, AnOutageMakesNoDeadRowsAndOneCallAloneProbes) {
   insert(100);
   insert(100, "late");

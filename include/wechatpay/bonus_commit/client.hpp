@@ -45,7 +45,8 @@ class BonusCommitClient {
 
   /// Creates a client that signs with `credentials`, verifies answers with `platform_keys`, and sends through its own
   /// CurlTransport with the default CurlOptions. Fails with `invalid_configuration` if there are no platform keys, if
-  /// one of them is the merchant's own key, if an option cannot work, or if CurlTransport::create() fails.
+  /// one of them is the merchant's own key, if an option cannot work, or if CurlTransport::create() fails. To find the
+  /// own key, it has the credentials sign a text once; a Signer that fails then is no error yet.
   WECHATPAY_BONUS_COMMIT_EXPORT static Result<BonusCommitClient> create(Credentials credentials,
                                                                         const PlatformKeys& platform_keys,
                                                                         ClientOptions options = {});

@@ -37,12 +37,13 @@ enum class Outcome {
   unknown,   ///< it may have taken effect: commit again with the same values, which is safe, or look it up
 };
 
-/// What to do next.
+/// What to do next. If an answer with a valid signature refuses a commit, `correct_setup` may concern only the orders
+/// with the same merchant ids.
 enum class Remedy {
   retry_later,          ///< commit the same values again later, which is safe: the order may be right as it is
   correct_request,      ///< correct the order, or drop it: the same values would be refused again
   correct_setup,        ///< correct credentials, keys, options, clock or CA certificates: every order would fail alike
-  ask_wechat_pay,       ///< a merchant lacks a permission or a binding: get it, then commit the same values again
+  ask_wechat_pay,       ///< the merchant or the card lacks a permission or a binding: get it, then commit again
   correct_the_program,  ///< the library was used in a way that cannot work
 };
 
