@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <mutex>
@@ -29,10 +30,12 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds usual_timeout = std::chrono::seconds(30);
 
-/// Initializes libcurl once per process. If it fails, the next call tries again.
+/// Initializes libcurl once per process. If it fails, the next call tries again. Locks nothing once that is done, since
+/// another thread could hold the lock at a fork.
 bool initialize_libcurl() {
+  static std::atomic<bool> done{false};
+  if (done) return true;
   static std::mutex mutex;
-  static bool done = false;
   const std::lock_guard<std::mutex> lock(mutex);
   if (!done) done = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
   return done;

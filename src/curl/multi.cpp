@@ -89,6 +89,8 @@ bool Multi::start_again(Transfer& transfer) noexcept {
 
 void Multi::perform(curl_socket_t socket, int events) noexcept {
   int running = 0;
+  // This action tells the time that is left anew, if any is. Without one, not every libcurl takes the old time back.
+  if (watcher_ != nullptr && socket == CURL_SOCKET_TIMEOUT) watcher_->note_timer(never);
   const CURLMcode code = watcher_ == nullptr ? curl_multi_perform(multi_.get(), &running)
                                              : curl_multi_socket_action(multi_.get(), socket, events, &running);
   clear_tls_errors();

@@ -48,6 +48,7 @@ Arrived look_into(void* tls, curl_socket_t socket) noexcept {
   BIO_up_ref(libcurls_writer);
   SSL_set_bio(ssl, reader, writer);
   char byte = 0;
+  clear_tls_errors();  // SSL_get_error() would read an older one
   const int got = SSL_peek(ssl, &byte, 1);
   const bool waits_for_more = got <= 0 && SSL_get_error(ssl, got) == SSL_ERROR_WANT_READ;
   const bool answered = BIO_number_written(writer) != 0;

@@ -18,13 +18,16 @@ namespace {
 using Digest = std::array<unsigned char, 32>;
 
 /// Fetched once, since OpenSSL 3 takes microseconds to find an algorithm by name. Never freed, since OpenSSL may be
-/// cleaned up before a client is destroyed. Null if it fails; the next call tries again.
+/// cleaned up before a client is destroyed. Null if it fails; the next call tries again. Has no lock, which a thread
+/// could hold at a fork.
 const EVP_MD* sha256() {
-  static std::mutex mutex;
-  static EVP_MD* found = nullptr;
-  const std::lock_guard<std::mutex> lock(mutex);
-  if (found == nullptr) found = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  return found;
+  static std::atomic<EVP_MD*> found{nullptr};
+  EVP_MD* kept = found.load();
+  if (kept != nullptr) return kept;
+  EVP_MD* const made = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  if (found.compare_exchange_strong(kept, made)) return made;
+  EVP_MD_free(made);
+  return kept;
 }
 
 bool digest_of(std::string_view message, Digest& digest) {

@@ -102,6 +102,22 @@ TEST_F(OwnLoop, KeepsPausesAndTimeoutsByItsTimer) {
   EXPECT_EQ(error.tries.size(), 2U);
 }
 
+TEST_F(OwnLoop, IsLeftAloneAfterACallThatFailed) {
+  curl_options_.idle_timeout = milliseconds(1000);
+  options_.retry.max_tries = 1;
+  options_.retry.try_timeout = milliseconds(50);
+  RawServer silent([](RawServer::Connection& connection, int) { connection.read_request(); });
+  for (const std::string& origin : {silent.origin(), std::string(nobody)}) {
+    const auto running = client_of(origin, RawServer::ca_file(), loop_);
+    auto future = running.commit_async(seed_request());
+    loop_->run_until([&] { return future.ready(); });
+    EXPECT_FALSE(future.get());
+    const std::size_t before = loop_->rounds();
+    loop_->run_until([&] { return !loop_->has_timer(); });
+    EXPECT_LE(loop_->rounds() - before, 5U) << origin;
+  }
+}
+
 TEST_F(OwnLoop, IsLeftAloneWhenAllIsDone) {
   curl_options_.idle_timeout = milliseconds(1000);
   {

@@ -59,6 +59,7 @@ class PollingLoop final : public EventLoop {
 
   std::size_t watched() const { return watched_.size(); }
   bool has_timer() const { return expired_ != nullptr; }
+  std::size_t rounds() const { return rounds_; }  ///< how often it has woken up
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -69,6 +70,7 @@ class PollingLoop final : public EventLoop {
   };
 
   void serve(Clock::time_point end) {
+    ++rounds_;
     std::vector<pollfd> sockets{{pipe_[0], POLLIN, 0}};
     for (const auto& one : watched_) sockets.push_back({one.first, one.second.events, 0});
     ::poll(sockets.data(), sockets.size(), timeout(end));
@@ -108,6 +110,7 @@ class PollingLoop final : public EventLoop {
   std::map<int, Watched> watched_;
   std::function<void()> expired_;
   Clock::time_point due_{};
+  std::size_t rounds_ = 0;
 };
 
 }  // namespace wechatpay::bonus_commit

@@ -24,7 +24,8 @@ struct OpenClient;
 }  // namespace stages
 
 /// Commits bonus points. Create one client at start-up, after any fork(), and share it. Every member function is
-/// thread-safe. Copies share their keys, options and connections; only the keys can be changed later.
+/// thread-safe, except assigning to it and moving from it. Copies share their keys, options and connections; only the
+/// keys can be changed later.
 ///
 /// When the last copy is destroyed, each call in progress ends with an error (`transport_failed`,
 /// TransportFault::shut_down) before the destructor returns, whatever the transport does. No call is lost silently.
@@ -34,7 +35,7 @@ struct OpenClient;
 /// its end. The transport is released last.
 ///
 /// In a child process after fork(), a client of the parent sends nothing: a call ends with `misuse`, and calls in
-/// progress at the fork belong to the parent only. Create a new client in the child.
+/// progress at the fork belong to the parent only. Create a new client in the child, with keys that are loaded there.
 class BonusCommitClient {
  public:
   /// Runs on one of these threads: the transport's thread (CurlTransport has only one, so return quickly); the calling

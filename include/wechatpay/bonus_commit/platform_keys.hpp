@@ -17,8 +17,8 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 /// WeChat Pay uses two during a rotation.
 ///
 /// Copies share their keys, and a client holds a copy. You may add, replace and remove keys through any copy while
-/// calls are in progress. Every member function is thread-safe. An answer is verified with the keys that are present
-/// when it arrives.
+/// calls are in progress. Every member function is thread-safe, except assigning to it and moving from it. An answer is
+/// verified with the keys that are present when it arrives.
 ///
 /// A key that cannot be used is refused with an error of kind `invalid_configuration` that names the file. This finds
 /// the most common mistakes: the merchant's own certificate, or that of a certificate authority (CA), in place of the
