@@ -292,8 +292,12 @@ void Relay::start(std::uint64_t call) {
   ++in_flight_;
   BonusCommitRequest order = held.row.order;
   order.merchant_mode = options_.mode.value_or(mode_of(order));
-  client_.commit_async(order,
-                       [results = results_, call](CommitResult result) { results->push(call, std::move(result)); });
+  ResultQueue::Results ended;
+  ended.emplace_back(call, Error());
+  client_.commit_async(order, [results = results_, ended = std::move(ended)](CommitResult result) mutable {
+    ended.front().second = std::move(result);
+    results->push(ended);
+  });
 }
 
 /// If the check refuses an order only because of the configured mode, the row is not dead: the option is wrong, and the

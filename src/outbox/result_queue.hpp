@@ -7,20 +7,21 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <list>
 #include <mutex>
 #include <utility>
-#include <vector>
 
 namespace wechatpay::bonus_commit::outbox {
 
 /// Thread-safe.
 class ResultQueue {
  public:
-  using Results = std::vector<std::pair<std::uint64_t, CommitResult>>;
+  using Results = std::list<std::pair<std::uint64_t, CommitResult>>;
 
-  void push(std::uint64_t call, CommitResult result) {
+  /// Takes over `ended`. Needs no memory, so that no call remains without its result.
+  void push(Results& ended) noexcept {
     const std::lock_guard<std::mutex> lock(mutex_);
-    results_.emplace_back(call, std::move(result));
+    results_.splice(results_.end(), ended);
     changed_.notify_one();
   }
 

@@ -16,11 +16,11 @@ namespace {
 
 constexpr const char* one_a_line = "write one object per line: jq -c . FILE converts the file";
 
-/// The object in `line`, with the names of its members unchanged.
+/// The object in `line`, without values that are nested too deeply; with the names of its members unchanged.
 json parse(const std::string& line, std::vector<std::string>& names) {
   const auto note_name = [&names](int depth, json::parse_event_t event, json& parsed) {
     if (event == json::parse_event_t::key && depth == 1) names.push_back(parsed.get<std::string>());
-    return true;
+    return is_shallow(depth);
   };
   return json::parse(line, note_name, false);
 }

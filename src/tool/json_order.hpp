@@ -16,6 +16,10 @@ struct JsonOrder {
   std::string error;                                             ///< written by an earlier run
 };
 
+/// For the callbacks of parsers: whether a value is nested so little that to copy or write it does not exhaust the
+/// stack.
+inline bool is_shallow(int depth) { return depth <= 32; }
+
 JsonOrder read_json_order(const std::string& line);
 
 /// Why the first line of a file, which begins with { or [, is not JSON Lines; empty if it is.

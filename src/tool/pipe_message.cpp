@@ -18,6 +18,11 @@ using outbox::Meaning;
 
 namespace {
 
+ordered_json parse(const std::string& text) {
+  const auto is_kept = [](int depth, ordered_json::parse_event_t, const ordered_json&) { return is_shallow(depth); };
+  return ordered_json::parse(text, is_kept, false);
+}
+
 bool comes_back_as_it_is(const ordered_json& id) {
   return id.is_number_integer() || (id.is_string() && !id.get_ref<const std::string&>().empty());
 }
@@ -27,7 +32,7 @@ ordered_json id_at_the_beginning(const std::string& text) {
   constexpr int most_commas = 10;  // commas that may be part of the id, plus the one after it
   std::size_t comma = text.find(',');
   for (int i = 0; i < most_commas && comma != std::string::npos; ++i, comma = text.find(',', comma + 1)) {
-    const ordered_json beginning = ordered_json::parse(text.substr(0, comma) + '}', nullptr, false);
+    const ordered_json beginning = parse(text.substr(0, comma) + '}');
     if (beginning.is_object()) return beginning.value("id", ordered_json());
   }
   return nullptr;
@@ -54,10 +59,12 @@ PipeMessage read_pipe_message(const LineReader::Line& line, const BonusCommitReq
     message.fault = "line " + std::to_string(line.number) + ": " + fault;
     return message;
   };
-  const ordered_json object = ordered_json::parse(line.text, nullptr, false);
+  const ordered_json object = parse(line.text);
   ordered_json id = object.is_object() ? object.value("id", ordered_json()) : id_at_the_beginning(line.text);
   if (comes_back_as_it_is(id)) message.id = std::move(id);
   if (line.too_long) return no_order("is longer than 64 KiB");
+  message.is_whole = line.ended || !object.is_discarded();
+  if (!message.is_whole) return no_order("the input ended within this line: send the order again");
   const JsonOrder order = read_json_order(line.text);
   if (std::count(order.others.begin(), order.others.end(), "id") > 1) {
     message.id = nullptr;

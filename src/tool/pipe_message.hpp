@@ -15,7 +15,8 @@ namespace wechatpay::bonus_commit::tool {
 struct PipeMessage {
   nlohmann::ordered_json id{};  ///< as received; null if it cannot be read
   BonusCommitRequest order{};
-  std::string fault{};  ///< empty, or why the line is not an order; it begins with the line's number
+  std::string fault{};   ///< empty, or why the line is not an order; it begins with the line's number
+  bool is_whole = true;  ///< false: the input ended within the line, so it says nothing about the order
 };
 
 /// The order in a line. Missing fields are taken from `defaults`. Its member `id` must be a string or a 64-bit integer:

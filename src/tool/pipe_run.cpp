@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <new>
 #include <random>
 #include <thread>
 #include <utility>
@@ -23,10 +24,10 @@ using outbox::Meaning;
 
 namespace {
 
-Error error_of_line(const std::string& fault) {
-  Error error = configuration_error(fault);
-  error.kind = ErrorKind::invalid_request;
-  error.remedy = Remedy::correct_request;
+Error error_of_line(const PipeMessage& message) {
+  Error error = configuration_error(message.fault);
+  error.kind = message.is_whole ? ErrorKind::invalid_request : ErrorKind::cancelled;
+  error.remedy = message.is_whole ? Remedy::correct_request : Remedy::retry_later;
   return error;
 }
 
@@ -78,13 +79,19 @@ void PipeRun::read(const BonusCommitClient& client) {
       break;
     }
     PipeMessage message = read_pipe_message(*line, options_.defaults);
+    Answers answer;
+    answer.push_back({std::move(message.id), error_of_line(message)});
     if (!message.fault.empty()) {
-      take(std::move(message.id), error_of_line(message.fault));
+      take(answer);
       continue;
     }
-    client.commit_async(message.order, [this, id = std::move(message.id)](const CommitResult& result) {
-      note(result);
-      take(id, result);
+    client.commit_async(message.order, [this, answer = std::move(answer)](CommitResult result) mutable {
+      answer.front().result = std::move(result);
+      try {
+        note(answer.front().result);
+      } catch (const std::bad_alloc&) {  // the order's answer matters more
+      }
+      take(answer);
     });
   }
   if (!lines_.error().empty()) end(lines_.error());
@@ -132,10 +139,10 @@ void PipeRun::note(const CommitResult& result) {
   }
 }
 
-void PipeRun::take(Json id, const CommitResult& result) {
+void PipeRun::take(Answers& answer) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    answers_.push_back({std::move(id), result});
+    answers_.splice(answers_.end(), answer);
   }
   changed_.notify_all();
 }
@@ -146,7 +153,7 @@ void PipeRun::write() {
   while (true) {
     changed_.wait(lock, [this] { return over_ || !answers_.empty(); });
     if (answers_.empty()) return;
-    const std::deque<Answer> answers = std::exchange(answers_, {});
+    const Answers answers = std::exchange(answers_, {});
     lock.unlock();
     for (const Answer& answer : answers) {
       const Json line = pipe_answer(answer.id, answer.result, random_share());

@@ -9,8 +9,8 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <iosfwd>
+#include <list>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -63,10 +63,11 @@ class PipeRun {
     Json id;
     CommitResult result;
   };
+  using Answers = std::list<Answer>;  ///< made before the call, so that its end needs no memory
 
   void read(const BonusCommitClient& client);
   bool wait_for_place();
-  void take(Json id, const CommitResult& result);
+  void take(Answers& answer);
   void note(const CommitResult& result);
   void write();
   void watch_interruption();
@@ -84,7 +85,7 @@ class PipeRun {
   // Guarded by the mutex:
   outbox::Breaker breaker_;
   Clock::time_point halted_until_ = Clock::time_point::min();
-  std::deque<Answer> answers_;
+  Answers answers_;
   std::size_t in_flight_ = 0;  ///< calls in progress, and answers that are not written yet
   bool ending_early_ = false;
   bool over_ = false;  ///< no more calls will be made

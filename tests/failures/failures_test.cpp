@@ -32,6 +32,7 @@
 #include "src/curl/request_queue.hpp"
 #include "src/openssl/certificate.hpp"
 #include "src/openssl/pem.hpp"
+#include "src/outbox/result_queue.hpp"
 #include "src/testing/pki.hpp"
 #include "tests/support/held_transport.hpp"
 #include "tests/support/polling_loop.hpp"
@@ -868,6 +869,23 @@ TEST_F(FailuresOfMemory, OverWrongCredentialsNeverAcceptThem) {
     EXPECT_NE(what, "accepted");
     expect_same_with_short_memory(what, way);
   }
+}
+
+TEST_F(FailuresOfMemory, InACallOfTheRelayLoseNoResult) {
+  outbox::ResultQueue queue;
+  outbox::ResultQueue::Results ended;
+  ended.emplace_back(7, Error());
+  CommitResult result = CommitReceipt{};
+  lasting = true;
+  allocations_left = 1;
+  ended.front().second = std::move(result);
+  queue.push(ended);
+  const outbox::ResultQueue::Results taken = queue.take();
+  allocations_left = -1;
+  lasting = false;
+  ASSERT_EQ(taken.size(), 1U);
+  EXPECT_EQ(taken.front().first, 7U);
+  EXPECT_TRUE(taken.front().second);
 }
 
 TEST_F(FailuresOfMemory, InTheSetUpLeakNothing) {

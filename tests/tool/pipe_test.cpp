@@ -96,6 +96,27 @@ TEST(PipeMessage, OfALineThatIsNoJsonKeepsAnIdOfUpToNineCommas) {
   EXPECT_TRUE(read_id(id_with(10)).is_null());
 }
 
+TEST(PipeMessage, OfALineThatTheInputEndsWithinSaysNothingOfItsOrder) {
+  const std::string whole = order("42");
+  for (std::size_t size = 1; size <= whole.size(); ++size) {
+    LineReader::Line last = line(whole.substr(0, size));
+    last.ended = false;
+    const PipeMessage message = read_pipe_message(last, {});
+    EXPECT_EQ(message.is_whole, size == whole.size()) << last.text;
+    EXPECT_EQ(message.fault.empty(), size == whole.size()) << message.fault;
+  }
+}
+
+TEST(PipeMessage, WithTensOfThousandsOfBracketsIsRefused) {
+  const std::string brackets(30000, '[');
+  const std::string deep = brackets + std::string(30000, ']');
+  for (const std::string& text :
+       {R"({"id":)" + deep + "}", R"({"id":1,"card_id":)" + deep + "}", R"({"id":1,"bonus_value":)" + deep + "}",
+        R"({"more":)" + deep + R"(,"id":1})", R"({"id":)" + deep + ",", R"({"id":)" + brackets}) {
+    EXPECT_NE(read_pipe_message(line(text), {}).fault, "") << text.substr(0, 30);
+  }
+}
+
 TEST(PipeMessage, TakesWhatItLeavesOutFromTheDefaults) {
   BonusCommitRequest defaults;
   defaults.card_id = "9";
@@ -294,6 +315,15 @@ TEST_F(PipeRunTest, AnswersWhatItHasReadAndEndsWhereItCannotReadOn) {
   const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_TRUE(contains(said, "\nEnded: standard input: cannot be read: ")) << said;
   EXPECT_EQ(results(), (std::map<int, std::string>{{1, "credited"}, {2, "credited"}}));
+}
+
+TEST_F(PipeRunTest, SaysLaterOfALineThatTheInputEndsWithin) {
+  const auto transport = std::make_shared<MockTransport>();
+  transport->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  const std::string text = order("1") + "\n" + order("2").substr(0, 40);
+  PipeRun run(options_, LineReader::open(folder_.write("orders", text), -1).value(), ending_, -1, output_);
+  EXPECT_EQ(run.run(client(transport)), ExitStatus::success);
+  EXPECT_EQ(results(), (std::map<int, std::string>{{1, "credited"}, {2, "later"}})) << output_.str();
 }
 
 TEST_F(PipeRunTest, EndsWhenNobodyReadsItsAnswers) {
