@@ -28,7 +28,7 @@ constexpr const char* tables = R"(CREATE TABLE IF NOT EXISTS wechatpay_bonus_out
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_done (
-  id bigint NOT NULL PRIMARY KEY COMMENT 'of the row in the outbox',
+  id bigint NOT NULL COMMENT 'of the row in the outbox, where it may begin again after a TRUNCATE or a restart',
   card_id varchar(255) NOT NULL,
   code varchar(255) NOT NULL,
   out_trade_no varchar(255) NOT NULL,
@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_done (
   created_at timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
   done_at timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
   request_id varchar(255) NOT NULL,
+  PRIMARY KEY (id, created_at),
   KEY wechatpay_bonus_outbox_done_at (done_at),
   KEY wechatpay_bonus_outbox_done_order (out_trade_no)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
@@ -125,8 +126,9 @@ FROM wechatpay_bonus_outbox)");
   for (const auto& line : session_->query("SELECT kind, COUNT(*) FROM wechatpay_bonus_outbox_dead GROUP BY kind")) {
     status.dead[line.at(0)] = static_cast<std::uint64_t>(number_of(line.at(1)));
   }
-  const Table halts = session_->query(R"(SELECT TIMESTAMPDIFF(SECOND, NOW(6), halted_until), why
-FROM wechatpay_bonus_outbox_pace WHERE halted_until > NOW(6) ORDER BY halted_until DESC LIMIT 1)");
+  const Table halts = session_->query(
+      std::string("SELECT TIMESTAMPDIFF(SECOND, NOW(6), halted_until), why FROM wechatpay_bonus_outbox_pace WHERE ") +
+      mysql_is_halted + " ORDER BY halted_until DESC LIMIT 1");
   if (!halts.empty()) {
     status.halted_seconds = number_of(halts.front().at(0));
     status.why_halted = halts.front().at(1);

@@ -92,13 +92,14 @@ void MysqlStore::open(const Owner& owner) {
 bool MysqlStore::may_claim(const Claim& claim) {
   if (!(claim.pace.per_second > 0)) {
     return session_
-        ->query("SELECT 1 FROM wechatpay_bonus_outbox_pace WHERE name = $1 AND halted_until > NOW(6)", {claim.merchant})
+        ->query(std::string("SELECT 1 FROM wechatpay_bonus_outbox_pace WHERE name = $1 AND ") + mysql_is_halted,
+                {claim.merchant})
         .empty();
   }
   const std::string farthest = "NOW(6) + " + interval(claim.pace.farthest());
   session_->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = CASE WHEN next_at <= " + farthest +
                       " THEN GREATEST(next_at, NOW(6)) ELSE NOW(6) END + " + interval(claim.pace.time_of(claim.most)) +
-                      " WHERE name = $1 AND halted_until <= NOW(6) AND (next_at <= NOW(6) + " +
+                      " WHERE name = $1 AND NOT " + mysql_is_halted + " AND (next_at <= NOW(6) + " +
                       interval(claim.pace.room_for(claim.most)) + " OR next_at > " + farthest +
                       ") AND EXISTS (SELECT 1 FROM wechatpay_bonus_outbox WHERE " + due_of(claim) + ")",
                   {claim.merchant});
@@ -268,8 +269,10 @@ Settled MysqlStore::write(const std::vector<const Settlement*>& live) {
 }
 
 void MysqlStore::halt(const std::string& merchant, std::chrono::milliseconds time, const std::string& why) {
-  session_->query("UPDATE wechatpay_bonus_outbox_pace SET why = $2, halted_until = GREATEST(halted_until, NOW(6) + " +
-                      interval(time) + ") WHERE name = $1",
+  const std::string until = "NOW(6) + " + interval(time);
+  session_->query("UPDATE wechatpay_bonus_outbox_pace SET why = $2, halted_until = CASE WHEN " +
+                      std::string(mysql_is_halted) + " THEN GREATEST(halted_until, " + until + ") ELSE " + until +
+                      " END WHERE name = $1",
                   {merchant, why});
 }
 

@@ -57,6 +57,10 @@ class MysqlAdministration : public Administration {
   const std::unique_ptr<Session> session_;
 };
 
+/// The condition for a pace whose merchant is halted. No halt is as long as 6 minutes: such a one was written before
+/// the database's clock was set back.
+inline constexpr const char* mysql_is_halted = "(halted_until > NOW(6) AND halted_until <= NOW(6) + INTERVAL 6 MINUTE)";
+
 /// The statements that create the tables.
 std::string mysql_schema();
 

@@ -25,7 +25,7 @@ constexpr const char* tables = R"(CREATE TABLE IF NOT EXISTS wechatpay_bonus_out
   autovacuum_vacuum_cost_delay = 0);
 
 CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_done (
-  id bigint PRIMARY KEY,  -- the row's in the outbox
+  id bigint NOT NULL,  -- the row's in the outbox, which may begin again after a TRUNCATE
   card_id text NOT NULL,
   code text NOT NULL,
   out_trade_no text NOT NULL,
@@ -35,7 +35,8 @@ CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_done (
   attempts int NOT NULL,
   created_at timestamptz NOT NULL,
   done_at timestamptz NOT NULL DEFAULT now(),
-  request_id text NOT NULL
+  request_id text NOT NULL,
+  PRIMARY KEY (id, created_at)
 );
 
 CREATE TABLE IF NOT EXISTS wechatpay_bonus_outbox_dead (
@@ -137,8 +138,10 @@ FROM wechatpay_bonus_outbox)");
   for (const auto& line : session_->query("SELECT kind, count(*) FROM wechatpay_bonus_outbox_dead GROUP BY kind")) {
     status.dead[line.at(0)] = static_cast<std::uint64_t>(number_of(line.at(1)));
   }
-  const Table halts = session_->query(R"(SELECT extract(epoch FROM halted_until - now())::bigint, why
-FROM wechatpay_bonus_outbox_pace WHERE halted_until > now() ORDER BY halted_until DESC LIMIT 1)");
+  const Table halts = session_->query(
+      std::string(
+          "SELECT extract(epoch FROM halted_until - now())::bigint, why FROM wechatpay_bonus_outbox_pace WHERE ") +
+      postgresql_is_halted + " ORDER BY halted_until DESC LIMIT 1");
   if (!halts.empty()) {
     status.halted_seconds = number_of(halts.front().at(0));
     status.why_halted = halts.front().at(1);
@@ -200,9 +203,9 @@ std::uint64_t PostgresqlAdministration::prune(std::chrono::hours age) {
   std::uint64_t all = 0;
   for (std::uint64_t some = 1; some > 0; all += some) {  // in short transactions
     some = count_in(session_->query(R"(WITH old AS (
-  SELECT id FROM wechatpay_bonus_outbox_done WHERE done_at < now() - $1::bigint * interval '1 hour'
+  SELECT ctid FROM wechatpay_bonus_outbox_done WHERE done_at < now() - $1::bigint * interval '1 hour'
   ORDER BY done_at LIMIT 5000 FOR UPDATE SKIP LOCKED),
-gone AS (DELETE FROM wechatpay_bonus_outbox_done WHERE id = ANY (ARRAY(SELECT id FROM old)) RETURNING 1)
+gone AS (DELETE FROM wechatpay_bonus_outbox_done WHERE ctid = ANY (ARRAY(SELECT ctid FROM old)) RETURNING 1)
 SELECT count(*) FROM gone)",
                                     {std::to_string(age.count())}));
   }

@@ -61,8 +61,10 @@ RETURNING o.id, left(o.card_id, 64), left(o.code, 64), left(o.out_trade_no, 64),
     WHERE length(o.out_trade_no) <= 64 AND d.out_trade_no = o.out_trade_no AND d.card_id = o.card_id AND d.code = o.code
       AND d.mchid = o.mchid AND d.sub_mchid = o.sub_mchid AND d.bonus_value <> o.bonus_value))";
 
-constexpr const char* not_halted = R"(NOT EXISTS (
-    SELECT 1 FROM wechatpay_bonus_outbox_pace WHERE name = $1 AND halted_until > now()))";
+std::string not_halted() {
+  return std::string("NOT EXISTS (SELECT 1 FROM wechatpay_bonus_outbox_pace WHERE name = $1 AND ") +
+         postgresql_is_halted + ")";
+}
 
 std::string interval(std::chrono::microseconds time) { return std::to_string(time.count()) + " * interval '1 us'"; }
 
@@ -94,7 +96,7 @@ done AS (
   SELECT id, card_id, member, out_trade_no, mchid, sub_mchid, bonus_value, least(attempts, 2147483646) + 1,
     created_at, request_id
   FROM gone WHERE fate = 'done'
-  ON CONFLICT (id) DO UPDATE SET (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, attempts, created_at,
+  ON CONFLICT (id, created_at) DO UPDATE SET (card_id, code, out_trade_no, mchid, sub_mchid, bonus_value, attempts, created_at,
       done_at, request_id) = (excluded.card_id, excluded.code, excluded.out_trade_no, excluded.mchid,
       excluded.sub_mchid, excluded.bonus_value, excluded.attempts, excluded.created_at, excluded.done_at,
       excluded.request_id)
@@ -191,7 +193,7 @@ bool PostgresqlStore::may_claim(const Claim& claim) {
   return !session_
               ->query("UPDATE wechatpay_bonus_outbox_pace SET next_at = CASE WHEN next_at <= " + farthest +
                           " THEN greatest(next_at, now()) ELSE now() END + " + interval(pace.time_of(claim.most)) +
-                          " WHERE name = $1 AND halted_until <= now() AND (next_at <= now() + " +
+                          " WHERE name = $1 AND NOT " + postgresql_is_halted + " AND (next_at <= now() + " +
                           interval(pace.room_for(claim.most)) + " OR next_at > " + farthest +
                           ") AND EXISTS (SELECT 1 FROM wechatpay_bonus_outbox WHERE " + due_of(claim) + ") RETURNING 1",
                       {claim.merchant})
@@ -213,7 +215,7 @@ std::vector<Row> PostgresqlStore::take(const Claim& claim) {
   }
   std::string statement = "WITH ";
   statement.append(in_turns ? claim_in_turns_begin : claim_begin).append(due_of(claim)).append(" AND ");
-  statement.append(not_halted).append(in_turns ? claim_in_turns : claim_oldest).append(claim_end);
+  statement.append(not_halted()).append(in_turns ? claim_in_turns : claim_oldest).append(claim_end);
   std::vector<Row> rows;
   for (const auto& line : session_->query(statement, parameters)) rows.push_back(row_of(line));
   std::sort(rows.begin(), rows.end(),
@@ -264,10 +266,10 @@ Settled PostgresqlStore::settle(const std::vector<Settlement>& settlements) {
 }
 
 void PostgresqlStore::halt(const std::string& merchant, std::chrono::milliseconds time, const std::string& why) {
-  session_->query(
-      "UPDATE wechatpay_bonus_outbox_pace SET why = $3, "
-      "halted_until = greatest(halted_until, now() + $2::bigint * interval '1 ms') WHERE name = $1",
-      {merchant, milliseconds(time), why});
+  session_->query(std::string("UPDATE wechatpay_bonus_outbox_pace SET why = $3, halted_until = greatest(CASE WHEN ") +
+                      postgresql_is_halted +
+                      " THEN halted_until END, now() + $2::bigint * interval '1 ms') WHERE name = $1",
+                  {merchant, milliseconds(time), why});
 }
 
 std::string PostgresqlStore::last_resume() {

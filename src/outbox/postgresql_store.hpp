@@ -54,6 +54,11 @@ class PostgresqlAdministration : public Administration {
   const std::unique_ptr<Session> session_;
 };
 
+/// The condition for a pace whose merchant is halted. No halt is as long as 6 minutes: such a one was written before
+/// the database's clock was set back.
+inline constexpr const char* postgresql_is_halted =
+    "(halted_until > now() AND halted_until <= now() + interval '6 minutes')";
+
 /// Throws if the database's encoding cannot store what WeChat Pay answers.
 void check_encoding(Session& session);
 

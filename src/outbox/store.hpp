@@ -83,7 +83,7 @@ class Store {
   /// Writes all settlements or none. Calling it again with the same settlements changes nothing.
   virtual Settled settle(const std::vector<Settlement>& settlements) = 0;
 
-  /// Stops the claims of all workers of the merchant for this long.
+  /// Stops the claims of all workers of the merchant for this long, at most 5 minutes.
   virtual void halt(const std::string& merchant, std::chrono::milliseconds time, const std::string& why) = 0;
 
   /// When an operator last ended halts; empty: never.

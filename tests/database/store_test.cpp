@@ -229,7 +229,7 @@ TEST_P(OutboxTest, AClaimInTurnsTakesTheOldestRowsOfEachMerchantAndNoMoreThanIts
   claim.turns = turns({{"1900000109", 8}});
   claim.pace.per_second = 100;
   EXPECT_EQ(store->claim(claim).size(), 8U);
-  store->halt(owner.merchant, std::chrono::hours(1), "429");
+  store->halt(owner.merchant, std::chrono::minutes(5), "429");
   EXPECT_TRUE(store->claim(claim).empty());
   claim.pace = {};
   EXPECT_TRUE(store->claim(claim).empty());
@@ -292,17 +292,48 @@ TEST_P(OutboxTest, ARowIsClaimedWhenItWasInsertedAsLongAgoAsTheDelayIs) {
 TEST_P(OutboxTest, AHaltIsForAllWorkersAndEndsByResume) {
   insert(3);
   const auto store = this->store();
-  store->halt(owner.merchant, std::chrono::hours(1), "429");
+  store->halt(owner.merchant, std::chrono::minutes(5), "429");
   Claim paced = claim_of(1);
   paced.pace.per_second = 100;
   EXPECT_TRUE(this->store()->claim(claim_of(1)).empty());
   EXPECT_TRUE(this->store()->claim(paced).empty());
   const auto administration = open_administration(url_);
-  EXPECT_GT(administration->status().halted_seconds, 3000);
+  EXPECT_GT(administration->status().halted_seconds, 250);
   EXPECT_EQ(administration->status().why_halted, "429");
   administration->resume();
   EXPECT_EQ(store->claim(claim_of(1)).size(), 1U);
   EXPECT_EQ(store->claim(paced).size(), 1U);
+}
+
+TEST_P(OutboxTest, AHaltFromBeforeTheClockWasSetBackIsOver) {
+  insert(3);
+  const auto store = this->store();
+  execute("UPDATE wechatpay_bonus_outbox_pace SET halted_until = now() + interval '1' hour;");
+  Claim paced = claim_of(1);
+  paced.pace.per_second = 100;
+  EXPECT_EQ(store->claim(claim_of(1)).size(), 1U);
+  EXPECT_EQ(store->claim(paced).size(), 1U);
+  const auto administration = open_administration(url_);
+  EXPECT_EQ(administration->status().halted_seconds, 0);
+  store->halt(owner.merchant, std::chrono::minutes(1), "429");
+  EXPECT_TRUE(store->claim(claim_of(1)).empty());
+  EXPECT_LE(administration->status().halted_seconds, 60);
+}
+
+TEST_P(OutboxTest, ARowWhoseIdHadAnotherOneBeforeIsDoneBesideIt) {
+  const auto store = this->store();
+  for (int i = 0; i < 2; ++i) {
+    execute(server_.name() == "PostgreSQL" ? "TRUNCATE wechatpay_bonus_outbox RESTART IDENTITY;"
+                                           : "TRUNCATE wechatpay_bonus_outbox;");
+    insert(1);
+    Settlement done;
+    done.id = store->claim(claim_of(1, std::to_string(i))).at(0).id;
+    done.token = std::to_string(i);
+    done.fate = Fate::done;
+    EXPECT_EQ(done.id, 1);
+    EXPECT_EQ(store->settle({done}).done, 1U);
+  }
+  EXPECT_EQ(number("SELECT count(*) FROM wechatpay_bonus_outbox_done WHERE id = 1"), 2);
 }
 
 TEST_F(PostgresqlOutboxTest, ARowThatASessionOfAnotherTimeZoneInsertsIsDueAtOnce) {
@@ -364,7 +395,7 @@ TEST_P(OutboxTest, ARelayNeedsTheRightsThatDoctorLooksForAndNoOthers) {
                  settlement_of(rows[2], "token", Fate::wait), settlement_of(rows[3], "token", Fate::hand_back)});
   EXPECT_EQ(done() + dead(), 2);
   EXPECT_EQ(store->claim(claim_of(1)).size(), 1U);
-  store->halt(owner.merchant, std::chrono::hours(1), "429");
+  store->halt(owner.merchant, std::chrono::minutes(5), "429");
   EXPECT_EQ(store->last_resume(), "");
   EXPECT_EQ(open_administration(url)->status().due, 1U);
 
