@@ -266,9 +266,16 @@ TEST_F(OwnLoop, ThatSetsNoTimerEndsWhatWaitsForIt) {
   const auto loop = std::make_shared<FailingLoop>(loop_);
   const auto running = client_of(sandbox_->origin(), sandbox_->files().ca, loop);
   loop->timers = 1;
-  int ended = 0;
-  for (int i = 0; i < 2; ++i) running.commit_async(seed_request(), [&](const CommitResult&) { ++ended; });
-  loop_->run_until([&] { return ended == 2; });
+  std::vector<Error> errors;
+  for (int i = 0; i < 2; ++i) {
+    running.commit_async(seed_request(), [&](const CommitResult& result) { errors.push_back(result.error()); });
+  }
+  loop_->run_until([&] { return errors.size() == 2; });
+  for (const Error& error : errors) {
+    EXPECT_EQ(error.transport_fault, TransportFault::other);
+    EXPECT_TRUE(contains(error.message, "EventLoop::set_timer() failed")) << error.message;
+  }
+  EXPECT_TRUE(errors[0].outcome == Outcome::not_sent || errors[1].outcome == Outcome::not_sent) << "one had to wait";
 }
 
 TEST_F(OwnLoop, IsLeftToTheParentByAChildProcess) {

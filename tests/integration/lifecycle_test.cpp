@@ -19,6 +19,17 @@ using namespace testing;
 
 namespace {
 
+/// The client of the sandbox's merchant.
+BonusCommitClient merchants_client(Sandbox& sandbox) {
+  CurlOptions curl_options;
+  curl_options.ca_bundle_file = sandbox.files().ca;
+  ClientOptions options;
+  options.origins = {sandbox.origin()};
+  return BonusCommitClient::create(sandbox.wechat_pay().credentials(), sandbox.wechat_pay().platform_keys(),
+                                   CurlTransport::create(curl_options).value(), options)
+      .value();
+}
+
 class Lifecycle : public ::testing::Test {
  protected:
   BonusCommitClient client_of(const std::string& origin, const std::string& ca, std::size_t max_connections = 64) {
@@ -159,14 +170,7 @@ TEST_F(Lifecycle, EndsEveryCallOfClientsThatAreDestroyedUnderWay) {
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&, i] {
       for (int j = 0; j < 10; ++j) {
-        CurlOptions curl_options;
-        curl_options.ca_bundle_file = sandbox->files().ca;
-        ClientOptions options;
-        options.origins = {sandbox->origin()};
-        const auto client =
-            BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
-                                      CurlTransport::create(curl_options).value(), options)
-                .value();
+        const auto client = merchants_client(*sandbox);
         for (int k = 0; k < 8; ++k) {
           client.commit_async(seed_request(), [&](const CommitResult& result) {
             ++(result ? credited : result.error().transport_fault == TransportFault::shut_down ? shut_down : other);
@@ -221,13 +225,16 @@ TEST_F(Lifecycle, RunsNoCallbackAfterAClientIsDestroyedAmongItsRetries) {
 
 TEST_F(Lifecycle, LetsACallbackDestroyTheClient) {
   const auto sandbox = Sandbox::start().value();
-  auto holder = std::make_shared<std::optional<BonusCommitClient>>(client_of(sandbox->origin(), sandbox->files().ca));
+  auto holder = std::make_shared<std::optional<BonusCommitClient>>(merchants_client(*sandbox));
   std::promise<void> destroyed;
-  (*holder)->commit_async(seed_request(), [&destroyed, holder](const CommitResult&) {
+  bool credited = false;
+  (*holder)->commit_async(seed_request(), [&destroyed, &credited, holder](const CommitResult& result) {
+    credited = result.has_value();
     holder->reset();
     set_at_thread_exit(destroyed);  // so that the thread has ended before the next test
   });
   destroyed.get_future().wait();
+  EXPECT_TRUE(credited);
 }
 
 /// Runs `body` in a child process and returns its exit status. Returns -1 if it did not end by itself within a minute.
@@ -245,15 +252,7 @@ int in_child(const Body& body) {
 
 TEST_F(Lifecycle, RefusesItsServiceInAChildProcessAndGoesOnInTheParent) {
   const auto sandbox = Sandbox::start().value();
-  CurlOptions curl_options;
-  curl_options.ca_bundle_file = sandbox->files().ca;
-  options_.origins = {sandbox->origin()};
-  const auto make = [&] {
-    return BonusCommitClient::create(sandbox->wechat_pay().credentials(), sandbox->wechat_pay().platform_keys(),
-                                     CurlTransport::create(curl_options).value(), options_)
-        .value();
-  };
-  std::optional<BonusCommitClient> client(make());
+  std::optional<BonusCommitClient> client(merchants_client(*sandbox));
   ASSERT_TRUE(client->commit(seed_request()));
 
   EXPECT_EQ(in_child([&] {
@@ -261,8 +260,9 @@ TEST_F(Lifecycle, RefusesItsServiceInAChildProcessAndGoesOnInTheParent) {
               if (result || result.error().kind != ErrorKind::misuse) return 1;
               if (result.error().outcome != Outcome::not_sent) return 2;
               if (!contains(result.error().message, "fork")) return 3;
-              client.reset();                                // must not wait for a thread that does not exist
-              return make().commit(seed_request()) ? 0 : 4;  // the child's own client works
+              client.reset();  // must not wait for a thread that does not exist
+              // The child's own client works.
+              return merchants_client(*sandbox).commit(seed_request()) ? 0 : 4;
             }),
             0);
 
