@@ -4,6 +4,6 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
-void throw_invalid_json(const char* why) { throw std::invalid_argument(why); }
+void stages::throw_invalid_json(const char* why) { throw std::invalid_argument(why); }
 
 WECHATPAY_BONUS_COMMIT_END

@@ -204,19 +204,20 @@ TEST(Files, OfTheLibraryHaveAtMost400Lines) {
   }
 }
 
-/// The names that the umbrella header gives to users, from the declarations at the beginning of a line.
+/// The names that the umbrella header gives to users, from the declarations at the beginning of a line, outside of
+/// further namespaces.
 std::set<std::string> public_names() {
   const std::regex declaration(
-      R"(^(?:class|struct|enum class)(?: \[\[\w+\]\])?(?: WECHATPAY_BONUS_COMMIT_TYPE)? (\w+)(?![\w;])|^using (\w+) =|^(?:inline |constexpr |WECHATPAY_BONUS_COMMIT_EXPORT |\[\[\w+\]\] |Result).*?(\w+)\()");
+      R"(^(?:class|struct|enum class)(?: \[\[\w+\]\])?(?: WECHATPAY_BONUS_COMMIT_TYPE)? (\w+)|^using (\w+) =|^(?:inline |constexpr |WECHATPAY_BONUS_COMMIT_EXPORT |\[\[\w+\]\] |Result).*?(\w+)\()");
   std::set<std::string> names;
   for (const std::string& header : includes_of(headers.parent_path() / "bonus_commit.hpp")) {
     std::istringstream text(read_text(source / "include" / header));
-    bool of_the_stages = false;
+    bool is_inner = false;
     for (std::string line; std::getline(text, line);) {
-      if (line == "namespace stages {") of_the_stages = true;
-      if (line == "}  // namespace stages") of_the_stages = false;
+      if (begins(line, "namespace ") && line.back() == '{') is_inner = true;
+      if (begins(line, "}  // namespace ")) is_inner = false;
       std::smatch match;
-      if (of_the_stages || !std::regex_search(line, match, declaration)) continue;
+      if (is_inner || !std::regex_search(line, match, declaration)) continue;
       for (std::size_t i = 1; i < match.size(); ++i) {
         if (match[i].matched) names.insert(match[i]);
       }

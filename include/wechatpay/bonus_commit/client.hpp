@@ -86,7 +86,7 @@ class BonusCommitClient {
   explicit BonusCommitClient(std::shared_ptr<stages::OpenClient> open) : open_(std::move(open)) {}
 
   void begin(const BonusCommitRequest& request, Callback done, const CallOptions& options, bool has_place,
-             const std::shared_ptr<CommitPromise>& promise) const;
+             const std::shared_ptr<stages::CommitPromise>& promise) const;
 
   std::shared_ptr<stages::OpenClient> open_;  ///< shared by all copies; the last one ends the calls
 };

@@ -12,7 +12,9 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
+namespace stages {
 struct CommitPromise;
+}  // namespace stages
 
 /// Represents one commit. coroutine.hpp lets C++20 code co_await it. If you destroy the future, the commit goes on, but
 /// its result is lost. Thread-safe, except moving it and get(), which belong to one thread.
@@ -55,9 +57,9 @@ class [[nodiscard]] CommitFuture {
  private:
   friend class BonusCommitClient;
 
-  explicit CommitFuture(std::shared_ptr<CommitPromise> promise) noexcept : promise_(std::move(promise)) {}
+  explicit CommitFuture(std::shared_ptr<stages::CommitPromise> promise) noexcept : promise_(std::move(promise)) {}
 
-  std::shared_ptr<CommitPromise> promise_;
+  std::shared_ptr<stages::CommitPromise> promise_;
 };
 
 namespace stages {

@@ -15,7 +15,7 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 
 namespace curl {
 class Driver;
-}
+}  // namespace curl
 
 /// The lowest TLS version to accept.
 enum class TlsVersion {

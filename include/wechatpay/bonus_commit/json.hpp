@@ -16,8 +16,13 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
+namespace stages {
+
+/// \ingroup stages
 /// Throws std::invalid_argument. It is outside the templates below, so that they compile with -fno-exceptions.
 [[noreturn]] WECHATPAY_BONUS_COMMIT_EXPORT void throw_invalid_json(const char* why);
+
+}  // namespace stages
 
 /// Writes all fields under their names. `merchant_mode` is "both", "direct" or "partner". An empty merchant id is left
 /// out.
@@ -49,7 +54,7 @@ void from_json(const Json& json, BonusCommitRequest& request) {
   const Json& points = json.at("bonus_value");
   constexpr auto largest = static_cast<std::uint64_t>((std::numeric_limits<std::int64_t>::max)());
   if (!points.is_number_integer() || (points.is_number_unsigned() && points.template get<std::uint64_t>() > largest)) {
-    throw_invalid_json("bonus_value must be an integer of 64 bits");
+    stages::throw_invalid_json("bonus_value must be an integer of 64 bits");
   }
   points.get_to(read.bonus_value);
 
@@ -60,7 +65,7 @@ void from_json(const Json& json, BonusCommitRequest& request) {
     read.merchant_mode = candidate;
     known = true;
   }
-  if (!known) throw_invalid_json("merchant_mode must be both, direct or partner");
+  if (!known) stages::throw_invalid_json("merchant_mode must be both, direct or partner");
   request = read;
 }
 

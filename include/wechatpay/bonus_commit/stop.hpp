@@ -9,8 +9,11 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
+namespace stages {
+class StopRegistration;
 class StopState;
 struct StopCallbacks;
+}  // namespace stages
 
 /// Tells whether its StopSource has been asked to stop. Pass copies to any number of calls (CallOptions::stop) and
 /// batches (BatchOptions::stop). Thread-safe.
@@ -27,11 +30,11 @@ class StopToken {
 
  private:
   friend class StopSource;
-  friend class StopRegistration;
+  friend class stages::StopRegistration;
 
-  explicit StopToken(std::shared_ptr<StopState> state) noexcept : state_(std::move(state)) {}
+  explicit StopToken(std::shared_ptr<stages::StopState> state) noexcept : state_(std::move(state)) {}
 
-  std::shared_ptr<StopState> state_;
+  std::shared_ptr<stages::StopState> state_;
 };
 
 /// Requests a stop of all calls and batches that have its tokens. Copies share one state. Thread-safe.
@@ -51,8 +54,10 @@ class StopSource {
   StopToken get_token() const noexcept { return StopToken(state_); }
 
  private:
-  std::shared_ptr<StopState> state_;
+  std::shared_ptr<stages::StopState> state_;
 };
+
+namespace stages {
 
 /// \ingroup stages
 /// A StopCallback's entry in the list of its source.
@@ -88,6 +93,8 @@ class StopRegistration {
   bool waits_ = false;  ///< the callback has not run yet
 };
 
+}  // namespace stages
+
 /// Calls `callback` once when a stop is requested: on the thread that requests it, or in the constructor if it was
 /// requested before. An exception that the callback throws is ignored.
 ///
@@ -96,7 +103,7 @@ class StopRegistration {
 /// callback, even inside the callback itself, the destructor does not wait. The constructor throws std::bad_alloc only
 /// in a child process after fork(), where the parent's callbacks are not called.
 template <typename Callback>
-class [[nodiscard]] StopCallback : private StopRegistration {
+class [[nodiscard]] StopCallback : private stages::StopRegistration {
  public:
   /// From here on, `callback` may run.
   template <typename Given>

@@ -60,7 +60,7 @@ WECHATPAY_BONUS_COMMIT_DECL BonusCommitClient::Callback fulfilling(std::shared_p
 /// `promise` is the one that `done` refers to, or null.
 WECHATPAY_BONUS_COMMIT_DECL void BonusCommitClient::begin(const BonusCommitRequest& request, Callback done,
                                                           const CallOptions& options, bool has_place,
-                                                          const std::shared_ptr<CommitPromise>& promise) const {
+                                                          const std::shared_ptr<stages::CommitPromise>& promise) const {
   const stages::NoThreadCancellation whole;
   const auto refuse = [&done](Error error) {
     stages::run_users_code([&] {
@@ -88,7 +88,7 @@ WECHATPAY_BONUS_COMMIT_DECL void BonusCommitClient::commit_async(const BonusComm
 
 WECHATPAY_BONUS_COMMIT_DECL CommitFuture BonusCommitClient::commit_async(const BonusCommitRequest& request,
                                                                          const CallOptions& options) const {
-  const auto promise = std::make_shared<CommitPromise>();
+  const auto promise = std::make_shared<stages::CommitPromise>();
   CommitFuture future(promise);
   begin(request, stages::fulfilling(promise), options, false, promise);
   return future;
@@ -103,7 +103,7 @@ WECHATPAY_BONUS_COMMIT_DECL CommitResult BonusCommitClient::commit(const BonusCo
   }
   const stages::NoThreadCancellation whole;
   try {
-    const auto promise = std::make_shared<CommitPromise>();
+    const auto promise = std::make_shared<stages::CommitPromise>();
     promise->works = true;
     // The last use of *this: another thread may destroy the client while this one waits.
     begin(request, stages::fulfilling(promise), options, false, promise);

@@ -11,6 +11,7 @@
 #include "wechatpay/bonus_commit/stop.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
+namespace stages {
 
 /// Thread-safe. Whoever calls set() or lend() owns it, too.
 struct CommitPromise {
@@ -60,6 +61,7 @@ struct CommitPromise {
   }
 };
 
+}  // namespace stages
 WECHATPAY_BONUS_COMMIT_END
 
 #endif

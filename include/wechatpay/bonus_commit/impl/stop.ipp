@@ -12,17 +12,19 @@
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
+namespace stages {
+
 /// The callbacks of one process. A child process has its own: a thread that does not exist there may hold the parent's
 /// lock.
 struct StopCallbacks {
-  const unsigned process = stages::this_process();
+  const unsigned process = this_process();
   std::mutex mutex;  ///< guards the rest
   StopRegistration* first = nullptr;
   StopRegistration* running = nullptr;
   std::thread::id runner;                      ///< the thread that runs `running`
   std::condition_variable* awaited = nullptr;  ///< waits for the end of `running`
 
-  bool in_child() const noexcept { return process != stages::this_process(); }
+  bool in_child() const noexcept { return process != this_process(); }
 };
 
 /// The state shared by a source and its tokens.
@@ -65,7 +67,7 @@ WECHATPAY_BONUS_COMMIT_DECL bool StopState::request() noexcept {
   if (requested_.exchange(true)) return false;
   StopCallbacks& callbacks = *current_;
   if (callbacks.in_child()) return true;  // this process has no callbacks
-  const stages::NoThreadCancellation whole;
+  const NoThreadCancellation whole;
   std::unique_lock<std::mutex> lock(callbacks.mutex);
   callbacks.runner = std::this_thread::get_id();
   while (StopRegistration* const next = callbacks.first) {
@@ -110,24 +112,13 @@ WECHATPAY_BONUS_COMMIT_DECL void StopState::remove(StopRegistration& registratio
 WECHATPAY_BONUS_COMMIT_DECL void StopState::withdraw(StopRegistration& registration) noexcept {
   StopCallbacks& callbacks = *registration.callbacks_;
   if (callbacks.in_child()) return;
-  const stages::NoThreadCancellation whole;
+  const NoThreadCancellation whole;
   std::unique_lock<std::mutex> lock(callbacks.mutex);
   if (registration.waits_) return remove(registration);
   if (callbacks.running != &registration || callbacks.runner == std::this_thread::get_id()) return;
   std::condition_variable ended;
   callbacks.awaited = &ended;
   ended.wait(lock, [&] { return callbacks.running != &registration; });
-}
-
-WECHATPAY_BONUS_COMMIT_DECL bool StopToken::stop_requested() const noexcept {
-  return state_ != nullptr && state_->requested();
-}
-
-WECHATPAY_BONUS_COMMIT_DECL StopSource::StopSource() : state_(std::make_shared<StopState>()) {}
-
-WECHATPAY_BONUS_COMMIT_DECL bool StopSource::request_stop() const noexcept {
-  const auto state = state_;  // NOLINT(performance-unnecessary-copy-initialization): a callback may destroy *this
-  return state != nullptr && state->request();
 }
 
 WECHATPAY_BONUS_COMMIT_DECL void StopRegistration::enlist(const StopToken& token) {
@@ -145,6 +136,19 @@ WECHATPAY_BONUS_COMMIT_DECL void StopRegistration::call() noexcept {
   } catch (...) {
     // Documented at StopCallback: if one callback throws, the others must still be called.
   }
+}
+
+}  // namespace stages
+
+WECHATPAY_BONUS_COMMIT_DECL bool StopToken::stop_requested() const noexcept {
+  return state_ != nullptr && state_->requested();
+}
+
+WECHATPAY_BONUS_COMMIT_DECL StopSource::StopSource() : state_(std::make_shared<stages::StopState>()) {}
+
+WECHATPAY_BONUS_COMMIT_DECL bool StopSource::request_stop() const noexcept {
+  const auto state = state_;  // NOLINT(performance-unnecessary-copy-initialization): a callback may destroy *this
+  return state != nullptr && state->request();
 }
 
 WECHATPAY_BONUS_COMMIT_END
