@@ -44,7 +44,8 @@ namespace stages {
 
 }  // namespace stages
 
-/// std::expected<T, Error> for C++17, with the same names and behaviour.
+/// std::expected<T, Error> for C++17. What it has, has the same names and behaviour. It has no default constructor, no
+/// emplace(), error_or() and swap(), and value() throws BadResultAccess.
 template <typename T>
 class [[nodiscard]] Result {
  public:

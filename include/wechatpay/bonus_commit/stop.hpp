@@ -1,4 +1,4 @@
-/// Ending calls early, with the interface of C++20's std::stop_token.
+/// Ending calls early, as with C++20's std::stop_token.
 #ifndef WECHATPAY_BONUS_COMMIT_STOP_HPP
 #define WECHATPAY_BONUS_COMMIT_STOP_HPP
 
