@@ -9,38 +9,29 @@ namespace wechatpay::bonus_commit::simulation {
 
 namespace {
 
-constexpr milliseconds tick{1};  ///< tolerance for rounding to milliseconds
-
 unsigned parse(std::string_view text, int base) {
   unsigned number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number, base);
   return number;
 }
 
-/// Faults after which the client avoids the host and makes another try.
-bool counts(TransportFault fault) {
-  switch (fault) {
-    case TransportFault::name_lookup:
-    case TransportFault::connect:
-    case TransportFault::tls:
-    case TransportFault::timeout:
-    case TransportFault::connection_closed:
-    case TransportFault::answer_too_large:
-    case TransportFault::answer_malformed: return true;
-    default: return false;
-  }
-}
-
 bool host_failed(const Sent& sent) {
   return counts(sent.fault) || sent.status == 502 || sent.status == 503 || sent.status == 504;
 }
 
-/// Statuses that cause another try, whether the answer is signed or not.
-bool asks_for_another(int status) {
-  return status == 202 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+std::string described(const Result<HttpResponse>& response, const Answered* answer) {
+  if (!response) return "\"" + std::string(to_string(response.error().transport_fault)) + "\"";
+  return std::to_string(response->status) + (answer == nullptr ? "" : " (" + std::string(answer->reply->what) + ")");
 }
 
-/// The first try of a call that finds its keep-alive connection closed does not count.
+}  // namespace
+
+std::optional<seconds> asked_by(const Answered& answer, Wall now) {
+  if (!answer.retry_at) return answer.retry_after;
+  const auto left = std::chrono::floor<seconds>(*answer.retry_at) - std::chrono::floor<seconds>(now);
+  return std::clamp(left, seconds(0), seconds(86400));
+}
+
 bool first_stale(const Call& call, const Sent& sent) {
   if (!sent.stale) return false;
   for (const Sent& each : call.tries) {
@@ -49,26 +40,6 @@ bool first_stale(const Call& call, const Sent& sent) {
   return false;
 }
 
-milliseconds longest_backoff(std::size_t tries, const RetryOptions& retry) {
-  milliseconds pause = retry.first_backoff;
-  for (std::size_t i = 1; i < tries; ++i) pause = std::min(pause * 2, retry.longest_backoff);
-  return std::min(pause, retry.longest_backoff);
-}
-
-/// How long to wait according to an answer that is read at `now`.
-std::optional<seconds> asked_by(const Answered& answer, Wall now) {
-  if (!answer.retry_at) return answer.retry_after;
-  const auto left = std::chrono::floor<seconds>(*answer.retry_at) - std::chrono::floor<seconds>(now);
-  return std::clamp(left, seconds(0), seconds(86400));
-}
-
-std::string described(const Result<HttpResponse>& response, const Answered* answer) {
-  if (!response) return "\"" + std::string(to_string(response.error().transport_fault)) + "\"";
-  return std::to_string(response->status) + (answer == nullptr ? "" : " (" + std::string(answer->what) + ")");
-}
-
-}  // namespace
-
 unsigned Auditor::number_of(std::string_view out_trade_no) { return parse(out_trade_no.substr(1), 10); }
 
 unsigned Auditor::number_in(const std::string& body) {
@@ -76,9 +47,12 @@ unsigned Auditor::number_in(const std::string& body) {
   return parse(std::string_view(body).substr(before.size()), 10);
 }
 
+unsigned Auditor::number_with(std::string_view request_id) { return parse(request_id, 16); }
+
 unsigned Auditor::begin(ClientAccount& client, milliseconds timeout) {
   Call& call = calls_.emplace_back(client);
   call.begun = world_.now();
+  call.serial_no = client.serial_no;
   call.deadline = world_.now() + (timeout.count() > 0 ? timeout : client.timeout);
   return static_cast<unsigned>(calls_.size()) - 1;
 }
@@ -99,10 +73,7 @@ void Auditor::sent(unsigned number, const HttpRequest& request, const SendOption
                std::to_string(next.host) + " after " + std::to_string(options.delay.count()) + " ms" +
                (options.fresh_connection ? ", on a fresh connection" : ""));
   }
-  require(!world_.forked, "fork", number, "is sent by a child process");
-  require(call.ends == 0, "ends once", number, "is sent after its end");
-  require(!client.closed, "ends once", number, "is sent after its client has gone");
-  require(call.tries.empty() || call.tries.back().ended, "one at a time", number, "is sent while its try is under way");
+  check_may_go(call, number);
   check_limits(call, options, moment);
   check_pause(call, moment);
   const bool doubt = !call.tries.empty() && (call.tries.back().fault != TransportFault::none);
@@ -114,11 +85,34 @@ void Auditor::sent(unsigned number, const HttpRequest& request, const SendOption
     if (!call.tries.empty()) last = call.tries.back().host;
     require(client.hosts.next(world_.now(), last) == next.host, "hosts", number, "goes to the wrong host");
   }
+  note_authorization(call, number, request, next);
+  call.tries.push_back(next);
+}
+
+void Auditor::check_may_go(const Call& call, unsigned number) const {
+  require(!world_.forked, "fork", number, "is sent by a child process");
+  require(call.ends == 0, "ends once", number, "is sent after its end");
+  require(!call.client.closed, "ends once", number, "is sent after its client has gone");
+  require(call.tries.empty() || call.tries.back().ended, "one at a time", number, "is sent while its try is under way");
+  require(!call.wrong_request, "wrong request", number, "is sent though it is wrong");
+  require(!call.stopped_before, "stop", number, "is sent though it was stopped before");
+  const bool final = !call.tries.empty() && call.tries.back().judgement.final && verifies(call.client);
+  require(!final, "final answer", number, "is sent again after a final answer");
+}
+
+void Auditor::note_authorization(const Call& call, unsigned number, const HttpRequest& request, Sent& next) const {
   const std::string& authorization = request.headers.front().value;
   const std::size_t signature = authorization.find("signature=\"") + 11;
   require(signature + next.signature.size() < authorization.size(), "signature", number, "is not signed");
   authorization.copy(next.signature.data(), next.signature.size(), signature);
-  call.tries.push_back(next);
+  authorization.copy(next.nonce.data(), next.nonce.size(), authorization.find("nonce_str=\"") + 11);
+  for (const Sent& each : call.tries) require(each.nonce != next.nonce, "nonce", number, "uses its nonce again");
+  if (!exact(call.client)) return;
+  const std::size_t timestamp = authorization.find("timestamp=\"") + 11;
+  const seconds said(parse(std::string_view(authorization).substr(timestamp), 10));
+  const seconds off =
+      std::chrono::floor<seconds>((world_.wall() + (next.moment - world_.now())).time_since_epoch()) - said;
+  require(std::chrono::abs(off) <= seconds(2), "timestamp", number, "has not the time of its sending");
 }
 
 void Auditor::check_limits(const Call& call, const SendOptions& options, Steady moment) const {
@@ -149,28 +143,7 @@ void Auditor::ended(unsigned number, std::size_t which, const Result<HttpRespons
   if (sent.ended || call.ends > 0) return;
   sent.ended = true;
   sent.ended_at = world_.now();
-  if (response) {
-    sent.status = response->status;
-    const std::string_view id = header_value(response->headers, "Request-ID");
-    if (!id.empty()) {
-      sent.answer = &answers_[parse(id, 16)];
-      sent.retry_after = asked_by(*sent.answer, world_.wall());
-    }
-    const bool is_signed = !header_value(response->headers, "Wechatpay-Signature").empty();
-    const bool verifies = is_signed && std::chrono::abs(world_.wall_offset) <= seconds(300);
-    const bool may_be_stale = sent.status == 408 && response->transfer.connection_reused;
-    sent.stale = may_be_stale && !verifies;
-    if (may_be_stale && is_signed && call.client.keys_change) {
-      call.client.exact = false;
-      call.client.odd_user = true;
-    }
-  } else {
-    const Error& error = response.error();
-    sent.fault = error.transport_fault == TransportFault::none ? TransportFault::other : error.transport_fault;
-    const TransferInfo* const transfer = error.tries.empty() ? nullptr : &error.tries.back().transfer;
-    sent.stale = sent.fault == TransportFault::connection_closed && transfer != nullptr &&
-                 transfer->connection_reused && transfer->bytes_received == 0;
-  }
+  response ? note_answer(number, sent, *response) : note_failure(sent, response.error());
   if (world_.logs()) world_.log(name(number) + " is answered " + described(response, sent.answer));
   ClientAccount& client = call.client;
   if (sent.status == 429) {
@@ -182,6 +155,34 @@ void Auditor::ended(unsigned number, std::size_t which, const Result<HttpRespons
   } else if (sent.status != 0) {
     client.hosts.served(sent.host);
   }
+}
+
+void Auditor::note_answer(unsigned number, Sent& sent, const HttpResponse& response) {
+  ClientAccount& client = calls_[number].client;
+  sent.status = response.status;
+  const std::string_view id = header_value(response.headers, "Request-ID");
+  if (!id.empty()) {
+    sent.answer = &answer_with(id);
+    sent.retry_after = asked_by(*sent.answer, world_.wall());
+    sent.foreign = sent.answer->order != number;
+    if (!sent.foreign) sent.judgement = judge(*sent.answer->reply);
+  }
+  const bool is_signed = !header_value(response.headers, "Wechatpay-Signature").empty();
+  const bool verifies = is_signed && std::chrono::abs(world_.wall_offset) <= seconds(300);
+  const bool may_be_stale = sent.status == 408 && response.transfer.connection_reused;
+  sent.stale = may_be_stale && !verifies;
+  if (may_be_stale && is_signed && client.keys_change) {
+    client.exact = false;
+    client.odd_user = true;
+  }
+}
+
+void Auditor::note_failure(Sent& sent, const Error& error) {
+  sent.fault = error.transport_fault == TransportFault::none ? TransportFault::other : error.transport_fault;
+  sent.judgement = judge(error);
+  const TransferInfo* const transfer = error.tries.empty() ? nullptr : &error.tries.back().transfer;
+  sent.stale = sent.fault == TransportFault::connection_closed && transfer != nullptr && transfer->connection_reused &&
+               transfer->bytes_received == 0;
 }
 
 void Auditor::told(const TryEvent& event) {
@@ -236,108 +237,6 @@ void Auditor::result(unsigned number, const CommitResult& result) {
   }
   if (result) return check_receipt(number, *result);
   check_error(number, result.error());
-}
-
-void Auditor::check_receipt(unsigned number, const CommitReceipt& receipt) {
-  Call& call = calls_[number];
-  require(call.committed > 0, "success", number, "is credited, and was never committed");
-  const Answered& answer = answers_[parse(receipt.request_id, 16)];
-  require(answer.order == number, "success", number, "is credited by another order's answer");
-  require(answer.receipt, "success", number, "is credited by an answer that proves nothing");
-  call.settled_by = parse(receipt.request_id, 16);
-  require(static_cast<std::size_t>(receipt.tries) == call.tries.size(), "tries", number, "has a wrong count of tries");
-  check_secret(number, receipt.request_id);
-}
-
-void Auditor::check_error(unsigned number, const Error& error) {
-  Call& call = calls_[number];
-  call.claim = error.outcome;
-  require(error.outcome == Outcome::unknown || call.committed == 0, "outcome", number,
-          "was committed, and is told otherwise");
-  require(error.tries.size() == call.tries.size(), "tries", number, "has a wrong list of tries");
-  require(error.message.size() < 6000, "message", number, "has a message of more than 6,000 bytes");
-  for (const Sent& each : call.tries) {
-    const std::string_view secret(each.signature.data(), each.signature.size());
-    require(error.message.find(secret) == std::string::npos, "secrets", number, "tells a signature");
-  }
-  check_secret(number, error.message);
-  for (const Fault& fault : error.faults) {
-    for (const std::string* text : {&fault.field, &fault.value, &fault.issue, &fault.location}) {
-      check_secret(number, *text);
-    }
-  }
-  for (const Try& made : error.tries) check_secrets(number, made);
-  check_kind(call, error);
-  check_effort(number, error);
-}
-
-void Auditor::check_secrets(unsigned number, const Try& made) const {
-  if (!made.answer) return;
-  for (const std::string* text :
-       {&made.answer->code, &made.answer->message, &made.answer->detail, &made.answer->request_id}) {
-    check_secret(number, *text);
-  }
-}
-
-/// No text has 12 characters in a row of a signature of the call's own that an answer has repeated, and most pieces of
-/// 8 would be noticed, too.
-void Auditor::check_secret(unsigned number, const std::string& text) const {
-  constexpr std::size_t piece = 8;
-  for (const Sent& each : calls_[number].tries) {
-    if (each.answer == nullptr || each.answer->order != number) continue;
-    const std::string_view secret = each.answer->echoed;
-    for (std::size_t at = 0; at + piece <= secret.size(); at += 5) {
-      require(text.find(secret.substr(at, piece)) == std::string::npos, "secrets", number, "tells a signature");
-    }
-  }
-}
-
-/// Each kind of error has a cause.
-void Auditor::check_kind(const Call& call, const Error& error) const {
-  const ClientAccount& client = call.client;
-  const auto because = [this](bool cause, const char* what) { world_.expect(cause, "kind", what); };
-  switch (error.kind) {
-    case ErrorKind::rate_limited:
-      because(client.rate.may_refuse(call.begun), "rate limited without a limit");
-      because(!exact(client) || client.keys_change || client.wastes_places || call.place ||
-                  client.rate.must_refuse(world_.now(), call.deadline - 2 * tick),
-              "rate limited though there was a place");
-      return;
-    case ErrorKind::cancelled: return because(call.stop_asked || client.odd_user, "cancelled by nobody");
-    case ErrorKind::invalid_request: return because(call.wrong_request, "a good request is refused");
-    case ErrorKind::invalid_configuration: return because(client.odd_user || client.keys_change, "no keys are left");
-    case ErrorKind::signing_failed:
-    case ErrorKind::internal_error: return because(client.odd_user, "an internal error");
-    case ErrorKind::misuse: return because(client.odd_user || call.wrong_request, "misuse by nobody");
-    default: break;
-  }
-  if (error.transport_fault == TransportFault::shut_down) {
-    because(client.closed || client.odd_user, "shut down by nobody");
-  }
-}
-
-/// A call that ends in an error has used all its tries, or had a reason not to.
-void Auditor::check_effort(unsigned number, const Error& error) const {
-  const Call& call = calls_[number];
-  const ClientAccount& client = call.client;
-  const bool excused = client.closed || call.stop_asked || client.odd_user || !exact(call) || call.tries.empty() ||
-                       !call.tries.back().ended || client.rate.may_refuse(call.begun) ||
-                       error.kind == ErrorKind::invalid_configuration;
-  if (excused) return;
-  const Sent& last = call.tries.back();
-  const bool good_answer = last.answer != nullptr && last.answer->receipt && last.answer->order == number;
-  require(!good_answer || world_.wall_jumped || client.keys_change, "success", number,
-          "has its receipt, and is told an error");
-  if (!counts(last.fault) && !asks_for_another(last.status)) return;
-  std::size_t counted = 0;
-  for (const Sent& each : call.tries) counted += first_stale(call, each) ? 0 : 1;
-  const milliseconds left = std::chrono::duration_cast<milliseconds>(call.deadline - world_.now());
-  const milliseconds asked = error.retry_after ? milliseconds(*error.retry_after) : milliseconds(0);
-  const bool out_of_time =
-      left <= std::max(asked, first_stale(call, last) ? milliseconds(0) : longest_backoff(counted, client.retry));
-  const bool out_of_tries =
-      counted >= static_cast<std::size_t>(client.retry.max_tries) || (client.retry.max_tries == 1 && counted > 0);
-  require(out_of_time || out_of_tries, "effort", number, "gives up early");
 }
 
 void Auditor::stop(unsigned number) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/simulation/figures.hpp"
+#include "tests/simulation/judgement.hpp"
 #include "tests/simulation/models.hpp"
 #include "tests/simulation/world.hpp"
 #include "wechatpay/bonus_commit/client.hpp"
@@ -18,7 +19,8 @@ namespace wechatpay::bonus_commit::simulation {
 /// An answer from WeChat Pay, or from a party that answers in its place. The answer's number is in Request-ID.
 struct Answered {
   unsigned order = 0;
-  const char* what = "";
+  const Reply* reply = nullptr;
+  Wall time{};                           ///< when it was signed
   bool receipt = false;                  ///< a 204 which proves that its order was committed
   std::string echoed{};                  ///< the request's signature, if the answer repeats it
   std::optional<seconds> retry_after{};  ///< Retry-After in seconds,
@@ -49,6 +51,7 @@ struct ClientAccount {
   bool tells_tries = false;     ///< has on_try
   bool tells_calls = false;     ///< has on_call
   bool closed = false;
+  std::string serial_no = "01AB";  ///< of the credentials that it uses from now on
 };
 
 /// One try.
@@ -62,7 +65,10 @@ struct Sent {
   bool stale = false;  ///< its keep-alive connection had been closed by the server
   const Answered* answer = nullptr;
   std::optional<seconds> retry_after{};
+  Judgement judgement{};             ///< of a try that has ended, if good signatures verify
+  bool foreign = false;              ///< answered by another order's answer
   std::array<char, 24> signature{};  ///< its first characters
+  std::array<char, 32> nonce{};
 };
 
 /// One call.
@@ -82,9 +88,22 @@ struct Call {
   std::optional<Steady> place{};         ///< commit_all() waited until then for its place in the rate limit
   bool unheard = false;                  ///< its future was destroyed
   bool wrong_request = false;            ///< the request or its options are refused
+  bool stopped_before = false;           ///< its stop was requested before it began
+  std::string serial_no{};               ///< of the client's credentials when it began
   std::optional<unsigned> settled_by{};  ///< the number of the answer that is its receipt
   std::optional<Outcome> claim{};        ///< the reported outcome, if the result was an error
 };
+
+/// How long to wait according to an answer that is read at `now`.
+std::optional<seconds> asked_by(const Answered& answer, Wall now);
+
+/// The first try of a call that finds its keep-alive connection closed does not count.
+bool first_stale(const Call& call, const Sent& sent);
+
+/// The worst outcome of these tries.
+Outcome worst_outcome(std::vector<Sent>::const_iterator begin, std::vector<Sent>::const_iterator end);
+
+constexpr milliseconds tick{1};  ///< tolerance for rounding to milliseconds
 
 class Auditor {
  public:
@@ -122,10 +141,18 @@ class Auditor {
   }
   Answered& answer(unsigned number) { return answers_[number]; }
 
+  /// The answer with this Request-ID.
+  static unsigned number_with(std::string_view request_id);
+  const Answered& answer_with(std::string_view request_id) const { return answers_[number_with(request_id)]; }
+
   static unsigned number_of(std::string_view out_trade_no);
   static unsigned number_in(const std::string& body);
 
  private:
+  void check_may_go(const Call& call, unsigned number) const;
+  void note_authorization(const Call& call, unsigned number, const HttpRequest& request, Sent& next) const;
+  void note_answer(unsigned number, Sent& sent, const HttpResponse& response);
+  static void note_failure(Sent& sent, const Error& error);
   void check_limits(const Call& call, const SendOptions& options, Steady moment) const;
   void check_pause(const Call& call, Steady moment) const;
   void check_receipt(unsigned number, const CommitReceipt& receipt);
@@ -135,8 +162,15 @@ class Auditor {
   void check_secret(unsigned number, const std::string& text) const;
   void check_secrets(unsigned number, const Try& made) const;
   void check_kind(const Call& call, const Error& error) const;
+  void check_wrong_call(unsigned number, const Error& error) const;
+  void check_outcome(unsigned number, const Error& error) const;
+  void check_remedy(unsigned number, const Error& error) const;
   void check_effort(unsigned number, const Error& error) const;
   bool exact(const ClientAccount& client) const { return client.exact && !world_.late_since(Steady()); }
+  /// Whether answers with good signatures verify.
+  bool verifies(const ClientAccount& client) const {
+    return !client.keys_change && !client.odd_user && !world_.wall_jumped;
+  }
   bool exact(const Call& call) const { return call.client.exact && !world_.late_since(call.begun); }
   std::string name(unsigned number) const { return "T" + std::to_string(number); }
   void require(bool holds, const char* invariant, unsigned number, const char* what) const {

@@ -20,13 +20,15 @@ void User::run_batch() {
   options.stop = stop.get_token();
   std::uint32_t left = world_.tape.below(20);
   const bool source_throws = world_.tape.chance(100);
+  bool source_threw = false;
   std::uint32_t taken = 0;
   BatchSummary expected;
   const auto next = [&]() -> std::optional<BonusCommitRequest> {
     world_.expect(!stop.stop_requested() && !expected.stopped, "batch", "goes on after it was stopped");
     world_.expect(taken - expected.credited - expected.failed < options.max_in_flight, "batch",
                   "has too many under way");
-    if (left == 0 && source_throws) throw std::runtime_error("the source's own exception");
+    source_threw = left == 0 && source_throws;
+    if (source_threw) throw std::runtime_error("the source's own exception");
     if (left == 0) return std::nullopt;
     --left;
     ++taken;
@@ -56,8 +58,9 @@ void User::run_batch() {
     world_.expect(summary->stopped ? expected.stopped || stop.stop_requested() : !expected.stopped, "batch",
                   "is told wrongly whether it was stopped");
     world_.expect(summary->stopped || left == 0, "batch", "ends before its source");
+    world_.expect(!source_threw, "batch", "does not throw what its source threw");
   } catch (const std::runtime_error&) {
-    world_.expect(source_throws && left == 0, "batch", "throws what its source did not throw");
+    world_.expect(source_threw, "batch", "throws what its source did not throw");
   }
   world_.expect(taken == expected.credited + expected.failed, "batch", "loses calls");
   in_batch_ = false;

@@ -34,9 +34,13 @@ class SimulatedStore final : public outbox::Store {
   }
 
   std::vector<outbox::Row> claim(const Claim& claim) override {
-    database_.world_.expect(claim.most > 0 && claim.most <= claim.pace.most_at_once(), "rate", "a claim is too large");
+    check_claim(claim);
     auto rows = statement([&] { return take(claim); });
-    for (const outbox::Row& row : rows) database_.auditor_.claimed(use_.process, row, claim.token);
+    for (const outbox::Row& row : rows) {
+      const auto age = now() - database_.tables.live.at(row.id).created;
+      database_.auditor_.claimed(use_.process, row, claim.token, age);
+      if (!has_settled_) first_ = {row.id, claim.token};
+    }
     return rows;
   }
 
@@ -70,6 +74,7 @@ class SimulatedStore final : public outbox::Store {
       for (const Settlement& one : settlements) refuse_cursed(one);
       outbox::Settled settled;
       for (const Settlement& one : settlements) write(one, settled);
+      has_settled_ = has_settled_ || settled.done + settled.dead + settled.back > 0;
       return settled;
     });
   }
@@ -106,11 +111,25 @@ class SimulatedStore final : public outbox::Store {
     return result;
   }
 
+  void check_claim(const Claim& claim) {
+    World& world = database_.world_;
+    world.expect(claim.most > 0 && claim.most <= claim.pace.most_at_once(), "rate", "a claim is too large");
+    database_.auditor_.claims(use_.process, database_.moment_of(database_.tables.halted_until));
+    if (has_settled_) return;
+    // Results may be refused while claims work, as on a full disk. This must cost one call only.
+    world.expect(claim.most == 1, "claim", "a worker takes several rows, and has written no result yet");
+    world.expect(find(first_.id, first_.token) == nullptr, "claim",
+                 "a worker takes a second row, and has written no result yet");
+  }
+
   [[noreturn]] void fail() {
     generation_ = static_cast<unsigned>(-1);
     Process& process = use_.process;
     if (!process.failing_since) process.failing_since = use_.now();
-    if (database_.world_.tape.chance(50)) throw DatabaseError("the right is gone", "42501", false);
+    if (database_.world_.tape.chance(50)) {
+      process.database_refused = true;
+      throw DatabaseError("the right is gone", "42501", false);
+    }
     throw DatabaseError("the connection is gone", "08006", true);
   }
 
@@ -167,6 +186,7 @@ class SimulatedStore final : public outbox::Store {
       rows.push_back(claim_row(*live, claim));
     }
     if (paced) next = std::max(next, now()) + claim.pace.time_of(rows.size());
+    database_.auditor_.gives(rows.size(), use_.now());
     return rows;
   }
 
@@ -211,7 +231,9 @@ class SimulatedStore final : public outbox::Store {
   Database& database_;
   const StoreUse use_;
   unsigned generation_;
-  const unsigned cuts_;  ///< of the process, when it connected
+  const unsigned cuts_;       ///< of the process, when it connected
+  HeldRow first_{};           ///< claimed over this connection before a result was written over it
+  bool has_settled_ = false;  ///< a result was written over this connection
   bool waits_for_rate_ = false;
 };
 
@@ -219,6 +241,7 @@ Database::Database(World& world, Auditor& wechat_pay, RelayAuditor& auditor)
     : world_(world), wechat_pay_(wechat_pay), auditor_(auditor) {
   mishaps_per_mille_ = world.tape.one_of({0U, 5U, 50U});
   slow_per_mille_ = world.tape.one_of({0U, 0U, 20U});
+  if (mishaps_per_mille_ + slow_per_mille_ > 0) auditor_.database_errs();
 }
 
 void Database::insert(const BonusCommitRequest& order) {

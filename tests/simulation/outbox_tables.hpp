@@ -56,6 +56,8 @@ class Database {
     return std::chrono::duration_cast<DatabaseTime>(moment - Steady()) + clock_offset_;
   }
 
+  Steady moment_of(DatabaseTime time) const { return Steady() + (time - clock_offset_); }
+
   /// A transaction of the merchant.
   void insert(const BonusCommitRequest& order);
 

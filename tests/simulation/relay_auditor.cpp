@@ -1,14 +1,25 @@
 #include "tests/simulation/relay_auditor.hpp"
 
-#include "src/outbox/meaning.hpp"
+#include <algorithm>
+#include <cmath>
 
 namespace wechatpay::bonus_commit::simulation {
 
 namespace {
 
-constexpr milliseconds tick{5};  ///< tolerance for rounding
+constexpr milliseconds slack{5};  ///< tolerance for rounding
 constexpr int most_failures = 20;
 constexpr std::chrono::minutes recovery{10};
+constexpr std::chrono::minutes permission_pause{10};
+
+/// Judges an answer that is read at `now`. To a process that was stopped for long, an answer may be too old.
+Judgement judge_at(const Answered& answer, Wall now) {
+  const Signed how = answer.reply->is_signed;
+  const bool has_time = how != Signed::not_at_all && how != Signed::before && how != Signed::twice;
+  const auto age = std::chrono::floor<seconds>(now) - std::chrono::floor<seconds>(answer.time);
+  if (has_time && std::chrono::abs(age) > seconds(300)) return {Says::setup_wrong, Outcome::unknown};
+  return judge(*answer.reply);
+}
 
 }  // namespace
 
@@ -26,8 +37,30 @@ void RelayAuditor::excuse_all() {
   for (auto& [id, story] : stories_) story.excused = true;
 }
 
-void RelayAuditor::claimed(Process& process, const outbox::Row& row, const std::string& token) {
+void RelayAuditor::claims(Process& process, Steady halted_until) {
+  const auto halt = std::exchange(process.halt_to_tell, std::nullopt);
+  world_.expect(!halt || halted_until + slack >= *halt || database_forgets_, "halt",
+                "the database is not told that all workers must pause");
+}
+
+void RelayAuditor::gives(std::size_t rows, Steady now) {
+  if (per_second <= 0 || database_forgets_) return;
+  const double burst = 2 * std::max(1.0, std::floor(per_second / 2));
+  given_ = std::max(0.0, given_ - per_second * std::chrono::duration<double>(now - given_at_).count());
+  given_ += static_cast<double>(rows);
+  given_at_ = now;
+  world_.expect(given_ <= burst + 0.5, "rate", "all workers together claim more than the rate allows");
+}
+
+void RelayAuditor::claimed(Process& process, const outbox::Row& row, const std::string& token,
+                           std::chrono::microseconds age) {
   require(!process.stopping, "stop", row.id, "is claimed after the worker was told to stop");
+  if (world_.logs()) {
+    world_.log("row " + std::to_string(row.id) + " is claimed, " + std::to_string(row.claims) + " claims for " +
+               std::to_string(row.attempts) + " calls");
+  }
+  require(age >= delay || database_forgets_, "delay", row.id, "is claimed too early");
+  stories_.at(row.id).contradicted = row.contradicted;
   process.claims[row.id] = stories_.at(row.id).claim = token;
   process.tokens.insert(token);
 }
@@ -39,6 +72,14 @@ std::int64_t RelayAuditor::held(const Process& process, unsigned order) const {
   return 0;
 }
 
+/// Whether the process holds a row of this order that may be called.
+bool RelayAuditor::holds_another(const Process& process, unsigned order) const {
+  return std::any_of(process.claims.begin(), process.claims.end(), [&](const auto& claim) {
+    const RowStory& story = stories_.at(claim.first);
+    return story.order == order && !story.contradicted;
+  });
+}
+
 std::int64_t RelayAuditor::sent(Process& process, unsigned order, Steady now, milliseconds lease_left,
                                 milliseconds deadline) {
   if (process.calling.count(order) > 0) return 0;
@@ -47,13 +88,21 @@ std::int64_t RelayAuditor::sent(Process& process, unsigned order, Steady now, mi
   ++calls_;
   world_.expect(id != 0, "claim", "a row is called that the worker does not hold");
   RowStory& story = stories_.at(id);
+  require(!story.wrong, "wrong order", id, "is called though it is wrong");
+  require(!story.contradicted || holds_another(process, order), "conflict", id,
+          "is called though its order is done with other points");
+  for (const std::string* key : {&story.merchant, &story.card}) {
+    const auto hold = process.holds.find(*key);
+    require(hold == process.holds.end() || now - process.slept + slack >= hold->second, "hold", id,
+            "is called though its merchant or its card was refused");
+  }
   require(!process.stopping, "stop", id, "is called after the worker was told to stop");
   require(process.proved || process.calling.empty(), "breaker", id, "is called beside another, with the breaker open");
-  require(process.proved || now - process.slept + tick >= process.next_probe, "breaker", id,
+  require(process.proved || now - process.slept + slack >= process.next_probe, "breaker", id,
           "is called before the next probe");
-  require(now + tick >= process.halted_until || database_forgets_, "halt", id,
+  require(now + slack >= process.halted_until || database_forgets_, "halt", id,
           "is called during the pause after a 429");
-  require(story.twin || database_forgets_ || lease_left + tick >= deadline, "lease", id,
+  require(story.twin || database_forgets_ || lease_left + slack >= deadline, "lease", id,
           "is called though its lease ends before the call may end");
   for (const Process& other : processes_) {
     const bool at_once = &other != &process && !other.gone && other.calling.count(order) > 0;
@@ -65,43 +114,65 @@ std::int64_t RelayAuditor::sent(Process& process, unsigned order, Steady now, mi
     story.excused = database_forgets_;
     story.credited = false;
   }
-  process.calling[order] = process.claims.at(id);
+  process.calling[order].token = process.claims.at(id);
   return id;
+}
+
+void RelayAuditor::answered(Process& process, unsigned order, const Answered* answer,
+                            const Result<HttpResponse>& response, Wall now) {
+  const auto found = process.calling.find(order);
+  if (found == process.calling.end()) return;
+  RelayCall& call = found->second;
+  call.in_doubt = call.in_doubt || call.last.outcome == Outcome::unknown;
+  call.last = answer != nullptr ? judge_at(*answer, now) : judge(response.error());
+  call.too_fast = call.too_fast || (response && response->status == 429);
+  call.retry_after = answer != nullptr ? asked_by(*answer, now) : std::nullopt;
 }
 
 void RelayAuditor::ended(Process& process, unsigned order, Steady now, const CommitResult& result) {
   if (process.gone) return;
-  const auto call = process.calling.extract(order);
-  world_.expect(!call.empty(), "call", "a call ends that was not sent");
+  const auto ended = process.calling.extract(order);
+  world_.expect(!ended.empty(), "call", "a call ends that was not sent");
+  RelayCall call = ended.mapped();
   if (world_.logs()) {
     world_.log("T" + std::to_string(order) + " ends: " + (result ? "credited" : result.error().to_string()));
   }
-  const bool refused = !result && result.error().outcome == Outcome::refused && result.error().verified();
-  const bool others_succeed = process.proved && now - process.slept - process.proved_since + tick >= recovery;
-  process.ended[order] = {result    ? CallEnd::credited
-                          : refused ? CallEnd::refused
-                                    : CallEnd::other,
-                          call.mapped(), others_succeed};
+  world_.expect(result.has_value() == (call.last.says == Says::credited), "call",
+                "a call is credited, and its answer is no receipt, or the other way round");
   const std::int64_t id = held(process, order);
   if (result && id != 0 && stories_.at(id).claim == process.claims.at(id)) stories_.at(id).credited = true;
-  note(process, now, result);
+  if (call.too_fast && !result) halt(process, now, call);
+  note(process, now, id != 0 ? &stories_.at(id) : nullptr, call);
+  call.others_succeed =
+      process.proved && process.failures <= 1 && now - process.slept - process.proved_since + slack >= recovery;
+  process.ended[order] = std::move(call);
 }
 
-/// What the result says of WeChat Pay and the network.
-void RelayAuditor::note(Process& process, Steady now, const CommitResult& result) {
+/// After a 429, nothing is called for the time that it asks for, or a second, and no more than five minutes.
+void RelayAuditor::halt(Process& process, Steady now, const RelayCall& call) {
+  const auto time = std::clamp<seconds>(call.retry_after.value_or(seconds(1)), seconds(1), std::chrono::minutes(5));
+  process.halted_until = std::max(process.halted_until, now + time);
+  process.halt_to_tell = process.halted_until;
+}
+
+/// What the call says of WeChat Pay, the network, the set-up, and other rows.
+void RelayAuditor::note(Process& process, Steady now, const RowStory* story, const RelayCall& call) {
   const Steady steady = now - process.slept;
-  if (const auto halt = outbox::halt_after(result)) process.halted_until = std::max(process.halted_until, now + *halt);
-  switch (outbox::meaning_of(result)) {
-    case outbox::Meaning::credited:
-    case outbox::Meaning::refused:
-    case outbox::Meaning::permission_missing:
+  switch (call.says()) {
+    case Says::setup_wrong:
+      process.setup_wrong = true;
+      process.ends_since = process.ends_since.value_or(steady);
+      return;
+    case Says::nothing: break;
+    default:
       if (!process.proved) process.proved_since = steady;
       process.proved = true;
       process.failures = 0;
       process.pause = seconds(1);
+      if (story == nullptr) return;
+      if (call.says() == Says::merchant_not_permitted) process.holds[story->merchant] = steady + permission_pause;
+      if (call.says() == Says::card_not_permitted) process.holds[story->card] = steady + permission_pause;
       return;
-    case outbox::Meaning::failed: break;
-    default: return;
   }
   if (process.proved && ++process.failures < most_failures) return;
   if (!process.proved && steady < process.next_probe) return;
@@ -110,44 +181,17 @@ void RelayAuditor::note(Process& process, Steady now, const CommitResult& result
   process.pause = std::min<milliseconds>(2 * process.pause, seconds(60));
 }
 
-void RelayAuditor::settles(Process& process, const outbox::Settlement& settlement, const outbox::Row& row, seconds age,
-                           int committed) {
-  const std::int64_t id = settlement.id;
-  const RowStory& story = stories_.at(id);
-  require(process.tokens.count(settlement.token) > 0, "token", id, "is settled under the token of another worker");
-  const auto end = process.ended.find(story.order);
-  const bool called = end != process.ended.end() && end->second.token == settlement.token;
-  const bool credited = called && end->second.how == CallEnd::credited;
-  switch (settlement.fate) {
-    case outbox::Fate::done:
-      require((credited || story.twin) && committed > 0, "done", id, "is done without a receipt");
-      return;
-    case outbox::Fate::dead:
-      require(!credited || story.twin, "dead", id, "is dead though it is credited");
-      return check_death(settlement, row, age, called ? end->second : CallEnd());
-    case outbox::Fate::wait:
-      require(called || story.cursed || story.twin, "attempts", id, "counts a call that was not made");
-      [[fallthrough]];
-    case outbox::Fate::hand_back:
-      require(!credited || story.twin || story.cursed, "done", id, "goes back though it is credited");
+void RelayAuditor::finishes(const Process& process, outbox::RelayEnd end, Steady now, milliseconds longest) const {
+  const bool waited = process.ends_since && now - *process.ends_since + slack >= longest;
+  const auto because = [this](bool reason, const char* what) { world_.expect(reason, "stop", what); };
+  switch (end) {
+    case outbox::RelayEnd::stopped: return because(process.stopping, "a worker stops without a request to stop");
+    case outbox::RelayEnd::unsettled:
+      return because(process.stopping && waited, "a worker that was stopped does not wait for its calls");
+    case outbox::RelayEnd::setup_wrong: return because(process.setup_wrong, "a worker ends, and its set-up is right");
+    case outbox::RelayEnd::database_refused:
+      return because(process.database_refused, "a worker ends, and the database lets it work");
   }
-}
-
-/// Each kind of death has its documented reason.
-void RelayAuditor::check_death(const outbox::Settlement& settlement, const outbox::Row& row, seconds age,
-                               const CallEnd& end) const {
-  const std::string& kind = settlement.kind;
-  const RowStory& story = stories_.at(row.id);
-  const auto because = [&](bool reason, const char* what) { require(reason, "dead", row.id, what); };
-  if (kind == "invalid") return because(story.wrong, "is dead as invalid");
-  if (kind == "refused") return because(end.how == CallEnd::refused || story.twin, "is dead as refused, and was not");
-  if (kind == "conflict") return because(story.twin, "is dead as a conflict with no other row");
-  if (kind == "poison") return because(row.claims > row.attempts + 10, "is dead as poison too early");
-  because(kind == "exhausted", "is dead for no documented reason");
-  because(giving_up.ever, "is given up, and no row may be");
-  because(row.attempts + 1 >= giving_up.attempts, "is given up after too few calls");
-  because(age + seconds(1) >= giving_up.age || database_forgets_, "is given up too young");
-  because(end.others_succeed || story.twin, "is given up though it is not alone in failing");
 }
 
 void RelayAuditor::settled(Process& process, const outbox::Settlement& settlement) {

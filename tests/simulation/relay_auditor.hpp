@@ -9,8 +9,9 @@
 #include <set>
 #include <string>
 
-#include "src/outbox/decisions.hpp"
-#include "src/outbox/row.hpp"
+#include "src/outbox/relay.hpp"
+#include "tests/simulation/auditor.hpp"
+#include "tests/simulation/judgement.hpp"
 #include "tests/simulation/world.hpp"
 #include "wechatpay/bonus_commit/receipt.hpp"
 
@@ -18,30 +19,40 @@ namespace wechatpay::bonus_commit::simulation {
 
 /// What is known of a row.
 struct RowStory {
-  unsigned order = 0;     ///< the number in its out_trade_no
-  bool wrong = false;     ///< the check refuses it
-  bool poison = false;    ///< each call for it crashes the worker
-  bool cursed = false;    ///< the database refuses to write its result
-  bool twin = false;      ///< there is another row of the same order
-  bool credited = false;  ///< the worker that claimed it last has its receipt
-  bool excused = false;   ///< a fault happened while a worker held it, so that it may be called again
-  bool lost = false;      ///< its insertion was lost in a failover
-  std::string claim{};    ///< the token of the latest claim
+  unsigned order = 0;         ///< the number in its out_trade_no
+  bool wrong = false;         ///< the check refuses it
+  bool poison = false;        ///< each call for it crashes the worker
+  bool cursed = false;        ///< the database refuses to write its result
+  bool twin = false;          ///< there is another row of the same order
+  bool credited = false;      ///< the worker that claimed it last has its receipt
+  bool excused = false;       ///< a fault happened while a worker held it, so that it may be called again
+  bool lost = false;          ///< its insertion was lost in a failover
+  bool contradicted = false;  ///< when it was claimed last, its order was done with other points
+  std::string claim{};        ///< the token of the latest claim
+  std::string merchant{};     ///< the ids of its order's merchant
+  std::string card{};         ///< and of the merchant's card
 };
 
-/// How a worker's latest call for an order has ended.
-struct CallEnd {
-  enum { credited, refused, other } how = other;
-  std::string token{};  ///< of the claim under which it was made: the worker may have claimed the row again since
-  bool others_succeed = false;  ///< calls were answered for the last ten minutes
+/// A worker's call for an order.
+struct RelayCall {
+  std::string token{};  ///< of the claim under which it is made: the worker may claim the row again before its end
+  Judgement last{Says::nothing, Outcome::not_sent};  ///< its latest try
+  bool in_doubt = false;                             ///< a try before that may have committed
+  bool too_fast = false;                             ///< a try was answered with 429
+  std::optional<seconds> retry_after{};              ///< of the latest try
+  bool others_succeed = false;  ///< at its end, calls had been answered for ten minutes, and one had failed at most
+
+  /// A refusal that may be a gateway's, or that an earlier try contradicts, says nothing.
+  Says says() const { return last.says == Says::refused && (in_doubt || !last.verified) ? Says::nothing : last.says; }
 };
 
 /// One process of a worker, from its start to its end.
 struct Process {
   std::map<std::int64_t, std::string> claims{};  ///< the rows that it holds, and their tokens
   std::set<std::string> tokens{};                ///< of all its claims
-  std::map<unsigned, std::string> calling{};     ///< orders with a call in progress, and the tokens of their claims
-  std::map<unsigned, CallEnd> ended{};           ///< the latest call for each order
+  std::map<unsigned, RelayCall> calling{};       ///< orders with a call in progress
+  std::map<unsigned, RelayCall> ended{};         ///< the latest call for each order
+  std::map<std::string, Steady> holds{};         ///< merchants and cards that must wait until then, by the steady clock
   int failures = 0;                              ///< in a row
   std::chrono::nanoseconds slept{0};             ///< its steady clock stands still while the machine sleeps
   Steady proved_since{};                         ///< when the first call was answered, by the steady clock
@@ -51,6 +62,10 @@ struct Process {
   bool proved = false;                           ///< a call was answered, and fewer than 20 in a row have failed since
   std::optional<Steady> failing_since{};         ///< of statements
   unsigned cuts = 0;                             ///< how often the database has ended its connection
+  std::optional<Steady> halt_to_tell{};          ///< the end of a halt of which the database must be told
+  std::optional<Steady> ends_since{};            ///< by the steady clock: a stop, or a call whose set-up is wrong
+  bool setup_wrong = false;                      ///< what a call has said
+  bool database_refused = false;
   bool stopping = false;
   bool gone = false;
 };
@@ -61,6 +76,9 @@ class RelayAuditor {
 
   /// When workers may give up a row.
   outbox::GivingUp giving_up{};
+
+  double per_second = 0;  ///< the rate that all workers share; 0: no limit
+  milliseconds delay{0};  ///< how long a row waits before its first claim
 
   /// Adds the row with the next id.
   RowStory& add(unsigned order);
@@ -76,10 +94,19 @@ class RelayAuditor {
   /// From now on, the database does not keep what it promised: a lease may be shorter than it was.
   void database_forgets() { database_forgets_ = true; }
 
+  /// Claims may be lost.
+  void database_errs() { database_errs_ = true; }
+
   /// From now on, a worker may do nothing for so long that another one calls its rows.
   void worker_sleeps() { worker_sleeps_ = true; }
 
-  void claimed(Process& process, const outbox::Row& row, const std::string& token);
+  /// The process is about to claim. `halted_until` is what the database knows.
+  void claims(Process& process, Steady halted_until);
+
+  /// The database gives away so many rows at once.
+  void gives(std::size_t rows, Steady now);
+
+  void claimed(Process& process, const outbox::Row& row, const std::string& token, std::chrono::microseconds age);
 
   /// A try is sent. Returns the row if it is the first try of a call.
   std::int64_t sent(Process& process, unsigned order, Steady now, milliseconds lease_left, milliseconds deadline);
@@ -87,7 +114,14 @@ class RelayAuditor {
   /// The row of this order that the process holds; 0 if there is none.
   std::int64_t held(const Process& process, unsigned order) const;
 
+  /// A try of the order ends. `answer` is null if there is no answer of WeChat Pay's or a gateway's.
+  void answered(Process& process, unsigned order, const Answered* answer, const Result<HttpResponse>& response,
+                Wall now);
+
   void ended(Process& process, unsigned order, Steady now, const CommitResult& result);
+
+  /// The process ends by itself, at `now` of its steady clock. `longest` is how long it may wait for its calls.
+  void finishes(const Process& process, outbox::RelayEnd end, Steady now, milliseconds longest) const;
 
   /// The process writes a settlement for a row that still has its token. `committed`: how many times at WeChat Pay.
   void settles(Process& process, const outbox::Settlement& settlement, const outbox::Row& row, seconds age,
@@ -99,8 +133,13 @@ class RelayAuditor {
   std::uint64_t calls() const { return calls_; }
 
  private:
-  static void note(Process& process, Steady now, const CommitResult& result);
-  void check_death(const outbox::Settlement& settlement, const outbox::Row& row, seconds age, const CallEnd& end) const;
+  bool holds_another(const Process& process, unsigned order) const;
+  static void note(Process& process, Steady now, const RowStory* story, const RelayCall& call);
+  static void halt(Process& process, Steady now, const RelayCall& call);
+  void check_death(const outbox::Settlement& settlement, const outbox::Row& row, seconds age,
+                   const RelayCall* call) const;
+  void check_return(const Process& process, const outbox::Settlement& settlement, const outbox::Row& row,
+                    const RelayCall* call) const;
   void require(bool holds, const char* invariant, std::int64_t id, const char* what) const {
     if (!holds) world_.fail(invariant, "row " + std::to_string(id) + " " + what);
   }
@@ -108,8 +147,11 @@ class RelayAuditor {
   World& world_;
   std::map<std::int64_t, RowStory> stories_;
   std::deque<Process> processes_;
+  double given_ = 0;  ///< rows that the database has given away beyond the rate
+  Steady given_at_{};
   std::uint64_t calls_ = 0;
   bool database_forgets_ = false;
+  bool database_errs_ = false;
   bool worker_sleeps_ = false;
 };
 

@@ -25,6 +25,8 @@ class RunsTransport final : public Transport {
 
 constexpr Fate lost{"the host hangs", false, TransportFault::timeout,
                     Outcome::unknown, false, ErrorKind::transport_failed};
+constexpr Fate too_slow{"too slow",       true,  TransportFault::timeout,
+                        Outcome::unknown, false, ErrorKind::transport_failed};
 constexpr Fate refused{"the host refuses", false, TransportFault::connect,
                        Outcome::not_sent,  false, ErrorKind::transport_failed};
 constexpr Fate cancelled{"stopped",         false, TransportFault::cancelled,
@@ -57,7 +59,7 @@ void Run::make_client() {
   relays_.wechat_pay.add_key_to(keys_, 1);
   ClientOptions options = relays_.client_options;
   options.steady_clock = [this] { return boot_now(); };
-  options.clock = [this] { return world_.true_time() + (now() - world_.now()) + wall_apart_; };
+  options.clock = [this] { return wall(); };
   options.random = [this] { return world_.tape.below(1001) / 1000.0; };
   options.nonce = [this] { return nonce(); };
   options.hooks.on_call = [this](const CallEvent& event) { note_call(event); };
@@ -112,8 +114,9 @@ void Run::round() {
 
 void Run::finish(RelayEnd end) {
   if (world_.logs()) world_.log("worker " + std::to_string(worker_) + " ends");
+  const milliseconds longest = outbox::Lease::deadline(relays_.options.lease) + seconds(5);
+  relays_.auditor.finishes(process_, end, now() - process_.slept, longest);
   if (end == RelayEnd::stopped) {
-    world_.expect(process_.stopping, "stop", "a worker stops without a request to stop");
     for (const auto& [id, live] : relays_.database.tables.live) {
       const bool kept = process_.tokens.count(live.claim) > 0 && process_.claims.count(id) > 0;
       if (kept && !relays_.auditor.story(id).excused) {
@@ -139,6 +142,7 @@ void Run::crash() {
 void Run::stop() {
   if (gone()) return;
   process_.stopping = true;
+  process_.ends_since = process_.ends_since.value_or(now() - process_.slept);
   relay_->request_stop();
   wake(now());
 }
@@ -182,6 +186,7 @@ void Run::send(HttpRequest request, const SendOptions& options, Transport::Compl
   if (id != 0 && relays_.auditor.story(id).poison) world_.after(milliseconds(1), [this] { crash(); });
   const std::uint64_t number = ++requests_;
   pending_[number].done = std::move(done);
+  pending_[number].order = order;
   const milliseconds limit = std::min(options.timeout, options.deadline);
   world_.at(now() + options.delay,
             [this, number, request = std::move(request), limit] { leave(number, request, limit); });
@@ -199,7 +204,7 @@ void Run::leave(std::uint64_t number, const HttpRequest& request, milliseconds l
   const Fate* const fate = relays_.weather.next_fate();
   const auto latency = relays_.weather.latency(limit);
   if (fate == nullptr && latency <= limit) return arrive_later(latency, request, number);
-  const Fate& ends = fate != nullptr ? *fate : lost;
+  const Fate& ends = fate != nullptr ? *fate : too_slow;
   if (ends.arrives) arrive_later(world_.tape.one_of({milliseconds(1), limit, limit * 20}), request, 0);
   const bool waits = ends.fault == TransportFault::timeout;
   complete_later(waits ? limit : std::min<std::chrono::nanoseconds>(latency, limit), number, ends);
@@ -226,9 +231,16 @@ void Run::complete(std::uint64_t number, Result<HttpResponse> result) {
   }
   auto pending = pending_.extract(number);
   if (pending.empty()) return;
+  note_answer(pending.mapped().order, result);
   pending.mapped().stop.reset();
   pending.mapped().done(std::move(result));
   if (!at_work_) wake(world_.now());
+}
+
+void Run::note_answer(unsigned order, const Result<HttpResponse>& result) {
+  const Answered* answer = nullptr;
+  if (result) answer = &relays_.orders.answer_with(header_value(result->headers, "Request-ID"));
+  relays_.auditor.answered(process_, order, answer, result, wall());
 }
 
 void Run::stop_request(std::uint64_t number) {

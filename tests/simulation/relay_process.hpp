@@ -52,12 +52,14 @@ class Run {
   struct Pending {
     Transport::Completion done{};
     std::optional<StopCallback<Stopped>> stop{};
+    unsigned order = 0;
     bool left = false;
   };
 
   Steady now() const;
   Steady steady_now() const { return now() + clocks_apart_ - process_.slept; }
   Steady boot_now() const { return now() + clocks_apart_; }
+  Wall wall() const { return world_.true_time() + (now() - world_.now()) + wall_apart_; }
   void make_client();
   void make_relay();
   void wake(Steady at);
@@ -67,6 +69,7 @@ class Run {
   void leave(std::uint64_t number, const HttpRequest& request, milliseconds limit);
   void arrive_later(std::chrono::nanoseconds time, const HttpRequest& request, std::uint64_t answered);
   void complete(std::uint64_t number, Result<HttpResponse> result);
+  void note_answer(unsigned order, const Result<HttpResponse>& result);
   void complete_later(std::chrono::nanoseconds time, std::uint64_t number, const Fate& fate);
   void stop_request(std::uint64_t number);
   std::size_t host_of(const HttpRequest& request) const;

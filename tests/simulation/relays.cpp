@@ -27,6 +27,8 @@ void RelayWorld::draw_options() {
   options.giving_up.age = std::chrono::hours(tape.one_of({72, 0}));
   options.giving_up.attempts = tape.one_of({12, 3});
   auditor.giving_up = options.giving_up;
+  auditor.per_second = options.pace.per_second;
+  auditor.delay = options.delay;
   client_options.timeout = outbox::Lease::deadline(options.lease);
   client_options.rate_limit.per_second = options.pace.per_second;
   client_options.rate_limit.longest_pause = seconds(1);
@@ -51,7 +53,10 @@ void RelayWorld::insert(std::uint32_t kind) {
       "478515832665", "478515832665", "T" + std::to_string(number), "1230000109", "1900000109", 30, MerchantMode::both};
   if (options.fair) order.sub_mchid = std::to_string(1900000101 + number % 3);
   if (kind == 2) order.bonus_value = 31;
+  order.card_id += std::to_string(number % 2);
   RowStory& story = auditor.add(number);
+  story.merchant = order.mchid + "/" + order.sub_mchid;
+  story.card = story.merchant + "/" + order.card_id;
   for (const auto& [id, other] : auditor.stories()) {
     const bool twin = &other != &story && other.order == number;
     if (twin) auditor.story(id).twin = story.twin = true;

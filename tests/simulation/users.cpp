@@ -226,6 +226,7 @@ void User::act_rarely() {
       sets_up_ = true;
       const auto renewed = client().renew_credentials(credentials("02CD"));
       sets_up_ = false;
+      if (renewed) account_->serial_no = "02CD";
       world_.expect(renewed || account_->odd_user || account_->keys_change, "renewal", "good credentials are refused");
       return;
     }
@@ -254,7 +255,10 @@ void User::start_call(bool wrong) {
   if (tape.chance(100)) {
     options.stop = stop_.get_token();
     stopped_with_.push_back(number);
-    if (stop_.stop_requested()) auditor_.stop(number);
+    if (stop_.stop_requested()) {
+      auditor_.stop(number);
+      auditor_.call(number).stopped_before = true;
+    }
   } else if (tape.chance(50)) {
     options.stop = stops_[number].get_token();
   }

@@ -18,6 +18,8 @@ constexpr const char* unavailable = R"({"code":"SERVICE_UNAVAILABLE","message":"
 constexpr const char* half = R"({"code":"PARAM_ERROR","mess)";
 constexpr const char* no_auth = R"({"code":"NO_AUTH","message":"not yours"})";
 constexpr const char* missing = R"({"code":"RESOURCE_NOT_EXISTS","message":"no such card"})";
+constexpr const char* others_card = R"({"code":"INVALID_REQUEST","message":"会员卡的创建商户号不等于调用方商户号"})";
+constexpr const char* no_route = R"({"code":"NOT_FOUND","message":"no route"})";
 constexpr const char* page = "<html>Bad gateway</html>";
 
 // Answers that repeat the request's signature: in a page, in WeChat Pay's form, or in Request-ID.
@@ -48,6 +50,9 @@ constexpr Reply replies[] = {
     {"refused, unsigned", 400, Signed::not_at_all, false, parameter_error},
     {"a gateway's 400 after the commit", 400, Signed::not_at_all, true, R"({"code":"GATEWAY","message":"no"})"},
     {"a gateway's 403 after the commit", 403, Signed::not_at_all, true, R"({"code":""})"},
+    {"a gateway's 404 in WeChat Pay's form, after the commit", 404, Signed::not_at_all, true, no_route},
+    {"a gateway's 400 of a system error, after the commit", 400, Signed::not_at_all, true, system_error},
+    {"another merchant's card", 400, Signed::well, false, others_card},
     {"a refusal that does not verify, after the commit", 400, Signed::wrongly, true, parameter_error},
     {"half of a refusal", 400, Signed::well, false, half},
     {"half of a refusal, unsigned, after the commit", 400, Signed::not_at_all, true, half},
@@ -144,13 +149,14 @@ const Reply& WechatPay::next_reply() {
 
 HttpResponse WechatPay::arrive(const HttpRequest& request, const Reply& reply) {
   const unsigned order = Auditor::number_in(request.body);
-  if (order % 16 == 0) check(request);
+  if (order % 16 == 0) check(request, auditor_.call(order));
   if (reply.commits) ++auditor_.call(order).committed;
   const HttpResponse* const old = reply.is_signed == Signed::before ? settled_before(order) : nullptr;
   if (old != nullptr) return *old;
   Answered answered;
   answered.order = order;
-  answered.what = reply.what;
+  answered.reply = &reply;
+  answered.time = world_.true_time();
   answered.receipt = reply.status == 204 && reply.is_signed == Signed::well;
   HttpResponse response;
   response.status = reply.status;
@@ -259,12 +265,16 @@ void WechatPay::sign(HttpResponse& response, const HttpRequest& request, Signed 
 }
 
 /// The client's signature must cover the request that arrived.
-void WechatPay::check(const HttpRequest& request) const {
+void WechatPay::check(const HttpRequest& request, const Call& call) const {
   const std::string message = request.method + "\n" + request.path + "\n" + authorized(request, "timestamp") + "\n" +
                               authorized(request, "nonce_str") + "\n" + request.body + "\n";
   const auto signature = stages::decode_base64(authorized(request, "signature"));
   world_.expect(signature && merchant().verifier->verify(message, *signature), "signature",
                 "a request is signed wrongly");
+  // A call goes on with the credentials with which it began.
+  const std::string serial_no = authorized(request, "serial_no");
+  world_.expect(serial_no == call.serial_no || serial_no == call.client.serial_no, "renewal",
+                "a request names credentials that are not used any more");
 }
 
 }  // namespace wechatpay::bonus_commit::simulation

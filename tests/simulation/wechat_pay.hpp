@@ -14,18 +14,6 @@
 
 namespace wechatpay::bonus_commit::simulation {
 
-/// How an answer is signed.
-enum class Signed { well, not_at_all, wrongly, by_an_unknown_key, as_a_probe, long_ago, twice, not_in_base64, before };
-
-/// One way to answer.
-struct Reply {
-  const char* what;
-  int status;
-  Signed is_signed;
-  bool commits;  ///< the order is committed
-  const char* body;
-};
-
 class WechatPay {
  public:
   /// Chooses which answers occur in this world. Uses real RSA if `real` is set.
@@ -52,7 +40,7 @@ class WechatPay {
  private:
   void sign(HttpResponse& response, const HttpRequest& request, Signed how);
   void echo(HttpResponse& response, const std::string& signature);
-  void check(const HttpRequest& request) const;
+  void check(const HttpRequest& request, const Call& call) const;
   const HttpResponse* settled_before(unsigned number) const;
   void add_retry_after(HttpResponse& response, Answered& answered);
 
