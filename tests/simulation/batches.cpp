@@ -1,4 +1,4 @@
-// commit_all() with one thread. While it waits, the world goes on.
+// Calls that wait: commit(), and commit_all() with one thread.
 #include <unistd.h>
 
 #include <stdexcept>
@@ -8,6 +8,14 @@
 
 namespace wechatpay::bonus_commit::simulation {
 
+/// commit(), over a transport that completes within send().
+void User::wait_for_call() {
+  --calls_left_;
+  const unsigned number = auditor_.begin(*account_, milliseconds(0));
+  auditor_.result(number, client().commit(request(number)));
+}
+
+/// While it waits, the world goes on.
 void User::run_batch() {
   if (in_batch_ || account_->keeps_requests) return;
   in_batch_ = true;

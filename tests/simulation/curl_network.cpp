@@ -54,6 +54,7 @@ void CurlNetwork::send(HttpRequest request, SendOptions options, Transport::Comp
   queued.start = world_.now() + queued.options.delay;
   queued.deadline = queued.start + queued.options.deadline;
   queue_.add(one);
+  waiting_at_[host_of(queued.http)].emplace(queued.start, queued.number);
   turn_soon();
   queued.on_stop.emplace(queued.options.stop, [this] { world_.after(milliseconds(0), [this] { stop(); }); });
 }
@@ -72,18 +73,46 @@ void CurlNetwork::turn() {
   in_turn_ = true;
   for (auto action = queue_.poll(world_.now()); action.kind != Kind::none && !ended_;
        action = queue_.poll(world_.now())) {
-    if (action.kind == Kind::start) {
-      start(action);
-      continue;
-    }
-    QueuedRequest& request = action.request.front();
-    world_.expect(request.deadline <= world_.now(), "queue", "gives a request up before its time");
-    const bool busy = running_at_[host_of(request.http)] >= most_running_;
-    world_.expect(busy || action.fault != TransportFault::no_free_connection, "queue", "misses a place that is free");
-    request.complete(action.fault, Outcome::not_sent, action.message);
+    action.kind == Kind::start ? start(action) : complete(action);
   }
   in_turn_ = false;
+  check_waiting();
   sleep();
+}
+
+/// The queue gives a request up.
+void CurlNetwork::complete(curl::RequestQueue::Action& action) {
+  QueuedRequest& request = action.request.front();
+  forget(request);
+  world_.expect(request.deadline <= world_.now(), "queue", "gives a request up before its time");
+  const bool busy = running_at_[host_of(request.http)] >= most_running_;
+  const bool says_busy = action.fault == TransportFault::no_free_connection;
+  world_.expect(busy || !says_busy, "queue", "misses a place that is free");
+  world_.expect(!busy || says_busy || world_.late_since(request.start), "queue",
+                "does not say that there was no place");
+  request.complete(action.fault, Outcome::not_sent, action.message);
+}
+
+void CurlNetwork::forget(const QueuedRequest& request) {
+  waiting_at_[host_of(request.http)].erase({request.start, request.number});
+}
+
+/// First come, first served.
+void CurlNetwork::check_order(const QueuedRequest& request, std::size_t host) const {
+  const auto& waiting = waiting_at_[host];
+  if (waiting.empty() || world_.late_since(waiting.begin()->first)) return;
+  world_.expect(waiting.begin()->first >= request.start, "queue", "starts a request before one that waits for longer");
+}
+
+/// Where there is room, requests wait only for one that opens a connection, and not for long.
+void CurlNetwork::check_waiting() const {
+  for (std::size_t host = 0; host < 2 && !ended_; ++host) {
+    const auto& waiting = waiting_at_[host];
+    const bool waits = !waiting.empty() && waiting.begin()->first <= world_.now();
+    if (!waits || running_at_[host] >= most_running_) continue;
+    world_.expect(running_at_[host] > 0, "queue", "lets a request wait for nothing");
+    world_.expect(world_.now() < started_at_[host] + patience_, "queue", "lets a request wait for too long");
+  }
 }
 
 /// Sleeps until the queue's next moment.
@@ -116,6 +145,9 @@ void CurlNetwork::start(curl::RequestQueue::Action& action) {
   running.number = ++started_;
   QueuedRequest& request = running.request.front();
   const std::size_t host = host_of(request.http);
+  forget(request);
+  check_order(request, host);
+  started_at_[host] = world_.now();
   world_.expect(request.start <= world_.now(), "queue", "starts a request before its time");
   world_.expect(request.deadline > world_.now(), "queue", "starts a request after its deadline");
   world_.expect(++running_at_[host] <= most_running_, "queue", "starts more requests than it may");
@@ -236,6 +268,14 @@ void CurlNetwork::after_answer(Link& link, const HttpRequest& request, const Rep
   }
 }
 
+/// What has been sent may still arrive.
+void CurlNetwork::give_up(Running& running) {
+  if (!world_.tape.chance(500)) return;
+  world_.after(weather_.latency(milliseconds(1000)), [this, request = running.request.front().http] {
+    static_cast<void>(wechat_pay_.arrive(request, wechat_pay_.next_reply()));
+  });
+}
+
 /// No answer comes.
 void CurlNetwork::lose(Running& running, const Fate& fate) {
   const milliseconds left = time_left(running);
@@ -290,10 +330,12 @@ void CurlNetwork::forget_links() {
 void CurlNetwork::stop() {
   if (ended_) return;
   curl::Requests stopped = queue_.take_stopped();
+  for (const QueuedRequest& request : stopped) forget(request);
   for (QueuedRequest& request : stopped) request.complete(told_of(taken_back));
   for (auto at = running_.begin(); at != running_.end();) {
     Running& running = *at++;
     if (!running.request.front().stopped()) continue;
+    if (running.begun) give_up(running);
     finish(running, told_of(running.begun ? given_up : taken_back), false);
     at = running_.begin();  // its completion may have ended others
   }
@@ -303,6 +345,7 @@ void CurlNetwork::end() {
   ended_ = true;
   while (!running_.empty()) {
     Running& running = running_.front();
+    if (running.begun) give_up(running);
     finish(running, told_of(running.begun ? cut : unsent), false);
   }
   curl::Requests waiting = queue_.take_all();

@@ -5,7 +5,9 @@
 #include <deque>
 #include <list>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "src/curl/connections.hpp"
 #include "src/curl/request_queue.hpp"
@@ -51,6 +53,11 @@ class CurlNetwork final : public Wire {
   void turn_soon();
   void sleep();
   void start(curl::RequestQueue::Action& action);
+  void complete(curl::RequestQueue::Action& action);
+  void give_up(Running& running);
+  void forget(const curl::QueuedRequest& request);
+  void check_order(const curl::QueuedRequest& request, std::size_t host) const;
+  void check_waiting() const;
   void run_over_kept(Running& running, Link& link);
   void open(Running& running);
   void stand(Running& running);
@@ -80,6 +87,8 @@ class CurlNetwork final : public Wire {
   std::uint32_t surprises_per_mille_ = 0;  ///< on keep-alive connections
   std::uint64_t started_ = 0;
   std::size_t running_at_[2] = {0, 0};
+  std::set<std::pair<Steady, std::uint64_t>> waiting_at_[2];  ///< when requests may start, and their numbers
+  Steady started_at_[2] = {};                                 ///< when a request started last
   std::optional<unsigned> failed_generation_[2];  ///< over HTTP/2, the latest generation with a failed connection
   Steady wakes_at_ = Steady::max();
   bool in_turn_ = false;

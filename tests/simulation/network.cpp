@@ -91,8 +91,25 @@ std::chrono::nanoseconds Weather::latency(milliseconds limit) {
 
 void Network::end() {
   for (std::size_t slot = 0; slot < pending_.size(); ++slot) {
-    if (pending_[slot].number != 0) complete(slot, told_of(pending_[slot].left ? ended : ended_before));
+    if (pending_[slot].number != 0) give_up(slot, pending_[slot].left ? ended : ended_before);
   }
+}
+
+/// What has left may still arrive.
+void Network::give_up(std::size_t slot, const Fate& fate) {
+  HttpRequest& request = pending_[slot].request;
+  const bool on_its_way = request.body.empty();  // fail_later() has taken it
+  if (fate.arrives && !on_its_way && world_.tape.chance(500)) {
+    arrive_after(weather_.latency(milliseconds(1000)), std::make_shared<const HttpRequest>(std::move(request)));
+  }
+  complete(slot, told_of(fate));
+}
+
+void Network::arrive_after(std::chrono::nanoseconds time, std::shared_ptr<const HttpRequest> request) {
+  world_.after(time, [this, request = std::move(request)] {
+    const Reply& reply = wechat_pay_.next_reply();
+    static_cast<void>(wechat_pay_.arrive(*request, reply));
+  });
 }
 
 std::size_t Network::host_of(const HttpRequest& request) const {
@@ -166,12 +183,8 @@ void Network::fail_later(std::size_t slot, const Fate& fate, milliseconds limit)
     const auto request = std::make_shared<const HttpRequest>(std::move(pending_[slot].request));
     const auto way = world_.tape.one_of({milliseconds(1), limit, limit * 20});
     const bool twice = world_.tape.chance(100);
-    const auto arrive = [this, request] {
-      const Reply& reply = wechat_pay_.next_reply();
-      static_cast<void>(wechat_pay_.arrive(*request, reply));
-    };
-    world_.after(way, arrive);
-    if (twice) world_.after(way * 3, arrive);
+    arrive_after(way, request);
+    if (twice) arrive_after(way * 3, request);
   }
   complete_after(std::min<std::chrono::nanoseconds>(time, limit), slot, told_of(fate));
 }
@@ -201,7 +214,7 @@ void Network::stop(std::size_t slot) {
   const std::uint64_t number = pending_[slot].number;
   world_.after(std::chrono::nanoseconds(0), [this, slot, number] {
     if (pending_[slot].number != number) return;
-    complete(slot, told_of(pending_[slot].left ? stopped_after : stopped_before));
+    give_up(slot, pending_[slot].left ? stopped_after : stopped_before);
   });
 }
 

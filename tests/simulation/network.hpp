@@ -108,6 +108,8 @@ class Network final : public Wire {
   std::size_t place(HttpRequest&& request, Completion&& done);
   void leave(std::size_t slot, milliseconds limit);
   void fail_later(std::size_t slot, const Fate& fate, milliseconds limit);
+  void give_up(std::size_t slot, const Fate& fate);
+  void arrive_after(std::chrono::nanoseconds time, std::shared_ptr<const HttpRequest> request);
   void complete_after(std::chrono::nanoseconds time, std::size_t slot, Result<HttpResponse> result);
   void complete(std::size_t slot, Result<HttpResponse> result);
   void stop(std::size_t slot);

@@ -1,6 +1,7 @@
 // The simulation: random worlds, one after the other. Each can be repeated with its seed.
 #include <unistd.h>
 
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 #include "tests/simulation/run.hpp"
 #include "tests/simulation/shrinking.hpp"
@@ -37,26 +39,50 @@ struct Arguments {
   bool only_relays = false;
 };
 
+std::uint64_t number_in(const std::string& name, const std::string& value) {
+  std::uint64_t number = 0;
+  const auto [end, failure] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (failure != std::errc() || end != value.data() + value.size()) throw std::invalid_argument(name + " " + value);
+  return number;
+}
+
+void take(Arguments& arguments, const std::string& name, const std::string& value) {
+  if (name == "--only") {
+    if (value != "relays") throw std::invalid_argument(name + " " + value);
+    arguments.only_relays = true;
+    return;
+  }
+  const std::uint64_t number = number_in(name, value);
+  if (name == "--seed") {
+    arguments.seed = number;
+  } else if (name == "--show") {
+    arguments.seed = number;
+    arguments.shows = true;
+    arguments.worlds = 1;
+  } else if (name == "--worlds") {
+    arguments.worlds = number;
+  } else if (name == "--calls") {
+    arguments.calls = number;
+  } else if (name == "--shrink") {
+    arguments.shrinking = static_cast<long>(number);
+  } else if (name == "--seconds") {
+    arguments.seconds = static_cast<long>(number);
+  } else {
+    throw std::invalid_argument("there is no option " + name);
+  }
+}
+
 Arguments parse(int count, char** values) {
   Arguments arguments;
   std::random_device device;
   arguments.seed = device();
-  for (int i = 1; i + 1 < count; i += 2) {
-    const std::string name = values[i];
-    if (name == "--only") {
-      if (std::string(values[i + 1]) != "relays") throw std::invalid_argument("--only " + std::string(values[i + 1]));
-      arguments.only_relays = true;
-      continue;
-    }
-    const std::uint64_t value = std::stoull(values[i + 1]);
-    if (name == "--seed" || name == "--show") arguments.seed = value;
-    if (name == "--show") arguments.shows = true;
-    if (name == "--worlds") arguments.worlds = value;
-    if (name == "--calls") arguments.calls = value;
-    if (name == "--shrink") arguments.shrinking = static_cast<long>(value);
-    if (name == "--seconds") arguments.seconds = static_cast<long>(value);
+  for (int i = 1; i < count; i += 2) {
+    if (i + 1 == count) throw std::invalid_argument(std::string(values[i]) + " has no value");
+    take(arguments, values[i], values[i + 1]);
   }
-  if (arguments.shows) arguments.worlds = 1;
+  if (arguments.worlds == 0 && arguments.calls == 0 && arguments.seconds == 0) {
+    throw std::invalid_argument("how many worlds, seconds or calls?");
+  }
   return arguments;
 }
 
@@ -130,10 +156,6 @@ int explain(Shared& shared, const std::string& failure, std::chrono::seconds tim
 }  // namespace
 
 int main(int count, char** values) {
-  if (count % 2 == 0) {
-    std::fputs(usage, stderr);
-    return 2;
-  }
   try {
     const Arguments arguments = parse(count, values);
     Shared& shared = shared_memory();

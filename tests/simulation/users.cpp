@@ -312,13 +312,6 @@ void User::take_future(unsigned number) {
   world_.expect(!future.valid(), "future", "is not empty after get()");
 }
 
-/// commit(), over a transport that completes within send().
-void User::wait_for_call() {
-  --calls_left_;
-  const unsigned number = auditor_.begin(*account_, milliseconds(0));
-  auditor_.result(number, client().commit(request(number)));
-}
-
 /// What user code may do whenever the library calls it.
 void User::misbehave(Place place) {
   if (mischief_per_mille_ == 0 || world_.forked || !world_.tape.chance(mischief_per_mille_)) return;
