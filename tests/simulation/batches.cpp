@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "tests/simulation/users.hpp"
+#include "tests/simulation/waiting.hpp"
 #include "wechatpay/bonus_commit/impl/batch_run.hpp"
 
 namespace wechatpay::bonus_commit::simulation {
@@ -15,9 +16,21 @@ void User::wait_for_call() {
   auditor_.result(number, client().commit(request(number)));
 }
 
+/// commit(), over any other transport. It goes on where the client is destroyed meanwhile.
+void User::wait_while_world_goes_on() {
+  if (world_.waits || in_batch_) return start_call();
+  --calls_left_;
+  const unsigned number = auditor_.begin(*account_, milliseconds(0));
+  const CommitResult result = [&] {
+    const WorldGoesOn while_it_waits(world_);
+    return client().commit(request(number));
+  }();
+  auditor_.result(number, result);
+}
+
 /// While it waits, the world goes on.
 void User::run_batch() {
-  if (in_batch_ || account_->keeps_requests) return;
+  if (in_batch_ || world_.waits || account_->keeps_requests) return;
   in_batch_ = true;
   const StopSource stop;
   if (world_.tape.chance(200)) {

@@ -4,6 +4,8 @@
 #include <new>
 #include <stdexcept>
 
+#include "tests/simulation/waiting.hpp"
+
 namespace wechatpay::bonus_commit::simulation {
 
 namespace {
@@ -41,7 +43,7 @@ User::User(World& world, Auditor& auditor, WechatPay& wechat_pay, Wire& wire, co
   ClientOptions options = draw_options();
   waits_in_batches_ = waits_ && !limited_ && options.rate_limit.longest_pause == milliseconds(0);
   account_ = &auditor_.add_client(options);
-  draw_oddities(manners);
+  draw_oddities(manners, limited_ || options.rate_limit.longest_pause > milliseconds(0));
   add_hooks(options);
   add_clocks(options);
   add_executor(options);
@@ -79,13 +81,15 @@ ClientOptions User::draw_options() {
   return options;
 }
 
-void User::draw_oddities(const Manners& manners) {
+void User::draw_oddities(const Manners& manners, bool has_rate) {
   Tape& tape = world_.tape;
   mischief_per_mille_ = tape.one_of({0U, 0U, 20U, 300U});
   oddities_per_mille_ = tape.one_of({0U, 0U, 0U, 50U});
   slow_signer_ = tape.chance(100);
-  account_->exact = !slow_signer_ && !manners.within_send && !manners.sometimes_within_send && !manners.throws &&
-                    oddities_per_mille_ == 0;
+  waits_for_answers_ = WorldGoesOn::possible && !waits_ && !manners.never && tape.chance(100);
+  // What waits takes its place in the rate before others do, and is sent after them.
+  account_->exact = !slow_signer_ && !(waits_for_answers_ && has_rate) && !manners.within_send &&
+                    !manners.sometimes_within_send && !manners.throws && oddities_per_mille_ == 0;
   account_->punctual = !manners.never && !manners.within_send && !manners.sometimes_within_send;
   account_->heeds_stops = !manners.ignores_stops && !manners.never && !manners.throws && !manners.drops;
   account_->keeps_requests = manners.never;
@@ -214,7 +218,7 @@ void User::act_rarely() {
     case 2: return stop_all();
     case 3: copies_.push_back(client()); return;
     case 4: return let_go_of_a_copy();
-    case 5: return waits_ ? wait_for_call() : start_call();
+    case 5: return waits_ ? wait_for_call() : waits_for_answers_ ? wait_while_world_goes_on() : start_call();
     case 6: return run_batch();
     case 7: return rotate_keys();
     case 8: {

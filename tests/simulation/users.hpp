@@ -35,7 +35,7 @@ class User {
   struct LastWords;
 
   ClientOptions draw_options();
-  void draw_oddities(const Manners& manners);
+  void draw_oddities(const Manners& manners, bool has_rate);
   void refuse_wrong_setups(const ClientOptions& options) const;
   void refuse_wrong_keys() const;
   void refuse_wrong_batches() const;
@@ -54,6 +54,7 @@ class User {
   void keep_future(const BonusCommitRequest& request, unsigned number, const CallOptions& options);
   void take_future(unsigned number);
   void wait_for_call();
+  void wait_while_world_goes_on();
   void run_batch();
   void wait_for_batch();
   void fork_a_child();
@@ -88,9 +89,10 @@ class User {
   milliseconds pace_{1};
   unsigned nonces_ = 0;
   bool slow_signer_ = false;
-  bool limited_ = false;           ///< has a rate limit
-  bool waits_ = false;             ///< its transport completes within send(), so it may block in commit()
-  bool waits_in_batches_ = false;  ///< may block in commit_all(), too
+  bool limited_ = false;            ///< has a rate limit
+  bool waits_ = false;              ///< its transport completes within send(), so it may block in commit()
+  bool waits_for_answers_ = false;  ///< blocks in commit() while the world goes on
+  bool waits_in_batches_ = false;   ///< may block in commit_all(), too
   bool in_batch_ = false;
   bool sets_up_ = false;  ///< is in create() or renew_credentials()
 };

@@ -95,6 +95,7 @@ class World {
   seconds wall_offset{0};
   bool wall_jumped = false;
   bool shuffles = false;  ///< events of the same moment happen in any order, not in that in which they were scheduled
+  bool waits = false;     ///< a program waits in commit()
   bool forked = false;    ///< this is a child process of the program
 
  private:
