@@ -102,13 +102,14 @@ void Auditor::check_may_go(const Call& call, unsigned number) const {
 
 void Auditor::note_authorization(const Call& call, unsigned number, const HttpRequest& request, Sent& next) const {
   const std::string& authorization = request.headers.front().value;
-  const std::size_t signature = authorization.find("signature=\"") + 11;
+  const std::size_t nonce = authorization.find("nonce_str=\"") + 11 + 32;
+  const std::size_t signature = authorization.find("signature=\"", nonce) + 11;
   require(signature + next.signature.size() < authorization.size(), "signature", number, "is not signed");
   authorization.copy(next.signature.data(), next.signature.size(), signature);
-  authorization.copy(next.nonce.data(), next.nonce.size(), authorization.find("nonce_str=\"") + 11);
+  authorization.copy(next.nonce.data(), next.nonce.size(), nonce - next.nonce.size());
   for (const Sent& each : call.tries) require(each.nonce != next.nonce, "nonce", number, "uses its nonce again");
   if (!exact(call.client)) return;
-  const std::size_t timestamp = authorization.find("timestamp=\"") + 11;
+  const std::size_t timestamp = authorization.rfind("timestamp=\"") + 11;
   const seconds said(parse(std::string_view(authorization).substr(timestamp), 10));
   const seconds off =
       std::chrono::floor<seconds>((world_.wall() + (next.moment - world_.now())).time_since_epoch()) - said;

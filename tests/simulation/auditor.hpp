@@ -51,7 +51,7 @@ struct ClientAccount {
   bool tells_tries = false;     ///< has on_try
   bool tells_calls = false;     ///< has on_call
   bool closed = false;
-  std::string serial_no = "01AB";  ///< of the credentials that it uses from now on
+  const char* serial_no = "01AB";  ///< of the credentials that it uses from now on
 };
 
 /// One try.
@@ -68,7 +68,7 @@ struct Sent {
   Judgement judgement{};             ///< of a try that has ended, if good signatures verify
   bool foreign = false;              ///< answered by another order's answer
   std::array<char, 24> signature{};  ///< its first characters
-  std::array<char, 32> nonce{};
+  std::array<char, 8> nonce{};       ///< its last characters, in which a user's nonces differ
 };
 
 /// One call.
@@ -89,7 +89,7 @@ struct Call {
   bool unheard = false;                  ///< its future was destroyed
   bool wrong_request = false;            ///< the request or its options are refused
   bool stopped_before = false;           ///< its stop was requested before it began
-  std::string serial_no{};               ///< of the client's credentials when it began
+  const char* serial_no = "";            ///< of the client's credentials when it began
   std::optional<unsigned> settled_by{};  ///< the number of the answer that is its receipt
   std::optional<Outcome> claim{};        ///< the reported outcome, if the result was an error
 };

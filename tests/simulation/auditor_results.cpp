@@ -18,6 +18,7 @@ Remedy remedy_after(Says says, bool doubt) {
     case Says::refused: return doubt ? Remedy::retry_later : Remedy::correct_request;
     case Says::merchant_not_permitted:
     case Says::card_not_permitted: return Remedy::ask_wechat_pay;
+    case Says::merchant_doubted:
     case Says::setup_wrong: return Remedy::correct_setup;
     default: return Remedy::retry_later;
   }

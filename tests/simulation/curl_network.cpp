@@ -54,7 +54,9 @@ void CurlNetwork::send(HttpRequest request, SendOptions options, Transport::Comp
   queued.start = world_.now() + queued.options.delay;
   queued.deadline = queued.start + queued.options.deadline;
   queue_.add(one);
-  waiting_at_[host_of(queued.http)].emplace(queued.start, queued.number);
+  auto& waiting = waiting_at_[host_of(queued.http)];
+  const std::pair last(queued.start, queued.number);
+  waiting.insert(std::upper_bound(waiting.begin(), waiting.end(), last), last);
   turn_soon();
   queued.on_stop.emplace(queued.options.stop, [this] { world_.after(milliseconds(0), [this] { stop(); }); });
 }
@@ -94,21 +96,22 @@ void CurlNetwork::complete(curl::RequestQueue::Action& action) {
 }
 
 void CurlNetwork::forget(const QueuedRequest& request) {
-  waiting_at_[host_of(request.http)].erase({request.start, request.number});
+  auto& waiting = waiting_at_[host_of(request.http)];
+  waiting.erase(std::lower_bound(waiting.begin(), waiting.end(), std::pair(request.start, request.number)));
 }
 
 /// First come, first served.
 void CurlNetwork::check_order(const QueuedRequest& request, std::size_t host) const {
   const auto& waiting = waiting_at_[host];
-  if (waiting.empty() || world_.late_since(waiting.begin()->first)) return;
-  world_.expect(waiting.begin()->first >= request.start, "queue", "starts a request before one that waits for longer");
+  if (waiting.empty() || world_.late_since(waiting.front().first)) return;
+  world_.expect(waiting.front().first >= request.start, "queue", "starts a request before one that waits for longer");
 }
 
 /// Where there is room, requests wait only for one that opens a connection, and not for long.
 void CurlNetwork::check_waiting() const {
   for (std::size_t host = 0; host < 2 && !ended_; ++host) {
     const auto& waiting = waiting_at_[host];
-    const bool waits = !waiting.empty() && waiting.begin()->first <= world_.now();
+    const bool waits = !waiting.empty() && waiting.front().first <= world_.now();
     if (!waits || running_at_[host] >= most_running_) continue;
     world_.expect(running_at_[host] > 0, "queue", "lets a request wait for nothing");
     world_.expect(world_.now() < started_at_[host] + patience_, "queue", "lets a request wait for too long");

@@ -5,9 +5,9 @@
 #include <deque>
 #include <list>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "src/curl/connections.hpp"
 #include "src/curl/request_queue.hpp"
@@ -87,8 +87,8 @@ class CurlNetwork final : public Wire {
   std::uint32_t surprises_per_mille_ = 0;  ///< on keep-alive connections
   std::uint64_t started_ = 0;
   std::size_t running_at_[2] = {0, 0};
-  std::set<std::pair<Steady, std::uint64_t>> waiting_at_[2];  ///< when requests may start, and their numbers
-  Steady started_at_[2] = {};                                 ///< when a request started last
+  std::vector<std::pair<Steady, std::uint64_t>> waiting_at_[2];  ///< sorted: when requests may start, and their numbers
+  Steady started_at_[2] = {};                                    ///< when a request started last
   std::optional<unsigned> failed_generation_[2];  ///< over HTTP/2, the latest generation with a failed connection
   Steady wakes_at_ = Steady::max();
   bool in_turn_ = false;

@@ -46,8 +46,10 @@ Judgement judge_4xx(const Reply& reply, bool verified) {
   } else if (reply.status == 403) {
     judgement.says = Says::merchant_not_permitted;
   } else {
-    const bool of_the_card = std::string_view(reply.body).find("商户") != std::string_view::npos;
-    judgement.says = of_the_card ? Says::card_not_permitted : Says::refused;
+    const auto has = [&reply](std::string_view text) { return std::string_view(reply.body).find(text) != text.npos; };
+    judgement.says = has("http header") ? Says::merchant_doubted
+                     : has("商户")      ? Says::card_not_permitted
+                                        : Says::refused;
   }
   return judgement;
 }

@@ -24,6 +24,7 @@ enum class Says {
   refused,                 ///< because of its content: the same order would be refused again
   merchant_not_permitted,  ///< all orders of the merchant would be refused
   card_not_permitted,      ///< all orders of the merchant with this card would be refused
+  merchant_doubted,        ///< its ids, or the set-up, are wrong
   setup_wrong,             ///< each order would fail alike
   nothing,                 ///< try it again later
 };

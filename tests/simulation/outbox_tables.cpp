@@ -74,6 +74,7 @@ class SimulatedStore final : public outbox::Store {
       for (const Settlement& one : settlements) refuse_cursed(one);
       outbox::Settled settled;
       for (const Settlement& one : settlements) write(one, settled);
+      database_.auditor_.has_settled(use_.process, use_.now());
       has_settled_ = has_settled_ || settled.done + settled.dead + settled.back > 0;
       return settled;
     });
@@ -86,7 +87,9 @@ class SimulatedStore final : public outbox::Store {
   }
 
   std::string last_resume() override {
-    return statement([] { return std::string(); });
+    const unsigned resumes = statement([&] { return database_.tables.resumes; });
+    database_.auditor_.learns_of_resumes(use_.process, resumes, use_.now());
+    return resumes == 0 ? "" : std::to_string(resumes);
   }
 
  private:
@@ -221,6 +224,7 @@ class SimulatedStore final : public outbox::Store {
       } else {
         ++settled.back;
         live->claim.clear();
+        live->held_back = !one.message.empty();
         live->due = now() + one.pause;
         one.fate == Fate::wait ? ++live->row.attempts : --live->row.claims;
       }
@@ -291,6 +295,19 @@ void Database::fail_over_to_copy() {
     if (!there) auditor_.story(id).lost = true;
   }
   tables = copy_;
+}
+
+/// As an operator does: ends halts, and makes rows due that wait after a call.
+void Database::resume() {
+  world_.log("an operator resumes");
+  auditor_.operator_resumes();
+  const DatabaseTime now = time_at(world_.now());
+  tables.halted_until = DatabaseTime(0);
+  ++tables.resumes;
+  for (auto& [id, live] : tables.live) {
+    const bool waits = live.claim.empty() && (live.row.attempts > 0 || live.held_back);
+    if (waits) live.due = std::min(live.due, now);
+  }
 }
 
 void Database::set_clock(std::chrono::seconds by) {

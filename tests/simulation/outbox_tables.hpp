@@ -23,6 +23,7 @@ struct LiveRow {
   DatabaseTime due{0};
   DatabaseTime created{0};
   std::string claim{};
+  bool held_back = false;  ///< it waits for a reason, which is written to it
 };
 
 struct SettledRow {
@@ -35,6 +36,7 @@ struct Tables {
   std::map<std::int64_t, SettledRow> settled{};  ///< done or dead
   DatabaseTime halted_until{0};
   DatabaseTime next_at{0};  ///< of the shared rate
+  unsigned resumes = 0;     ///< how often an operator has resumed
 };
 
 /// What a worker's process shares with its store.
@@ -67,6 +69,7 @@ class Database {
   void fail_over();
   void keep_copy() { copy_ = tables; }
   void fail_over_to_copy();
+  void resume();
   void set_clock(std::chrono::seconds by);
 
   /// From now on, each new statement works.

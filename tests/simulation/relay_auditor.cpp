@@ -43,6 +43,25 @@ void RelayAuditor::claims(Process& process, Steady halted_until) {
                 "the database is not told that all workers must pause");
 }
 
+void RelayAuditor::operator_resumes() {
+  for (Process& process : processes_) {
+    process.halt_to_tell.reset();
+    process.halted_until = Steady();
+  }
+}
+
+void RelayAuditor::learns_of_resumes(Process& process, unsigned resumes, Steady now) {
+  if (std::exchange(process.resumes, resumes) == resumes) return;
+  process.old_holds = std::exchange(process.holds, {});
+  process.resumed_at = now;
+}
+
+/// Rows that were handed back because of a hold before the resume are written by now.
+void RelayAuditor::has_settled(Process& process, Steady now) {
+  const Steady before = std::exchange(process.settled_at, now);
+  if (now > before && before > process.resumed_at + seconds(1)) process.old_holds.clear();
+}
+
 void RelayAuditor::gives(std::size_t rows, Steady now) {
   if (per_second <= 0 || database_forgets_) return;
   const double burst = 2 * std::max(1.0, std::floor(per_second / 2));
@@ -76,7 +95,7 @@ std::int64_t RelayAuditor::held(const Process& process, unsigned order) const {
 bool RelayAuditor::holds_another(const Process& process, unsigned order) const {
   return std::any_of(process.claims.begin(), process.claims.end(), [&](const auto& claim) {
     const RowStory& story = stories_.at(claim.first);
-    return story.order == order && !story.contradicted;
+    return story.order == order && !story.contradicted && !story.wrong;
   });
 }
 
@@ -88,7 +107,7 @@ std::int64_t RelayAuditor::sent(Process& process, unsigned order, Steady now, mi
   ++calls_;
   world_.expect(id != 0, "claim", "a row is called that the worker does not hold");
   RowStory& story = stories_.at(id);
-  require(!story.wrong, "wrong order", id, "is called though it is wrong");
+  require(!story.wrong || holds_another(process, order), "wrong order", id, "is called though it is wrong");
   require(!story.contradicted || holds_another(process, order), "conflict", id,
           "is called though its order is done with other points");
   for (const std::string* key : {&story.merchant, &story.card}) {
@@ -163,7 +182,8 @@ void RelayAuditor::note(Process& process, Steady now, const RowStory* story, con
       process.setup_wrong = true;
       process.ends_since = process.ends_since.value_or(steady);
       return;
-    case Says::nothing: break;
+    case Says::merchant_doubted: return note_doubt(process, steady, story);
+    case Says::nothing: return note_failure(process, steady);
     default:
       if (!process.proved) process.proved_since = steady;
       process.proved = true;
@@ -174,6 +194,18 @@ void RelayAuditor::note(Process& process, Steady now, const RowStory* story, con
       if (call.says() == Says::card_not_permitted) process.holds[story->card] = steady + permission_pause;
       return;
   }
+}
+
+/// A merchant that is not held is held for a minute, and the call counts as a failure.
+void RelayAuditor::note_doubt(Process& process, Steady steady, const RowStory* story) {
+  if (story == nullptr) return;
+  const auto hold = process.holds.find(story->merchant);
+  if (hold != process.holds.end() && steady < hold->second) return;
+  process.holds[story->merchant] = steady + std::chrono::minutes(1);
+  if (process.proved) note_failure(process, steady);
+}
+
+void RelayAuditor::note_failure(Process& process, Steady steady) {
   if (process.proved && ++process.failures < most_failures) return;
   if (!process.proved && steady < process.next_probe) return;
   process.proved = false;

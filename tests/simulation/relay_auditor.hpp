@@ -42,8 +42,12 @@ struct RelayCall {
   std::optional<seconds> retry_after{};              ///< of the latest try
   bool others_succeed = false;  ///< at its end, calls had been answered for ten minutes, and one had failed at most
 
-  /// A refusal that may be a gateway's, or that an earlier try contradicts, says nothing.
-  Says says() const { return last.says == Says::refused && (in_doubt || !last.verified) ? Says::nothing : last.says; }
+  /// A refusal that may be a gateway's, or that an earlier try contradicts, says nothing of the order.
+  Says says() const {
+    const bool weak = in_doubt || !last.verified;
+    if (last.says == Says::refused && weak) return Says::nothing;
+    return last.says == Says::merchant_doubted && weak ? Says::setup_wrong : last.says;
+  }
 };
 
 /// One process of a worker, from its start to its end.
@@ -62,10 +66,14 @@ struct Process {
   bool proved = false;                           ///< a call was answered, and fewer than 20 in a row have failed since
   std::optional<Steady> failing_since{};         ///< of statements
   unsigned cuts = 0;                             ///< how often the database has ended its connection
+  unsigned resumes = 0;                          ///< of which it knows
+  std::map<std::string, Steady> old_holds{};     ///< ended by the latest resume
+  Steady resumed_at{};                           ///< when it heard of that
+  Steady settled_at{};                           ///< when it wrote results last
   std::optional<Steady> halt_to_tell{};          ///< the end of a halt of which the database must be told
   std::optional<Steady> ends_since{};            ///< by the steady clock: a stop, or a call whose set-up is wrong
   bool setup_wrong = false;                      ///< what a call has said
-  bool database_refused = false;
+  bool database_refused = false;                 ///< a statement has failed for good
   bool stopping = false;
   bool gone = false;
 };
@@ -103,6 +111,15 @@ class RelayAuditor {
   /// The process is about to claim. `halted_until` is what the database knows.
   void claims(Process& process, Steady halted_until);
 
+  /// An operator ends halts.
+  void operator_resumes();
+
+  /// The process asks whether an operator has resumed. If so, no merchant or card is held any more.
+  static void learns_of_resumes(Process& process, unsigned resumes, Steady now);
+
+  /// The process has written results.
+  static void has_settled(Process& process, Steady now);
+
   /// The database gives away so many rows at once.
   void gives(std::size_t rows, Steady now);
 
@@ -135,6 +152,8 @@ class RelayAuditor {
  private:
   bool holds_another(const Process& process, unsigned order) const;
   static void note(Process& process, Steady now, const RowStory* story, const RelayCall& call);
+  static void note_doubt(Process& process, Steady steady, const RowStory* story);
+  static void note_failure(Process& process, Steady steady);
   static void halt(Process& process, Steady now, const RelayCall& call);
   void check_death(const outbox::Settlement& settlement, const outbox::Row& row, seconds age,
                    const RelayCall* call) const;

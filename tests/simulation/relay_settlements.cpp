@@ -51,7 +51,8 @@ void RelayAuditor::check_return(const Process& process, const outbox::Settlement
   const RowStory& story = stories_.at(settlement.id);
   const auto because = [&](bool reason, const char* what) { require(reason, "goes back", settlement.id, what); };
   if (call == nullptr) {
-    const bool held = process.holds.count(story.merchant) + process.holds.count(story.card) > 0;
+    const auto holds = [&story](const auto& all) { return all.count(story.merchant) + all.count(story.card) > 0; };
+    const bool held = holds(process.holds) || holds(process.old_holds);
     return because(held || settlement.pause <= seconds(1),
                    "waits though neither its merchant nor its card was refused");
   }
@@ -73,7 +74,9 @@ void RelayAuditor::check_death(const outbox::Settlement& settlement, const outbo
   const auto because = [&](bool reason, const char* what) { require(reason, "dead", row.id, what); };
   if (kind == "invalid") return because(story.wrong, "is dead as invalid");
   if (kind == "refused") {
-    return because(story.twin || (call != nullptr && call->says() == Says::refused), "is dead as refused, and was not");
+    const Says says = call == nullptr ? Says::nothing : call->says();
+    const bool often = says == Says::merchant_doubted && row.attempts + 1 >= 5 && call->others_succeed;
+    return because(story.twin || says == Says::refused || often, "is dead as refused, and was not");
   }
   if (kind == "conflict") return because(story.contradicted, "is dead as a conflict with no other row");
   if (kind == "poison") {

@@ -87,7 +87,7 @@ void RelayWorld::plan_fault(seconds window) {
   const milliseconds moment = range * tape.below(1000) / 1000;
   milliseconds time = options.lease * tape.one_of({1, 2, 3, 5}) / 3;
   time += milliseconds(tape.below(1000));
-  const std::uint32_t fault = tape.below(9);
+  const std::uint32_t fault = tape.below(10);
   switch (fault) {
     case 0: return world.after(moment, [this, worker] { run_of(worker).crash(); });
     case 1: return world.after(moment, [this, worker] { run_of(worker).stop(); });
@@ -107,6 +107,7 @@ void RelayWorld::plan_fault(seconds window) {
       const auto lag = milliseconds(tape.one_of({1, 50, 1000, 20000}));
       return world.after(moment + lag, [this] { database.fail_over_to_copy(); });
     }
+    case 8: return world.after(moment, [this] { database.resume(); });
     case 7: {
       const auto by = seconds(tape.one_of({1, -1, 60, -60, 3600, -3600}));
       return world.after(moment, [this, by] { database.set_clock(by); });

@@ -19,6 +19,8 @@ constexpr const char* half = R"({"code":"PARAM_ERROR","mess)";
 constexpr const char* no_auth = R"({"code":"NO_AUTH","message":"not yours"})";
 constexpr const char* missing = R"({"code":"RESOURCE_NOT_EXISTS","message":"no such card"})";
 constexpr const char* others_card = R"({"code":"INVALID_REQUEST","message":"会员卡的创建商户号不等于调用方商户号"})";
+constexpr const char* others_id =
+    R"({"code":"INVALID_REQUEST","message":"http header中的mchid与post payload中的mchid不匹配"})";
 constexpr const char* no_route = R"({"code":"NOT_FOUND","message":"no route"})";
 constexpr const char* page = "<html>Bad gateway</html>";
 
@@ -53,6 +55,7 @@ constexpr Reply replies[] = {
     {"a gateway's 404 in WeChat Pay's form, after the commit", 404, Signed::not_at_all, true, no_route},
     {"a gateway's 400 of a system error, after the commit", 400, Signed::not_at_all, true, system_error},
     {"another merchant's card", 400, Signed::well, false, others_card},
+    {"another merchant's id", 400, Signed::well, false, others_id},
     {"a refusal that does not verify, after the commit", 400, Signed::wrongly, true, parameter_error},
     {"half of a refusal", 400, Signed::well, false, half},
     {"half of a refusal, unsigned, after the commit", 400, Signed::not_at_all, true, half},
