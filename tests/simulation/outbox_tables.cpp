@@ -82,7 +82,8 @@ class SimulatedStore final : public outbox::Store {
 
   void halt(const std::string& /*merchant*/, milliseconds time, const std::string& /*why*/) override {
     statement([&] {
-      return DatabaseTime(database_.tables.halted_until = std::max(database_.tables.halted_until, now() + time));
+      const DatabaseTime before = is_halted() ? database_.tables.halted_until : DatabaseTime(0);
+      return DatabaseTime(database_.tables.halted_until = std::max(before, now() + time));
     });
   }
 
@@ -157,10 +158,15 @@ class SimulatedStore final : public outbox::Store {
 
   static Merchant merchant_of(const LiveRow& live) { return {live.row.order.mchid, live.row.order.sub_mchid}; }
 
+  /// A longer halt was written before the clock was set back.
+  bool is_halted() const {
+    const DatabaseTime until = database_.tables.halted_until;
+    return until > now() && until <= now() + std::chrono::minutes(6);
+  }
+
   bool is_due(const LiveRow& live, const Claim& claim) const {
     return live.due <= now() && live.due.count() >= claim.low &&
-           std::min(live.created, live.due) <= now() - DatabaseTime(claim.delay) &&
-           database_.tables.halted_until <= now();
+           std::min(live.created, live.due) <= now() - DatabaseTime(claim.delay) && !is_halted();
   }
 
   std::vector<outbox::Row> take(const Claim& claim) {
