@@ -109,7 +109,7 @@ void Auditor::note_authorization(const Call& call, unsigned number, const HttpRe
   authorization.copy(next.nonce.data(), next.nonce.size(), nonce - next.nonce.size());
   for (const Sent& each : call.tries) require(each.nonce != next.nonce, "nonce", number, "uses its nonce again");
   if (!exact(call.client)) return;
-  const std::size_t timestamp = authorization.rfind("timestamp=\"") + 11;
+  const std::size_t timestamp = authorization.find("timestamp=\"", signature + 340) + 11;
   const seconds said(parse(std::string_view(authorization).substr(timestamp), 10));
   const seconds off =
       std::chrono::floor<seconds>((world_.wall() + (next.moment - world_.now())).time_since_epoch()) - said;
