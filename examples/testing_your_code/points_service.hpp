@@ -31,8 +31,8 @@ inline Next after(const bonus::CommitResult& result, int earlier_failures) {
     case bonus::Remedy::correct_setup:
     case bonus::Remedy::correct_the_program: break;
   }
-  const bool of_one_merchant = error.outcome == bonus::Outcome::refused && error.verified();
-  return of_one_merchant ? Next{Step::pause_the_merchant, std::chrono::minutes(10)} : Next{Step::stop_the_queue, {}};
+  if (!error.verified()) return {Step::stop_the_queue, {}};
+  return {Step::pause_the_merchant, std::chrono::minutes(10)};
 }
 
 class PointsService {

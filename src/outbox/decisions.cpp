@@ -74,9 +74,9 @@ Settlement settlement_of(const Row& row, const std::string& token, const CommitR
     if (error.kind == ErrorKind::rate_limited) made.pause = std::chrono::seconds(1);
     return made;
   }
-  if (meaning == Meaning::setup_doubtful && others_succeed && row.attempts + 1 >= tries_of_a_doubtful_setup) {
-    return dead(row, token, "refused", error);
-  }
+  const bool refused_often = meaning == Meaning::setup_doubtful && error.outcome == Outcome::refused &&
+                             others_succeed && row.attempts + 1 >= tries_of_a_doubtful_setup;
+  if (refused_often) return dead(row, token, "refused", error);
   const bool exhausted = meaning == Meaning::failed && giving_up.ever && others_succeed && row.age >= giving_up.age &&
                          row.attempts + 1 >= giving_up.attempts;
   if (exhausted) return dead(row, token, "exhausted", error);

@@ -12,8 +12,9 @@ Meaning meaning_of(const CommitResult& result) {
   if (result) return Meaning::credited;
   const Error& error = result.error();
   if (concerns_all_orders(error)) {
-    // One row with another merchant's id must not stop all other rows.
-    const bool of_the_order = error.outcome == Outcome::refused && error.verified() && error.http_status() != 401;
+    // One row with another merchant's id must not stop all other rows, whatever an earlier try of its call may have
+    // done.
+    const bool of_the_order = error.verified() && error.http_status() != 401;
     return of_the_order ? Meaning::setup_doubtful : Meaning::setup_wrong;
   }
   if (error.kind == ErrorKind::invalid_request) return Meaning::invalid;

@@ -44,9 +44,8 @@ struct RelayCall {
 
   /// A refusal that may be a gateway's, or that an earlier try contradicts, says nothing of the order.
   Says says() const {
-    const bool weak = in_doubt || !last.verified;
-    if (last.says == Says::refused && weak) return Says::nothing;
-    return last.says == Says::merchant_doubted && weak ? Says::setup_wrong : last.says;
+    if (last.says == Says::merchant_doubted && !last.verified) return Says::setup_wrong;
+    return last.says == Says::refused && (in_doubt || !last.verified) ? Says::nothing : last.says;
   }
 };
 

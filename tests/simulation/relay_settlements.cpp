@@ -75,7 +75,8 @@ void RelayAuditor::check_death(const outbox::Settlement& settlement, const outbo
   if (kind == "invalid") return because(story.wrong, "is dead as invalid");
   if (kind == "refused") {
     const Says says = call == nullptr ? Says::nothing : call->says();
-    const bool often = says == Says::merchant_doubted && row.attempts + 1 >= 5 && call->others_succeed;
+    const bool often =
+        says == Says::merchant_doubted && !call->in_doubt && row.attempts + 1 >= 5 && call->others_succeed;
     return because(story.twin || says == Says::refused || often, "is dead as refused, and was not");
   }
   if (kind == "conflict") return because(story.contradicted, "is dead as a conflict with no other row");

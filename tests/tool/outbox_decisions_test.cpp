@@ -67,6 +67,8 @@ std::vector<Case> cases() {
       {"401", error(Remedy::correct_setup, refused, 401, false), Meaning::setup_wrong, false},
       {"401, verified", error(Remedy::correct_setup, refused, 401), Meaning::setup_wrong, false},
       {"another merchant's id", error(Remedy::correct_setup, refused, 400), Meaning::setup_doubtful, false},
+      {"another merchant's id after an unknown", error(Remedy::correct_setup, unknown, 400), Meaning::setup_doubtful,
+       false},
       {"a key unknown here", error(Remedy::correct_setup, unknown, 204, false), Meaning::setup_wrong, false},
       {"misuse", error(Remedy::correct_the_program, not_sent, 0, false, ErrorKind::misuse), Meaning::setup_wrong,
        false},
@@ -165,6 +167,8 @@ TEST(Decision, ADoubtfulSetUpIsTheOrdersFaultAfterFiveTriesWhileOthersSucceed) {
   EXPECT_EQ(settlement_of(row(3, 4), "token", doubtful, GivingUp(), true, 0.5).fate, Fate::wait);
   EXPECT_EQ(settlement_of(row(4, 5), "token", doubtful, GivingUp(), false, 0.5).fate, Fate::wait);
   EXPECT_EQ(settlement_of(row(4, 5), "token", doubtful, GivingUp(), true, 0.5).fate, Fate::dead);
+  const CommitResult in_doubt = error(Remedy::correct_setup, Outcome::unknown, 400);
+  EXPECT_EQ(settlement_of(row(4, 5), "token", in_doubt, GivingUp(), true, 0.5).fate, Fate::wait);
 }
 
 TEST(Decision, BackoffDoublesFromFiveSecondsToAnHourAFifthMoreOrLess) {
