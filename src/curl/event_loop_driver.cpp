@@ -41,14 +41,17 @@ void EventLoopDriver::turn(curl_socket_t socket, int events) noexcept {
   const std::lock_guard<std::mutex> lock(turn_);
   if (ended_) return;
   turning_ = std::this_thread::get_id();
-  do {
+  bool may_be_more = true;
+  while (may_be_more && !ended_) {
     Mail mail = mailbox_.take();
     if (mail.closed) {
       end(std::move(mail));
     } else {
-      transfers_.round(std::move(mail), std::exchange(socket, CURL_SOCKET_TIMEOUT), std::exchange(events, 0));
+      may_be_more =
+          transfers_.round(std::move(mail), std::exchange(socket, CURL_SOCKET_TIMEOUT), std::exchange(events, 0)) ||
+          !mailbox_.sleeps();
     }
-  } while (!ended_ && (transfers_.next_moment() <= Clock::now() || !mailbox_.sleeps()));
+  }
   set_timer();
   turning_ = std::thread::id();
 }

@@ -97,16 +97,19 @@ void Multi::perform(curl_socket_t socket, int events) noexcept {
   if (code != CURLM_OK) abandon_all(TransportFault::other, "libcurl gave up on all transfers");
 }
 
-void Multi::complete_finished() noexcept {
+bool Multi::complete_finished() noexcept {
+  bool any = false;
   int left = 0;
   while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
     if (message->msg != CURLMSG_DONE) continue;
     const CURLcode code = message->data.result;
     Transfer& transfer = Transfer::of(message->easy_handle);
+    any = true;
     if (transfer.met_dead_connection() && start_again(transfer)) continue;
     release(transfer);
     transfer.complete(code);
   }
+  return any;
 }
 
 void Multi::abandon_stopped() noexcept {

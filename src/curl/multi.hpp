@@ -44,8 +44,8 @@ class Multi {
   /// Lets libcurl work. With a watcher: on `socket`, which is ready for `events`.
   void perform(curl_socket_t socket, int events) noexcept;
 
-  /// Completes what libcurl has finished.
-  void complete_finished() noexcept;
+  /// Completes what libcurl has finished. True if there was anything.
+  bool complete_finished() noexcept;
 
   /// Completes the requests in progress whose stop was requested.
   void abandon_stopped() noexcept;

@@ -73,8 +73,8 @@ void ThreadDriver::run() noexcept {
       loop_.end(std::move(mail));
       break;
     }
-    loop_.round(std::move(mail));
-    if (loop_.next_moment() > Clock::now()) sleep();
+    const bool may_be_more = loop_.round(std::move(mail));
+    if (!may_be_more && loop_.next_moment() > Clock::now()) sleep();
   }
   const std::lock_guard<std::mutex> lock(shared_.mutex);
   shared_.ended = true;

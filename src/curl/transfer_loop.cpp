@@ -25,14 +25,15 @@ bool TransferLoop::initialize() {
   return Transfer::make({options_, share_.get(), none, queue_}) != nullptr;
 }
 
-void TransferLoop::round(Mail mail, curl_socket_t socket, int events) noexcept {
+bool TransferLoop::round(Mail mail, curl_socket_t socket, int events) noexcept {
   queue_.add(mail.requests);
   if (mail.stops) end_stopped();
   start_and_expire();
-  if (multi_ == nullptr) return;
+  if (multi_ == nullptr) return false;
   multi_->perform(socket, events);
-  multi_->complete_finished();
+  const bool any = multi_->complete_finished();
   close_idle_connections();
+  return any;
 }
 
 void TransferLoop::start_and_expire() noexcept {

@@ -22,8 +22,8 @@ class TransferLoop {
   /// False if libcurl lacks a required feature.
   bool initialize();
 
-  /// Does one round of work. With a watcher: on `socket`, which is ready for `events`.
-  void round(Mail mail, curl_socket_t socket = CURL_SOCKET_TIMEOUT, int events = 0) noexcept;
+  /// Does one round of work. With a watcher: on `socket`, which is ready for `events`. True if there may be more work.
+  bool round(Mail mail, curl_socket_t socket = CURL_SOCKET_TIMEOUT, int events = 0) noexcept;
 
   /// When there will be work if no mail comes in and no socket becomes ready before.
   TimePoint next_moment() const noexcept;
