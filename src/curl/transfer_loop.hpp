@@ -22,7 +22,8 @@ class TransferLoop {
   /// False if libcurl lacks a required feature.
   bool initialize();
 
-  /// Does one round of work. With a watcher: on `socket`, which is ready for `events`. True if there may be more work.
+  /// Does one round of work. With a watcher: on `socket`, which is ready for `events`. True if there may be more work:
+  /// when a transfer has ended, libcurl may have read answers to others already, of which no socket tells.
   bool round(Mail mail, curl_socket_t socket = CURL_SOCKET_TIMEOUT, int events = 0) noexcept;
 
   /// When there will be work if no mail comes in and no socket becomes ready before.
