@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "tests/support/polling_loop.hpp"
 #include "tests/support/raw_server.hpp"
 #include "tests/support/support.hpp"
 #include "wechatpay/bonus_commit.hpp"
@@ -129,9 +130,14 @@ class Http2Connections : public ::testing::Test {
   void SetUp() override {
     if (!std::filesystem::exists(Apache::program())) GTEST_SKIP() << Apache::program() << " is not installed";
     ASSERT_TRUE(apache_.ready()) << apache_.errors();
+    make_client();
+  }
+
+  void make_client(std::shared_ptr<EventLoop> loop = nullptr) {
     CurlOptions curl_options;
     curl_options.ca_bundle_file = ServerPki::get().ca_file;
     curl_options.connect_timeout = std::chrono::minutes(1);
+    curl_options.event_loop = std::move(loop);
     transport_ = CurlTransport::create(curl_options).value();
     client_.emplace(client_that_waits(std::chrono::seconds(20)));
   }
@@ -169,6 +175,19 @@ class Http2Connections : public ::testing::Test {
   std::shared_ptr<CurlTransport> transport_;
   std::optional<BonusCommitClient> client_;
 };
+
+TEST_F(Http2Connections, ServeAnEventLoop) {
+  const auto loop = std::make_shared<PollingLoop>();
+  make_client(loop);
+  std::vector<CommitFuture> futures;
+  for (int i = 0; i < 128; ++i) futures.push_back(client_->commit_async(seed_request()));
+  for (CommitFuture& future : futures) {
+    loop->run_until([&] { return future.ready(); });
+    const CommitResult result = future.get();
+    EXPECT_TRUE(result) << result.error().message;
+  }
+  EXPECT_EQ(forwarder_.connections(), 1);
+}
 
 TEST_F(Http2Connections, AreOneForAllCalls) {
   commit_at_once(64);
