@@ -133,7 +133,7 @@ std::int64_t RelayAuditor::sent(Process& process, unsigned order, Steady now, mi
     story.excused = database_forgets_;
     story.credited = false;
   }
-  process.calling[order].token = process.claims.at(id);
+  process.calling[order] = {process.claims.at(id), story.merchant, story.card};
   return id;
 }
 
@@ -161,7 +161,7 @@ void RelayAuditor::ended(Process& process, unsigned order, Steady now, const Com
   const std::int64_t id = held(process, order);
   if (result && id != 0 && stories_.at(id).claim == process.claims.at(id)) stories_.at(id).credited = true;
   if (call.too_fast && !result) halt(process, now, call);
-  note(process, now, id != 0 ? &stories_.at(id) : nullptr, call);
+  note(process, now, call);
   call.others_succeed =
       process.proved && process.failures <= 1 && now - process.slept - process.proved_since + slack >= recovery;
   process.ended[order] = std::move(call);
@@ -175,33 +175,31 @@ void RelayAuditor::halt(Process& process, Steady now, const RelayCall& call) {
 }
 
 /// What the call says of WeChat Pay, the network, the set-up, and other rows.
-void RelayAuditor::note(Process& process, Steady now, const RowStory* story, const RelayCall& call) {
+void RelayAuditor::note(Process& process, Steady now, const RelayCall& call) {
   const Steady steady = now - process.slept;
   switch (call.says()) {
     case Says::setup_wrong:
       process.setup_wrong = true;
       process.ends_since = process.ends_since.value_or(steady);
       return;
-    case Says::merchant_doubted: return note_doubt(process, steady, story);
+    case Says::merchant_doubted: return note_doubt(process, steady, call.merchant);
     case Says::nothing: return note_failure(process, steady);
     default:
       if (!process.proved) process.proved_since = steady;
       process.proved = true;
       process.failures = 0;
       process.pause = seconds(1);
-      if (story == nullptr) return;
-      if (call.says() == Says::merchant_not_permitted) process.holds[story->merchant] = steady + permission_pause;
-      if (call.says() == Says::card_not_permitted) process.holds[story->card] = steady + permission_pause;
+      if (call.says() == Says::merchant_not_permitted) process.holds[call.merchant] = steady + permission_pause;
+      if (call.says() == Says::card_not_permitted) process.holds[call.card] = steady + permission_pause;
       return;
   }
 }
 
 /// A merchant that is not held is held for a minute, and the call counts as a failure.
-void RelayAuditor::note_doubt(Process& process, Steady steady, const RowStory* story) {
-  if (story == nullptr) return;
-  const auto hold = process.holds.find(story->merchant);
+void RelayAuditor::note_doubt(Process& process, Steady steady, const std::string& merchant) {
+  const auto hold = process.holds.find(merchant);
   if (hold != process.holds.end() && steady < hold->second) return;
-  process.holds[story->merchant] = steady + std::chrono::minutes(1);
+  process.holds[merchant] = steady + std::chrono::minutes(1);
   if (process.proved) note_failure(process, steady);
 }
 

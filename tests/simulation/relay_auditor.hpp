@@ -35,7 +35,9 @@ struct RowStory {
 
 /// A worker's call for an order.
 struct RelayCall {
-  std::string token{};  ///< of the claim under which it is made: the worker may claim the row again before its end
+  std::string token{};     ///< of the claim under which it is made: the worker may claim the row again before its end
+  std::string merchant{};  ///< the row's
+  std::string card{};      ///< the row's
   Judgement last{Says::nothing, Outcome::not_sent};  ///< its latest try
   bool in_doubt = false;                             ///< a try before that may have committed
   bool too_fast = false;                             ///< a try was answered with 429
@@ -150,8 +152,8 @@ class RelayAuditor {
 
  private:
   bool holds_another(const Process& process, unsigned order) const;
-  static void note(Process& process, Steady now, const RowStory* story, const RelayCall& call);
-  static void note_doubt(Process& process, Steady steady, const RowStory* story);
+  static void note(Process& process, Steady now, const RelayCall& call);
+  static void note_doubt(Process& process, Steady steady, const std::string& merchant);
   static void note_failure(Process& process, Steady steady);
   static void halt(Process& process, Steady now, const RelayCall& call);
   void check_death(const outbox::Settlement& settlement, const outbox::Row& row, seconds age,
