@@ -34,8 +34,10 @@ class SimulatedStore final : public outbox::Store {
   }
 
   std::vector<outbox::Row> claim(const Claim& claim) override {
-    check_claim(claim);
-    auto rows = statement([&] { return take(claim); });
+    auto rows = statement([&] {
+      check_claim(claim);
+      return take(claim);
+    });
     for (const outbox::Row& row : rows) {
       const auto age = now() - database_.tables.live.at(row.id).created;
       database_.auditor_.claimed(use_.process, row, claim.token, age);
