@@ -80,8 +80,9 @@ void PipeRun::read(const BonusCommitClient& client) {
     }
     PipeMessage message = read_pipe_message(*line, options_.defaults);
     Answers answer;
-    answer.push_back({std::move(message.id), error_of_line(message)});
+    answer.push_back({std::move(message.id), Error()});
     if (!message.fault.empty()) {
+      answer.front().result = error_of_line(message);
       take(answer);
       continue;
     }

@@ -10,7 +10,6 @@ namespace {
 constexpr milliseconds slack{5};  ///< tolerance for rounding
 constexpr int most_failures = 20;
 constexpr std::chrono::minutes recovery{10};
-constexpr std::chrono::minutes permission_pause{10};
 
 /// Judges an answer that is read at `now`. To a process that was stopped for long, an answer may be too old.
 Judgement judge_at(const Answered& answer, Wall now) {

@@ -17,6 +17,9 @@
 
 namespace wechatpay::bonus_commit::simulation {
 
+/// How long a merchant or a card without a permission waits.
+inline constexpr std::chrono::minutes permission_pause{10};
+
 /// What is known of a row.
 struct RowStory {
   unsigned order = 0;         ///< the number in its out_trade_no

@@ -7,8 +7,6 @@ namespace wechatpay::bonus_commit::simulation {
 
 namespace {
 
-constexpr std::chrono::minutes permission_pause{10};
-
 /// Whether it is the pause of a row whose call has failed after so many others: 5 s, doubled each time, up to an hour,
 /// plus or minus 20 %.
 bool is_backoff(milliseconds pause, int attempts) {
