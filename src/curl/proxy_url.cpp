@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "src/curl/handles.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 
@@ -67,8 +68,7 @@ std::optional<std::string> decoded(std::string_view text) {
       continue;
     }
     const std::string hex(text.substr(i + 1, 2));
-    const auto is_hex = [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; };
-    if (hex.size() != 2 || !is_hex(hex[0]) || !is_hex(hex[1])) return std::nullopt;
+    if (hex.size() != 2 || !consists_of(hex, hex_digits)) return std::nullopt;
     plain += static_cast<char>(std::strtol(hex.c_str(), nullptr, 16));
     i += 2;
   }
@@ -110,8 +110,7 @@ Fault check_address(const ProxyUrl& url) {
   if (url.host.front() != '[' && url.host.find('%') != std::string_view::npos) return "the host may have no %";
   if (!url.port) return std::nullopt;
   const std::string digits(*url.port);
-  const bool number =
-      !digits.empty() && digits.size() <= 5 && digits.find_first_not_of("0123456789") == std::string::npos;
+  const bool number = digits.size() <= 5 && consists_of(digits, decimal_digits);
   const long port = number ? std::strtol(digits.c_str(), nullptr, 10) : 0;
   if (port < 1 || port > 65535) {
     return std::string("the port must be a number from 1 to 65535") + (url.has_user ? "" : "; ") +

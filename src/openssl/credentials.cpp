@@ -4,7 +4,6 @@
 
 #include "src/openssl/certificate.hpp"
 #include "src/openssl/key_file.hpp"
-#include "src/openssl/key_text.hpp"
 #include "src/openssl/p12.hpp"
 #include "src/openssl/pem.hpp"
 #include "src/openssl/rsa.hpp"
@@ -22,14 +21,12 @@ namespace {
 /// be a passphrase in the wrong place.
 std::string serial_no_fault(std::string_view serial_no) {
   constexpr std::size_t longest = 40;  // 20 bytes (RFC 5280, 4.1.2.2)
-  constexpr std::string_view digits = "0123456789";
-  constexpr std::string_view hex = "0123456789ABCDEFabcdef";
   const std::string length = std::to_string(serial_no.size());
   if (serial_no.empty()) return "is empty";
-  if (consists_of(serial_no, digits) && serial_no.size() > longest) {
+  if (consists_of(serial_no, decimal_digits) && serial_no.size() > longest) {
     return "has " + length + " digits, as the serial number has in decimal; give it in hex";
   }
-  if (consists_of(serial_no, hex)) {
+  if (consists_of(serial_no, hex_digits)) {
     if (serial_no.size() > longest) return "has " + length + " digits of hex; a serial number has 40 at most";
     if (serial_no.size() % 2 == 0) return {};
     return "has " + length + " digits of hex, an odd number; a leading zero or another digit is missing";

@@ -152,10 +152,6 @@ std::string contents_of(std::string_view bytes) {
   return is_pem(text) ? contents_of_pem(text) : contents_of_text(text);
 }
 
-bool consists_of(std::string_view text, std::string_view characters) {
-  return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
-}
-
 std::string pem_form_fault(std::string_view text) {
   if (!is_pem(text)) return {};
   std::string_view before;

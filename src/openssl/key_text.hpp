@@ -12,9 +12,6 @@ WECHATPAY_BONUS_COMMIT_BEGIN
 /// What the bytes are, as a verb and its object: "holds a certificate", "is an HTML page".
 std::string contents_of(std::string_view bytes);
 
-/// Whether `text` is not empty and has these characters only.
-bool consists_of(std::string_view text, std::string_view characters);
-
 /// What happened to a PEM text whose BEGIN line cannot be read: line breaks lost, lines indented or quoted. Empty if a
 /// BEGIN line is intact, and if there is none. A verb and its object.
 std::string pem_form_fault(std::string_view text);

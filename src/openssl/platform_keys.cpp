@@ -11,7 +11,6 @@
 
 #include "src/openssl/certificate.hpp"
 #include "src/openssl/key_file.hpp"
-#include "src/openssl/key_text.hpp"
 #include "src/openssl/pem.hpp"
 #include "src/openssl/rsa.hpp"
 #include "wechatpay/bonus_commit/stages/text.hpp"
@@ -27,15 +26,13 @@ constexpr std::string_view platform_name = "Tenpay.com sign";  ///< the CN of We
 
 bool starts_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
 
-constexpr std::string_view hex_digits = "0123456789ABCDEFabcdef";
-
 /// The form in which a serial is stored: a certificate's in upper case, a public key's id unchanged.
 std::string key_of(std::string_view serial) {
   return consists_of(serial, hex_digits) ? upper_case(serial) : std::string(serial);
 }
 
 Result<PkeyHandle> public_key_of(std::string_view id, std::string_view pem, const std::string& name) {
-  if (!starts_with(id, public_key_id_prefix) || !consists_of(id.substr(public_key_id_prefix.size()), "0123456789")) {
+  if (!starts_with(id, public_key_id_prefix) || !consists_of(id.substr(public_key_id_prefix.size()), decimal_digits)) {
     // Not quoted, since it may be a secret.
     const bool serial = consists_of(id, hex_digits);
     return configuration_error("the id of " + name +
@@ -58,7 +55,7 @@ struct PlatformCertificate {
 std::string other_owner(X509* certificate) {
   const std::string name = common_name_of(X509_get_subject_name(certificate));
   const std::string ours = ": the platform certificate is wechatpay_<serial>.pem, or use pub_key.pem";
-  if (consists_of(name, "0123456789")) {
+  if (consists_of(name, decimal_digits)) {
     return "is the certificate of merchant " + printable(name, 64) + " (apiclient_cert.pem), not WeChat Pay's" + ours;
   }
   if (X509_check_ca(certificate) != 0) {

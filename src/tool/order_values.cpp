@@ -12,7 +12,6 @@ using namespace stages;
 
 namespace {
 
-constexpr std::string_view digits = "0123456789";
 constexpr std::size_t longest_shown = 64;
 
 /// Whether the character is a blank or invisible.
@@ -30,10 +29,6 @@ void for_each_code_point(std::string_view text, Take take) {
     take(next, text.substr(0, next.bytes));
     text.remove_prefix(next.bytes);
   }
-}
-
-bool all_of(std::string_view text, std::string_view characters) {
-  return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
 }
 
 bool begins_with(std::string_view text, std::string_view with) { return text.substr(0, with.size()) == with; }
@@ -90,7 +85,7 @@ bool is_spreadsheet_error(std::string_view value) {
   const std::string ascii = lower_case(in_ascii(value));
   if (ascii.front() == '#') return true;
   for (const std::string_view word : {"err:", "error:", "fehler:", "erreur:", "\u9519\u8BEF:", "\u932F\u8AA4:"}) {
-    if (begins_with(ascii, word)) return all_of(std::string_view(ascii).substr(word.size()), digits);
+    if (begins_with(ascii, word)) return consists_of(std::string_view(ascii).substr(word.size()), decimal_digits);
   }
   return false;
 }
@@ -143,7 +138,7 @@ bool is_null(std::string_view value) {
   if (backslashes > 0 && (behind == "N" || behind == "n" || behind == "0")) return true;
   const std::string ascii = lower_case(in_ascii(value));
   for (const std::string_view characters : {"-", "?", ".", "/", "_", "~", "<>()[]{}"}) {
-    if (all_of(ascii, characters)) return true;
+    if (consists_of(ascii, characters)) return true;
   }
   for (const std::string_view beginning : {"1.#", "-1.#", "+1.#", "%!"}) {
     if (begins_with(ascii, beginning)) return true;
@@ -183,7 +178,7 @@ bool is_exponent(std::string_view rest, std::string_view mantissa) {
       marked = true;
     }
   }
-  if (!all_of(exponent, digits)) return false;
+  if (!consists_of(exponent, decimal_digits)) return false;
   // 1e27 and 12e26 may also be order numbers. Spreadsheets write up to three digits there, and an order number of 32
   // characters has no more digits than 1e31.
   const std::size_t size = exponent.size() == 2 ? mantissa.size() + static_cast<std::size_t>(std::stoi(exponent)) : 0;
@@ -202,7 +197,7 @@ bool is_grouped_by_blanks(std::string_view value) {
       all = all && (groups == 0 ? group <= 3 : group == 3);
       group = 0;
       ++groups;
-    } else if (all_of(bytes, digits)) {
+    } else if (consists_of(bytes, decimal_digits)) {
       ++group;
     } else {
       all = false;
@@ -224,16 +219,17 @@ NumberForm number_form(std::string_view value) {
   const std::size_t end = std::min(text.find_first_not_of("0123456789.,'"), text.size());
   const std::string_view mantissa = text.substr(0, end);
   const std::string_view rest = text.substr(end);
-  if (mantissa.find_first_of(digits) == std::string_view::npos) return NumberForm::none;
+  if (mantissa.find_first_of(decimal_digits) == std::string_view::npos) return NumberForm::none;
   if (!rest.empty()) {
     if (is_exponent(rest, mantissa)) return NumberForm::scientific;
     if (bracketed) return NumberForm::none;
-    if (all_of(text, "0123456789/:") && digits.find(text.back()) != std::string_view::npos) return NumberForm::date;
+    if (consists_of(text, "0123456789/:") && decimal_digits.find(text.back()) != std::string_view::npos)
+      return NumberForm::date;
     return NumberForm::none;
   }
   if (bracketed) return NumberForm::none;
-  const auto separators =
-      std::count_if(mantissa.begin(), mantissa.end(), [](char c) { return digits.find(c) == std::string_view::npos; });
+  const auto separators = std::count_if(mantissa.begin(), mantissa.end(),
+                                        [](char c) { return decimal_digits.find(c) == std::string_view::npos; });
   if (separators > 1 || mantissa.find('\'') != std::string_view::npos) return NumberForm::grouped;
   if (separators == 1) return NumberForm::fraction;
   if (is_grouped_by_blanks(value)) return NumberForm::grouped;
@@ -313,7 +309,7 @@ std::optional<std::int64_t> parse_points(std::string_view text) {
 }
 
 std::string fault_of_value(std::string_view field, std::string_view value) {
-  if (all_of(value, digits)) return "";
+  if (consists_of(value, decimal_digits)) return "";
   const std::string shown = shown_value(value);
   if (!is_utf8(value)) return "is not UTF-8: " + shown + "; " + utf8_advice;
   if (without_blanks(value) != value) return "begins or ends with blanks: \"" + shown + "\"";
@@ -339,11 +335,12 @@ std::string fault_of_value(std::string_view field, std::string_view value) {
 
 bool RoundedNumbers::suspects(std::string_view field, std::string_view value) {
   constexpr std::size_t digits_of_a_spreadsheet = 15;
-  if (value.size() <= digits_of_a_spreadsheet || value.front() == '0' || !all_of(value, digits)) return false;
+  if (value.size() <= digits_of_a_spreadsheet || value.front() == '0' || !consists_of(value, decimal_digits))
+    return false;
   const auto* const at = std::find(order_fields.begin(), order_fields.end(), field);
   bool& kept_digits = kept_digits_[static_cast<std::size_t>(at - order_fields.begin())];
   const std::string_view end = value.substr(digits_of_a_spreadsheet);
-  if (!all_of(end, "0")) {
+  if (!consists_of(end, "0")) {
     kept_digits = true;
     return false;
   }

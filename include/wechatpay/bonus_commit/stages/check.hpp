@@ -55,7 +55,7 @@ inline std::string mchid_fault(std::string_view id) {
   if (at == id.size()) return rule + "; it has " + std::to_string(id.size());
   if (id.substr(0, 2) == "wx") return rule + "; it looks like an appid";
   if (id.substr(0, 11) == "PUB_KEY_ID_") return rule + "; it is a public key's id";
-  if (id.size() >= 32 && id.find_first_not_of("0123456789ABCDEFabcdef") == std::string_view::npos) {
+  if (id.size() >= 32 && consists_of(id, hex_digits)) {
     return rule + "; it looks like a certificate's serial number";
   }
   const CodePoint other = first_code_point(id.substr(at));

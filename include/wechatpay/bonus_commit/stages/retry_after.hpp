@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "wechatpay/bonus_commit/config.hpp"
+#include "wechatpay/bonus_commit/stages/text.hpp"
 
 WECHATPAY_BONUS_COMMIT_BEGIN
 namespace stages {
@@ -82,7 +83,7 @@ inline std::optional<std::chrono::seconds> parse_retry_after(std::string_view te
                                                              std::chrono::system_clock::time_point now) {
   constexpr std::int64_t most = 86400;
   std::int64_t seconds = 0;
-  if (!text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos) {
+  if (consists_of(text, decimal_digits)) {
     for (const char digit : text) seconds = seconds > most ? most : seconds * 10 + (digit - '0');
   } else if (const auto date = parse_http_date(text)) {
     seconds = *date - std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();

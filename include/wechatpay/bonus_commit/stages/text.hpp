@@ -70,6 +70,14 @@ inline bool is_invisible(char32_t value) noexcept {
   return false;
 }
 
+inline constexpr std::string_view decimal_digits = "0123456789";
+inline constexpr std::string_view hex_digits = "0123456789ABCDEFabcdef";
+
+/// Whether the text has no other characters than these. False for an empty text.
+inline bool consists_of(std::string_view text, std::string_view characters) noexcept {
+  return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
+}
+
 /// Appends the last `digits` hexadecimal digits of `value`, in upper case.
 inline void append_hex(std::string& out, char32_t value, unsigned digits) {
   while (digits-- != 0) out += "0123456789ABCDEF"[(value >> (4 * digits)) & 0xFU];
