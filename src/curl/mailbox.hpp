@@ -75,7 +75,7 @@ class Mailbox {
     return true;
   }
 
-  /// For a driver that `wake` cannot wake: sleeps until mail comes in, or until `moment`.
+  /// For a driver that waits for nothing else: sleeps until mail comes in, or until `moment`. Needs no `wake`.
   void sleep_until(TimePoint moment) noexcept {
     std::unique_lock<std::mutex> lock(shared_.mutex);
     const auto called = [this] { return has_mail(); };

@@ -82,9 +82,10 @@ void ThreadDriver::run() noexcept {
 }
 
 void ThreadDriver::sleep() noexcept {
-  if (!mailbox_.sleeps()) return;
   Multi* const multi = loop_.multi();
-  if (multi == nullptr) return mailbox_.sleep_until(loop_.next_moment());
+  // A condition variable costs less than libcurl's wake-up.
+  if (multi == nullptr || multi->rests()) return mailbox_.sleep_until(loop_.next_moment());
+  if (!mailbox_.sleeps()) return;
   if (multi->wait(loop_.next_moment())) return;
   // This may fail repeatedly: do not end because of it, and do not use all CPU time.
   std::this_thread::sleep_for(milliseconds(10));
