@@ -70,7 +70,9 @@ inline bool is_invisible(char32_t value) noexcept {
   return false;
 }
 
+/// The digits of decimal numbers.
 inline constexpr std::string_view decimal_digits = "0123456789";
+/// The digits of hexadecimal numbers, in both cases.
 inline constexpr std::string_view hex_digits = "0123456789ABCDEFabcdef";
 
 /// Whether the text has no other characters than these. False for an empty text.
