@@ -34,15 +34,17 @@ class Mailbox {
   /// Takes over `request`, or returns why not.
   Posted post(Requests& request) noexcept {
     const std::lock_guard<std::mutex> one_at_a_time(posting_.mutex);
+    bool wake = false;
     {
       const std::lock_guard<std::mutex> lock(shared_.mutex);
       if (shared_.mail.closed) return Posted::closed;
       // If the request was stopped just now, the driver may have checked for stops before the request was here.
       shared_.mail.stops = shared_.mail.stops || request.front().stopped();
       shared_.mail.requests.splice(shared_.mail.requests.end(), request);
-      if (!must_wake()) return Posted::taken;
+      wake = must_wake();
     }
-    if (posting_.wake()) return Posted::taken;
+    shared_.came_in.notify_one();
+    if (!wake || posting_.wake()) return Posted::taken;
     const std::lock_guard<std::mutex> lock(shared_.mutex);
     if (shared_.mail.requests.empty()) return Posted::taken;  // the driver has checked the mailbox after all
     shared_.driver_sleeps = true;
@@ -97,21 +99,20 @@ class Mailbox {
 
   void mark(bool Mail::*what) noexcept {
     const std::lock_guard<std::mutex> one_at_a_time(posting_.mutex);
+    bool wake = false;
     {
       const std::lock_guard<std::mutex> lock(shared_.mutex);
       shared_.mail.*what = true;
-      if (!must_wake()) return;
+      wake = must_wake();
     }
-    if (posting_.wake()) return;
+    shared_.came_in.notify_one();
+    if (!wake || posting_.wake()) return;
     const std::lock_guard<std::mutex> lock(shared_.mutex);
     shared_.driver_sleeps = true;
   }
 
   /// Call with both locks held. If it returns true, the driver counts as awake.
-  bool must_wake() noexcept {
-    shared_.came_in.notify_one();
-    return posting_.wake && std::exchange(shared_.driver_sleeps, false);
-  }
+  bool must_wake() noexcept { return posting_.wake && std::exchange(shared_.driver_sleeps, false); }
 
   /// Used by the posting threads, with the mutex held. The driver does not lock it, so a driver that is woken never
   /// waits for the thread that wakes it.
@@ -121,7 +122,8 @@ class Mailbox {
   };
   Posting posting_;
 
-  /// Used by any thread, with the mutex held. This mutex is locked after that of posting_.
+  /// Used by any thread, with the mutex held; came_in is notified without it. This mutex is locked after that of
+  /// posting_.
   struct Shared {
     std::mutex mutex;
     std::condition_variable came_in;

@@ -137,11 +137,6 @@ void Multi::abandon_all(TransportFault fault, const char* message) noexcept {
   }
 }
 
-bool Multi::rests() const noexcept {
-  long timer = -1;
-  return idle() && curl_multi_timeout(multi_.get(), &timer) == CURLM_OK && timer == -1;
-}
-
 bool Multi::wait(TimePoint moment) noexcept {
   if (!idle()) moment = std::min(moment, Clock::now() + longest_wait);
   return curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(until(moment).count()), nullptr) == CURLM_OK;

@@ -55,10 +55,6 @@ class Multi {
 
   bool idle() const noexcept { return under_way_.empty(); }
 
-  /// Whether libcurl has nothing to wait for: no transfer, and no connection that it is closing (libcurl 8.10 and newer
-  /// let the peer confirm, with a timer).
-  bool rests() const noexcept;
-
   /// When the last transfer ended.
   TimePoint idle_since() const noexcept { return idle_since_; }
 

@@ -83,8 +83,8 @@ void ThreadDriver::run() noexcept {
 
 void ThreadDriver::sleep() noexcept {
   Multi* const multi = loop_.multi();
-  // A condition variable costs less than libcurl's wake-up.
-  if (multi == nullptr || multi->rests()) return mailbox_.sleep_until(loop_.next_moment());
+  // Without transfers libcurl has nothing to wait for, and a condition variable costs less than its wake-up.
+  if (multi == nullptr || multi->idle()) return mailbox_.sleep_until(loop_.next_moment());
   if (!mailbox_.sleeps()) return;
   if (multi->wait(loop_.next_moment())) return;
   // This may fail repeatedly: do not end because of it, and do not use all CPU time.
