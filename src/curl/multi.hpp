@@ -58,7 +58,7 @@ class Multi {
   /// When the last transfer ended.
   TimePoint idle_since() const noexcept { return idle_since_; }
 
-  /// Waits for libcurl's sockets, wake() or `moment`. False if that fails.
+  /// With requests in progress: waits for libcurl's sockets, wake() or `moment`. May return early. False if that fails.
   bool wait(TimePoint moment) noexcept;
 
   /// Makes wait() return. May be called from any thread.

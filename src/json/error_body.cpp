@@ -113,8 +113,9 @@ class ErrorBodyReader final : public nlohmann::json_sax<json> {
   bool boolean(bool is_true) override { return value(is_true ? "true" : "false"); }
   bool number_integer(std::int64_t number) override { return value(std::to_string(number)); }
   bool number_unsigned(std::uint64_t number) override {
-    if (left_out_ == 0 && path_ == "/detail/sign_information/sign_message_length")
+    if (left_out_ == 0 && path_ == "/detail/sign_information/sign_message_length") {
       sign_.length = static_cast<std::size_t>(number);
+    }
     return value(std::to_string(number));
   }
   bool number_float(double /*number*/, const std::string& token) override { return value(token); }
@@ -142,7 +143,7 @@ class ErrorBodyReader final : public nlohmann::json_sax<json> {
 
  private:
   /// Whether the parser is in `detail`, but in no part of it that is left out.
-  bool in_detail() const { return left_out_ == 0 && (path_ == "/detail" || path_.rfind("/detail/", 0) == 0); }
+  bool in_detail() const { return left_out_ == 0 && (path_ == "/detail" || starts_with(path_, "/detail/")); }
 
   /// Keeps the value at the parser's position if it is wanted: a string unchanged, any other value as JSON.
   void take(std::string_view found) {
@@ -280,8 +281,9 @@ std::optional<ErrorBody> parse_error_body(std::string_view body) {
     return true;
   };
   std::optional<ErrorBody> error;
-  if (!read(body, error) && !read(JsonRepair(body, false).result(), error))
+  if (!read(body, error) && !read(JsonRepair(body, false).result(), error)) {
     read(JsonRepair(body, true).result(), error);
+  }
   return error;
 }
 

@@ -7,6 +7,8 @@
 #include <limits>
 #include <memory>
 
+#include "wechatpay/bonus_commit/stages/text.hpp"
+
 WECHATPAY_BONUS_COMMIT_BEGIN
 
 namespace {
@@ -157,7 +159,7 @@ Pkcs8Handle Decryption::pkcs8(const X509_SIG* encrypted) {
 std::optional<TrimmedPassphrase> trimmed_passphrase(std::string_view passphrase) {
   constexpr std::string_view mark = "\xEF\xBB\xBF";
   constexpr std::string_view blanks = " \t\r\n";
-  const bool marked = passphrase.substr(0, mark.size()) == mark;
+  const bool marked = stages::starts_with(passphrase, mark);
   const std::string_view given = marked ? passphrase.substr(mark.size()) : passphrase;
   const std::size_t first = given.find_first_not_of(blanks);
   if (first == std::string_view::npos) return std::nullopt;

@@ -85,8 +85,9 @@ auto decrypt(const std::string& name, std::string_view passphrase, const char* o
   if (passphrase.empty()) return configuration_error(name + " is encrypted: give its passphrase" + owner);
   const std::string wrong = name + " cannot be decrypted: the passphrase is wrong";
   if (const auto trimmed = trimmed_passphrase(passphrase)) {
-    if (once(trimmed->text, fault))
+    if (once(trimmed->text, fault)) {
       return configuration_error(wrong + ": it " + trimmed->surplus + ", and fits without it");
+    }
   }
   return configuration_error(wrong + ", or the file is damaged" + owner);
 }

@@ -17,8 +17,6 @@ constexpr std::string_view blanks = " \t\r\n";
 
 bool holds(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
-bool begins(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
-
 std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(blanks);
   if (first == std::string_view::npos) return {};
@@ -74,7 +72,7 @@ template <std::size_t Size>
 std::string contents_by_form(std::string_view text, const Form (&forms)[Size]) {
   for (const Form& form : forms) {
     const bool fits = form.characters.empty() || consists_of(text, form.characters);
-    if (fits && begins(text, form.beginning) && text.size() >= form.shortest) return form.contents;
+    if (fits && starts_with(text, form.beginning) && text.size() >= form.shortest) return form.contents;
   }
   return {};
 }
@@ -141,7 +139,7 @@ std::string contents_of_text(std::string_view text) {
 
 std::string_view without_byte_order_mark(std::string_view text) {
   constexpr std::string_view mark = "\xEF\xBB\xBF";
-  return begins(text, mark) ? text.substr(mark.size()) : text;
+  return starts_with(text, mark) ? text.substr(mark.size()) : text;
 }
 
 std::string contents_of(std::string_view bytes) {
@@ -166,8 +164,8 @@ std::string pem_form_fault(std::string_view text) {
     const std::size_t rest = after.find_first_not_of(" \t\r");
     if (before.empty() && rest != std::string_view::npos && after[rest] == '\n') return {};
   }
-  const bool escaped_lf = begins(after, "\\n");
-  const bool escaped_cr = begins(after, "\\r");
+  const bool escaped_lf = starts_with(after, "\\n");
+  const bool escaped_cr = starts_with(after, "\\r");
   if (escaped_lf || escaped_cr) {
     return "has the two characters \\n in place of each line break, as JSON and environment files write them";
   }
@@ -175,7 +173,7 @@ std::string pem_form_fault(std::string_view text) {
     return trimmed(before).empty() ? "has indented lines; each must begin at the first column"
                                    : "has a quotation mark or other text before its first line";
   }
-  const bool has_cr = begins(after, "\r");
+  const bool has_cr = starts_with(after, "\r");
   if (has_cr && after.find('\n') == std::string_view::npos) {
     return "has only CR as its line breaks; save it with LF or CRLF";
   }

@@ -47,8 +47,9 @@ bool verify_mac(PKCS12* p12, Decryption& decryption) {
   const X509_ALGOR* digest = nullptr;
   PKCS12_get0_mac(nullptr, &digest, nullptr, &rounds, p12);
   std::int64_t number = 1;  // the default of PKCS#12
-  if (rounds != nullptr && ASN1_INTEGER_get_int64(&number, rounds) != 1)
+  if (rounds != nullptr && ASN1_INTEGER_get_int64(&number, rounds) != 1) {
     number = (std::numeric_limits<std::int64_t>::max)();
+  }
   if (!decryption.takes(number)) return false;
   if (PKCS12_verify_mac(p12, decryption.passphrase().data(), decryption.passphrase_size()) == 1) return true;
   const ASN1_OBJECT* kind = nullptr;

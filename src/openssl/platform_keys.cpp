@@ -24,8 +24,6 @@ namespace {
 constexpr std::string_view public_key_id_prefix = "PUB_KEY_ID_";
 constexpr std::string_view platform_name = "Tenpay.com sign";  ///< the CN of WeChat Pay's platform certificates
 
-bool starts_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
-
 /// The form in which a serial is stored: a certificate's in upper case, a public key's id unchanged.
 std::string key_of(std::string_view serial) {
   return consists_of(serial, hex_digits) ? upper_case(serial) : std::string(serial);

@@ -1,3 +1,5 @@
+#include <wechatpay/bonus_commit/stages/text.hpp>
+
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -12,7 +14,7 @@ constexpr std::array<std::string_view, 4> schemes = {"postgresql://", "postgres:
 
 std::string_view behind_scheme(std::string_view url) {
   for (const std::string_view scheme : schemes) {
-    if (url.substr(0, scheme.size()) == scheme) return url.substr(scheme.size());
+    if (stages::starts_with(url, scheme)) return url.substr(scheme.size());
   }
   return {};
 }
@@ -26,7 +28,7 @@ bool ports_are_numbers(std::string_view hosts) {
     const std::size_t bracket = host.rfind(']');
     const std::size_t colon = host.find(':', bracket == std::string_view::npos ? 0 : bracket);
     if (colon == std::string_view::npos) continue;
-    if (host.find_first_not_of("0123456789", colon + 1) != std::string_view::npos) return false;
+    if (host.find_first_not_of(stages::decimal_digits, colon + 1) != std::string_view::npos) return false;
   }
   return true;
 }

@@ -1,3 +1,5 @@
+#include <wechatpay/bonus_commit/stages/text.hpp>
+
 #include "src/outbox/store.hpp"
 #ifdef WECHATPAY_WITH_POSTGRESQL
 #include "src/outbox/postgresql_session.hpp"
@@ -15,7 +17,7 @@ namespace {
 /// The time limit of an operator's queries, which count rows: there may be many millions.
 constexpr std::chrono::seconds longest_count{300};
 
-bool is_postgresql(const std::string& url) { return url.rfind("postgres", 0) == 0; }
+bool is_postgresql(const std::string& url) { return stages::starts_with(url, "postgres"); }
 
 [[noreturn]] void refuse(const std::string& url) {
   throw DatabaseError(

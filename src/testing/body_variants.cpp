@@ -129,8 +129,9 @@ std::vector<Style> styles() {
 std::string advice_on(const Style& style, const Style& own) {
   std::vector<std::string> differences;
   if (style.spacing != own.spacing) differences.emplace_back(spacings.at(style.spacing).words);
-  if (style.sorted != own.sorted)
+  if (style.sorted != own.sorted) {
     differences.emplace_back(style.sorted ? "with its keys sorted" : "with its keys in another order");
+  }
   if (style.escapes != own.escapes) differences.emplace_back(escape_words.at(style.escapes));
   if (style.floats) differences.emplace_back("with whole numbers as 30.0");
   std::string text = "The client signed the JSON of the body in another form than it sent: ";

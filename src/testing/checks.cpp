@@ -183,8 +183,9 @@ Authorization parse_authorization(std::string_view value) {
     if (end == std::string_view::npos) return bad("must be pairs of key=\"value\"");
     const std::string key(value.substr(0, equals));
     if (key.find_first_of(" \t") != std::string::npos) return bad("must have no blanks around its keys");
-    if (!read.pairs.emplace(key, value.substr(equals + 2, end - equals - 2)).second)
+    if (!read.pairs.emplace(key, value.substr(equals + 2, end - equals - 2)).second) {
       return bad(key + " is there twice");
+    }
     value.remove_prefix(end + 1);
     if (value.empty()) break;
     if (value.front() != ',') return bad("must have only commas between its pairs");
@@ -348,8 +349,9 @@ std::optional<Refusal> check_authorization(const HttpRequest& request, const Mer
   if (!authorization.fault.empty()) return refuse_part("Authorization", "", authorization.fault);
   const auto value = [&authorization](const char* key) -> const std::string& { return authorization.pairs.at(key); };
   if (auto refusal = check_timestamp(value("timestamp"), now)) return refusal;
-  if (value("mchid") != merchant.mchid)
+  if (value("mchid") != merchant.mchid) {
     return refuse_part("mchid", value("mchid"), "is not the mchid in the subject of the merchant's certificate");
+  }
   if (value("serial_no") != merchant.serial_no) {
     return refuse_part("serial_no", value("serial_no"), "is not a serial number of this merchant's certificates");
   }

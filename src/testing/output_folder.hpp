@@ -31,8 +31,9 @@ class OutputFolder {
     lock_.descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock_.descriptor < 0 || ::flock(lock_.descriptor, LOCK_EX | LOCK_NB) != 0) {
       const int reason = errno;
-      if (reason != EWOULDBLOCK)
+      if (reason != EWOULDBLOCK) {
         throw std::filesystem::filesystem_error("cannot be locked", folder, {reason, std::generic_category()});
+      }
       throw std::runtime_error(stages::printable(folder.string(), 1000) +
                                " is in use by another sandbox: give another folder");
     }
@@ -53,8 +54,9 @@ class OutputFolder {
     for (const std::string& name : names_) list << name << "\n";
     for (const std::string& name : earlier_) {
       const bool plain = !name.empty() && name.find('/') == std::string::npos && name != "." && name != "..";
-      if (plain && std::count(names_.begin(), names_.end(), name) == 0)
+      if (plain && std::count(names_.begin(), names_.end(), name) == 0) {
         std::filesystem::remove(list_.parent_path() / name);
+      }
     }
   }
 

@@ -58,8 +58,10 @@ bool is_hex(std::string_view text) {
 std::optional<std::string> from_base64(std::string_view text) {
   if (text.empty() || text.size() % 4 != 0) return std::nullopt;
   const std::size_t padding = text.size() - 1 - text.find_last_not_of('=');
-  if (padding > 2 || text.substr(0, text.size() - padding).find_first_not_of(base64_letters) != std::string_view::npos)
+  if (padding > 2 ||
+      text.substr(0, text.size() - padding).find_first_not_of(base64_letters) != std::string_view::npos) {
     return std::nullopt;
+  }
   std::string bytes(text.size() / 4 * 3, '\0');
   const int length =
       EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), bytes_of(text), static_cast<int>(text.size()));

@@ -325,8 +325,9 @@ Result<std::unique_ptr<Sandbox>> Sandbox::start(SandboxOptions options) {
 
     if (auto error = server->bind()) return *std::move(error);
     if (!server->run()) return configuration_error("the sandbox cannot listen on " + server->origin);
-    if (const auto& page = server->options.page)
+    if (const auto& page = server->options.page) {
       page->server_->attach(server.get(), {server->wechat_pay.get(), &server->faults});
+    }
     return std::unique_ptr<Sandbox>(new Sandbox(std::move(server)));
   } catch (const std::exception& exception) {
     return configuration_error(std::string("the sandbox could not start: ") + exception.what());

@@ -60,7 +60,7 @@ std::string explain_left_over(const CLI::App& app, const std::string& argument,
                               const std::vector<std::string>& arguments) {
   const auto commands = app.get_subcommands();
   const bool one_dash_and_a_word = argument.size() > 2 && argument.front() == '-' && argument[1] != '-';
-  if (argument.compare(0, 1, "-") != 0 || one_dash_and_a_word) {
+  if (!starts_with(argument, "-") || one_dash_and_a_word) {
     const auto place = std::find(arguments.begin(), arguments.end(), argument) - arguments.begin() + 1;
     return "argument " + std::to_string(place) + " is not an option and not expected here";
   }
@@ -89,7 +89,7 @@ std::string missing_options(const CLI::App& command) {
 /// CLI11's message about a value that it cannot convert, with the value removed.
 std::string without_value(const std::string& message) {
   constexpr std::string_view begin = "Could not convert: ";
-  if (message.compare(0, begin.size(), begin) != 0) return "the value of an option is not valid";
+  if (!starts_with(message, begin)) return "the value of an option is not valid";
   return message.substr(begin.size(), message.find(" = ") - begin.size()) + ": the value is not valid";
 }
 

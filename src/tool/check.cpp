@@ -50,8 +50,9 @@ class Report {
     } else if (error.empty()) {
       std::cout << counted(orders_, "order", "orders") << ", " << with_commas(repeated_) << " repeated, "
                 << counted(bad_rows_, "invalid row", "invalid rows");
-      if (doubtful_rows_ > 0)
+      if (doubtful_rows_ > 0) {
         std::cout << ", " << counted(doubtful_rows_, "possibly rounded order", "possibly rounded orders");
+      }
       std::cout << "\n";
     }
     if (!error.empty()) std::cerr << error << "\n";

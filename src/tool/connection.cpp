@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <wechatpay/bonus_commit/stages/text.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -108,17 +109,19 @@ Result<std::string> read_passphrase(const std::string& name) {
   std::string text = read_line_of(name, most);
   if (text.empty()) return wrong("cannot be read, or is empty");
   const std::size_t end = text.find('\n');
-  if (end == std::string::npos && text.size() == most)
+  if (end == std::string::npos && text.size() == most) {
     return wrong("has no line end within 4 KiB: it is not a passphrase file");
+  }
   text.resize(std::min(end, text.size()));
   if (!text.empty() && text.back() == '\r') text.pop_back();
   if (text.empty()) return wrong("has an empty first line: write the passphrase there");
-  if (text.compare(0, 3, "\xEF\xBB\xBF") == 0) return wrong("begins with a byte order mark: save it without one");
-  if (text.find('\0') != std::string::npos || text.compare(0, 2, "\xFF\xFE") == 0) {
+  if (stages::starts_with(text, "\xEF\xBB\xBF")) return wrong("begins with a byte order mark: save it without one");
+  if (text.find('\0') != std::string::npos || stages::starts_with(text, "\xFF\xFE")) {
     return wrong("is UTF-16, or not a text file: save it as UTF-8");
   }
-  if (text.compare(0, 10, "-----BEGIN") == 0)
+  if (stages::starts_with(text, "-----BEGIN")) {
     return wrong("is a key or a certificate: give the file that contains the passphrase");
+  }
   return text;
 }
 

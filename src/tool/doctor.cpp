@@ -72,8 +72,9 @@ void look_at_hosts(const DoctorArguments& options, const Credentials& credential
 }
 
 std::string conclusion(const Findings& findings) {
-  if (findings.bad_steps() > 0)
+  if (findings.bad_steps() > 0) {
     return "Problems: " + std::to_string(findings.bad_steps()) + "; start with the first BAD.";
+  }
   if (findings.undecided_steps() > 0) return "No problem found, but not every step could be checked.";
   return "No problem found.";
 }

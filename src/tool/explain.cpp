@@ -125,8 +125,9 @@ Result<SignatureVerdict> explain_capture(const ExplainArguments& given) {
     for (PemText& one : merchant) others->push_back(std::move(one));
     return explain_answer(*answer, *keys, *texts, *others);
   }
-  if (!merchant_is_given)
+  if (!merchant_is_given) {
     return configuration_error("--cert-file is missing: a request is verified with apiclient_cert.pem");
+  }
   auto request = read_captured_request(*capture);
   if (!request) return std::move(request).error();
   if (body_is_given) request->body = body;

@@ -74,8 +74,9 @@ std::string foreign_to_json(std::string_view line) {
   if (comment < quote && (object || comment == 0)) return "a comment: remove it";
   if (!object) return "";
   if (quote != std::string::npos) return "single quotes, as Python prints a dict: json.dumps() writes JSON";
-  if (const std::string word = foreign_word(bare); !word.empty())
+  if (const std::string word = foreign_word(bare); !word.empty()) {
     return std::string(word).append(": give the value, or null");
+  }
   const bool closed = std::count(bare.begin(), bare.end(), '{') == std::count(bare.begin(), bare.end(), '}');
   if (closed && bare.back() == ',') return "a comma after its object: remove it";
   if (closed && bare.back() == ';') return "\";\" after its object: remove it";

@@ -23,8 +23,9 @@ Result<LineReader> LineReader::open(const std::string& name, int wake) {
     shown = file_in_message(name, "FILE");
   }
   const int descriptor = standard_input ? STDIN_FILENO : ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0)
+  if (descriptor < 0) {
     return configuration_error(shown + ": cannot be opened: " + std::generic_category().message(errno));
+  }
   LineReader reader(shown, descriptor, wake);
   struct stat status {};
   if (::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) {

@@ -31,9 +31,9 @@ std::string kind_of_other_file(std::string_view begin) {
       {"<", "is HTML or XML: save it as CSV in UTF-8"},
       {"-----BEGIN", "is a key or a certificate: give the file of orders"}};
   for (const auto& [beginning, kind] : kinds) {
-    if (begin.substr(0, beginning.size()) == beginning) return kind;
+    if (starts_with(begin, beginning)) return kind;
   }
-  if (begin.find('\0') != std::string::npos || begin.substr(0, 2) == "\xFF\xFE" || begin.substr(0, 2) == "\xFE\xFF") {
+  if (begin.find('\0') != std::string::npos || starts_with(begin, "\xFF\xFE") || starts_with(begin, "\xFE\xFF")) {
     return "is UTF-16, or not a text file: save as UTF-8 (CSV UTF-8), or: iconv -f UTF-16 -t UTF-8";
   }
   return "";
@@ -55,9 +55,9 @@ std::string fault_of_defaults(BonusCommitRequest defaults) {
 std::string fault_of_earlier_run(std::string_view error) {
   constexpr std::string_view advice = "was rejected by an earlier run: correct the row, then clear its error field";
   error = without_blanks(error);
-  if (error.substr(0, not_an_order.size()) != not_an_order) return "";
+  if (!starts_with(error, not_an_order)) return "";
   error.remove_prefix(not_an_order.size());
-  if (error.substr(0, advice.size()) == advice) return std::string(error);
+  if (starts_with(error, advice)) return std::string(error);
   return std::string(advice) + " (" + std::string(error) + ")";
 }
 
@@ -94,7 +94,7 @@ Result<void> OrderFile::read_header() {
   }
   char announced = 0;
   for (; line; line = lines_.next()) {
-    while (line->text.compare(0, 3, byte_order_mark) == 0) line->text.erase(0, 3);
+    while (starts_with(line->text, byte_order_mark)) line->text.erase(0, 3);
     if (holds_nothing(line->text)) continue;
     if (announced != 0) break;
     announced = announced_delimiter(line->text);

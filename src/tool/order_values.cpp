@@ -31,8 +31,6 @@ void for_each_code_point(std::string_view text, Take take) {
   }
 }
 
-bool begins_with(std::string_view text, std::string_view with) { return text.substr(0, with.size()) == with; }
-
 bool is_full_width(char32_t c) { return c >= 0xFF01 && c <= 0xFF5E; }
 
 /// `value` as a number in ASCII: without blanks, and with ASCII digits, signs and separators.
@@ -71,7 +69,7 @@ std::string_view mark_at(std::string_view value) {
        {"\\'",    "\\\"",   "&apos;", "&#39;",  "&#039;", "&#x27;", "&quot;", "&#34;",  "\u02B9", "\u02BC", "\u2032",
         "\u02CB", "\u2035", "'",      "`",      "\"",     "=",      "\u00B4", "\u2018", "\u2019", "\u201B", "\u201C",
         "\u201D", "\u201E", "\u00AB", "\u2039", "\u300C", "\uFF07", "\uFF40", "\uFF02", "\uFF1D"}) {
-    if (begins_with(value, mark)) return mark;
+    if (starts_with(value, mark)) return mark;
   }
   for (const std::string_view mark : {"\\'", "\\\"", "&apos;", "&#39;", "&#039;", "&#x27;", "&quot;", "&#34;", "'", "`",
                                       "\"", "\u02B9", "\u02BC", "\u2032", "\u2019", "\u201D", "\uFF07"}) {
@@ -85,7 +83,7 @@ bool is_spreadsheet_error(std::string_view value) {
   const std::string ascii = lower_case(in_ascii(value));
   if (ascii.front() == '#') return true;
   for (const std::string_view word : {"err:", "error:", "fehler:", "erreur:", "\u9519\u8BEF:", "\u932F\u8AA4:"}) {
-    if (begins_with(ascii, word)) return consists_of(std::string_view(ascii).substr(word.size()), decimal_digits);
+    if (starts_with(ascii, word)) return consists_of(std::string_view(ascii).substr(word.size()), decimal_digits);
   }
   return false;
 }
@@ -141,7 +139,7 @@ bool is_null(std::string_view value) {
     if (consists_of(ascii, characters)) return true;
   }
   for (const std::string_view beginning : {"1.#", "-1.#", "+1.#", "%!"}) {
-    if (begins_with(ascii, beginning)) return true;
+    if (starts_with(ascii, beginning)) return true;
   }
   std::string word;
   for (const char c : ascii) {
@@ -161,9 +159,9 @@ bool is_exponent(std::string_view rest, std::string_view mantissa) {
   bool marked = separated;
   if (times_ten) {
     rest.remove_prefix(1);
-    marked = begins_with(rest, "^");
+    marked = starts_with(rest, "^");
     if (marked) rest.remove_prefix(1);
-    if (!begins_with(rest, "10")) return false;
+    if (!starts_with(rest, "10")) return false;
     rest.remove_prefix(2);
   } else if (ten_behind_blank || std::string_view("eEdD").find(rest.front()) != std::string_view::npos) {
     rest.remove_prefix(1);
@@ -223,8 +221,9 @@ NumberForm number_form(std::string_view value) {
   if (!rest.empty()) {
     if (is_exponent(rest, mantissa)) return NumberForm::scientific;
     if (bracketed) return NumberForm::none;
-    if (consists_of(text, "0123456789/:") && decimal_digits.find(text.back()) != std::string_view::npos)
+    if (consists_of(text, "0123456789/:") && decimal_digits.find(text.back()) != std::string_view::npos) {
       return NumberForm::date;
+    }
     return NumberForm::none;
   }
   if (bracketed) return NumberForm::none;
@@ -335,8 +334,9 @@ std::string fault_of_value(std::string_view field, std::string_view value) {
 
 bool RoundedNumbers::suspects(std::string_view field, std::string_view value) {
   constexpr std::size_t digits_of_a_spreadsheet = 15;
-  if (value.size() <= digits_of_a_spreadsheet || value.front() == '0' || !consists_of(value, decimal_digits))
+  if (value.size() <= digits_of_a_spreadsheet || value.front() == '0' || !consists_of(value, decimal_digits)) {
     return false;
+  }
   const auto* const at = std::find(order_fields.begin(), order_fields.end(), field);
   bool& kept_digits = kept_digits_[static_cast<std::size_t>(at - order_fields.begin())];
   const std::string_view end = value.substr(digits_of_a_spreadsheet);

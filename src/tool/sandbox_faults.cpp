@@ -52,8 +52,9 @@ constexpr Form forms[] = {
 std::optional<int> number_in(std::string_view text) {
   int number = 0;
   const auto [stop, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure != std::errc() || stop != text.data() + text.size() || text.size() > 6 || text[0] == '-')
+  if (failure != std::errc() || stop != text.data() + text.size() || text.size() > 6 || text[0] == '-') {
     return std::nullopt;
+  }
   return number;
 }
 

@@ -39,8 +39,9 @@ std::string standard_headers(const std::string& header) {
   for (std::string line; std::getline(text, line);) {
     if (line.rfind(standard, 0) == 0) found += line + "\n";
     const bool is_body = line.find(".ipp") != std::string::npos;  // included only in another configuration
-    if (line.rfind(ours, 0) == 0 && !is_body)
+    if (line.rfind(ours, 0) == 0 && !is_body) {
       found += standard_headers(line.substr(ours.size(), line.size() - ours.size() - 1));
+    }
   }
   return found;
 }

@@ -157,8 +157,9 @@ class SharedClient : public ::testing::Test {
   }
 
   void renew_credentials() {
-    for (int i = 0; i < calls_of_each; ++i)
+    for (int i = 0; i < calls_of_each; ++i) {
       EXPECT_TRUE(client_.renew_credentials(sandbox_->wechat_pay().credentials()));
+    }
   }
 
   void change_keys() {

@@ -201,8 +201,9 @@ void Auditor::told(const CallEvent& event) {
   const unsigned number = number_of(event.out_trade_no);
   Call& call = calls_[number];
   ++call.told_ends;
-  if (world_.logs())
+  if (world_.logs()) {
     world_.log(name(number) + " is told to on_call: " + (event.result ? "credited" : event.result.error().to_string()));
+  }
   require(call.told_ends == 1, "hooks", number, "is told to on_call twice");
   require(call.ends == 0, "hooks", number, "is told to on_call after its callback");
   require(static_cast<std::size_t>(event.tries) == call.tries.size(), "hooks", number, "has a wrong count of tries");

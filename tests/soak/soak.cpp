@@ -290,8 +290,9 @@ void check_faults(Report& report, const Tally& tally, const Sandboxes& sandboxes
   }
   for (int kind = 1; kind <= static_cast<int>(SandboxFault::Kind::large_body); ++kind) {
     const SandboxFault fault(static_cast<SandboxFault::Kind>(kind));
-    if (fault.kind != SandboxFault::Kind::http_status && times(fault) == 0)
+    if (fault.kind != SandboxFault::Kind::http_status && times(fault) == 0) {
       missing.append(" ").append(to_string(fault));
+    }
   }
   const double share = static_cast<double>(faults) / static_cast<double>(deeds.requests);
   report.check(share > 0.85 * fault_rate && share < 1.15 * fault_rate, "a tenth of the answers was faulty: %lu of %lu",

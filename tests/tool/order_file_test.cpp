@@ -336,8 +336,9 @@ TEST_F(OrderFileTest, ReadsNoFieldThatIsLongerThanALineMayBe) {
 TEST_F(OrderFileTest, KeepsTheOrderOfRowsBehindTwoQuotesThatAreNotClosed) {
   const auto all = rows(header + "1,\"a,3,4,5,6\n1,b,3,4,5,6\n1,\"c,3,4,5,6,x\"\"\n1,d,3,4,5,6\n1,e,3,4,5,6\n");
   std::string lines;
-  for (const OrderRow& row : all)
+  for (const OrderRow& row : all) {
     lines += std::to_string(row.line) + (row.fault.empty() ? row.request.code : "?") + " ";
+  }
   EXPECT_EQ(lines, "2? 3b 4? 5d 6e ");
 }
 

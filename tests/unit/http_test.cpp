@@ -122,8 +122,9 @@ TEST(ParseRetryAfter, ReadsSecondsAndDates) {
       {"Sun, 06 Nov 1994 08:49:27 GMT", 0},
       {"Fri, 31 Dec 9999 23:59:59 GMT", 86400},
   };
-  for (const auto& each : cases)
+  for (const auto& each : cases) {
     EXPECT_EQ(parse_retry_after(each.text, now), std::chrono::seconds(each.seconds)) << each.text;
+  }
   for (const char* text : {"", "-1", "+1", "1.5", "1 ", " 1", "1s", "soon", "0x10", "1e3"}) {
     EXPECT_EQ(parse_retry_after(text, now), std::nullopt) << text;
   }

@@ -27,8 +27,9 @@ namespace {
 /// The Base64 text of the key file in one line, without the first and last line of the file.
 std::string base64_of_key() {
   std::string text;
-  for (const char c : test_key_pem().substr(0, test_key_pem().find("-----END")))
+  for (const char c : test_key_pem().substr(0, test_key_pem().find("-----END"))) {
     text += c == '\n' ? "" : std::string(1, c);
+  }
   return text.substr(text.rfind('-') + 1);
 }
 
@@ -108,8 +109,9 @@ TEST(KeyFile, QuotesNoSecretInPlaceOfTheMerchantIdTheSerialNumberTheKeyOrThePubl
     PlatformKeys keys;
     std::vector<std::string> messages;
     const auto add = [&](const auto& result) { messages.push_back(result ? "accepted" : result.error().message); };
-    if (secret != "12345678901")
-      add(Credentials::from_key_file(secret, test_serial_no, file));  // not for a value that could be a merchant id
+    if (secret != "12345678901") {  // which could be a merchant id
+      add(Credentials::from_key_file(secret, test_serial_no, file));
+    }
     add(Credentials::from_key_file(test_mchid, secret, file));
     add(Credentials::from_key(test_mchid, secret, test_key_pem()));
     add(Credentials::from_pem_files(file, file, secret));

@@ -400,9 +400,10 @@ TEST_F(StoppedCall, LeavesNothingWithTheTokenWhereItHasEnded) {
 TEST_F(StoppedCall, MayLoseItsClientToAStopCallback) {
   const StopCallback before(stop_.get_token(), [this] { client_.reset(); });
   int ended = 0;
-  for (int i = 0; i < 3; ++i)
+  for (int i = 0; i < 3; ++i) {
     client_->commit_async(
         seed_request(), [&](const CommitResult&) { ++ended; }, with(stop_));
+  }
   const StopCallback after(stop_.get_token(), [this] { client_.reset(); });
   stop_.request_stop();
   EXPECT_EQ(ended, 3);

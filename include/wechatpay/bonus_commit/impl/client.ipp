@@ -137,8 +137,9 @@ WECHATPAY_BONUS_COMMIT_DECL Result<BonusCommitClient> BonusCommitClient::create(
 WECHATPAY_BONUS_COMMIT_DECL Result<std::string> BonusCommitClient::renew_credentials(Credentials credentials) const {
   if (open_ == nullptr) return stages::misuse("the client was moved from: call the one that it was moved to");
   stages::ClientCore& core = *open_->core;
-  if (core.in_child())
+  if (core.in_child()) {
     return stages::misuse("the client was made before fork() and this is the child, which sends nothing");
+  }
   if (const std::string mchid = core.credentials()->mchid(); credentials.mchid() != mchid) {
     return configuration_error("the client signs for merchant " + mchid + ", and these credentials are of merchant " +
                                credentials.mchid() + ": make a client of its own for that one");

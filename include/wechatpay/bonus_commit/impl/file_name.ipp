@@ -16,7 +16,6 @@ namespace stages {
 WECHATPAY_BONUS_COMMIT_DECL std::string file_name_fault(std::string_view name) {
   constexpr std::size_t longest_path = 4096;  // PATH_MAX on Linux
   constexpr std::size_t longest_name = 255;   // NAME_MAX
-  const auto begins = [name](std::string_view prefix) { return name.substr(0, prefix.size()) == prefix; };
 
   if (name.empty()) return "is empty";
   if (name.find("-----BEGIN") != std::string_view::npos) return "is the key itself, not a file's name";
@@ -26,11 +25,11 @@ WECHATPAY_BONUS_COMMIT_DECL std::string file_name_fault(std::string_view name) {
                       : "holds control characters, as no file's name does; it may be the key itself";
   }
   // How Base64 of DER (SEQUENCE) and of PEM begins, and how hex of DER begins.
-  const bool encoded = begins("MI") || begins("LS0tLS1CRUdJTi") || begins("3082");
+  const bool encoded = starts_with(name, "MI") || starts_with(name, "LS0tLS1CRUdJTi") || starts_with(name, "3082");
   if (encoded && name.size() >= 100 && name.find_first_not_of(base64_characters) == std::string_view::npos) {
     return "is an encoded key or certificate, not a file's name";
   }
-  if (begins("file:")) return "is a file: URL; give only the path";
+  if (starts_with(name, "file:")) return "is a file: URL; give only the path";
   if (name.find("://") != std::string_view::npos) return "is a URL, not a file's name";
   std::size_t longest = 0;
   for (std::size_t at = 0; at < name.size();) {

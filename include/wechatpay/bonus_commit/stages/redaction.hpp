@@ -277,10 +277,11 @@ inline std::string json_without_pieces(std::string_view json, const SentSignatur
   const auto copy_until = [&](std::size_t end) {
     for (; copied < end; ++copied) {
       out += json[copied];
-      if (json[copied] == '\\' && copied + 1 < end)
+      if (json[copied] == '\\' && copied + 1 < end) {
         out += json[++copied];
-      else if (json[copied] == '"')
+      } else if (json[copied] == '"') {
         in_string = !in_string;
+      }
     }
   };
   for (const SignaturePiece& piece : pieces) {

@@ -80,6 +80,11 @@ inline bool consists_of(std::string_view text, std::string_view characters) noex
   return !text.empty() && text.find_first_not_of(characters) == std::string_view::npos;
 }
 
+/// Whether the text starts with `prefix`, as C++20's std::string_view::starts_with().
+inline bool starts_with(std::string_view text, std::string_view prefix) noexcept {
+  return text.substr(0, prefix.size()) == prefix;
+}
+
 /// Appends the last `digits` hexadecimal digits of `value`, in upper case.
 inline void append_hex(std::string& out, char32_t value, unsigned digits) {
   while (digits-- != 0) out += "0123456789ABCDEF"[(value >> (4 * digits)) & 0xFU];
