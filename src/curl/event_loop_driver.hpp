@@ -46,7 +46,7 @@ class EventLoopDriver final : public Driver,
   std::mutex turn_;
   std::atomic<std::thread::id> turning_{};  ///< the thread that holds it
 
-  // Used by the loop's thread, with turn_ held.
+  // Used by the loop's thread, all but timer_ with turn_ held.
   EventLoop* loop_;  ///< null once it must not be used any more
   TransferLoop transfers_;
   bool ended_ = false;

@@ -114,8 +114,8 @@ class Mailbox {
   /// Call with both locks held. If it returns true, the driver counts as awake.
   bool must_wake() noexcept { return posting_.wake && std::exchange(shared_.driver_sleeps, false); }
 
-  /// Used by the posting threads, with the mutex held. The driver does not lock it, so a driver that is woken never
-  /// waits for the thread that wakes it.
+  /// Used by the posting threads, with the mutex held. The driver locks it only to set `wake`, so a driver that is
+  /// woken does not wait for the thread that wakes it.
   struct Posting {
     std::mutex mutex;
     Wake wake;

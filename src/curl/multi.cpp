@@ -11,8 +11,8 @@ namespace curl {
 
 namespace {
 
-/// libcurl 7.88 sometimes reads a transfer's HTTP/2 frames for another one and does not wake
-/// that; no socket tells of them any more, and it finds them only when it is called again.
+/// Over HTTP/2, libcurl 7.88 sometimes reads a transfer's frames for another one and does not wake that; no socket
+/// tells of them any more, and it finds them only when it is called again.
 constexpr milliseconds longest_wait{200};
 
 }  // namespace
@@ -138,7 +138,7 @@ void Multi::abandon_all(TransportFault fault, const char* message) noexcept {
 }
 
 bool Multi::wait(TimePoint moment) noexcept {
-  moment = std::min(moment, Clock::now() + longest_wait);
+  if (setup_.queue.may_share_connections()) moment = std::min(moment, Clock::now() + longest_wait);
   return curl_multi_poll(multi_.get(), nullptr, 0, static_cast<int>(until(moment).count()), nullptr) == CURLM_OK;
 }
 

@@ -1,4 +1,5 @@
-/// OpenSSL functions for connections that libcurl does not offer. Only this file of the folder uses OpenSSL.
+/// OpenSSL functions for connections that libcurl does not offer. Only its source in this folder calls OpenSSL
+/// directly.
 #ifndef WECHATPAY_SRC_CURL_OPENSSL_BACKEND_HPP
 #define WECHATPAY_SRC_CURL_OPENSSL_BACKEND_HPP
 

@@ -135,6 +135,12 @@ void RequestQueue::finished(QueuedRequest& request, Protocol protocol, bool conn
   host.standing = 0;
 }
 
+bool RequestQueue::may_share_connections() const noexcept {
+  return std::any_of(hosts_.begin(), hosts_.end(), [](const auto& each) {
+    return each.second.protocol != Protocol::http1 && each.second.running > 0;
+  });
+}
+
 Requests RequestQueue::take_stopped() noexcept {
   Requests stopped;
   for (auto at = arrived_.begin(); at != arrived_.end();) {

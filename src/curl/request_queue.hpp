@@ -1,4 +1,4 @@
-/// When each request starts, and on what kind of connection. All the policy is here, as a state machine.
+/// When each request starts, and whether it may reuse a connection: a state machine.
 #ifndef WECHATPAY_SRC_CURL_REQUEST_QUEUE_HPP
 #define WECHATPAY_SRC_CURL_REQUEST_QUEUE_HPP
 
@@ -70,6 +70,9 @@ class RequestQueue {
 
   /// All requests that have not started.
   Requests take_all() noexcept;
+
+  /// Whether requests in progress may share a connection, as over HTTP/2.
+  bool may_share_connections() const noexcept;
 
   /// When poll() will have something to do if no event comes before.
   TimePoint next_moment() const noexcept;

@@ -4,14 +4,10 @@
 
 namespace wechatpay::bonus_commit::outbox {
 
-bool concerns_all_orders(const Error& error) {
-  return error.remedy == Remedy::correct_setup || error.remedy == Remedy::correct_the_program;
-}
-
 Meaning meaning_of(const CommitResult& result) {
   if (result) return Meaning::credited;
   const Error& error = result.error();
-  if (concerns_all_orders(error)) {
+  if (error.remedy == Remedy::correct_setup || error.remedy == Remedy::correct_the_program) {
     // One row with another merchant's id must not stop all other rows, whatever an earlier try of its call may have
     // done.
     const bool of_the_order = error.verified() && error.http_status() != 401;

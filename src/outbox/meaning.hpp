@@ -26,9 +26,6 @@ Meaning meaning_of(const CommitResult& result);
 /// content.
 bool settled(const CommitResult& result);
 
-/// Whether every further order would fail in the same way.
-bool concerns_all_orders(const Error& error);
-
 /// How long all workers of a merchant must not send: after a 429, what Retry-After asks for or 1 s, and at most 5
 /// minutes. Nothing if no try was answered with 429.
 std::optional<std::chrono::milliseconds> halt_after(const CommitResult& result);

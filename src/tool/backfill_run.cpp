@@ -112,8 +112,9 @@ bool BackfillRun::take(const BonusCommitRequest& request, const CommitResult& re
     case Outcome::refused: worst_ = worst_ == ExitStatus::success ? ExitStatus::refused : worst_; break;
   }
   if (!stopped_because_.empty()) return false;
-  const bool too_many = failures_in_a_row_.too_many_with(error);
-  if (outbox::concerns_all_orders(error)) {
+  const outbox::Meaning meaning = outbox::meaning_of(result);
+  const bool too_many = failures_in_a_row_.too_many_with(meaning);
+  if (meaning == outbox::Meaning::setup_wrong) {
     stopped_because_ = "every further order would fail in the same way: " + label_with_outcome(error);
   } else if (too_many) {
     stopped_because_ = counted(failures_in_a_row_.count(), "failure", "failures") +

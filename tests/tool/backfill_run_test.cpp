@@ -147,6 +147,22 @@ TEST_F(BackfillTest, StopsAfterTenRefusedPermissionsInARow) {
   EXPECT_EQ(transport_->requests().size(), 63U);
 }
 
+TEST_F(BackfillTest, GoesOnAfterARefusedMerchantIdAndStopsAfterTenInARow) {
+  const auto refuse = [this](const HttpRequest& request) {
+    return wechat_pay_.error(400, "PARAM_ERROR",
+                             "http header\u4e2d\u7684mchid\u4e0epost payload\u4e2d\u7684mchid\u4e0d\u5339\u914d",
+                             request);
+  };
+  transport_->then(refuse);
+  transport_->otherwise([this](const HttpRequest& request) { return wechat_pay_.answer(request); });
+  EXPECT_EQ(run(orders(3)), ExitStatus::refused);
+  EXPECT_TRUE(said("2 credited, 1 failed\n")) << said_;
+  transport_->otherwise(refuse);
+  EXPECT_EQ(run(orders(50)), ExitStatus::not_sent);
+  EXPECT_EQ(transport_->requests().size(), 3U + 10U) << "the first order again, then others";
+  EXPECT_TRUE(said("Stopped: 10 failures in a row (--stop-after), the last one: 400 PARAM_ERROR (refused)")) << said_;
+}
+
 TEST_F(BackfillTest, SettlesARefusalOfTheOrderAloneAndGoesOn) {
   const auto refuse = [this](int status, const char* code) {
     transport_->then([this, status, code](const HttpRequest& request) {

@@ -143,6 +143,23 @@ TEST_F(Queue, LearnsFromTheFirstAnswerWhereTheHandshakeDoesNotTell) {
   EXPECT_EQ(poll(2), "start 2 ");
 }
 
+TEST_F(Queue, KnowsWhetherRequestsInProgressMayShareAConnection) {
+  EXPECT_FALSE(queue_.may_share_connections());
+  add("1");
+  EXPECT_FALSE(queue_.may_share_connections());
+  poll(0);
+  EXPECT_TRUE(queue_.may_share_connections()) << "the protocol is not known yet";
+  connected("1", Protocol::http1);
+  EXPECT_FALSE(queue_.may_share_connections());
+  finished("1", Protocol::http1);
+  add("2");
+  poll(1);
+  connected("2", Protocol::http2);
+  EXPECT_TRUE(queue_.may_share_connections());
+  finished("2", Protocol::http2);
+  EXPECT_FALSE(queue_.may_share_connections());
+}
+
 TEST_F(Queue, LetsTheOthersFollowOverAnHttp2ConnectionThatStands) {
   know(Protocol::http2);
   add("1");

@@ -41,7 +41,7 @@ struct ClientSetup {
   const ClientOptions options;       ///< the client's options
   Hosts hosts;                       ///< the hosts, and which of them failed
   RateLimiter rate_limiter;          ///< for all calls together
-  NonceMemory nonces;                ///< the nonces of answers that have settled a commit
+  NonceMemory nonces;                ///< the nonces of verified answers
 };
 
 /// The current time of both clocks.

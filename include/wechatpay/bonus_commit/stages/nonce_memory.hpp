@@ -1,4 +1,4 @@
-/// Which answers have already settled a commit.
+/// Which answers have already been verified: each is believed once.
 #ifndef WECHATPAY_BONUS_COMMIT_STAGES_NONCE_MEMORY_HPP
 #define WECHATPAY_BONUS_COMMIT_STAGES_NONCE_MEMORY_HPP
 
