@@ -84,7 +84,7 @@ Fault check_secret(std::string_view text, const ProxyUrl& url) {
   }
   // libcurl decodes it again for the second connection.
   if (plain->find("%00") != std::string::npos) return "libcurl cannot use a user or password that holds %00";
-  if (url.scheme.rfind("socks5", 0) == 0 && plain->size() > 255) return "SOCKS5 has at most 255 bytes for each";
+  if (starts_with(url.scheme, "socks5") && plain->size() > 255) return "SOCKS5 has at most 255 bytes for each";
   return std::nullopt;
 }
 
@@ -98,10 +98,10 @@ Fault check_user(const ProxyUrl& url) {
   for (const std::string_view secret : {user, password}) {
     if (auto fault = check_secret(secret, url)) return fault;
   }
-  if (url.scheme.rfind("http", 0) == 0 && decoded(user)->find(':') != std::string::npos) {
+  if (starts_with(url.scheme, "http") && decoded(user)->find(':') != std::string::npos) {
     return "HTTP's user may have no colon (RFC 7617)";
   }
-  if (url.scheme.rfind("socks4", 0) == 0 && has_password) return "SOCKS4 knows no password";
+  if (starts_with(url.scheme, "socks4") && has_password) return "SOCKS4 knows no password";
   return std::nullopt;
 }
 

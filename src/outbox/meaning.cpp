@@ -23,10 +23,7 @@ Meaning meaning_of(const CommitResult& result) {
   return ended_early && error.tries.empty() ? Meaning::not_called : Meaning::failed;
 }
 
-bool settled(const CommitResult& result) {
-  const Meaning meaning = meaning_of(result);
-  return meaning == Meaning::credited || meaning == Meaning::refused;
-}
+bool settled(Meaning meaning) noexcept { return meaning == Meaning::credited || meaning == Meaning::refused; }
 
 std::optional<std::chrono::milliseconds> halt_after(const CommitResult& result) {
   if (result) return std::nullopt;

@@ -24,7 +24,7 @@ Meaning meaning_of(const CommitResult& result);
 
 /// Whether another run would have the same result: the order is credited, or WeChat Pay refused it because of its
 /// content.
-bool settled(const CommitResult& result);
+bool settled(Meaning meaning) noexcept;
 
 /// How long all workers of a merchant must not send: after a 429, what Retry-After asks for or 1 s, and at most 5
 /// minutes. Nothing if no try was answered with 429.

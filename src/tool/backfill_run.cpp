@@ -90,8 +90,9 @@ std::optional<BonusCommitRequest> BackfillRun::next() {
 
 bool BackfillRun::take(const BonusCommitRequest& request, const CommitResult& result) {
   if (broken_ || (!result && result.error().kind == ErrorKind::rate_limited && stop_.stop_requested())) return false;
+  const outbox::Meaning meaning = outbox::meaning_of(result);
   try {
-    journal_.record(request, result, outbox::settled(result));
+    journal_.record(request, result, outbox::settled(meaning));
   } catch (const JournalError& error) {
     screen_.say(error.what());
     broken_ = true;
@@ -112,7 +113,6 @@ bool BackfillRun::take(const BonusCommitRequest& request, const CommitResult& re
     case Outcome::refused: worst_ = worst_ == ExitStatus::success ? ExitStatus::refused : worst_; break;
   }
   if (!stopped_because_.empty()) return false;
-  const outbox::Meaning meaning = outbox::meaning_of(result);
   const bool too_many = failures_in_a_row_.too_many_with(meaning);
   if (meaning == outbox::Meaning::setup_wrong) {
     stopped_because_ = "every further order would fail in the same way: " + label_with_outcome(error);

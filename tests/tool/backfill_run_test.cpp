@@ -538,15 +538,15 @@ TEST(BackfillDecisions, SettleOnlyAVerifiedRefusalOfTheOrder) {
   for (const Remedy remedy : {Remedy::retry_later, Remedy::correct_request, Remedy::correct_setup,
                               Remedy::ask_wechat_pay, Remedy::correct_the_program}) {
     error.remedy = remedy;
-    EXPECT_EQ(outbox::settled(error), remedy == Remedy::correct_request) << to_string(remedy);
+    EXPECT_EQ(outbox::settled(outbox::meaning_of(error)), remedy == Remedy::correct_request) << to_string(remedy);
   }
   error.remedy = Remedy::correct_request;
   answer.verification_fault = VerificationFault::header_missing;
-  EXPECT_FALSE(outbox::settled(error));
+  EXPECT_FALSE(outbox::settled(outbox::meaning_of(error)));
   answer.verification_fault = VerificationFault::none;
   error.outcome = Outcome::unknown;
-  EXPECT_FALSE(outbox::settled(error));
-  EXPECT_TRUE(outbox::settled(CommitReceipt{}));
+  EXPECT_FALSE(outbox::settled(outbox::meaning_of(error)));
+  EXPECT_TRUE(outbox::settled(outbox::meaning_of(CommitReceipt{})));
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ inline std::string explain_sign_error(const SignInformation& theirs, const Signe
     std::string_view own_line = own.substr(0, own.find('\n'));
     own.remove_prefix(own_line.size() + 1);
     const bool last = their_end == std::string_view::npos;
-    const bool same = last && cut ? own_line.substr(0, their_line.size()) == their_line : own_line == their_line;
+    const bool same = last && cut ? starts_with(own_line, their_line) : own_line == their_line;
     if (!same) {
       return "line " + std::to_string(line + 1) + " of the signed message, the " + names[line] +
              ", differs: WeChat Pay received \"" + printable(without_signatures(their_line)) +
