@@ -22,8 +22,8 @@ failures() {
     inside || /^\[  FAILED  \] .*\([0-9]+ ms\)$/ { print; next }
     /^ *[0-9]+\/[0-9]+ Test +#/ { unfinished() }
     /^The following tests FAILED:/ { unfinished(); rest = 1 }
-    rest || /^FAILED: |^Note: Randomizing|error: |Error at |^CMake Error|terminate called|what\(\): / { print; next }
-    /ERROR: [A-Za-z]+Sanitizer|WARNING: ThreadSanitizer|runtime error: |^SUMMARY: / { print }
+    rest || /^FAILED[: ] |^seed [0-9]+: |^Note: Randomizing|[eE]rror: |Error at |^CMake Error/ { print; next }
+    /terminate called|what\(\): |ERROR: [A-Za-z]+Sanitizer|WARNING: ThreadSanitizer|runtime error: |^SUMMARY: / { print }
     END { unfinished() }' "$1" | tail -n 100
 }
 
