@@ -29,7 +29,7 @@ RowStory& RelayAuditor::add(unsigned order) {
 }
 
 void RelayAuditor::excuse(const Process& process) {
-  for (const auto& [id, token] : process.claims) stories_.at(id).excused = true;
+  for (const auto& [id, claim] : process.claims) stories_.at(id).excused = true;
 }
 
 void RelayAuditor::excuse_all() {
@@ -78,13 +78,13 @@ void RelayAuditor::claimed(Process& process, const outbox::Row& row, const std::
                std::to_string(row.attempts) + " calls");
   }
   require(age >= delay || database_forgets_, "delay", row.id, "is claimed too early");
-  stories_.at(row.id).contradicted = row.contradicted;
-  process.claims[row.id] = stories_.at(row.id).claim = token;
+  stories_.at(row.id).claim = token;
+  process.claims[row.id] = {token, row.contradicted};
   process.tokens.insert(token);
 }
 
 std::int64_t RelayAuditor::held(const Process& process, unsigned order) const {
-  for (const auto& [id, token] : process.claims) {
+  for (const auto& [id, claim] : process.claims) {
     if (stories_.at(id).order == order) return id;
   }
   return 0;
@@ -92,9 +92,9 @@ std::int64_t RelayAuditor::held(const Process& process, unsigned order) const {
 
 /// Whether the process holds a row of this order that may be called.
 bool RelayAuditor::holds_another(const Process& process, unsigned order) const {
-  return std::any_of(process.claims.begin(), process.claims.end(), [&](const auto& claim) {
-    const RowStory& story = stories_.at(claim.first);
-    return story.order == order && !story.contradicted && !story.wrong;
+  return std::any_of(process.claims.begin(), process.claims.end(), [&](const auto& held) {
+    const RowStory& story = stories_.at(held.first);
+    return story.order == order && !held.second.contradicted && !story.wrong;
   });
 }
 
@@ -107,7 +107,7 @@ std::int64_t RelayAuditor::sent(Process& process, unsigned order, Steady now, mi
   world_.expect(id != 0, "claim", "a row is called that the worker does not hold");
   RowStory& story = stories_.at(id);
   require(!story.wrong || holds_another(process, order), "wrong order", id, "is called though it is wrong");
-  require(!story.contradicted || holds_another(process, order), "conflict", id,
+  require(!process.claims.at(id).contradicted || holds_another(process, order), "conflict", id,
           "is called though its order is done with other points");
   for (const std::string* key : {&story.merchant, &story.card}) {
     const auto hold = process.holds.find(*key);
@@ -132,7 +132,7 @@ std::int64_t RelayAuditor::sent(Process& process, unsigned order, Steady now, mi
     story.excused = database_forgets_;
     story.credited = false;
   }
-  process.calling[order] = {process.claims.at(id), story.merchant, story.card};
+  process.calling[order] = {process.claims.at(id).token, story.merchant, story.card};
   return id;
 }
 
@@ -158,7 +158,7 @@ void RelayAuditor::ended(Process& process, unsigned order, Steady now, const Com
   world_.expect(result.has_value() == (call.last.says == Says::credited), "call",
                 "a call is credited, and its answer is no receipt, or the other way round");
   const std::int64_t id = held(process, order);
-  if (result && id != 0 && stories_.at(id).claim == process.claims.at(id)) stories_.at(id).credited = true;
+  if (result && id != 0 && stories_.at(id).claim == process.claims.at(id).token) stories_.at(id).credited = true;
   if (call.too_fast && !result) halt(process, now, call);
   note(process, now, call);
   call.others_succeed =
@@ -225,7 +225,7 @@ void RelayAuditor::finishes(const Process& process, outbox::RelayEnd end, Steady
 
 void RelayAuditor::settled(Process& process, const outbox::Settlement& settlement) {
   const auto claim = process.claims.find(settlement.id);
-  if (claim == process.claims.end() || claim->second != settlement.token) return;  // it has claimed the row again
+  if (claim == process.claims.end() || claim->second.token != settlement.token) return;  // it has claimed the row again
   process.claims.erase(claim);
 }
 

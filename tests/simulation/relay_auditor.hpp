@@ -22,18 +22,17 @@ inline constexpr std::chrono::minutes permission_pause{10};
 
 /// What is known of a row.
 struct RowStory {
-  unsigned order = 0;         ///< the number in its out_trade_no
-  bool wrong = false;         ///< the check refuses it
-  bool poison = false;        ///< each call for it crashes the worker
-  bool cursed = false;        ///< the database refuses to write its result
-  bool twin = false;          ///< there is another row of the same order
-  bool credited = false;      ///< the worker that claimed it last has its receipt
-  bool excused = false;       ///< a fault happened while a worker held it, so that it may be called again
-  bool lost = false;          ///< its insertion was lost in a failover
-  bool contradicted = false;  ///< when it was claimed last, its order was done with other points
-  std::string claim{};        ///< the token of the latest claim
-  std::string merchant{};     ///< the ids of its order's merchant
-  std::string card{};         ///< and of the merchant's card
+  unsigned order = 0;      ///< the number in its out_trade_no
+  bool wrong = false;      ///< the check refuses it
+  bool poison = false;     ///< each call for it crashes the worker
+  bool cursed = false;     ///< the database refuses to write its result
+  bool twin = false;       ///< there is another row of the same order
+  bool credited = false;   ///< the worker that claimed it last has its receipt
+  bool excused = false;    ///< a fault happened while a worker held it, so that it may be called again
+  bool lost = false;       ///< its insertion was lost in a failover
+  std::string claim{};     ///< the token of the latest claim
+  std::string merchant{};  ///< the ids of its order's merchant
+  std::string card{};      ///< and of the merchant's card
 };
 
 /// A worker's call for an order.
@@ -54,30 +53,36 @@ struct RelayCall {
   }
 };
 
+/// A worker's claim of a row. After the database's clock was set, several workers may hold the same row.
+struct HeldClaim {
+  std::string token{};
+  bool contradicted = false;  ///< when the row was claimed, its order was done with other points
+};
+
 /// One process of a worker, from its start to its end.
 struct Process {
-  std::map<std::int64_t, std::string> claims{};  ///< the rows that it holds, and their tokens
-  std::set<std::string> tokens{};                ///< of all its claims
-  std::map<unsigned, RelayCall> calling{};       ///< orders with a call in progress
-  std::map<unsigned, RelayCall> ended{};         ///< the latest call for each order
-  std::map<std::string, Steady> holds{};         ///< merchants and cards that must wait until then, by the steady clock
-  int failures = 0;                              ///< in a row
-  std::chrono::nanoseconds slept{0};             ///< its steady clock stands still while the machine sleeps
-  Steady proved_since{};                         ///< when the first call was answered, by the steady clock
-  Steady next_probe{};                           ///< not proved: no call may start before, by the steady clock
-  milliseconds pause{1000};                      ///< after the next failed probe
-  Steady halted_until{};                         ///< after a 429
-  bool proved = false;                           ///< a call was answered, and fewer than 20 in a row have failed since
-  std::optional<Steady> failing_since{};         ///< of statements
-  unsigned cuts = 0;                             ///< how often the database has ended its connection
-  unsigned resumes = 0;                          ///< of which it knows
-  std::map<std::string, Steady> old_holds{};     ///< ended by the latest resume
-  Steady resumed_at{};                           ///< when it heard of that
-  Steady settled_at{};                           ///< when it wrote results last
-  std::optional<Steady> halt_to_tell{};          ///< the end of a halt of which the database must be told
-  std::optional<Steady> ends_since{};            ///< by the steady clock: a stop, or a call whose set-up is wrong
-  bool setup_wrong = false;                      ///< what a call has said
-  bool database_refused = false;                 ///< a statement has failed for good
+  std::map<std::int64_t, HeldClaim> claims{};  ///< the rows that it holds
+  std::set<std::string> tokens{};              ///< of all its claims
+  std::map<unsigned, RelayCall> calling{};     ///< orders with a call in progress
+  std::map<unsigned, RelayCall> ended{};       ///< the latest call for each order
+  std::map<std::string, Steady> holds{};       ///< merchants and cards that must wait until then, by the steady clock
+  int failures = 0;                            ///< in a row
+  std::chrono::nanoseconds slept{0};           ///< its steady clock stands still while the machine sleeps
+  Steady proved_since{};                       ///< when the first call was answered, by the steady clock
+  Steady next_probe{};                         ///< not proved: no call may start before, by the steady clock
+  milliseconds pause{1000};                    ///< after the next failed probe
+  Steady halted_until{};                       ///< after a 429
+  bool proved = false;                         ///< a call was answered, and fewer than 20 in a row have failed since
+  std::optional<Steady> failing_since{};       ///< of statements
+  unsigned cuts = 0;                           ///< how often the database has ended its connection
+  unsigned resumes = 0;                        ///< of which it knows
+  std::map<std::string, Steady> old_holds{};   ///< ended by the latest resume
+  Steady resumed_at{};                         ///< when it heard of that
+  Steady settled_at{};                         ///< when it wrote results last
+  std::optional<Steady> halt_to_tell{};        ///< the end of a halt of which the database must be told
+  std::optional<Steady> ends_since{};          ///< by the steady clock: a stop, or a call whose set-up is wrong
+  bool setup_wrong = false;                    ///< what a call has said
+  bool database_refused = false;               ///< a statement has failed for good
   bool stopping = false;
   bool gone = false;
 };
@@ -159,7 +164,7 @@ class RelayAuditor {
   static void note_doubt(Process& process, Steady steady, const std::string& merchant);
   static void note_failure(Process& process, Steady steady);
   static void halt(Process& process, Steady now, const RelayCall& call);
-  void check_death(const outbox::Settlement& settlement, const outbox::Row& row, seconds age,
+  void check_death(const Process& process, const outbox::Settlement& settlement, const outbox::Row& row, seconds age,
                    const RelayCall* call) const;
   void check_return(const Process& process, const outbox::Settlement& settlement, const outbox::Row& row,
                     const RelayCall* call) const;

@@ -33,7 +33,7 @@ void RelayAuditor::settles(Process& process, const outbox::Settlement& settlemen
       return;
     case outbox::Fate::dead:
       require(!credited || story.twin, "dead", id, "is dead though it is credited");
-      return check_death(settlement, row, age, call);
+      return check_death(process, settlement, row, age, call);
     case outbox::Fate::wait:
       require(called || story.cursed || story.twin, "attempts", id, "counts a call that was not made");
       [[fallthrough]];
@@ -65,8 +65,8 @@ void RelayAuditor::check_return(const Process& process, const outbox::Settlement
 }
 
 /// Each kind of death has its documented reason.
-void RelayAuditor::check_death(const outbox::Settlement& settlement, const outbox::Row& row, seconds age,
-                               const RelayCall* call) const {
+void RelayAuditor::check_death(const Process& process, const outbox::Settlement& settlement, const outbox::Row& row,
+                               seconds age, const RelayCall* call) const {
   const std::string& kind = settlement.kind;
   const RowStory& story = stories_.at(row.id);
   const auto because = [&](bool reason, const char* what) { require(reason, "dead", row.id, what); };
@@ -77,7 +77,9 @@ void RelayAuditor::check_death(const outbox::Settlement& settlement, const outbo
         says == Says::merchant_doubted && !call->in_doubt && row.attempts + 1 >= 5 && call->others_succeed;
     return because(story.twin || says == Says::refused || often, "is dead as refused, and was not");
   }
-  if (kind == "conflict") return because(story.contradicted, "is dead as a conflict with no other row");
+  if (kind == "conflict") {
+    return because(process.claims.at(row.id).contradicted, "is dead as a conflict with no other row");
+  }
   if (kind == "poison") {
     because(row.claims > row.attempts + 10, "is dead as poison too early");
     // Several rows that crash their workers, or lost answers to claims, may add up for a row that crashes none.
