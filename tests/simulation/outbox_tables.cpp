@@ -17,17 +17,18 @@ using outbox::HeldRow;
 using outbox::Merchant;
 using outbox::Settlement;
 
-namespace {
-
-DatabaseError cut() { return {"the connection was cut", "57P01", true}; }
-
-}  // namespace
-
 /// One connection. A statement may have no effect, or an effect without an answer; after that the connection is broken.
 class SimulatedStore final : public outbox::Store {
  public:
   SimulatedStore(Database& database, StoreUse use)
       : database_(database), use_(std::move(use)), generation_(database.generation_), cuts_(use_.process.cuts) {}
+
+  void check_connection() const {
+    if (use_.now() < database_.down_until_) fail({"the server is down", "57P03", true});
+    if (generation_ != database_.generation_ || use_.process.cuts != cuts_) {
+      fail({"the connection was cut", "57P01", true});
+    }
+  }
 
   void open(const outbox::Owner& /*owner*/) override {
     statement([] { return 0; });
@@ -104,12 +105,11 @@ class SimulatedStore final : public outbox::Store {
   template <typename Work>
   std::invoke_result_t<const Work&> statement(const Work& work) {
     note_time();
-    database_.check_connection(generation_, use_.now());
-    if (use_.process.cuts != cuts_) throw cut();
+    check_connection();
     const Database::Mishap mishap = database_.next_mishap();
-    if (mishap == Database::Mishap::before) fail();
+    if (mishap == Database::Mishap::before) lose_connection();
     auto result = work();
-    if (mishap == Database::Mishap::after) fail();
+    if (mishap == Database::Mishap::after) lose_connection();
     use_.process.failing_since.reset();
     if (database_.slow_per_mille_ > 0 && database_.world_.tape.chance(database_.slow_per_mille_)) {
       use_.wait(milliseconds(database_.world_.tape.one_of({1, 100, 3000, 14000})));
@@ -128,15 +128,20 @@ class SimulatedStore final : public outbox::Store {
                  "a worker takes a second row, and has written no result yet");
   }
 
-  [[noreturn]] void fail() {
+  [[noreturn]] void lose_connection() {
     generation_ = static_cast<unsigned>(-1);
-    Process& process = use_.process;
-    if (!process.failing_since) process.failing_since = use_.now();
     if (database_.world_.tape.chance(50)) {
-      process.database_refused = true;
-      throw DatabaseError("the right is gone", "42501", false);
+      use_.process.database_refused = true;
+      fail({"the right is gone", "42501", false});
     }
-    throw DatabaseError("the connection is gone", "08006", true);
+    fail({"the connection is gone", "08006", true});
+  }
+
+  [[noreturn]] void fail(const DatabaseError& error) const {
+    std::optional<Steady>& since = use_.process.failing_since;
+    if (!since) since = use_.now();
+    note_time();
+    throw error;
   }
 
   /// If the database fails for so long that leases may end meanwhile, rows may be called again.
@@ -265,8 +270,9 @@ void Database::insert(const BonusCommitRequest& order) {
 }
 
 std::unique_ptr<outbox::Store> Database::connect(StoreUse use) {
-  check_connection(generation_, use.now());
-  return std::make_unique<SimulatedStore>(*this, std::move(use));
+  auto store = std::make_unique<SimulatedStore>(*this, std::move(use));
+  store->check_connection();
+  return store;
 }
 
 Database::Mishap Database::next_mishap() const {
@@ -274,15 +280,10 @@ Database::Mishap Database::next_mishap() const {
   return world_.tape.one_of({Mishap::before, Mishap::after});
 }
 
-void Database::check_connection(unsigned generation, Steady moment) const {
-  if (moment < down_until_) throw DatabaseError("the server is down", "57P03", true);
-  if (generation != generation_) throw cut();
-}
-
 void Database::go_down(std::chrono::nanoseconds time) {
   world_.log("the database goes down");
-  auditor_.excuse_all();
   down_until_ = world_.now() + time;
+  auditor_.database_is_down(down_until_);
   ++generation_;
 }
 

@@ -80,7 +80,6 @@ class Database {
   enum class Mishap { none, before, after };
 
   Mishap next_mishap() const;
-  void check_connection(unsigned generation, Steady moment) const;
 
   World& world_;
   Auditor& wechat_pay_;

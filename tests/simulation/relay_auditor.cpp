@@ -36,6 +36,11 @@ void RelayAuditor::excuse_all() {
   for (auto& [id, story] : stories_) story.excused = true;
 }
 
+void RelayAuditor::database_is_down(Steady until) {
+  excuse_all();
+  database_down_until_ = until;
+}
+
 void RelayAuditor::claims(Process& process, Steady halted_until) {
   const auto halt = std::exchange(process.halt_to_tell, std::nullopt);
   world_.expect(!halt || halted_until + slack >= *halt || database_forgets_, "halt",
@@ -129,7 +134,7 @@ std::int64_t RelayAuditor::sent(Process& process, unsigned order, Steady now, mi
   }
   if (story.credited && !story.twin) {
     require(story.excused, "repeats", id, "is called again though nothing had happened to it");
-    story.excused = database_forgets_;
+    story.excused = database_forgets_ || process.failing_since || now < database_down_until_;
     story.credited = false;
   }
   process.calling[order] = {process.claims.at(id).token, story.merchant, story.card};

@@ -111,6 +111,9 @@ class RelayAuditor {
   /// From now on, the database does not keep what it promised: a lease may be shorter than it was.
   void database_forgets() { database_forgets_ = true; }
 
+  /// A fault: no result is written before that.
+  void database_is_down(Steady until);
+
   /// Claims may be lost.
   void database_errs() { database_errs_ = true; }
 
@@ -178,6 +181,7 @@ class RelayAuditor {
   double given_ = 0;  ///< rows that the database has given away beyond the rate
   Steady given_at_{};
   std::uint64_t calls_ = 0;
+  Steady database_down_until_{};
   bool database_forgets_ = false;
   bool database_errs_ = false;
   bool worker_sleeps_ = false;
