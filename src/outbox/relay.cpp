@@ -120,7 +120,6 @@ Relay::Clock::time_point Relay::next_moment() const {
   if (claimable() > 0) moment = std::min(moment, std::max(claim_at_, database_at_));
   if (!pending_.empty()) moment = std::min(moment, std::max(settle_at_, database_at_));
   if (!queue_.empty()) moment = std::min(moment, now + settle_pause);
-  if (halted_until_ > now) moment = std::min(moment, halted_until_);
   if (!breaker_.closed() && breaker_.next_probe() > now) moment = std::min(moment, breaker_.next_probe());
   return moment;
 }
@@ -167,8 +166,7 @@ void Relay::note_meaning(const Held& held, const CommitResult& result) {
     causes_told_.clear();
   }
   if (const auto halt = halt_after(result)) {
-    halted_until_ = std::max(halted_until_, now + *halt);
-    rate_limited_until_ = std::max(rate_limited_until_, halted_until_);
+    rate_limited_until_ = std::max(rate_limited_until_, now + *halt);
     new_halt_ = std::max(*halt, new_halt_.value_or(*halt));
     hand_back_queue();
   }

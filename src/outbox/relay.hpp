@@ -181,10 +181,9 @@ class Relay {
   std::uint64_t last_call_ = 0;
   Breaker breaker_;
   Polling polling_;
-  std::map<std::string, HeldMerchant> merchants_held_;  ///< or a card of one; some are not held any more
-  std::string last_resume_;                             ///< the last value read from the database
-  Clock::time_point halted_until_ = Clock::time_point::min();
-  Clock::time_point rate_limited_until_ = Clock::time_point::min();  ///< halted_until_, kept when the database has it
+  std::map<std::string, HeldMerchant> merchants_held_;               ///< or a card of one; some are not held any more
+  std::string last_resume_;                                          ///< the last value read from the database
+  Clock::time_point rate_limited_until_ = Clock::time_point::min();  ///< for the metrics
   std::optional<std::chrono::milliseconds> new_halt_;  ///< to be written to the database, which then stops claims
 
   Clock::time_point settle_at_ = Clock::time_point::max();

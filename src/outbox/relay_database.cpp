@@ -35,7 +35,6 @@ void Relay::use_database() {
     if (new_halt_) {
       store_->halt(options_.owner.merchant, *new_halt_, "WeChat Pay answered 429");
       new_halt_.reset();
-      halted_until_ = Clock::time_point::min();
     }
     if (ends()) return;
     claim();
@@ -152,11 +151,10 @@ void Relay::renew() {
 
 /// How many rows may be claimed now; 0: none.
 std::size_t Relay::claimable() const {
-  const auto now = this->now();
-  if (end_ || suspects_held_ > 0 || now < halted_until_ || pending_.size() >= largest_settlement) return 0;
+  if (end_ || suspects_held_ > 0 || pending_.size() >= largest_settlement) return 0;
   // A database with a full disk may accept claims but no results. This must cost one call only, not a whole batch.
   if (!can_settle_ && !(held_.empty() && pending_.empty())) return 0;
-  if (!breaker_.closed()) return held_.empty() && now >= breaker_.next_probe() ? 1 : 0;
+  if (!breaker_.closed()) return held_.empty() && now() >= breaker_.next_probe() ? 1 : 0;
   if (queue_.size() >= options_.max_in_flight) return 0;
   if (!can_settle_) return 1;
   return std::min({2 * options_.max_in_flight - held_.size(), options_.pace.most_at_once(), largest_settlement});
