@@ -23,7 +23,8 @@ failures() {
     /^ *[0-9]+\/[0-9]+ Test +#/ { unfinished() }
     /^The following tests FAILED:/ { unfinished(); rest = 1 }
     rest || /^FAILED[: ] |^seed [0-9]+: |^Note: Randomizing|[eE]rror: |Error at |^CMake Error/ { print; next }
-    /terminate called|what\(\): |ERROR: [A-Za-z]+Sanitizer|WARNING: ThreadSanitizer|runtime error: |^SUMMARY: / { print }
+    /ERROR: [A-Za-z]+Sanitizer|WARNING: ThreadSanitizer|runtime error: |^SUMMARY: / { print }
+    /terminate called|what\(\): / { print }
     END { unfinished() }' "$1" | tail -n 100
 }
 
