@@ -183,7 +183,7 @@ class Relay {
   Polling polling_;
   std::map<std::string, HeldMerchant> merchants_held_;               ///< or a card of one; some are not held any more
   std::string last_resume_;                                          ///< the last value read from the database
-  Clock::time_point rate_limited_until_ = Clock::time_point::min();  ///< for the metrics
+  Clock::time_point rate_limited_until_ = Clock::time_point::min();  ///< the end of a pause after a 429
   std::optional<std::chrono::milliseconds> new_halt_;  ///< to be written to the database, which then stops claims
 
   Clock::time_point settle_at_ = Clock::time_point::max();

@@ -52,6 +52,15 @@ std::vector<std::string> headers_in(const std::string& folder) {
   return found;
 }
 
+/// All files of the folder include.
+std::vector<fs::path> files_of_include() {
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::recursive_directory_iterator(source / "include")) {
+    if (entry.is_regular_file()) found.push_back(entry.path());
+  }
+  return found;
+}
+
 /// The headers of the umbrella header, then the optional ones.
 std::vector<std::string> public_headers() {
   auto order = includes_of(headers.parent_path() / "bonus_commit.hpp");
@@ -98,9 +107,8 @@ TEST(Includes, OfStagesGoDownward) {
 
 TEST(Includes, ABodyIsIncludedByItsOwnHeaderAndWhereAllAreCompiled) {
   std::map<std::string, int> times;
-  for (const auto& entry : fs::recursive_directory_iterator(headers)) {
-    if (!entry.is_regular_file()) continue;
-    for (const std::string& body : includes_of(entry.path(), ".ipp")) ++times[body];
+  for (const fs::path& file : files_of_include()) {
+    for (const std::string& body : includes_of(file, ".ipp")) ++times[body];
   }
   for (const auto& entry : fs::directory_iterator(headers / "impl")) {
     if (entry.path().extension() != ".ipp") continue;
@@ -109,12 +117,11 @@ TEST(Includes, ABodyIsIncludedByItsOwnHeaderAndWhereAllAreCompiled) {
 }
 
 TEST(Includes, OfIncludeAreOfTheStandardLibraryAndOursAlone) {
-  for (const auto& entry : fs::recursive_directory_iterator(headers)) {
-    if (!entry.is_regular_file()) continue;
-    for (const std::string& included : includes_of(entry.path())) {
+  for (const fs::path& file : files_of_include()) {
+    for (const std::string& included : includes_of(file)) {
       const bool standard = included.find_first_of("/.") == std::string::npos;
-      const bool opted_into = entry.path().filename() == "json.hpp" && included == "nlohmann/json_fwd.hpp";
-      EXPECT_TRUE(standard || begins(included, ours) || opted_into) << entry.path() << " includes " << included;
+      const bool opted_into = file.filename() == "json.hpp" && included == "nlohmann/json_fwd.hpp";
+      EXPECT_TRUE(standard || begins(included, ours) || opted_into) << file << " includes " << included;
     }
   }
 }
@@ -200,9 +207,7 @@ TEST(Rooms, AreOneForEachThirdParty) {
 
 TEST(Files, OfTheLibraryHaveAtMost400Lines) {
   std::vector<fs::path> files = sources();
-  for (const auto& entry : fs::recursive_directory_iterator(source / "include")) {
-    if (entry.is_regular_file()) files.push_back(entry.path());
-  }
+  for (const fs::path& file : files_of_include()) files.push_back(file);
   for (const fs::path& file : files) {
     const std::string text = read_text(file);
     EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 400) << file;
@@ -247,14 +252,13 @@ TEST(PublicNames, AreThoseOfTheList) {
 TEST(PublicNames, OfMacrosBeginWithThatOfTheLibrary) {
   const std::regex definition(R"(^\s*#\s*define\s+(\w+))");
   std::size_t macros = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(source / "include")) {
-    if (!entry.is_regular_file()) continue;
-    std::istringstream text(read_text(entry.path()));
+  for (const fs::path& file : files_of_include()) {
+    std::istringstream text(read_text(file));
     for (std::string line; std::getline(text, line);) {
       std::smatch match;
       if (!std::regex_search(line, match, definition)) continue;
       ++macros;
-      EXPECT_TRUE(begins(match[1].str(), "WECHATPAY_BONUS_COMMIT_")) << entry.path() << " defines " << match[1];
+      EXPECT_TRUE(begins(match[1].str(), "WECHATPAY_BONUS_COMMIT_")) << file << " defines " << match[1];
     }
   }
   EXPECT_GT(macros, 0U);
